@@ -1,0 +1,13 @@
+"""One MLflow deployment from the configuration of the stack."""
+
+import pulumi
+
+from components import MlflowDeployment, load_arguments
+
+mlflow = MlflowDeployment("mlflow", load_arguments())
+
+pulumi.export("namespace", mlflow.namespace)
+pulumi.export("serviceName", mlflow.service_name)
+pulumi.export("servicePort", mlflow.service_port)
+pulumi.export("trackingUri", mlflow.tracking_uri)
+pulumi.export("deploymentName", mlflow.deployment_name)

@@ -1,0 +1,123 @@
+"""The root of the arguments, and the rules that concern more than one block."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from .artifacts import ArtifactsArgs
+from .base import Block, Problem, block, kubernetes_name, plain
+from .database import DatabaseArgs
+from .identity import IdentityArgs
+from .volume import AccessMode
+from .workload import ImageArgs, KeysArgs, PodArgs, ServerArgs, ServiceArgs, ServiceType
+
+STORES_PER_PROCESS = 2
+"""Tracking store and model registry each keep a connection pool of their own, also on the same database."""
+
+
+@block
+class MlflowDeploymentArgs(Block):
+    """Everything that can be said about one MLflow deployment."""
+
+    database: DatabaseArgs
+    """Where experiments, runs and models are kept."""
+    artifacts: ArtifactsArgs
+    """Where models, plots and files are kept."""
+    identity: IdentityArgs | None = None
+    """What the pods are towards their cloud; nothing if not given."""
+    namespace: str = "mlflow"
+    """Namespace of all objects. Plain and explicit, since cloud trust policies name it."""
+    create_namespace: bool = True
+    """Make the namespace, with Pod Security `restricted` enforced. If false, it must exist."""
+    image: ImageArgs = ImageArgs()
+    """Container image."""
+    server: ServerArgs = ServerArgs()
+    """The tracking server."""
+    pod: PodArgs = PodArgs()
+    """The server's pods."""
+    service: ServiceArgs = ServiceArgs()
+    """The Service in front of them."""
+    keys: KeysArgs = KeysArgs()
+    """Keys that all replicas share."""
+    migration_timeout_seconds: int = 3600
+    """How long a migration of the database schema may take, in seconds."""
+    deletion_protection: bool = True
+    """Refuse to delete what holds data (claims and generated keys): to delete it, set this to false, run `pulumi up`,
+    then `pulumi destroy`."""
+    allow_insecure: bool = False
+    """Accept a server without authentication outside the cluster's own network."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels of every Kubernetes object, for example team and cost centre."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.namespace, "namespace", "the name of a namespace")
+        yield from self._replicas()
+        yield from self._image()
+        yield from self._connections()
+        if self.service.type is not ServiceType.CLUSTER_IP and not self.allow_insecure:
+            yield Problem(
+                ("service", "type"),
+                f"{self.service.type.value!r} publishes a server that asks nobody for a password",
+                "use ClusterIP, or accept it in writing with allowInsecure: true",
+            )
+        if not 1 <= self.migration_timeout_seconds <= 86_400:
+            yield Problem(
+                ("migration_timeout_seconds",),
+                f"{self.migration_timeout_seconds} is out of range",
+                "use 1 to 86400 seconds",
+            )
+
+    def _replicas(self) -> Iterable[Problem]:
+        replicas = self.server.replicas
+        if replicas <= 1:
+            return
+        if self.database.sqlite is not None:
+            yield Problem(
+                ("server", "replicas"),
+                f"{replicas} replicas cannot share a SQLite file",
+                "use 1, or database.postgresql",
+            )
+        volume = self.artifacts.volume
+        if volume is not None and (
+            volume.existing_claim is None and volume.access_mode is not AccessMode.READ_WRITE_MANY
+        ):
+            yield Problem(
+                ("server", "replicas"),
+                f"{replicas} replicas cannot share a {volume.access_mode.value} volume for artifacts",
+                "use 1, artifacts.s3, or artifacts.volume.accessMode: ReadWriteMany with a StorageClass that has it",
+            )
+        if self.server.job_execution:
+            yield Problem(
+                ("server", "job_execution"),
+                f"the job queue is local to one pod, and there are {replicas} replicas",
+                "set it to false, or server.replicas to 1",
+            )
+
+    def _image(self) -> Iterable[Problem]:
+        tag = plain(self.image.tag)
+        official = plain(self.image.repository) == "ghcr.io/mlflow/mlflow"
+        if official and isinstance(tag, str) and not tag.endswith("-full") and self._needs_full_image():
+            yield Problem(
+                ("image", "tag"),
+                f"{tag!r} is the official base image, which holds no database driver and no cloud client",
+                f"use '{tag}-full'",
+            )
+
+    def _needs_full_image(self) -> bool:
+        return self.database.postgresql is not None or self.artifacts.s3 is not None
+
+    def _connections(self) -> Iterable[Problem]:
+        external = self.database.postgresql
+        if external is None or external.connection_limit is None:
+            return
+        # A rolling update runs one pod more than `replicas`.
+        pods = self.server.replicas + 1
+        per_process = STORES_PER_PROCESS * (self.database.pool_size + self.database.max_overflow)
+        most = pods * self.server.workers * per_process
+        if most > external.connection_limit:
+            yield Problem(
+                ("database", "postgresql", "connection_limit"),
+                f"{pods} pods (one more during a rollout) x {self.server.workers} processes x {per_process} connections = {most}, "
+                f"but the database grants {external.connection_limit}",
+                "lower database.poolSize or database.maxOverflow, or raise the database's limit",
+            )

@@ -1,0 +1,28 @@
+"""The identity that the pods assume towards their cloud."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from .base import Block, Input, Problem, block, exactly_one
+
+
+@block
+class ExistingIdentityArgs(Block):
+    """A role or identity that exists already and trusts the deployment's ServiceAccount."""
+
+    service_account_annotations: dict[str, Input[str]] = Field(default_factory=dict)
+    """Annotations of the ServiceAccount, for example `eks.amazonaws.com/role-arn`."""
+    pod_labels: dict[str, str] = Field(default_factory=dict)
+    """Labels that every pod needs, for example `azure.workload.identity/use: "true"`."""
+
+
+@block
+class IdentityArgs(Block):
+    """Exactly one kind of identity."""
+
+    existing: ExistingIdentityArgs | None = None
+    """Role or identity that exists already."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from exactly_one(self, ("existing",), "`existing: {serviceAccountAnnotations: {…}}`")

@@ -1,0 +1,39 @@
+"""A persistent volume claim, new or existing; used by SQLite and by artifacts on a volume."""
+
+import enum
+from collections.abc import Iterable
+
+from .base import Block, Input, Problem, between, block, kubernetes_name
+
+
+class AccessMode(enum.Enum):
+    """How many nodes may mount the volume."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+@block
+class VolumeArgs(Block):
+    """A claim that is made, or an existing one that is used."""
+
+    size_gb: int = 20
+    """Requested size of a new claim in GiB."""
+    storage_class: Input[str] | None = None
+    """StorageClass of a new claim; the cluster's default if not given."""
+    access_mode: AccessMode = AccessMode.READ_WRITE_ONCE
+    """Access mode of a new claim. More than one replica needs `ReadWriteMany`."""
+    existing_claim: Input[str] | None = None
+    """Name of a claim in the deployment's namespace to use instead of making one."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.size_gb, 1, 65_536, "size_gb", "GiB")
+        yield from kubernetes_name(self.storage_class, "storage_class", "the name of a StorageClass")
+        yield from kubernetes_name(self.existing_claim, "existing_claim", "the name of a claim")
+        if self.existing_claim is not None and self.storage_class is not None:
+            yield Problem(
+                ("storage_class",),
+                "is given for a claim that exists already",
+                "remove storageClass, or remove existingClaim",
+            )

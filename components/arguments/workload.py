@@ -1,0 +1,266 @@
+"""The pods: image, server options, resources, and the Service in front of them."""
+
+import enum
+import re
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from .base import (
+    DNS_SUBDOMAIN,
+    QUANTITY,
+    Block,
+    Input,
+    Problem,
+    between,
+    block,
+    pattern,
+    plain,
+    secret,
+)
+
+
+class PullPolicy(enum.Enum):
+    """When the kubelet pulls the image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+@block
+class ImageArgs(Block):
+    """The container image that the server and the migration run."""
+
+    repository: Input[str] = "ghcr.io/mlflow/mlflow"
+    """Repository with registry host."""
+    tag: Input[str] = "v3.17.2-full"
+    """Tag. The official `-full` images hold the database drivers and cloud clients, the plain ones do not."""
+    digest: Input[str] | None = None
+    """Digest (`sha256:…`); pins the image whatever the tag says."""
+    pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
+    """When the kubelet pulls the image."""
+    pull_secrets: list[Input[str]] = Field(default_factory=list)
+    """Names of existing Secrets with registry credentials."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from pattern(
+            self.repository,
+            r"[a-z0-9]+([._-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*",
+            "repository",
+            "an image repository",
+            "write it as host/path, without tag or scheme",
+        )
+        yield from pattern(
+            self.tag, r"[\w][\w.-]{0,127}", "tag", "an image tag", "use letters, digits, '.', '_' and '-'"
+        )
+        yield from pattern(
+            self.digest, r"sha256:[0-9a-f]{64}", "digest", "an image digest", "write sha256: and 64 hex digits"
+        )
+
+
+@block
+class ResourcesArgs(Block):
+    """Resource requests and limits of the server container. Measured at our defaults: about 350 MiB idle."""
+
+    cpu_request: str = "250m"
+    """Guaranteed CPU, in cores or millicores (`500m`)."""
+    cpu_limit: str | None = None
+    """Upper bound of CPU; none by default, since throttling only adds latency."""
+    memory_request: str = "512Mi"
+    """Guaranteed memory."""
+    memory_limit: str = "2Gi"
+    """Memory at which the container is ended."""
+
+    def problems(self) -> Iterable[Problem]:
+        for name in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
+            value = getattr(self, name)
+            fix = (
+                "write cores or millicores, for example '500m'"
+                if name.startswith("cpu")
+                else "write for example '512Mi' or '2Gi'"
+            )
+            yield from pattern(value, QUANTITY, name, "a Kubernetes quantity", fix)
+        memory = re.fullmatch(r"\d+", self.memory_request) or re.fullmatch(r"\d+", self.memory_limit)
+        if memory and int(memory.group()) < 1 << 20:
+            name = "memory_request" if memory.string == self.memory_request else "memory_limit"
+            yield Problem((name,), f"{memory.string!r} is a number of bytes", f"add a unit: '{memory.string}Mi'")
+
+
+@block
+class ServerArgs(Block):
+    """The MLflow tracking server."""
+
+    replicas: int = 1
+    """Number of pods. More than one needs a database and an artifact store that pods can share."""
+    workers: int = 1
+    """Processes per pod. More replicas serve better than more workers: with two or more, uvicorn's listening socket
+    loses TCP_NODELAY, which halves keep-alive throughput at several times the memory."""
+    port: int = 5000
+    """Port of the container."""
+    static_prefix: str = ""
+    """Path under which UI and API are served, for example `/mlflow`."""
+    allowed_hosts: list[Input[str]] = Field(default_factory=list)
+    """Host headers to accept besides the computed ones (Service names, pod address, localhost): `host`, `host:port` or
+    a pattern with `*`."""
+    cors_allowed_origins: list[Input[str]] = Field(default_factory=list)
+    """Origins (`https://host`) whose pages may call the API."""
+    options: dict[str, str | int | bool] = Field(default_factory=dict)
+    """Further options of `mlflow server` without the dashes, for example `{x-frame-options: DENY}`; true is a bare flag."""
+    env: dict[str, Input[str]] = Field(default_factory=dict)
+    """Further environment variables, not secret."""
+    secret_env: dict[str, Input[str]] = secret("Further environment variables, kept in a Secret.")
+    job_execution: bool = False
+    """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only)."""
+    drain_seconds: int = 10
+    """How long a pod that is being ended goes on serving, so that proxies stop sending to it first, in seconds."""
+    shutdown_grace_seconds: int = 300
+    """How long requests in flight may take to finish after that, in seconds; then the pod is killed."""
+    startup_timeout_seconds: int = 300
+    """How long a pod may take to answer for the first time before it is restarted, in seconds."""
+    progress_deadline_seconds: int = 600
+    """How long a rollout may make no progress before `pulumi up` fails with the pods' reasons, in seconds."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.replicas, 0, 100, "replicas")
+        yield from between(self.workers, 1, 32, "workers")
+        yield from between(self.port, 1024, 65535, "port")
+        yield from between(self.drain_seconds, 0, 600, "drain_seconds", "seconds")
+        yield from between(self.shutdown_grace_seconds, 1, 86_400, "shutdown_grace_seconds", "seconds")
+        yield from between(self.startup_timeout_seconds, 10, 3600, "startup_timeout_seconds", "seconds")
+        yield from between(self.progress_deadline_seconds, 10, 86_400, "progress_deadline_seconds", "seconds")
+        prefix = self.static_prefix
+        if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+            yield Problem(
+                ("static_prefix",),
+                f"{prefix!r} is not a path prefix",
+                f"write {'/' + prefix.strip('/')!r}: a leading slash, none at the end",
+            )
+        for index, host in enumerate(self.allowed_hosts):
+            known = plain(host)
+            if isinstance(known, str) and known.strip() == "*":
+                yield Problem(
+                    ("allowed_hosts", index), "'*' switches the protection against DNS rebinding off", "list the hosts"
+                )
+            elif isinstance(known, str) and ("/" in known or "," in known or not known.strip()):
+                yield Problem(
+                    ("allowed_hosts", index), f"{known!r} is not a host", "write host or host:port, one entry each"
+                )
+        for index, origin in enumerate(self.cors_allowed_origins):
+            for problem in pattern(
+                origin,
+                r"https?://[^/\s,*]+",
+                "origin",
+                "an origin",
+                "write scheme and host: https://mlflow.example.com",
+            ):
+                yield Problem(("cors_allowed_origins", index), problem.message, problem.fix)
+        reserved = {
+            "host": "it is fixed",
+            "port": "use server.port",
+            "workers": "use server.workers",
+            "static-prefix": "use server.staticPrefix",
+            "backend-store-uri": "use database",
+            "artifacts-destination": "use artifacts",
+            "default-artifact-root": "use artifacts",
+            "serve-artifacts": "use artifacts.proxied",
+            "no-serve-artifacts": "use artifacts.proxied",
+            "allowed-hosts": "use server.allowedHosts",
+            "cors-allowed-origins": "use server.corsAllowedOrigins",
+            "disable-security-middleware": "it would switch host and origin checks off",
+            "gunicorn-opts": "host and origin checks exist under uvicorn only",
+            "waitress-opts": "host and origin checks exist under uvicorn only",
+        }
+        for option in self.options:
+            bare = option.lstrip("-").replace("_", "-")
+            if bare in reserved:
+                yield Problem(("options", option), "is set by this component", reserved[bare])
+            elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
+                yield Problem(("options", option), "is not the name of an option", f"write {bare.lower()!r}")
+        for name in [*self.env, *(self.secret_env or {})]:
+            where = "env" if name in self.env else "secret_env"
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                yield Problem(
+                    (where, name), "is not the name of an environment variable", "use letters, digits and '_'"
+                )
+        for name in self.env:
+            if re.search(r"PASSWORD|SECRET|TOKEN|PASSPHRASE|ACCESS_KEY$|API_KEY", name.upper()):
+                yield Problem(
+                    ("env", name),
+                    "looks like a secret and would be readable in the pod's specification",
+                    "move it to secretEnv",
+                )
+
+
+@block
+class PodArgs(Block):
+    """What Kubernetes needs to know of the server's pods."""
+
+    resources: ResourcesArgs = ResourcesArgs()
+    """Requests and limits."""
+    tmp_size: str = "2Gi"
+    """Limit of `/tmp`, where uploads and downloads that go through the server are spooled."""
+    run_as_user: int = 1000
+    """Numeric user; the official image has none and would run as root."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels of the pods."""
+    annotations: dict[str, str] = Field(default_factory=dict)
+    """Further annotations of the pods."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels that a node must have."""
+    priority_class_name: str | None = None
+    """PriorityClass of the pods."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from pattern(self.tmp_size, QUANTITY, "tmp_size", "a Kubernetes quantity", "write for example '2Gi'")
+        yield from between(self.run_as_user, 1, 2**31 - 1, "run_as_user", "(root is refused)")
+        yield from pattern(
+            self.priority_class_name, DNS_SUBDOMAIN, "priority_class_name", "a PriorityClass name", "use its name"
+        )
+        for label in self.labels:
+            if label in ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"):
+                yield Problem(("labels", label), "is what the Service selects pods by", "choose another label")
+
+
+class ServiceType(enum.Enum):
+    """How the Service is published."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+@block
+class ServiceArgs(Block):
+    """The Service in front of the pods."""
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    """`NodePort` and `LoadBalancer` publish a server without authentication and need `allowInsecure`."""
+    port: int = 80
+    """Port of the Service."""
+    annotations: dict[str, Input[str]] = Field(default_factory=dict)
+    """Annotations of the Service."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.port, 1, 65535, "port")
+
+
+@block
+class KeysArgs(Block):
+    """Keys that all replicas share. Each is generated once and kept in the stack's state unless given here."""
+
+    flask_secret_key: Input[str] | None = secret("Signs sessions of the basic-auth application.")
+    kek_passphrase: Input[str] | None = secret("Encrypts secrets that the AI gateway stores; 32 or more characters.")
+    webhook_secret_encryption_key: Input[str] | None = secret("Fernet key that encrypts webhook secrets.")
+
+    def problems(self) -> Iterable[Problem]:
+        kek = plain(self.kek_passphrase)
+        if isinstance(kek, str) and len(kek) < 32:
+            yield Problem(("kek_passphrase",), f"has {len(kek)} characters", "use 32 or more")
+        webhook = plain(self.webhook_secret_encryption_key)
+        if isinstance(webhook, str) and not re.fullmatch(r"[A-Za-z0-9_-]{43}=", webhook):
+            yield Problem(
+                ("webhook_secret_encryption_key",),
+                "is not a Fernet key",
+                "use 32 random bytes in URL-safe base64 (44 characters)",
+            )

@@ -1,0 +1,120 @@
+"""The join between the two halves: what MLflow needs from a database, an artifact store and an identity.
+
+Makers (one per cloud, `in_cluster`, `existing`) return these; the Kubernetes half reads them. Nothing here knows a cloud
+or a pod, and nothing describes "a database in general": only what a running MLflow server depends on.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from .arguments import Input, TlsMode
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretKey:
+    """A key of a Secret that exists already in the deployment's namespace."""
+
+    name: Input[str]
+    key: str
+
+
+SecretValue = pulumi.Output[str] | SecretKey
+"""A secret: the value itself, marked secret, or where to find it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """A claim mounted into each server pod."""
+
+    name: str
+    claim_name: Input[str]
+    mount_path: str
+    shared: bool
+    """Whether several pods may mount it at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkDestination:
+    """What the pods must be able to reach."""
+
+    host: Input[str]
+    port: Input[int]
+
+
+class Engine(enum.Enum):
+    """Kind of database, as SQLAlchemy names its dialect."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    MSSQL = "mssql"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseConnection:
+    """How MLflow reaches its backend store.
+
+    Attributes:
+        engine: Kind of database.
+        driver: SQLAlchemy driver.
+        host, port, database, username: Where and as whom to connect; None for SQLite.
+        password: Password, or the Secret that holds it.
+        tls_mode, ca_certificate: Encryption of the connection; the certificate in PEM form.
+        path: File of a SQLite database inside the pod.
+        volumes: Claims that the database lives on.
+        network: What a network policy must leave open.
+        connection_limit: Connections that the server grants to MLflow, if known.
+    """
+
+    engine: Engine
+    driver: str | None = None
+    host: Input[str] | None = None
+    port: Input[int] | None = None
+    database: Input[str] | None = None
+    username: Input[str] | None = None
+    password: SecretValue | None = field(default=None, repr=False)
+    tls_mode: TlsMode | None = None
+    ca_certificate: Input[str] | None = None
+    path: str | None = None
+    volumes: Sequence[Volume] = ()
+    network: NetworkDestination | None = None
+    connection_limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactStore:
+    """Where MLflow keeps artifacts.
+
+    Attributes:
+        destination: URI of the store.
+        environment: Plain variables that the store's client library reads.
+        secret_environment: Secret ones.
+        volumes: Claims that the store lives on.
+        network: What a network policy must leave open.
+        presigned: Whether the server may hand out presigned URLs to clients.
+    """
+
+    destination: Input[str]
+    environment: Mapping[str, Input[str]] = field(default_factory=dict)
+    secret_environment: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    volumes: Sequence[Volume] = ()
+    network: NetworkDestination | None = None
+    presigned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadIdentity:
+    """What makes the pods somebody towards their cloud.
+
+    Attributes:
+        service_account_annotations: Annotations of the ServiceAccount.
+        pod_labels: Labels of every pod, of servers and jobs alike.
+        endpoint: Where pods fetch their credentials, which a network policy must leave open.
+    """
+
+    service_account_annotations: Mapping[str, Input[str]] = field(default_factory=dict)
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    endpoint: NetworkDestination | None = None

@@ -1,0 +1,1 @@
+"""What exists already: taken as it is, never changed or deleted."""

@@ -1,0 +1,13 @@
+"""Artifact stores that live in the cluster beside MLflow: files on a claim."""
+
+from ..arguments import VolumeArgs
+from ..contracts import ArtifactStore
+from ..kubernetes.objects import Scope
+from .claims import claim
+
+_DIRECTORY = "/mlflow/artifacts"
+
+
+def volume(scope: Scope, args: VolumeArgs) -> ArtifactStore:
+    """Files on a claim, served by the server."""
+    return ArtifactStore(destination=_DIRECTORY, volumes=[claim(scope, "artifacts", args, _DIRECTORY)])

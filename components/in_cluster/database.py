@@ -1,0 +1,14 @@
+"""Databases that live in the cluster beside MLflow: SQLite on a claim."""
+
+from ..arguments import SqliteArgs
+from ..contracts import DatabaseConnection, Engine
+from ..kubernetes.objects import Scope
+from .claims import claim
+
+_DIRECTORY = "/mlflow/database"
+
+
+def sqlite(scope: Scope, args: SqliteArgs) -> DatabaseConnection:
+    """A SQLite file on a claim of its own."""
+    volume = claim(scope, "database", args.volume, _DIRECTORY)
+    return DatabaseConnection(engine=Engine.SQLITE, path=f"{_DIRECTORY}/mlflow.db", volumes=[volume])

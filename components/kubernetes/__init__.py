@@ -1,0 +1,1 @@
+"""The Kubernetes half: reads the contracts, knows pods, and knows nothing of clouds."""

@@ -1,0 +1,39 @@
+"""Keys that all replicas of one deployment share, generated once and kept in the stack's state."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_random as random
+
+from ..arguments import Input
+from ..contracts import SecretValue
+from .objects import Scope
+
+
+def keys(scope: Scope) -> Mapping[str, SecretValue]:
+    """Environment variables with the keys; each is generated unless the arguments give it.
+
+    The two encryption keys are protected: without them what they encrypted in the database is lost. MLflow's own
+    defaults would be a public constant for the first and one random key per process for the second.
+    """
+    given = scope.args.keys
+    protect = scope.options(protect=scope.args.deletion_protection)
+    return {
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": _value(given.flask_secret_key)
+        or random.RandomPassword(
+            f"{scope.name}-flask-secret-key", length=64, special=False, opts=scope.options()
+        ).result,
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE": _value(given.kek_passphrase)
+        or random.RandomPassword(f"{scope.name}-kek-passphrase", length=64, special=False, opts=protect).result,
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _value(given.webhook_secret_encryption_key)
+        or random.RandomBytes(f"{scope.name}-webhook-key", length=32, opts=protect).base64.apply(_fernet),
+    }
+
+
+def _value(given: Input[str] | None) -> pulumi.Output[str] | None:
+    return None if given is None else pulumi.Output.secret(given)
+
+
+def _fernet(base64: str) -> str:
+    """Fernet wants the URL-safe alphabet: https://cryptography.io/en/latest/fernet/."""
+    return base64.translate(str.maketrans("+/", "-_"))

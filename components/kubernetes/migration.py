@@ -1,0 +1,105 @@
+"""Schema migration: one Job per change before the servers, or an init container in front of SQLite."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from .backend_store import BackendStore
+from .objects import (
+    CONTAINER_SECURITY,
+    HOME,
+    Scope,
+    config_volume,
+    image_reference,
+    plain_environment,
+    scratch_mount,
+    scratch_volume,
+)
+
+_DIRECTORY = "/etc/mlflow/migration"
+_SCRIPT = Path(__file__).with_name("migrate.py")
+
+
+def migration_script(scope: Scope) -> k8s.core.v1.ConfigMap:
+    """The script that runs inside the MLflow image."""
+    return k8s.core.v1.ConfigMap(
+        f"{scope.name}-migration",
+        metadata=scope.metadata("migration"),
+        data={_SCRIPT.name: _SCRIPT.read_text(encoding="utf-8")},
+        immutable=True,
+        opts=scope.options(),
+    )
+
+
+def migration_container(scope: Scope, store: BackendStore) -> k8s.core.v1.ContainerArgs:
+    """The container, for a Job or as an init container."""
+    timeouts = {
+        "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(scope.args.database.connect_timeout_seconds),
+        "MIGRATION_LOCK_TIMEOUT_SECONDS": str(scope.args.migration_timeout_seconds),
+    }
+    return k8s.core.v1.ContainerArgs(
+        name="migration",
+        image=image_reference(scope.args.image),
+        image_pull_policy=scope.args.image.pull_policy.value,
+        command=["python", f"{_DIRECTORY}/{_SCRIPT.name}"],
+        env=[*plain_environment({**HOME, **timeouts}), *store.environment_of("mlflow-migration")],
+        volume_mounts=[
+            scratch_mount(),
+            k8s.core.v1.VolumeMountArgs(name="migration", mount_path=_DIRECTORY, read_only=True),
+            *store.mounts,
+        ],
+        resources=k8s.core.v1.ResourceRequirementsArgs(
+            requests={"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"}, limits={"memory": "1Gi"}
+        ),
+        security_context=CONTAINER_SECURITY,
+        # The reason of a refusal is in the last lines; this puts it into the pod's status, where `pulumi up` shows it.
+        termination_message_policy="FallbackToLogsOnError",
+    )
+
+
+def migration_volume(script: k8s.core.v1.ConfigMap) -> k8s.core.v1.VolumeArgs:
+    return config_volume("migration", script)
+
+
+def migration_job(scope: Scope, store: BackendStore, account: k8s.core.v1.ServiceAccount) -> k8s.batch.v1.Job:
+    """Run the migration to its end. A change of image, script or connection replaces the Job, which runs it again."""
+    timeout = scope.args.migration_timeout_seconds
+    script = migration_script(scope)
+    return k8s.batch.v1.Job(
+        f"{scope.name}-migration",
+        metadata=scope.metadata(
+            "migration",
+            # A Job that failed stays failed; without this the next `pulumi up` would wait for it again.
+            annotations={"pulumi.com/replaceUnready": "true"},
+        ),
+        spec=k8s.batch.v1.JobSpecArgs(
+            # A migration that failed half-way must be looked at, not repeated; one whose node was drained may be.
+            backoff_limit=0,
+            pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(
+                rules=[
+                    k8s.batch.v1.PodFailurePolicyRuleArgs(
+                        action="Ignore",
+                        on_pod_conditions=[
+                            k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(
+                                type="DisruptionTarget", status="True"
+                            )
+                        ],
+                    )
+                ]
+            ),
+            active_deadline_seconds=timeout,
+            template=k8s.core.v1.PodTemplateSpecArgs(
+                metadata=scope.pod_metadata("migration"),
+                spec=scope.pod_spec(
+                    restart_policy="Never",
+                    containers=[migration_container(scope, store)],
+                    volumes=[scratch_volume("256Mi"), migration_volume(script), *store.pod_volumes],
+                ),
+            ),
+        ),
+        opts=scope.options(
+            depends_on=[account],
+            custom_timeouts=pulumi.CustomTimeouts(create=f"{timeout + 120}s", update=f"{timeout + 120}s"),
+        ),
+    )

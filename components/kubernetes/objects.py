@@ -1,0 +1,178 @@
+"""What every Kubernetes object of a deployment shares: labels, security, environment, and secrets by reference."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import ImageArgs, Input, MlflowDeploymentArgs
+from ..contracts import SecretKey, SecretValue, Volume, WorkloadIdentity
+
+TMP = "/tmp"  # noqa: S108 - a private volume of the pod
+CONTAINER_SECURITY = k8s.core.v1.SecurityContextArgs(
+    allow_privilege_escalation=False,
+    read_only_root_filesystem=True,
+    capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What the parts of one deployment have in common.
+
+    Attributes:
+        name: Name of the component; also of the Service and the ServiceAccount, which are addressed by name.
+        namespace: Namespace of all objects (an output of the Namespace where it is made, so that it comes first).
+        args: The arguments.
+        identity: What the pods are towards their cloud.
+        parent: The component.
+    """
+
+    name: str
+    namespace: Input[str]
+    args: MlflowDeploymentArgs
+    identity: WorkloadIdentity
+    parent: pulumi.Resource
+
+    def options(self, **more: object) -> pulumi.ResourceOptions:
+        """Options of a child: its parent and nothing merged from the caller, who is inherited from already."""
+        return pulumi.ResourceOptions(parent=self.parent, **more)  # type: ignore[arg-type]
+
+    def selector(self) -> dict[str, str]:
+        """Labels that exactly the server pods carry: the value of `component` differs for every other pod."""
+        return self.labels("server", own=False)
+
+    def labels(self, component: str, own: bool = True) -> dict[str, str]:
+        """Labels of an object, with the user's own first so that they cannot replace ours."""
+        ours = {
+            "app.kubernetes.io/name": "mlflow",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+        }
+        return {**self.args.labels, **ours, "app.kubernetes.io/managed-by": "pulumi"} if own else ours
+
+    def metadata(self, component: str, name: str | None = None, **more: object) -> k8s.meta.v1.ObjectMetaArgs:
+        """Metadata of an object; without a name Pulumi names it, so that a replacement can precede the deletion."""
+        return k8s.meta.v1.ObjectMetaArgs(
+            name=name,
+            namespace=self.namespace,
+            labels=self.labels(component),
+            **more,  # type: ignore[arg-type]
+        )
+
+    def pod_metadata(self, component: str) -> k8s.meta.v1.ObjectMetaArgs:
+        """Metadata of a pod template."""
+        return k8s.meta.v1.ObjectMetaArgs(
+            labels={**self.args.pod.labels, **self.identity.pod_labels, **self.labels(component)},
+            annotations=self.args.pod.annotations or None,
+        )
+
+    def pod_spec(self, **more: object) -> k8s.core.v1.PodSpecArgs:
+        """Pod specification that passes Pod Security `restricted`."""
+        pod = self.args.pod
+        return k8s.core.v1.PodSpecArgs(
+            service_account_name=self.name,
+            automount_service_account_token=False,
+            # A Service called `mlflow` would otherwise inject MLFLOW_PORT=tcp://…, which MLflow reads as its port.
+            enable_service_links=False,
+            security_context=k8s.core.v1.PodSecurityContextArgs(
+                run_as_non_root=True,
+                run_as_user=pod.run_as_user,
+                run_as_group=pod.run_as_user,
+                fs_group=pod.run_as_user,
+                fs_group_change_policy="OnRootMismatch",
+                seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+            ),
+            image_pull_secrets=[{"name": name} for name in self.args.image.pull_secrets] or None,
+            node_selector=pod.node_selector or None,
+            priority_class_name=pod.priority_class_name,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def image_reference(image: ImageArgs) -> pulumi.Output[str]:
+    """`repository:tag` or `repository:tag@digest`."""
+    return pulumi.Output.all(image.repository, image.tag, image.digest).apply(
+        lambda parts: f"{parts[0]}:{parts[1]}" + (f"@{parts[2]}" if parts[2] else "")
+    )
+
+
+def plain_environment(values: Mapping[str, Input[str]]) -> list[k8s.core.v1.EnvVarArgs]:
+    """Environment variables with their values in the pod specification."""
+    return [k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in values.items()]
+
+
+def secret_environment(
+    scope: Scope, resource: str, component: str, values: Mapping[str, SecretValue]
+) -> list[k8s.core.v1.EnvVarArgs]:
+    """Environment variables that refer to a Secret by name and key.
+
+    Values that are given go into one new Secret. Its name is made by Pulumi and changes with its content, so that pods
+    which refer to it are rolled when a value changes.
+    """
+    given = {name: value for name, value in values.items() if not isinstance(value, SecretKey)}
+    made: Input[str] | None = None
+    if given:
+        secret = k8s.core.v1.Secret(
+            resource,
+            metadata=scope.metadata(component),
+            type="Opaque",
+            string_data={name: pulumi.Output.secret(value) for name, value in given.items()},
+            immutable=True,
+            opts=scope.options(),
+        )
+        made = secret.metadata.name  # type: ignore[assignment]
+    variables = []
+    for name, value in values.items():
+        where = (value.name, value.key) if isinstance(value, SecretKey) else (made, name)
+        variables.append(
+            k8s.core.v1.EnvVarArgs(
+                name=name,
+                value_from=k8s.core.v1.EnvVarSourceArgs(
+                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=where[0], key=where[1])
+                ),
+            )
+        )
+    return variables
+
+
+def scratch_volume(size: str) -> k8s.core.v1.VolumeArgs:
+    """The private `/tmp` of a pod."""
+    return k8s.core.v1.VolumeArgs(name="tmp", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
+
+
+def scratch_mount() -> k8s.core.v1.VolumeMountArgs:
+    return k8s.core.v1.VolumeMountArgs(name="tmp", mount_path=TMP)
+
+
+def claim_volumes(volumes: Iterable[Volume]) -> list[k8s.core.v1.VolumeArgs]:
+    return [
+        k8s.core.v1.VolumeArgs(
+            name=volume.name,
+            persistent_volume_claim=k8s.core.v1.PersistentVolumeClaimVolumeSourceArgs(claim_name=volume.claim_name),
+        )
+        for volume in volumes
+    ]
+
+
+def claim_mounts(volumes: Sequence[Volume]) -> list[k8s.core.v1.VolumeMountArgs]:
+    return [k8s.core.v1.VolumeMountArgs(name=volume.name, mount_path=volume.mount_path) for volume in volumes]
+
+
+def config_volume(name: str, config_map: k8s.core.v1.ConfigMap) -> k8s.core.v1.VolumeArgs:
+    return k8s.core.v1.VolumeArgs(
+        name=name,
+        config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=config_map.metadata.name),  # type: ignore[arg-type]
+    )
+
+
+HOME: dict[str, Input[str]] = {
+    # The root file system is read-only and the user has no home directory.
+    "HOME": TMP,
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
+"""Environment of every container that runs MLflow."""

@@ -1,0 +1,108 @@
+"""`MlflowDeployment`: composes the parts, and does nothing else."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from .arguments import Input, MlflowDeploymentArgs, to_arguments
+from .contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
+from .existing import artifacts as existing_artifacts
+from .existing import database as existing_database
+from .existing import identity as existing_identity
+from .in_cluster import artifacts as in_cluster_artifacts
+from .in_cluster import database as in_cluster_database
+from .kubernetes.access import service, tracking_uri
+from .kubernetes.backend_store import backend_store
+from .kubernetes.keys import keys
+from .kubernetes.migration import migration_job
+from .kubernetes.objects import Scope
+from .kubernetes.server import deployment, service_account
+
+
+class MlflowDeployment(pulumi.ComponentResource):
+    """An MLflow tracking server on Kubernetes with its database, artifact store and identity."""
+
+    namespace: pulumi.Output[str]
+    """Namespace of all objects."""
+    service_name: pulumi.Output[str]
+    """Name of the Service."""
+    service_port: pulumi.Output[int]
+    """Port of the Service."""
+    tracking_uri: pulumi.Output[str]
+    """What clients inside the cluster set as MLFLOW_TRACKING_URI."""
+    deployment_name: pulumi.Output[str]
+    """Name of the Deployment, for `kubectl logs` and `kubectl rollout`."""
+
+    def __init__(self, name: str, args: MlflowDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the deployment with all its resources.
+
+        Args:
+            name: Name of the component, also of its Service and ServiceAccount: a DNS label that starts with a letter.
+            args: Arguments, or a mapping of the same shape.
+            opts: Options. Every Kubernetes object uses the Kubernetes provider given here.
+
+        Raises:
+            ConfigurationError: The arguments are wrong; it lists all problems, and nothing has been registered.
+        """
+        args = to_arguments(args, name=name)
+        super().__init__("mlflow-deployment:index:MlflowDeployment", name, None, opts)
+        identity = _identity(args)
+        scope = Scope(name=name, namespace=_namespace(self, name, args), args=args, identity=identity, parent=self)
+        store = backend_store(scope, _database(scope))
+        artifacts = _artifacts(scope)
+        account = service_account(scope)
+        before: list[pulumi.Resource] = [account]
+        if not store.in_pod:
+            before.append(migration_job(scope, store, account))
+        server = deployment(scope, store, artifacts, keys(scope), before)
+        front = service(scope)
+
+        self.namespace = server.metadata.namespace
+        self.service_name = front.metadata.name
+        self.service_port = pulumi.Output.from_input(args.service.port)
+        self.tracking_uri = tracking_uri(scope, front)
+        self.deployment_name = server.metadata.name
+        self.register_outputs(
+            {
+                "namespace": self.namespace,
+                "serviceName": self.service_name,
+                "servicePort": self.service_port,
+                "trackingUri": self.tracking_uri,
+                "deploymentName": self.deployment_name,
+            }
+        )
+
+
+def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -> Input[str]:
+    if not args.create_namespace:
+        return args.namespace
+    made = k8s.core.v1.Namespace(
+        f"{name}-namespace",
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=args.namespace,
+            labels={**args.labels, "pod-security.kubernetes.io/enforce": "restricted"},
+        ),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return made.metadata.name
+
+
+def _identity(args: MlflowDeploymentArgs) -> WorkloadIdentity:
+    if args.identity is not None and args.identity.existing is not None:
+        return existing_identity.identity(args.identity.existing)
+    return WorkloadIdentity()
+
+
+def _database(scope: Scope) -> DatabaseConnection:
+    choice = scope.args.database
+    if choice.sqlite is not None:
+        return in_cluster_database.sqlite(scope, choice.sqlite)
+    assert choice.postgresql is not None, "arguments hold exactly one choice"
+    return existing_database.postgresql(choice.postgresql)
+
+
+def _artifacts(scope: Scope) -> ArtifactStore:
+    choice = scope.args.artifacts
+    if choice.volume is not None:
+        return in_cluster_artifacts.volume(scope, choice.volume)
+    assert choice.s3 is not None, "arguments hold exactly one choice"
+    return existing_artifacts.s3(choice.s3)
