@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from .base import Block, Input, Problem, block, exactly_one, kubernetes_name, pattern, plain, secret
+from .base import Block, Input, Problem, block, plain, secret
+from .checks import exactly_one, kubernetes_name, pattern, secret_key
 from .volume import VolumeArgs
 
 
@@ -18,6 +19,11 @@ class S3SecretArgs(Block):
     """Key of the access key id in the Secret."""
     secret_access_key_key: str = "AWS_SECRET_ACCESS_KEY"
     """Key of the secret access key in the Secret."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.name, "name", "the name of a Secret")
+        yield from secret_key(self.access_key_id_key, "access_key_id_key")
+        yield from secret_key(self.secret_access_key_key, "secret_access_key_key")
 
 
 @block
@@ -63,21 +69,19 @@ class S3Args(Block):
             yield Problem(("prefix",), f"{prefix!r} starts or ends with a slash", f"write {prefix.strip('/')!r}")
         yield from pattern(
             self.endpoint_url,
-            r"https?://[^/\s]+/?",
+            r"https?://[^/\s@]+/?",
             "endpoint_url",
             "an endpoint URL",
-            "write it as https://host:port, without a path",
+            "write it as https://host:port, without a path and without credentials",
         )
         if (self.access_key_id is None) != (self.secret_access_key is None):
             absent = "secret_access_key" if self.secret_access_key is None else "access_key_id"
             yield Problem((absent,), "is required with the other half of the key pair", "give both halves, or neither")
-        if self.existing_secret is not None:
-            if self.access_key_id is not None or self.secret_access_key is not None:
-                yield Problem(
-                    ("existing_secret",), "is given as well as keys", "keep either existingSecret or the two keys"
-                )
-            for problem in kubernetes_name(self.existing_secret.name, "name"):
-                yield problem.under("existing_secret")
+        keys = self.access_key_id is not None or self.secret_access_key is not None
+        if self.existing_secret is not None and keys:
+            yield Problem(
+                ("existing_secret",), "is given as well as keys", "keep either existingSecret or the two keys"
+            )
 
 
 @block

@@ -1,12 +1,11 @@
-"""What every argument block is made of: the dataclass settings, input leaves, and checks that report all problems.
+"""What every argument block is made of: the dataclass settings, input leaves, and problems with their paths.
 
 Annotations stay unevaluated-string free (no `from __future__ import annotations`): Pulumi's component analyzer and
 pydantic read the same classes at run time.
 """
 
-import difflib
 import re
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, Union
 
@@ -17,6 +16,9 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import dataclass_transform
 
 T = TypeVar("T")
+
+Path = tuple[str | int, ...]
+"""Python attribute names, keys of mappings and indices of lists, from the root of the arguments."""
 
 # `pulumi.Input` itself holds an unresolved forward reference, which pydantic cannot read.
 Input = Union[T, Awaitable[T], pulumi.Output[T]]
@@ -39,10 +41,6 @@ def block(cls: type[T]) -> type[T]:
     return pydantic.dataclasses.dataclass(config=BLOCK, kw_only=True, frozen=True)(cls)  # type: ignore[return-value]
 
 
-class Missing(str):
-    """Stands in for a required value that was not given, so that the remaining checks can still run."""
-
-
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with the arguments.
@@ -51,15 +49,17 @@ class Problem:
         path: Python attribute names and list indices from the root.
         message: What is wrong, with the value where it is not secret.
         fix: What to write instead.
+        either: Other places where a value would settle it, so that it is only a consequence of a mistake there.
     """
 
-    path: tuple[str | int, ...]
+    path: Path
     message: str
     fix: str
+    either: tuple[Path, ...] = ()
 
     def under(self, *parents: str | int) -> "Problem":
         """The same problem, seen from further up."""
-        return Problem((*parents, *self.path), self.message, self.fix)
+        return Problem((*parents, *self.path), self.message, self.fix, tuple((*parents, *e) for e in self.either))
 
 
 class Block:
@@ -81,12 +81,19 @@ def is_secret_field(block: type, name: str) -> bool:
     return bool(field and isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly"))
 
 
+def looks_secret(name: str) -> bool:
+    """Whether a user's own name (of an environment variable, say) tells of a secret, and not of a file with one."""
+    name = name.upper()
+    telling = re.search(r"PASSWORD|SECRET|TOKEN|PASSPHRASE|ACCESS_KEY$|API_KEY|CREDENTIAL", name)
+    return bool(telling) and not re.search(r"_(FILE|PATH|DIR|URL|SECONDS)$", name)
+
+
 def plain(value: Any) -> Any:
-    """The value if it is known now; None for outputs, awaitables and stand-ins, which cannot be checked."""
-    return None if isinstance(value, (pulumi.Output, Awaitable, Missing)) else value
+    """The value if it is known now; None for outputs and awaitables, which cannot be checked."""
+    return None if isinstance(value, (pulumi.Output, Awaitable)) else value
 
 
-def walk(block: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Block]]:
+def walk(block: Any, path: Path = ()) -> Iterator[tuple[Path, Block]]:
     """Every block in the tree with its path, the root first."""
     if isinstance(block, Block) and is_dataclass(block):
         yield path, block
@@ -95,66 +102,3 @@ def walk(block: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[s
     elif isinstance(block, (list, tuple)):
         for index, item in enumerate(block):
             yield from walk(item, (*path, index))
-
-
-def suggestion(given: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name that was most likely meant."""
-    names = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in allowed}
-    close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", given.lower()), list(names), n=1, cutoff=0.6)
-    return names[close[0]] if close else None
-
-
-def exactly_one(block: Any, among: Sequence[str], example: str) -> Iterator[Problem]:
-    """A choice: exactly one of the optional blocks must be given."""
-    given = [name for name in among if getattr(block, name) is not None]
-    spelled = ", ".join(to_camel(name) for name in among)
-    if not given:
-        yield Problem((), f"no choice was made; give exactly one of: {spelled}", f"for example {example}")
-    elif len(given) > 1:
-        both = " and ".join(to_camel(name) for name in given)
-        yield Problem((), f"{both} are given; they exclude each other", f"keep exactly one of: {spelled}")
-
-
-def pattern(value: Any, regex: str, path: str, what: str, fix: str) -> Iterator[Problem]:
-    """A known string must match the whole expression."""
-    known = plain(value)
-    if isinstance(known, str) and not re.fullmatch(regex, known):
-        yield Problem((path,), f"{known!r} is not {what}", fix)
-
-
-def between(value: Any, low: float, high: float, path: str, unit: str = "") -> Iterator[Problem]:
-    """A known number must lie within bounds, both included."""
-    known = plain(value)
-    if isinstance(known, (int, float)) and not isinstance(known, bool) and not low <= known <= high:
-        kind = f" {unit}" if unit else ""
-        yield Problem((path,), f"{known} is out of range", f"use a value from {low} to {high}{kind}")
-
-
-DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-DNS_SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
-QUANTITY = r"\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?"
-
-
-def kubernetes_name(value: Any, path: str, what: str = "a Kubernetes name") -> Iterator[Problem]:
-    """RFC 1123 label: what a namespace, a Service and a ServiceAccount may be called."""
-    yield from pattern(
-        value,
-        DNS_LABEL,
-        path,
-        what,
-        "use at most 63 lower-case letters, digits and hyphens, starting with a letter or digit",
-    )
-
-
-def host_name(value: Any, path: str) -> Iterator[Problem]:
-    """A bare host: no scheme, no port, no path."""
-    known = plain(value)
-    if not isinstance(known, str):
-        return
-    bare = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://", "", known).split("/")[0]
-    if bare != known:
-        yield Problem((path,), f"{known!r} has a scheme or a path", f"give the host alone: {bare!r}")
-    elif re.search(r":\d+$", known) and known.count(":") == 1:
-        yield Problem((path,), f"{known!r} has a port", "give the host alone, and the port in its own key")
-    elif not known or re.search(r"\s", known):
-        yield Problem((path,), f"{known!r} is not a host name", "give a DNS name or an IP address")

@@ -3,7 +3,8 @@
 import enum
 from collections.abc import Iterable
 
-from .base import Block, Input, Problem, between, block, exactly_one, host_name, kubernetes_name, plain, secret
+from .base import Block, Input, Problem, block, plain, secret
+from .checks import between, exactly_one, host_name, kubernetes_name, secret_key
 from .volume import VolumeArgs
 
 
@@ -57,6 +58,10 @@ class DatabaseSecretArgs(Block):
     password_key: str = "password"
     """Key of the password in the Secret."""
 
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.name, "name", "the name of a Secret")
+        yield from secret_key(self.password_key, "password_key")
+
 
 @block
 class SqliteArgs(Block):
@@ -97,14 +102,12 @@ class PostgresqlArgs(Block):
                 ("password",),
                 "is required, or existingSecret",
                 "pulumi config set --secret --path 'mlflow:database.postgresql.password', or name an existing Secret",
+                either=(("existing_secret",),),
             )
         if self.password is not None and self.existing_secret is not None:
             yield Problem(
                 ("existing_secret",), "is given as well as password", "keep exactly one of: password, existingSecret"
             )
-        if self.existing_secret is not None:
-            for problem in kubernetes_name(self.existing_secret.name, "name"):
-                yield problem.under("existing_secret")
 
 
 @block

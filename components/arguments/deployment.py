@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from .artifacts import ArtifactsArgs
-from .base import Block, Problem, block, kubernetes_name, plain
+from .base import Block, Problem, block, plain
+from .checks import between, kubernetes_label_name, labels
 from .database import DatabaseArgs
 from .identity import IdentityArgs
 from .volume import AccessMode
@@ -50,7 +51,9 @@ class MlflowDeploymentArgs(Block):
     """Labels of every Kubernetes object, for example team and cost centre."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.namespace, "namespace", "the name of a namespace")
+        yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
+        yield from labels(self.labels, "labels")
+        yield from between(self.migration_timeout_seconds, 1, 86_400, "migration_timeout_seconds", "seconds")
         yield from self._replicas()
         yield from self._image()
         yield from self._connections()
@@ -59,12 +62,6 @@ class MlflowDeploymentArgs(Block):
                 ("service", "type"),
                 f"{self.service.type.value!r} publishes a server that asks nobody for a password",
                 "use ClusterIP, or accept it in writing with allowInsecure: true",
-            )
-        if not 1 <= self.migration_timeout_seconds <= 86_400:
-            yield Problem(
-                ("migration_timeout_seconds",),
-                f"{self.migration_timeout_seconds} is out of range",
-                "use 1 to 86400 seconds",
             )
 
     def _replicas(self) -> Iterable[Problem]:

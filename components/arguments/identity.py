@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from .base import Block, Input, Problem, block, exactly_one
+from .base import Block, Input, Problem, block
+from .checks import exactly_one, labels, qualified_keys
 
 
 @block
@@ -15,6 +16,10 @@ class ExistingIdentityArgs(Block):
     """Annotations of the ServiceAccount, for example `eks.amazonaws.com/role-arn`."""
     pod_labels: dict[str, str] = Field(default_factory=dict)
     """Labels that every pod needs, for example `azure.workload.identity/use: "true"`."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from qualified_keys(self.service_account_annotations, "service_account_annotations")
+        yield from labels(self.pod_labels, "pod_labels")
 
 
 @block

@@ -3,7 +3,8 @@
 import enum
 from collections.abc import Iterable
 
-from .base import Block, Input, Problem, between, block, kubernetes_name
+from .base import Block, Input, Problem, block
+from .checks import between, kubernetes_name
 
 
 class AccessMode(enum.Enum):

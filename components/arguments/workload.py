@@ -6,18 +6,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from .base import (
-    DNS_SUBDOMAIN,
-    QUANTITY,
-    Block,
-    Input,
-    Problem,
-    between,
-    block,
-    pattern,
-    plain,
-    secret,
-)
+from .base import Block, Input, Problem, block, looks_secret, plain, secret
+from .checks import amount, between, cpu, kubernetes_name, labels, memory, pattern, qualified_keys
 
 
 class PullPolicy(enum.Enum):
@@ -57,6 +47,9 @@ class ImageArgs(Block):
         yield from pattern(
             self.digest, r"sha256:[0-9a-f]{64}", "digest", "an image digest", "write sha256: and 64 hex digits"
         )
+        for index, name in enumerate(self.pull_secrets):
+            for problem in kubernetes_name(name, "name", "the name of a Secret"):
+                yield Problem(("pull_secrets", index), problem.message, problem.fix)
 
 
 @block
@@ -73,18 +66,67 @@ class ResourcesArgs(Block):
     """Memory at which the container is ended."""
 
     def problems(self) -> Iterable[Problem]:
-        for name in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
-            value = getattr(self, name)
-            fix = (
-                "write cores or millicores, for example '500m'"
-                if name.startswith("cpu")
-                else "write for example '512Mi' or '2Gi'"
-            )
-            yield from pattern(value, QUANTITY, name, "a Kubernetes quantity", fix)
-        memory = re.fullmatch(r"\d+", self.memory_request) or re.fullmatch(r"\d+", self.memory_limit)
-        if memory and int(memory.group()) < 1 << 20:
-            name = "memory_request" if memory.string == self.memory_request else "memory_limit"
-            yield Problem((name,), f"{memory.string!r} is a number of bytes", f"add a unit: '{memory.string}Mi'")
+        for kind, check in (("cpu", cpu), ("memory", memory)):
+            request, limit = getattr(self, f"{kind}_request"), getattr(self, f"{kind}_limit")
+            wrong = [*check(request, f"{kind}_request"), *check(limit, f"{kind}_limit")]
+            yield from wrong
+            if not wrong and limit is not None and (amount(request) or 0) > (amount(limit) or 0):
+                yield Problem(
+                    (f"{kind}_request",),
+                    f"{request!r} is more than the limit {limit!r}",
+                    "lower it, or raise the limit",
+                )
+
+
+OWN_OPTIONS = {
+    "host": "it is fixed",
+    "port": "use server.port",
+    "workers": "use server.workers",
+    "static-prefix": "use server.staticPrefix",
+    "backend-store-uri": "use database",
+    "artifacts-destination": "use artifacts",
+    "default-artifact-root": "use artifacts",
+    "serve-artifacts": "use artifacts.proxied",
+    "no-serve-artifacts": "use artifacts.proxied",
+    "allowed-hosts": "use server.allowedHosts",
+    "cors-allowed-origins": "use server.corsAllowedOrigins",
+    "disable-security-middleware": "it would switch host and origin checks off",
+    "gunicorn-opts": "host and origin checks exist under uvicorn only",
+    "waitress-opts": "host and origin checks exist under uvicorn only",
+}
+"""Options of `mlflow server` that have an argument of their own, and what to use."""
+
+OWN_VARIABLES = {
+    "POD_IP": "choose another name",
+    "HOME": "it is the pod's writable directory",
+    "MLFLOW_BACKEND_STORE_URI": "use database",
+    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "use database.poolSize",
+    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "use database.maxOverflow",
+    "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "use database.poolRecycleSeconds",
+    **dict.fromkeys(
+        ["PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"],
+        "use database.postgresql",
+    ),
+    **dict.fromkeys(["PGAPPNAME", "PGCONNECT_TIMEOUT"], "it is fixed"),
+    "MLFLOW_ARTIFACTS_DESTINATION": "use artifacts",
+    "MLFLOW_DEFAULT_ARTIFACT_ROOT": "use artifacts",
+    "MLFLOW_SERVE_ARTIFACTS": "use artifacts.proxied",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "use artifacts.s3.presigned",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "use artifacts.s3.presigned",
+    "MLFLOW_S3_ENDPOINT_URL": "use artifacts.s3.endpointUrl",
+    "MLFLOW_S3_IGNORE_TLS": "use artifacts.s3.ignoreTls",
+    "MLFLOW_S3_UPLOAD_EXTRA_ARGS": "use artifacts.s3.uploadExtraArgs",
+    "AWS_DEFAULT_REGION": "use artifacts.s3.region",
+    "AWS_ACCESS_KEY_ID": "use artifacts.s3.accessKeyId",
+    "AWS_SECRET_ACCESS_KEY": "use artifacts.s3.secretAccessKey",
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "use server.allowedHosts",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "use server.corsAllowedOrigins",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "use server.jobExecution",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": "use keys.flaskSecretKey",
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",
+}
+"""Environment variables that have an argument of their own, and what to use: a pod must not name one twice."""
 
 
 @block
@@ -149,42 +191,36 @@ class ServerArgs(Block):
         for index, origin in enumerate(self.cors_allowed_origins):
             for problem in pattern(
                 origin,
-                r"https?://[^/\s,*]+",
+                r"https?://[^/\s,*@]+",
                 "origin",
                 "an origin",
                 "write scheme and host: https://mlflow.example.com",
             ):
                 yield Problem(("cors_allowed_origins", index), problem.message, problem.fix)
-        reserved = {
-            "host": "it is fixed",
-            "port": "use server.port",
-            "workers": "use server.workers",
-            "static-prefix": "use server.staticPrefix",
-            "backend-store-uri": "use database",
-            "artifacts-destination": "use artifacts",
-            "default-artifact-root": "use artifacts",
-            "serve-artifacts": "use artifacts.proxied",
-            "no-serve-artifacts": "use artifacts.proxied",
-            "allowed-hosts": "use server.allowedHosts",
-            "cors-allowed-origins": "use server.corsAllowedOrigins",
-            "disable-security-middleware": "it would switch host and origin checks off",
-            "gunicorn-opts": "host and origin checks exist under uvicorn only",
-            "waitress-opts": "host and origin checks exist under uvicorn only",
-        }
         for option in self.options:
             bare = option.lstrip("-").replace("_", "-")
-            if bare in reserved:
-                yield Problem(("options", option), "is set by this component", reserved[bare])
+            if bare in OWN_OPTIONS:
+                yield Problem(("options", option), "is set by this component", OWN_OPTIONS[bare])
             elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
                 yield Problem(("options", option), "is not the name of an option", f"write {bare.lower()!r}")
-        for name in [*self.env, *(self.secret_env or {})]:
-            where = "env" if name in self.env else "secret_env"
+        yield from self._environment()
+
+    def _environment(self) -> Iterable[Problem]:
+        secret_env = self.secret_env or {}
+        for where, name in [*(("env", name) for name in self.env), *(("secret_env", name) for name in secret_env)]:
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
                 yield Problem(
                     (where, name), "is not the name of an environment variable", "use letters, digits and '_'"
                 )
-        for name in self.env:
-            if re.search(r"PASSWORD|SECRET|TOKEN|PASSPHRASE|ACCESS_KEY$|API_KEY", name.upper()):
+            elif name in OWN_VARIABLES:
+                yield Problem((where, name), "is set by this component", OWN_VARIABLES[name])
+        for name, value in self.env.items():
+            known = plain(value)
+            if name in secret_env:
+                yield Problem(("env", name), "is given in secretEnv as well", "keep one of them")
+            elif name not in OWN_VARIABLES and (
+                looks_secret(name) or (isinstance(known, str) and re.search(r"://[^/\s]*:[^/\s]*@", known))
+            ):
                 yield Problem(
                     ("env", name),
                     "looks like a secret and would be readable in the pod's specification",
@@ -212,14 +248,12 @@ class PodArgs(Block):
     """PriorityClass of the pods."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from pattern(self.tmp_size, QUANTITY, "tmp_size", "a Kubernetes quantity", "write for example '2Gi'")
+        yield from memory(self.tmp_size, "tmp_size")
         yield from between(self.run_as_user, 1, 2**31 - 1, "run_as_user", "(root is refused)")
-        yield from pattern(
-            self.priority_class_name, DNS_SUBDOMAIN, "priority_class_name", "a PriorityClass name", "use its name"
-        )
-        for label in self.labels:
-            if label in ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"):
-                yield Problem(("labels", label), "is what the Service selects pods by", "choose another label")
+        yield from kubernetes_name(self.priority_class_name, "priority_class_name", "the name of a PriorityClass")
+        yield from labels(self.labels, "labels")
+        yield from qualified_keys(self.annotations, "annotations")
+        yield from labels(self.node_selector, "node_selector", refused=())
 
 
 class ServiceType(enum.Enum):
@@ -243,6 +277,7 @@ class ServiceArgs(Block):
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.port, 1, 65535, "port")
+        yield from qualified_keys(self.annotations, "annotations")
 
 
 @block

@@ -1,0 +1,132 @@
+"""Checks that blocks share. Each yields the problems of a value; values that are not known yet pass."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from .base import Problem, plain
+
+
+def exactly_one(block: Any, among: Sequence[str], example: str) -> Iterator[Problem]:
+    """A choice: exactly one of the optional blocks must be given."""
+    given = [name for name in among if getattr(block, name) is not None]
+    spelled = ", ".join(to_camel(name) for name in among)
+    if not given:
+        message = f"no choice was made; give exactly one of: {spelled}"
+        yield Problem((), message, f"for example {example}", either=tuple((name,) for name in among))
+    for extra in given[1:]:
+        message = f"is given as well as {to_camel(given[0])}; they exclude each other"
+        yield Problem((extra,), message, f"keep exactly one of: {spelled}")
+
+
+def pattern(value: Any, regex: str, path: str, what: str, fix: str) -> Iterator[Problem]:
+    """A known string must match the whole expression."""
+    known = plain(value)
+    if isinstance(known, str) and not re.fullmatch(regex, known):
+        yield Problem((path,), f"{known!r} is not {what}", fix)
+
+
+def between(value: Any, low: float, high: float, path: str, unit: str = "") -> Iterator[Problem]:
+    """A known number must lie within bounds, both included."""
+    known = plain(value)
+    if isinstance(known, (int, float)) and not isinstance(known, bool) and not low <= known <= high:
+        kind = f" {unit}" if unit else ""
+        yield Problem((path,), f"{known} is out of range", f"use a value from {low} to {high}{kind}")
+
+
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_LABELS = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+DNS_SUBDOMAIN = rf"(?=.{{1,253}}$){_LABELS}"
+
+
+def kubernetes_label_name(value: Any, path: str, what: str) -> Iterator[Problem]:
+    """RFC 1123 label: what a namespace and a Service may be called."""
+    fix = "use at most 63 lower-case letters, digits and hyphens, starting and ending with a letter or digit"
+    yield from pattern(value, DNS_LABEL, path, what, fix)
+
+
+def kubernetes_name(value: Any, path: str, what: str) -> Iterator[Problem]:
+    """RFC 1123 subdomain: what most other objects may be called (Secret, claim, StorageClass, PriorityClass)."""
+    fix = "use lower-case letters, digits, hyphens and dots, starting and ending with a letter or digit"
+    yield from pattern(value, DNS_SUBDOMAIN, path, what, fix)
+
+
+def secret_key(value: Any, path: str) -> Iterator[Problem]:
+    """What a key of a Secret may be called."""
+    yield from pattern(
+        value, r"[-._a-zA-Z0-9]{1,253}", path, "a key of a Secret", "use letters, digits, '-', '_' and '.'"
+    )
+
+
+_QUALIFIED = rf"((?=[^/]{{1,253}}/){_LABELS}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+OWN_LABELS = tuple(f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by"))
+"""Labels that this component sets, and the first three of which the Service selects pods by."""
+
+
+def qualified_keys(values: Mapping[str, Any], path: str, refused: Collection[str] = ()) -> Iterator[Problem]:
+    """Keys of annotations, and of labels:
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set."""
+    for key in values:
+        if key in refused:
+            yield Problem((path, key), "is set by this component", "choose another key")
+        elif not re.fullmatch(_QUALIFIED, key):
+            fix = "write name or domain/name: letters, digits, '-', '_' and '.', at most 63 in the name"
+            yield Problem((path, key), "is not a valid key", fix)
+
+
+def labels(values: Mapping[str, str], path: str, refused: Collection[str] = OWN_LABELS) -> Iterator[Problem]:
+    """Labels, and node selectors if nothing is refused."""
+    yield from qualified_keys(values, path, refused)
+    for key, value in values.items():
+        if not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", value):
+            fix = "use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
+            yield Problem((path, key), f"{value!r} is not the value of a label", fix)
+
+
+_SCALE = {"": 1, "m": 1e-3} | {
+    prefix + binary: base**power
+    for binary, base in (("", 1000), ("i", 1024))
+    for power, prefix in enumerate("KMGTP", start=1)
+}
+_SCALE["k"] = _SCALE.pop("K")
+
+
+def amount(quantity: str) -> float | None:
+    """A Kubernetes quantity as a number: cores, or bytes; None if it is not one."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", quantity)
+    return float(match[1]) * _SCALE[match[2]] if match and match[2] in _SCALE else None
+
+
+def cpu(value: str | None, path: str) -> Iterator[Problem]:
+    """Cores or millicores."""
+    yield from pattern(value, r"\d+(\.\d+)?|\d+m", path, "an amount of CPU", "write cores or millicores: '2' or '500m'")
+
+
+def memory(value: str | None, path: str) -> Iterator[Problem]:
+    """Bytes, with a unit."""
+    if value is None:
+        return
+    size = None if value.endswith("m") else amount(value)
+    if size is None:
+        yield Problem((path,), f"{value!r} is not an amount of memory", "write for example '512Mi' or '2Gi'")
+    elif size < 1 << 20:
+        yield Problem((path,), f"{value!r} is less than a mebibyte", "add a unit, for example '512Mi'")
+
+
+def host_name(value: Any, path: str) -> Iterator[Problem]:
+    """A bare host: no scheme, no port, no path."""
+    known = plain(value)
+    if not isinstance(known, str):
+        return
+    host = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://", "", known).rpartition("@")[2].split("/")[0]
+    bare = re.sub(r":\d+$", "", host) if host.count(":") == 1 else host
+    if "@" in known:
+        yield Problem((path,), "holds a user name, and maybe a password", f"give the host alone: {bare!r}")
+    elif host != known:
+        yield Problem((path,), f"{known!r} has a scheme or a path", f"give the host alone: {bare!r}")
+    elif bare != host:
+        yield Problem((path,), f"{known!r} has a port", f"give the host alone: {bare!r}, and the port in its own key")
+    elif not re.fullmatch(r"[\w.:-]+", known):
+        yield Problem((path,), f"{known!r} is not a host name", "give a DNS name or an IP address")
