@@ -1,0 +1,309 @@
+"""Builds from Go module sources what a bare machine lacks: the Pulumi CLI, its plugins, and Kubernetes.
+
+All commands come from the one module in `go/` (the language host for Python needs a second one), so that they share
+their dependencies. Results are cached by content; Go's own caches stay where the user's Go keeps them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.console import Step, UserError, run, step
+from toolchain.paths import cache, lock, state
+
+MODULE = Path(__file__).resolve().parent / "go"
+KUBERNETES_VERSION = "1.35.4"
+PULUMI_VERSION = "3.228.0"
+KUBERNETES_PROVIDER_VERSION = "4.30.0"
+RANDOM_PROVIDER_VERSION = "4.21.4"
+
+_PULUMI = "github.com/pulumi/pulumi"
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+# Not all of these owners' modules are in the public checksum database; go.sum pins them all the same.
+_NO_CHECKSUM_DATABASE = "github.com/pulumi/*,github.com/terraform-providers/*"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One binary.
+
+    Attributes:
+        package: Go package, relative to the module or a full import path.
+        minutes: Rough time of a cold build on two cores.
+        module: Folder of the Go module, below `go/`.
+        symbols: Variables that the linker sets.
+        sources: Folders of our own code that the binary is made of.
+    """
+
+    package: str
+    minutes: float
+    module: str = "."
+    symbols: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+def _kubernetes_symbols() -> tuple[str, ...]:
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    where = "k8s.io/component-base/version"
+    return (f"{where}.gitVersion=v{KUBERNETES_VERSION}", f"{where}.gitMajor={major}", f"{where}.gitMinor={minor}")
+
+
+COMPONENTS: dict[str, Component] = {
+    "kubernetes": Component("./cmd/kubernetes", 5, symbols=_kubernetes_symbols(), sources=("cmd/kubernetes",)),
+    "etcd": Component("./cmd/etcd", 0.5, sources=("cmd/etcd",)),
+    "pause": Component("./cmd/pause", 0.1, sources=("cmd/pause",)),
+    "coredns": Component("./cmd/coredns", 0.5, sources=("cmd/coredns",)),
+    "local-path": Component("./cmd/local-path", 0.2, sources=("cmd/local-path",)),
+    "metrics-server": Component("./cmd/metrics-server", 0.5, sources=("cmd/metrics-server",)),
+    "pulumi": Component(
+        f"{_PULUMI}/pkg/v3/cmd/pulumi",
+        4,
+        symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={PULUMI_VERSION}",),
+    ),
+    "pulumi-language-python": Component(
+        f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
+        1,
+        module="language-python",
+        symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={PULUMI_VERSION}",),
+    ),
+    "pulumi-resource-kubernetes": Component(
+        "./cmd/pulumi-resource-kubernetes",
+        7,
+        symbols=(f"main.version={KUBERNETES_PROVIDER_VERSION}",),
+        sources=("cmd/pulumi-resource-kubernetes",),
+    ),
+    "pulumi-tfgen-random": Component(
+        "./cmd/pulumi-tfgen-random",
+        2,
+        symbols=(f"main.version={RANDOM_PROVIDER_VERSION}",),
+        sources=("cmd/pulumi-tfgen-random", "random", "random-shim"),
+    ),
+    "pulumi-resource-random": Component(
+        "./cmd/pulumi-resource-random",
+        1,
+        symbols=(f"main.version={RANDOM_PROVIDER_VERSION}",),
+        sources=("cmd/pulumi-resource-random", "random", "random-shim"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A change to one line of a dependency that makes it fit the versions that the others share."""
+
+    module: str
+    file: str
+    old: str
+    new: str
+
+
+_PATCHES = (
+    # Made for a Kubernetes library two minors newer, of which it uses this one name.
+    _Patch(
+        "sigs.k8s.io/metrics-server",
+        "pkg/api/generated/openapi/zz_generated.openapi.go",
+        "v1.ShardInfo{}.OpenAPIModelName()",
+        '"io.k8s.apimachinery.pkg.apis.meta.v1.ShardInfo"',
+    ),
+)
+
+
+def build(names: Iterable[str]) -> dict[str, Path]:
+    """Paths of the binaries, built first where the cache does not hold them.
+
+    Args:
+        names: Keys of `COMPONENTS`.
+
+    Raises:
+        UserError: Go is missing or too old, or a build failed; the next call goes on where this one ended.
+    """
+    wanted = list(dict.fromkeys(names))
+    paths = {name: _path(name) for name in wanted}
+    if all(path.exists() for path in paths.values()):
+        return paths
+    with lock("go", "a build from Go sources"):
+        missing = [name for name in wanted if not paths[name].exists()]
+        if missing:
+            _check_go()
+        for name in missing:
+            _build_one(name, paths[name])
+    return paths
+
+
+def _path(name: str) -> Path:
+    return cache("go", _key(name), name)
+
+
+def _key(name: str) -> str:
+    """Changes with everything that the binary is made of."""
+    component = COMPONENTS[name]
+    folder = MODULE / component.module
+    digest = hashlib.sha256(repr((component, _PATCHES, os.uname().machine)).encode())
+    files = [folder / "go.mod", folder / "go.sum"]
+    for source in component.sources:
+        files += sorted(p for p in (MODULE / source).rglob("*") if p.suffix in (".go", ".mod"))
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build_one(name: str, path: Path) -> None:
+    component = COMPONENTS[name]
+    expect = f"about {component.minutes:.0f} min when nothing is cached" if component.minutes >= 1 else ""
+    generated: dict[str, Path] = {}
+    if name == "pulumi-resource-random":
+        tfgen = build_locked("pulumi-tfgen-random")
+        generated = _random_schema(tfgen)
+    with step(f"building {name} from Go modules", expect) as doing:
+        if name == "pulumi-resource-kubernetes":
+            command = _module_folder(_PROVIDER, doing) / "cmd" / name
+            generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
+        more: list[str | Path] = []
+        if component.module == ".":
+            more = ["-modfile", _module_file(doing), "-overlay", _overlay(generated, name)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{name}.unfinished")
+        symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
+        _go(
+            ["build", "-trimpath", "-ldflags", f"-s -w {symbols}", *more, "-o", unfinished, component.package],
+            component.module,
+            name,
+            doing,
+        )
+        if name == "pulumi-language-python":
+            executor = _module_folder(f"{_PULUMI}/sdk/v3", doing) / "python" / "cmd" / f"{name}-exec"
+            shutil.copyfile(executor, path.with_name(executor.name))
+            path.with_name(executor.name).chmod(0o755)
+        unfinished.replace(path)
+
+
+def build_locked(name: str) -> Path:
+    """`build` of one binary for a caller that holds the lock already."""
+    path = _path(name)
+    if not path.exists():
+        _build_one(name, path)
+    return path
+
+
+def _random_schema(tfgen: Path) -> dict[str, Path]:
+    """The schema and the bridge's metadata, written by the generator."""
+    folder = tfgen.parent
+    if not (folder / "schema.json").exists():
+        with step("generating the schema of the random provider") as doing:
+            made = folder / "generated"
+            made.mkdir(exist_ok=True)
+            run([tfgen, "schema", "--out", made], log=_log("pulumi-tfgen-random-schema"), doing=doing, cwd=made)
+            (made / "bridge-metadata.json").replace(folder / "bridge-metadata.json")
+            (made / "schema.json").replace(folder / "schema.json")
+    return {file: folder / file for file in ("schema.json", "bridge-metadata.json")}
+
+
+def _overlay(files: dict[str, Path], name: str) -> Path:
+    """A file that tells Go to read what is embedded in a command from where it was generated."""
+    path = cache("go", "overlays", f"{name}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace = {str(MODULE / "cmd" / name / file): str(source) for file, source in files.items()}
+    path.write_text(json.dumps({"Replace": replace}))
+    return path
+
+
+def _module_file(doing: Step) -> Path:
+    """go.mod with the patched modules in place of the original ones."""
+    original = MODULE / "go.mod"
+    replacements = ""
+    for patch in _PATCHES:
+        source = _module_folder(patch.module, doing)
+        copy = cache("go", "patched", hashlib.sha256(repr((patch, source.name)).encode()).hexdigest()[:16])
+        if not copy.exists():
+            unfinished = copy.with_name(f".{copy.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            # Not copy2: Go keeps its sources read-only.
+            shutil.copytree(
+                source, unfinished, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("*_test.go")
+            )
+            for folder in [unfinished, *(p for p in unfinished.rglob("*") if p.is_dir())]:
+                folder.chmod(0o755)
+            text = (unfinished / patch.file).read_text()
+            if patch.old not in text:
+                raise UserError(
+                    f"{source / patch.file} does not hold `{patch.old}`", "Bring toolchain/golang.py up to date."
+                )
+            (unfinished / patch.file).write_text(text.replace(patch.old, patch.new))
+            unfinished.rename(copy)
+        replacements += f"\nreplace {patch.module} => {copy}\n"
+    content = original.read_text() + replacements
+    path = cache("go", "patched", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
+    path.write_text(content)
+    shutil.copyfile(original.with_suffix(".sum"), path.with_suffix(".sum"))
+    return path
+
+
+def _module_folder(module: str, doing: Step) -> Path:
+    """Where Go keeps the sources of a module, downloaded first if needed."""
+    doing.detail(f"downloading {module}")
+    # Read here (a replacement before a requirement), since `go list -m` wants version records that are not served for every module; a build does not.
+    lines = (MODULE / "go.mod").read_text()
+    replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
+    found = replaced or re.search(rf"^\s+{re.escape(module)} (v\S+)", lines, re.MULTILINE)
+    assert found is not None, f"go.mod does not name {module}"
+    version = found.group(1)
+    places = subprocess.run(["go", "env", "GOMODCACHE"], env=_environment(), capture_output=True, text=True)
+    escaped = re.sub(r"[A-Z]", lambda match: "!" + match.group().lower(), module)
+    folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
+    if not folder.exists():
+        probe = ["go", "build", "-mod=readonly", "-o", os.devnull, f"{module}/..."]
+        subprocess.run(probe, cwd=MODULE, env=_environment(), capture_output=True, text=True)
+    if not folder.exists():
+        raise UserError(f"the sources of {module} {version} could not be downloaded", _NETWORK)
+    return folder
+
+
+_NETWORK = "Check that Go modules can be downloaded (`go env GOPROXY`) and run the same command again; finished parts are kept."
+
+
+def _go(arguments: list[str | Path], module: str, name: str, doing: Step) -> None:
+    run(["go", *arguments], log=_log(name), doing=doing, env=_environment(), cwd=MODULE / module, fix=_NETWORK)
+
+
+def _log(name: str) -> Path:
+    return state("logs", f"go-{name}.log")
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false -mod=readonly",
+        "GONOSUMDB": _NO_CHECKSUM_DATABASE,
+        "GOWORK": "off",
+    }
+
+
+def _check_go() -> None:
+    wanted = re.search(r"^go (\d+)\.(\d+)", (MODULE / "go.mod").read_text(), re.MULTILINE)
+    assert wanted is not None
+    need = (int(wanted.group(1)), int(wanted.group(2)))
+    fix = f"Install Go {need[0]}.{need[1]} or newer, or install what it would build: Pulumi, and kind with a container engine."
+    if shutil.which("go") is None:
+        raise UserError("Go is not installed, and it is needed to build what this machine lacks", fix)
+    found = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True).stdout
+    match = re.search(r"go(\d+)\.(\d+)", found)
+    if not match or (int(match.group(1)), int(match.group(2))) < need:
+        raise UserError(f"Go is too old: {found.strip() or 'unknown version'}", fix)
+
+
+if __name__ == "__main__":
+    try:
+        for built in build(sys.argv[1:] or COMPONENTS).values():
+            print(built)
+    except UserError as error:
+        sys.exit(f"error: {error}")
