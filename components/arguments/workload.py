@@ -202,7 +202,8 @@ class ServerArgs(Block):
             if bare in OWN_OPTIONS:
                 yield Problem(("options", option), "is set by this component", OWN_OPTIONS[bare])
             elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
-                yield Problem(("options", option), "is not the name of an option", f"write {bare.lower()!r}")
+                plausible = re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-")
+                yield Problem(("options", option), "is not the name of an option", f"write {plausible!r}")
         yield from self._environment()
 
     def _environment(self) -> Iterable[Problem]:

@@ -1,5 +1,6 @@
 """Keys that all replicas of one deployment share, generated once and kept in the stack's state."""
 
+import base64
 from collections.abc import Mapping
 
 import pulumi
@@ -26,7 +27,8 @@ def keys(scope: Scope) -> Mapping[str, SecretValue]:
         "MLFLOW_CRYPTO_KEK_PASSPHRASE": _value(given.kek_passphrase)
         or random.RandomPassword(f"{scope.name}-kek-passphrase", length=64, special=False, opts=protect).result,
         "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _value(given.webhook_secret_encryption_key)
-        or random.RandomBytes(f"{scope.name}-webhook-key", length=32, opts=protect).base64.apply(_fernet),
+        # Not RandomBytes: the id of that resource is its value, and ids are plain text in the state.
+        or random.RandomPassword(f"{scope.name}-webhook-key", length=32, special=False, opts=protect).result.apply(_fernet),
     }
 
 
@@ -34,6 +36,6 @@ def _value(given: Input[str] | None) -> pulumi.Output[str] | None:
     return None if given is None else pulumi.Output.secret(given)
 
 
-def _fernet(base64: str) -> str:
-    """Fernet wants the URL-safe alphabet: https://cryptography.io/en/latest/fernet/."""
-    return base64.translate(str.maketrans("+/", "-_"))
+def _fernet(text: str) -> str:
+    """32 bytes in URL-safe base64, as Fernet wants its key: https://cryptography.io/en/latest/fernet/."""
+    return base64.urlsafe_b64encode(text.encode()).decode()

@@ -102,7 +102,10 @@ def _container(
     args = scope.args
     server, pod = args.server, args.pod
     health = k8s.core.v1.HTTPGetActionArgs(path=f"{server.static_prefix}/health", port=_PORT_NAME)
-    secret_values = {**secrets, **artifacts.secret_environment}
+    own = {name: pulumi.Output.secret(value) for name, value in (server.secret_env or {}).items()}
+    secret_values = {**secrets, **artifacts.secret_environment, **own}
+    # One entry for each name: server-side apply refuses two.
+    plain = {name: value for name, value in _environment(scope, artifacts).items() if name not in secret_values}
     return k8s.core.v1.ContainerArgs(
         name="mlflow",
         image=image_reference(args.image),
@@ -118,7 +121,7 @@ def _container(
                     field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
                 ),
             ),
-            *plain_environment(_environment(scope, artifacts)),
+            *plain_environment(plain),
             *store.environment_of("mlflow-server"),
             *secret_environment(scope, f"{scope.name}-server", "server", secret_values),
         ],
