@@ -1,0 +1,44 @@
+"""Configurations that tests start from, as they stand in stack files, and a way to change one value of them."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+DEV: Mapping[str, Any] = {"database": {"sqlite": {}}, "artifacts": {"volume": {}}, "deletionProtection": False}
+"""SQLite and artifacts on claims."""
+
+PRODUCTION: Mapping[str, Any] = {
+    "database": {"postgresql": {"host": "db.example.com", "password": "pw-of-database"}},
+    "artifacts": {
+        "s3": {
+            "bucket": "models",
+            "endpointUrl": "https://objects.example.com:9000",
+            "accessKeyId": "id-of-key",
+            "secretAccessKey": "half-of-key",
+        }
+    },
+    "server": {"replicas": 2},
+}
+"""PostgreSQL and a bucket on an S3-compatible endpoint, two replicas."""
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+"""Looks like a certificate, and is none."""
+
+
+def changed(configuration: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy with another value at a dotted path; blocks on the way are made."""
+    result = copy.deepcopy(dict(configuration))
+    place = result
+    *parents, last = path.split(".")
+    for part in parents:
+        place = place.setdefault(part, {})
+    place[last] = value
+    return result
+
+
+def with_changes(configuration: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with other values at several dotted paths."""
+    result = copy.deepcopy(dict(configuration))
+    for path, value in changes.items():
+        result = changed(result, path, value)
+    return result

@@ -1,0 +1,21 @@
+"""What the arguments say about a configuration."""
+
+from typing import Any
+
+from components import ConfigurationError, to_arguments
+
+
+def messages(configuration: Any, **options: Any) -> list[str]:
+    """The messages about a configuration, spelled as in stack files; empty if it is accepted."""
+    try:
+        to_arguments(configuration, camel_case=True, **options)
+    except ConfigurationError as error:
+        return lines_of(error)
+    return []
+
+
+def lines_of(error: ConfigurationError) -> list[str]:
+    """One message for each problem, without the heading."""
+    heading, *lines = str(error).splitlines()
+    assert heading.split()[0] == str(len(lines)), heading
+    return [line.strip() for line in lines]

@@ -1,0 +1,163 @@
+"""Every refusal of every block: values that are refused, and the nearest ones that are accepted."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
+from tests.unit.refusals import messages
+
+POSTGRESQL = "database.postgresql"
+LONG = "a" * 63
+FERNET = "A" * 43 + "="
+SECRET_ONLY = changed(PRODUCTION, POSTGRESQL, {"host": "db", "existingSecret": {"name": "s"}})
+BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
+CLAIM = changed(DEV, "artifacts.volume", {"existingClaim": "c"})
+
+# Configuration, path, what is refused there, what is accepted there.
+VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
+    (DEV, "namespace", ["", "Ml", "-a", "a-", "a.b", "a_b", LONG + "a"], ["a", "ml-1", "1a", LONG]),
+    (DEV, "migrationTimeoutSeconds", [0, 86_401, -1], [1, 86_400]),
+    (DEV, "database.poolSize", [0, 101], [1, 100]),
+    (DEV, "database.maxOverflow", [0, 101], [1, 100]),
+    (DEV, "database.poolRecycleSeconds", [9, 86_401], [10, 86_400]),
+    (DEV, "database.connectTimeoutSeconds", [0, 3601], [1, 3600]),
+    (DEV, "database.sqlite.volume.sizeGb", [0, 65_537], [1, 65_536, "5"]),
+    (DEV, "database.sqlite.volume.storageClass", ["Fast", "a..b", ""], ["gp3", "gp3.encrypted"]),
+    (DEV, "database.sqlite.volume.existingClaim", ["My", "a_b"], ["c", "c.d"]),
+    (CLAIM, "artifacts.volume.storageClass", ["gp3"], [None]),
+    (DEV, "artifacts.volume.accessMode", ["RWO", "readwriteonce"], ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]),
+    (DEV, "artifacts.proxied", [False], [True]),
+    (BUCKET, "artifacts.proxied", [], [False, True]),
+    (PRODUCTION, f"{POSTGRESQL}.host", ["", "a b", "h:5432", "tcp://h", "h/x", "u@h"], ["h", "10.0.0.1", "fd00::1", "h_1.x"]),
+    (PRODUCTION, f"{POSTGRESQL}.port", [0, 65_536], [1, 65_535, "5432"]),
+    (PRODUCTION, f"{POSTGRESQL}.connectionLimit", [0, 59, 100_001], [60, 100_000]),
+    (PRODUCTION, f"{POSTGRESQL}.driver", ["psycopg3", ""], ["psycopg2", "psycopg"]),
+    (PRODUCTION, f"{POSTGRESQL}.existingSecret", [{"name": "s"}], [None]),
+    (SECRET_ONLY, f"{POSTGRESQL}.existingSecret", [None, {}, {"name": "A"}], [{"name": "a.b"}]),
+    (SECRET_ONLY, f"{POSTGRESQL}.existingSecret.passwordKey", ["", "a b", "a/b"], ["tls.key", "A_B-1"]),
+    (PRODUCTION, f"{POSTGRESQL}.tls.mode", ["prefer", "verify-ca", "verify-full"], ["disable", "require"]),
+    (PRODUCTION, f"{POSTGRESQL}.tls", [{"caCertificate": "no"}], [{"mode": "verify-ca", "caCertificate": CERTIFICATE}]),
+    (BUCKET, "artifacts.s3.bucket", ["ab", "a" * 64, "Models", "a..b", "10.0.0.1", "s3://a", ".ab"], ["abc", "a" * 63, "a.b-c", "1.2.3"]),
+    (BUCKET, "artifacts.s3.prefix", ["/", "/a", "a/"], ["", "a", "a/b"]),
+    (BUCKET, "artifacts.s3.endpointUrl", ["minio", "s3://m", "http://m/x", "http://u:p@m"], ["http://m:9000", "https://m/"]),
+    (BUCKET, "artifacts.s3.accessKeyId", ["id"], [None]),
+    (BUCKET, "artifacts.s3.secretAccessKey", ["key"], [None]),
+    (PRODUCTION, "artifacts.s3.existingSecret", [{"name": "s"}], [None]),
+    (BUCKET, "artifacts.s3.existingSecret", [{"name": "S"}, {}], [{"name": "s"}]),
+    (BUCKET, "artifacts.s3.existingSecret", [{"name": "s", "accessKeyIdKey": "a b"}], [{"name": "s", "accessKeyIdKey": "a.b"}]),
+    (BUCKET, "artifacts.s3.existingSecret", [{"name": "s", "secretAccessKeyKey": ""}], [{"name": "s", "secretAccessKeyKey": "k"}]),
+    (DEV, "identity", [{}], [None, {"existing": {}}]),
+    (DEV, "identity.existing.podLabels", [{"a b": "c"}, {"a": "b c"}, {"app.kubernetes.io/name": "x"}], [{"a/b": "c"}]),
+    (DEV, "identity.existing.serviceAccountAnnotations", [{"a b": "c"}, {"/a": ""}], [{"eks.amazonaws.com/role-arn": "arn:aws: x"}]),
+    (DEV, "image.repository", ["https://r/x", "r/x:1", "R/x", ""], ["x", "r.example:5000/a/b_c"]),
+    (DEV, "image.tag", ["", "a b", ".a", "a" * 129], ["v3.17.2", "_", "a" * 128]),
+    (PRODUCTION, "image.tag", ["v3.17.2"], ["v3.17.2-full"]),
+    (BUCKET, "image", [{"tag": "v3.17.2"}], [{"tag": "v3.17.2", "repository": "registry.example.com/mlflow"}]),
+    (DEV, "image.digest", ["sha256:" + "a" * 63, "a" * 64, "sha256:" + "A" * 64], ["sha256:" + "a" * 64]),
+    (DEV, "image.pullPolicy", ["always"], ["Always", "IfNotPresent", "Never"]),
+    (DEV, "image.pullSecrets", [["A"], [""], "a"], [["a", "b.c"], []]),
+    (DEV, "pod.resources.cpuRequest", ["half", "1.5m", "1Gi", "-1", ""], ["0", "1.5", "500m", "2"]),
+    (DEV, "pod.resources.cpuLimit", ["249m", "0.2"], ["250m", "0.25"]),
+    (DEV, "pod.resources.memoryRequest", ["512", "2049Mi", "1m", "2GB", "1K"], ["2Gi", "1.5G", "2000k"]),
+    (DEV, "pod.resources.memoryLimit", ["2", "511Mi", "2gi", ""], ["512Mi", "1T"]),
+    (DEV, "pod.tmpSize", ["2", "big", "2 Gi"], ["1Mi", "2Gi"]),
+    (DEV, "pod.runAsUser", [0, -1, 2**31], [1, 2**31 - 1]),
+    (DEV, "pod.priorityClassName", ["High", ""], ["high", "a.b"]),
+    (DEV, "pod.labels", [{"app.kubernetes.io/component": "x"}, {"a": "-"}, {LONG + "a": "b"}], [{LONG: LONG}, {"a": ""}]),
+    (DEV, "pod.annotations", [{"": "x"}, {"a/b/c": "x"}], [{"a.example/b": "any text"}]),
+    (DEV, "pod.nodeSelector", [{"a": "b c"}], [{"kubernetes.io/arch": "amd64"}, {"app.kubernetes.io/name": "x"}]),
+    (DEV, "labels", [{"app.kubernetes.io/managed-by": "x"}, {"a": LONG + "a"}], [{"app.kubernetes.io/part-of": "x"}]),
+    (DEV, "server.replicas", [-1, 2, 101], [0, 1]),
+    (PRODUCTION, "server.replicas", [-1, 101], [0, 2, 100]),
+    (PRODUCTION, "server.jobExecution", [True], [False]),
+    (DEV, "server.jobExecution", [], [True]),
+    (DEV, "server.workers", [0, 33], [1, 32]),
+    (DEV, "server.port", [1023, 65_536], [1024, 65_535]),
+    (DEV, "server.drainSeconds", [-1, 601], [0, 600]),
+    (DEV, "server.shutdownGraceSeconds", [0, 86_401], [1, 86_400]),
+    (DEV, "server.startupTimeoutSeconds", [9, 3601], [10, 3600]),
+    (DEV, "server.progressDeadlineSeconds", [9, 86_401], [10, 86_400]),
+    (DEV, "server.staticPrefix", ["mlflow", "/", "/a/", "//a", "/a b"], ["", "/a", "/a/b.c~d"]),
+    (DEV, "server.allowedHosts", [["*"], [" * "], ["a/b"], ["a,b"], [""]], [["*.a.example", "a:80"]]),
+    (DEV, "server.corsAllowedOrigins", [["*"], ["a"], ["https://a/"], ["https://u:p@a"]], [["https://a:8443", "http://a"]]),
+    (DEV, "server.options", [{"host": "x"}, {"--port": 1}, {"static_prefix": "/"}, {"X": 1}, {"": 1}], [{"x-frame-options": "DENY"}]),
+    (DEV, "server.options", [{"disable-security-middleware": True}, {"gunicorn-opts": "x"}], [{"uvicorn-opts": "x"}]),
+    (DEV, "server.env", [{"1A": ""}, {"a b": ""}, {"PGHOST": "h"}, {"HOME": "/"}], [{"_A1": ""}, {"PGOPTIONS": "-c x=1"}]),
+    (DEV, "server.env", [{"API_KEY": "x"}, {"MY_TOKEN": "x"}], [{"AWS_WEB_IDENTITY_TOKEN_FILE": "/x"}]),
+    (DEV, "server.env", [{"A": "http://u:p@h"}], [{"A": "http://u@h:80"}, {"A": "http://h:80/@x"}]),
+    (DEV, "server.secretEnv", [{"1A": ""}, {"MLFLOW_FLASK_SERVER_SECRET_KEY": "x"}], [{"MY_TOKEN": "x"}]),
+    (changed(DEV, "server.env", {"A": "x"}), "server.secretEnv", [{"A": "y"}], [{"B": "y"}]),
+    (DEV, "service.port", [0, 65_536], [1, 65_535]),
+    (DEV, "service.type", ["NodePort", "LoadBalancer", "ExternalName"], ["ClusterIP"]),
+    (changed(DEV, "allowInsecure", True), "service.type", [], ["NodePort", "LoadBalancer"]),
+    (DEV, "service.annotations", [{"a b": "c"}], [{"a/b": "c d"}]),
+    (DEV, "keys.kekPassphrase", ["k" * 31], ["k" * 32]),
+    (DEV, "keys.webhookSecretEncryptionKey", ["A" * 44, FERNET + "=", "+" + FERNET[1:]], [FERNET]),
+]  # fmt: skip
+
+
+def cases(accepted: bool) -> list[Any]:
+    return [
+        pytest.param(configuration, path, value, id=f"{path}={value!r}"[:80])
+        for configuration, path, refused, allowed in VALUES
+        for value in (allowed if accepted else refused)
+    ]
+
+
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=False))
+def test_wrong_value_is_refused_with_its_path(configuration, path: str, value) -> None:
+    lines = messages(changed(configuration, path, value))
+    assert lines
+    block = path.rpartition(".")[0]
+    assert all(line.startswith((path, block)) for line in lines), lines
+
+
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=True))
+def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
+    assert messages(changed(configuration, path, value)) == []
+
+
+SHARED_VOLUME = with_changes(BUCKET, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}})
+
+
+def test_replicas_need_a_shared_volume() -> None:
+    assert messages(SHARED_VOLUME) == []
+    (line,) = messages(changed(SHARED_VOLUME, "artifacts.volume.accessMode", "ReadWriteOnce"))
+    assert line.startswith("server.replicas: 2 replicas cannot share a ReadWriteOnce volume")
+    assert messages(changed(SHARED_VOLUME, "artifacts.volume", {"existingClaim": "c"})) == []
+
+
+def test_connection_limit_names_the_sum() -> None:
+    tight = with_changes(PRODUCTION, {f"{POSTGRESQL}.connectionLimit": 100, "server.workers": 2})
+    (line,) = messages(tight)
+    assert "3 pods" in line and "= 120" in line and "grants 100" in line
+    assert messages(changed(tight, "database.maxOverflow", 3)) == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "path"),
+    [
+        (PRODUCTION, f"{POSTGRESQL}.host"),
+        (PRODUCTION, f"{POSTGRESQL}.port"),
+        (PRODUCTION, f"{POSTGRESQL}.password"),
+        (PRODUCTION, "artifacts.s3.endpointUrl"),
+        (BUCKET, "artifacts.s3.bucket"),
+        (DEV, "image.tag"),
+        (DEV, "keys.kekPassphrase"),
+    ],
+)
+def test_outputs_are_not_checked(configuration, path: str) -> None:
+    assert messages(changed(configuration, path, pulumi.Output.from_input("?"))) == []
+
+
+@pytest.mark.parametrize("name", ["", "Mlflow", "1a", "a-", "a.b", "a" * 41])
+def test_component_name_that_is_no_service_name_is_refused(name: str) -> None:
+    (line,) = messages(DEV, name=name)
+    assert line.startswith(f"name: {name!r} is not a component name")
+
+
+@pytest.mark.parametrize("name", ["a", "mlflow-2", "a" * 40])
+def test_component_name_is_accepted(name: str) -> None:
+    assert messages(DEV, name=name) == []
