@@ -49,7 +49,10 @@ def stack_file(stack: str) -> Path:
     path = ROOT / f"Pulumi.{stack}.yaml"
     if not path.exists():
         known = ", ".join(sorted(p.name.split(".")[1] for p in ROOT.glob("Pulumi.*.yaml"))) or "none"
-        raise UserError(f"there is no {path.name} for the stack {stack!r}", f"Use one of the stacks there are ({known}), or write the file.")
+        raise UserError(
+            f"there is no {path.name} for the stack {stack!r}",
+            f"Use one of the stacks there are ({known}), or write the file.",
+        )
     return path
 
 
@@ -120,7 +123,9 @@ def uv() -> tuple[list[str], dict[str, str]]:
 
 def _uv_settings() -> dict[str, str]:
     """pip's index, certificates and so on, as uv's environment variables; those already set are left alone."""
-    listing = subprocess.run([INTERPRETER, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False).stdout
+    listing = subprocess.run(
+        [INTERPRETER, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
     pip: dict[str, list[str]] = {}
     for line in listing.splitlines():  # e.g. global.index-url='https://…' and :env:.cert='…', the stronger source last
         key, _, value = line.partition("=")
@@ -172,8 +177,19 @@ def ensure(kind: str, stack: str = "dev") -> Path:
             command, env = uv()
             shutil.rmtree(folder, ignore_errors=True)
             log = state("logs", f"venv-{kind}.log")
-            run([*command, "venv", "--python", INTERPRETER, folder], log=log, doing=doing, env=env)
-            install = [*command, "pip", "install", "--python", python(folder), "--constraint", LOCK, "--compile-bytecode", *packages]
+            # With pip (--seed): Pulumi's language host asks it which provider SDKs are installed.
+            run([*command, "venv", "--seed", "--python", INTERPRETER, folder], log=log, doing=doing, env=env)
+            install = [
+                *command,
+                "pip",
+                "install",
+                "--python",
+                python(folder),
+                "--constraint",
+                LOCK,
+                "--compile-bytecode",
+                *packages,
+            ]
             run(install, log=log, doing=doing, env=env)
             complete.touch()
     return folder
@@ -217,9 +233,21 @@ def compile_lock(check: bool = False) -> None:
         made.unlink(missing_ok=True)
         if check and LOCK.exists():
             shutil.copyfile(LOCK, made)
+        plain = ("--no-header", "--no-emit-index-url", "--no-emit-find-links")
+        sources = (REQUIREMENTS.name, DEVELOPMENT.name)
         run(
-            [*command, "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON, "--no-header"]
-            + ["--no-emit-index-url", "--no-emit-find-links", REQUIREMENTS.name, DEVELOPMENT.name, "--output-file", made],
+            [
+                *command,
+                "pip",
+                "compile",
+                "--universal",
+                "--python-version",
+                OLDEST_PYTHON,
+                *plain,
+                *sources,
+                "-o",
+                made,
+            ],
             log=state("logs", "lock.log"),
             env=env,
             cwd=ROOT,
@@ -227,4 +255,6 @@ def compile_lock(check: bool = False) -> None:
         if not check:
             made.replace(LOCK)
         elif made.read_text() != LOCK.read_text():
-            raise UserError(f"{LOCK.name} does not fit the requirements files", "Run `make lock` and commit the result.")
+            raise UserError(
+                f"{LOCK.name} does not fit the requirements files", "Run `make lock` and commit the result."
+            )

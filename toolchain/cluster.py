@@ -1,0 +1,300 @@
+"""The Kubernetes cluster to deploy to: the one that the user names, else one of our own.
+
+A cluster that the user did not name is never touched, and the user's kubeconfig is never written.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolchain import golang, node
+from toolchain.console import UserError, run, say, step
+from toolchain.files import write
+from toolchain.paths import cache, state
+
+NAME = "mlflow"
+"""Name of the cluster that is made with kind, k3d or minikube."""
+
+MAKERS = {
+    "kind": {
+        "start": ["kind", "create", "cluster", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
+        "again": ["kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
+        "list": ["kind", "get", "clusters"],
+        "delete": ["kind", "delete", "cluster", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
+        "load": ["kind", "load", "image-archive", "{archive}", "--name", NAME],
+        "exec": ["docker", "exec", f"{NAME}-control-plane"],
+    },
+    "k3d": {
+        "start": ["k3d", "cluster", "create", NAME, "--kubeconfig-update-default=false", "--wait"],
+        "again": ["k3d", "cluster", "start", NAME],
+        "kubeconfig": ["k3d", "kubeconfig", "write", NAME, "--output", "{kubeconfig}"],
+        "list": ["k3d", "cluster", "list", "--no-headers"],
+        "delete": ["k3d", "cluster", "delete", NAME],
+        "load": ["k3d", "image", "import", "{archive}", "--cluster", NAME],
+        "exec": ["docker", "exec", f"k3d-{NAME}-server-0"],
+    },
+    "minikube": {
+        "start": ["minikube", "start", "--profile", NAME, "--driver", "docker", "--keep-context"],
+        "again": ["minikube", "start", "--profile", NAME, "--keep-context"],
+        "list": ["minikube", "profile", "list", "--light"],
+        "delete": ["minikube", "delete", "--profile", NAME],
+        "load": ["minikube", "image", "load", "{archive}", "--profile", NAME],
+        "exec": ["minikube", "ssh", "--profile", NAME, "--", "sudo"],
+    },
+}
+"""The commands of each cluster maker. KUBECONFIG is set to our own file for all of them."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that answers.
+
+    Attributes:
+        kind: `context` for one that the user named, `kind`, `k3d` or `minikube` for one made with these, `built-in`.
+        name: Name of the context or cluster, for messages.
+        kubeconfig: A kubeconfig of our own with this cluster only.
+        node: The built-in node, for that kind only.
+    """
+
+    kind: str
+    name: str
+    kubeconfig: Path
+    node: node.Node | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether the toolchain made it."""
+        return self.kind != "context"
+
+    def load_image(self, archive: Path) -> None:
+        """Put an image archive into the cluster's container runtime.
+
+        Raises:
+            UserError: It failed, or the cluster takes images from a registry only.
+        """
+        if self.node:
+            self.node.import_image(archive)
+        elif self.ours:
+            _maker_run(self.kind, "load", self.kubeconfig, archive=archive)
+        else:
+            raise UserError(
+                f"the image cannot be put into the cluster of the context {self.name}",
+                "Push it to a registry that the cluster reaches, and name it in the stack's `mlflow:image`.",
+            )
+
+    def has_image(self, reference: str) -> bool:
+        """Whether the cluster's container runtime holds the image; False where that cannot be told."""
+        if self.node:
+            return self.node.has_image(reference)
+        if not self.ours:
+            return False
+        command = [*MAKERS[self.kind]["exec"], "crictl", "inspecti", "--quiet", reference]
+        return (
+            subprocess.run(command, capture_output=True, env=_maker_env(self.kubeconfig), check=False).returncode == 0
+        )
+
+
+def find(context: str | None) -> Cluster:
+    """Choose the cluster, making one of our own if none is named. One that was made earlier is used again.
+
+    Args:
+        context: Context in the user's kubeconfig, or None.
+
+    Raises:
+        UserError: There is no such context, it does not answer, or no cluster can be made here.
+    """
+    if context:
+        found = Cluster("context", context, _minified(context))
+        require_answer(found)
+        return found
+    running = current()
+    if running and not running.node:
+        return running
+    maker = None if running else _maker()
+    if maker:
+        return _start_maker(maker)
+    if running or (sys.platform == "linux" and os.geteuid() == 0):
+        started = node.start()  # where it runs already, this waits until it is ready
+        _record("built-in")
+        return Cluster("built-in", "built-in", started.kubeconfig, started)
+    raise UserError(
+        "there is no Kubernetes cluster to deploy to",
+        "Name a context of your kubeconfig (`make up KUBE_CONTEXT=name`), or install kind, k3d or minikube and start a "
+        "container engine, or run as root on Linux, where a single-node cluster of its own is started.",
+    )
+
+
+def current() -> Cluster | None:
+    """The cluster of our own that is running now."""
+    started = node.current()
+    if started:
+        return Cluster("built-in", "built-in", started.kubeconfig, started)
+    kind = recorded()
+    if kind in MAKERS and shutil.which(kind) and kubeconfig_of(kind).exists():
+        found = Cluster(kind, NAME, kubeconfig_of(kind))
+        return found if answers(found) else None
+    return None
+
+
+def recorded() -> str | None:
+    """The kind of the cluster that we made, running or not."""
+    path = state("cluster.json")
+    return json.loads(path.read_text())["kind"] if path.exists() else None
+
+
+def delete() -> None:
+    """Delete the cluster that we made with kind, k3d or minikube."""
+    kind = recorded()
+    if kind in MAKERS:
+        _maker_run(kind, "delete", kubeconfig_of(kind))
+        kubeconfig_of(kind).unlink(missing_ok=True)
+    state("cluster.json").unlink(missing_ok=True)
+
+
+def kubeconfig_of(kind: str) -> Path:
+    """Our own kubeconfig for a cluster made with kind, k3d or minikube."""
+    return state(f"{kind}.kubeconfig")
+
+
+def answers(cluster: Cluster) -> bool:
+    """Whether the API server says that it is ready; waits 4.5 seconds at most."""
+    return not _readyz(cluster)
+
+
+def require_answer(cluster: Cluster) -> None:
+    """Raise a `UserError` that names the context and the server unless the cluster answers within 4 seconds."""
+    reason = _readyz(cluster)
+    if reason:
+        server = re.search(r"server: *(\S+)", cluster.kubeconfig.read_text())
+        address = server.group(1) if server else "an unknown address"
+        raise UserError(
+            f"the cluster of the context {cluster.name} at {address} does not answer: {reason}",
+            "Start the cluster, mend its address or your login, or name another context with KUBE_CONTEXT=name "
+            "(`kubectl config get-contexts` lists them). Nothing was changed.",
+        )
+
+
+def _readyz(cluster: Cluster) -> str:
+    """Why the API server is not ready; empty if it is."""
+    command = [kubectl(), "--kubeconfig", cluster.kubeconfig, "get", "--raw", "/readyz", "--request-timeout=4s"]
+    # A group of its own, ended as a whole: some kubectl are launchers that ask the server with timeouts of their own.
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        _, errors = process.communicate(timeout=4.5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return "no answer within 4 seconds"
+    return "" if process.returncode == 0 else (errors.strip().splitlines() or ["no reason given"])[-1]
+
+
+def identity(cluster: Cluster) -> str:
+    """What tells this cluster from every other one: the uid of the namespace kube-system."""
+    return kubectl_json(cluster.kubeconfig, "get", "namespace", "kube-system")["metadata"]["uid"]
+
+
+@functools.cache
+def kubectl() -> Path:
+    """kubectl from PATH, else our own build of Kubernetes, which is kubectl when called by that name."""
+    found = shutil.which("kubectl")
+    if found:
+        return Path(found)
+    built = golang.build(["kubernetes"])["kubernetes"]
+    path = cache("bin", "kubectl")
+    if not path.is_symlink() or path.readlink() != built:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(built)
+    return path
+
+
+def kubectl_json(kubeconfig: Path, *arguments: str) -> Any:
+    """What a kubectl command answers with `-o json`.
+
+    Raises:
+        UserError: kubectl failed.
+    """
+    command = [kubectl(), "--kubeconfig", kubeconfig, "--request-timeout=20s", *arguments, "-o", "json"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(
+            f"`kubectl {' '.join(arguments)}` failed: {result.stderr.strip()}", "See whether the cluster answers."
+        )
+    return json.loads(result.stdout)
+
+
+def _minified(context: str) -> Path:
+    """A private copy of the user's kubeconfig with one context only."""
+    command = [kubectl(), "config", "view", "--minify", "--flatten", "--raw", "--context", context]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode or "server:" not in result.stdout:
+        listing = subprocess.run(
+            [kubectl(), "config", "get-contexts", "-o", "name"], capture_output=True, text=True, check=False
+        )
+        known = ", ".join(listing.stdout.split())
+        fix = f"Name one of: {known}." if known else "It names no cluster at all; leave KUBE_CONTEXT out."
+        raise UserError(f"there is no context {context} in your kubeconfig", fix)
+    path = state("contexts", re.sub(r"[^\w.-]", "_", context))
+    write(path, result.stdout, private=True)
+    return path
+
+
+def _maker() -> str | None:
+    """The first cluster maker that is installed, if a container engine answers."""
+    installed = next((name for name in MAKERS if shutil.which(name)), None)
+    if not installed:
+        return None
+    for engine in ("docker", "podman"):
+        if shutil.which(engine):
+            try:
+                if subprocess.run([engine, "info"], capture_output=True, timeout=10, check=False).returncode == 0:
+                    return installed
+            except subprocess.TimeoutExpired:
+                continue
+    say(f"  {installed} is installed, but no container engine answers")
+    return None
+
+
+def _start_maker(kind: str) -> Cluster:
+    kubeconfig = kubeconfig_of(kind)
+    kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    listed = subprocess.run(
+        MAKERS[kind]["list"], capture_output=True, text=True, env=_maker_env(kubeconfig), check=False
+    ).stdout
+    exists = bool(re.search(rf"\b{NAME}\b", listed))
+    if exists and recorded() != kind:
+        raise UserError(
+            f"{kind} has a cluster named {NAME} that this project did not make",
+            f"Name it with KUBE_CONTEXT to use it, or delete it with `{' '.join(MAKERS[kind]['delete'][:-2])}`.",
+        )
+    with step(f"{'starting' if exists else 'making'} a {kind} cluster named {NAME}", "1 to 3 minutes"):
+        _record(kind)
+        _maker_run(kind, "again" if exists else "start", kubeconfig)
+        if "kubeconfig" in MAKERS[kind]:
+            _maker_run(kind, "kubeconfig", kubeconfig)
+    return Cluster(kind, NAME, kubeconfig)
+
+
+def _maker_run(kind: str, action: str, kubeconfig: Path, archive: Path | None = None) -> None:
+    command = [part.format(kubeconfig=kubeconfig, archive=archive) for part in MAKERS[kind][action]]
+    run(command, log=state("logs", f"{kind}-{action}.log"), env=_maker_env(kubeconfig))
+
+
+def _maker_env(kubeconfig: Path) -> dict[str, str]:
+    return {**os.environ, "KUBECONFIG": str(kubeconfig)}
+
+
+def _record(kind: str) -> None:
+    write(state("cluster.json"), json.dumps({"kind": kind}))

@@ -1,0 +1,163 @@
+"""The command line: `python -m toolchain <command>`, which every target of the Makefile calls."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shlex
+import shutil
+import signal
+import sys
+from types import FrameType
+
+from toolchain import checks, environments, lifecycle
+from toolchain.console import UserError, fail, say
+from toolchain.paths import cache, state
+
+COMMANDS = {
+    "help": "list the commands and variables",
+    "up": "deploy MLflow: prepare tools and a cluster where needed, prove that it works, print its URL",
+    "down": "stop it; the data of the built-in cluster is kept",
+    "preview": "show what `up` would change; needs no cluster",
+    "logs": "follow the logs",
+    "open": "open MLflow in a browser, and a port to it if there is none",
+    "test": "run all tests: unit, graph, engine, cluster",
+    "bench": "run the benchmarks and write build/bench.json",
+    "lint": "check style, format, types and generated files",
+    "format": "format the code",
+    "lock": "write requirements.lock anew from the requirements",
+    "schema": "write the JSON schema of stack files anew",
+    "purge": "stop it and delete all local data and state",
+}
+
+OPTIONS = {
+    "up": ("stack", "context", "port"),
+    "down": ("stack",),
+    "preview": ("stack", "args"),
+    "logs": ("stack", "args"),
+    "open": ("stack", "port"),
+    "test": ("context", "rung", "args"),
+    "bench": ("context", "args"),
+    "purge": ("stack",),
+}
+"""The options of each command."""
+
+DEFAULTS = {"stack": "dev", "args": "", "rung": ""}
+
+VARIABLES = {
+    "STACK": "stack to work on, which chooses Pulumi.<stack>.yaml (default: dev)",
+    "KUBE_CONTEXT": "context of your kubeconfig to deploy to or test on (default: a cluster of our own)",
+    "PORT": "port on this machine (default: 5000, or the next free one)",
+    "ARGS": 'further arguments, for example ARGS="-k name" for test',
+    "RUNG": "one rung of tests, or several with commas (default: all)",
+    "YES": "1 answers yes to every question",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The command line without the program; `sys.argv` if None.
+
+    Returns:
+        The exit code: 0 for success, 1 for an error, 130 after an interruption.
+    """
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return _run(options)
+    except UserError as error:
+        return fail(error) or _tell_space()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return (
+            fail(
+                UserError(
+                    f"the disk is full: {error}",
+                    "Free some space and run the same command again; finished parts are kept.",
+                )
+            )
+            | _tell_space()
+        )
+    except KeyboardInterrupt:
+        say(f"\ninterrupted; `make {options.command}` goes on from here")
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    match options.command:
+        case "up":
+            lifecycle.up(options.stack, options.context, options.port)
+        case "down" | "purge":
+            lifecycle.down(options.stack, purge=options.command == "purge")
+        case "preview":
+            lifecycle.preview(options.stack, shlex.split(options.args))
+        case "logs":
+            lifecycle.logs(options.stack, shlex.split(options.args))
+        case "open":
+            lifecycle.open_(options.stack, options.port)
+        case "test":
+            return checks.test([rung for rung in options.rung.split(",") if rung], options.context, options.args)
+        case "bench":
+            return checks.bench(options.context, options.args)
+        case "lint":
+            return checks.lint()
+        case "format":
+            return checks.format_()
+        case "lock":
+            environments.compile_lock()
+        case "schema":
+            checks.schema()
+        case _:
+            _help()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Options have the Makefile's variables as defaults, which make hands over in the environment."""
+    parser = argparse.ArgumentParser(
+        prog="python -m toolchain", description="Run, test and measure MLflow on Kubernetes."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        for option in OPTIONS.get(name, ()):
+            variable = "KUBE_CONTEXT" if option == "context" else option.upper()
+            command.add_argument(
+                f"--{option}",
+                type=_port if option == "port" else str,
+                default=os.environ.get(variable) or DEFAULTS.get(option),
+                help=VARIABLES[variable],
+            )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 1 to 65535")
+    return int(text)
+
+
+def _help() -> None:
+    for name, what in COMMANDS.items():
+        say(f"  make {name:<9} {what}")
+    say("\nvariables:")
+    for name, what in VARIABLES.items():
+        say(f"  {name:<14} {what}")
+
+
+def _tell_space() -> int:
+    """After an error: say so if it may come from a disk that is nearly full."""
+    for path in {cache(), state()}:
+        if path.exists() and (free := shutil.disk_usage(path).free) < 500 * 1024**2:
+            print(f"  note: only {free // 1024**2} MiB are free where {path} is", file=sys.stderr)
+    return 1
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Let a termination signal unwind like Ctrl-C, so that child processes are ended in order."""
+    raise KeyboardInterrupt

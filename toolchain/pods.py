@@ -1,0 +1,68 @@
+"""Why pods are not ready, in the words of Kubernetes and of the containers themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from toolchain.cluster import kubectl_json
+from toolchain.console import UserError
+
+PASSING = {"ContainerCreating", "PodInitializing"}
+"""Reasons for waiting that every pod has for a while."""
+
+
+def unready(kubeconfig: Path, namespaces: Iterable[str], *, settled: bool = False) -> list[str]:
+    """One entry for each pod that is not ready and each claim that is not bound: its name and the reasons.
+
+    Args:
+        kubeconfig: The cluster.
+        namespaces: Where to look.
+        settled: Only tell reasons that will not go away by waiting a little.
+    """
+    found = []
+    for namespace in sorted(namespaces):
+        try:
+            pods = kubectl_json(kubeconfig, "get", "pods", "--namespace", namespace)["items"]
+            events = kubectl_json(
+                kubeconfig, "get", "events", "--namespace", namespace, "--field-selector", "type=Warning"
+            )["items"]
+        except UserError:
+            continue
+        for pod in pods:
+            reasons = list(_reasons(pod))
+            if not settled:
+                reasons += [f"event {reason}" for reason in _warnings(pod, events)]
+            if reasons:
+                found.append("\n      ".join([f"pod {namespace}/{pod['metadata']['name']}", *dict.fromkeys(reasons)]))
+    return found
+
+
+def _reasons(pod: dict[str, Any]) -> Iterable[str]:
+    status = pod.get("status", {})
+    if status.get("phase") == "Succeeded" or pod["metadata"].get("deletionTimestamp"):
+        return
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] != "True":
+            yield f"not scheduled: {condition.get('message', '')}"
+    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        waiting = container.get("state", {}).get("waiting") or {}
+        ended = container.get("lastState", {}).get("terminated") or container.get("state", {}).get("terminated") or {}
+        if waiting and waiting.get("reason") not in PASSING:
+            yield f"container {container['name']} waits: {waiting.get('reason')}: {waiting.get('message', '')}".rstrip(
+                ": "
+            )
+        if ended.get("exitCode") and not container.get("ready"):
+            message = (ended.get("message") or "").strip()
+            last = f": {message[-500:]}" if message else ""
+            yield f"container {container['name']} ended with {ended['exitCode']} ({ended.get('reason', '')}){last}"
+
+
+def _warnings(pod: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterable[str]:
+    """The last warnings about a pod that is not ready."""
+    conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions", [])}
+    if conditions.get("Ready") == "True" or pod.get("status", {}).get("phase") == "Succeeded":
+        return []
+    own = [e for e in events if e.get("involvedObject", {}).get("uid") == pod["metadata"]["uid"]]
+    return [f"{e.get('reason')}: {(e.get('message') or '').strip()}" for e in own][-3:]

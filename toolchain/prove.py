@@ -1,0 +1,152 @@
+"""Proof that a tracking server works: a run with a parameter, a metric and an artifact is logged and read back.
+
+Plain HTTP calls of MLflow's REST API (https://mlflow.org/docs/latest/rest-api.html), so that it takes no MLflow and no
+time to import one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from toolchain.console import UserError, step
+
+EXPERIMENT = "make-up-check"
+ARTIFACTS = "mlflow-artifacts:"
+
+
+class _RefusedError(Exception):
+    """The server answered with an error.
+
+    Args:
+        status: HTTP status.
+        text: The body of the answer.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text[:300]}")
+        self.status = status
+
+
+def wait(url: str, patience: float = 60) -> None:
+    """Wait until the server answers its health check.
+
+    Args:
+        url: The server's URL, with its prefix if it has one.
+        patience: Seconds to wait at most.
+
+    Raises:
+        UserError: It did not answer in time.
+    """
+    until = time.monotonic() + patience
+    reason = "no answer"
+    while time.monotonic() < until:
+        try:
+            _call("GET", f"{url}/health", timeout=5)
+            return
+        except (_RefusedError, OSError) as error:
+            reason = str(error)
+        time.sleep(0.3)
+    raise UserError(
+        f"the server at {url} did not become healthy within {patience:.0f} s: {reason}",
+        "`make logs` shows what it says.",
+    )
+
+
+def round_trip(url: str) -> None:
+    """Log a run with an artifact, read both back, and delete the run.
+
+    Args:
+        url: The server's URL.
+
+    Raises:
+        UserError: What came back is not what was sent, or the server refused a call.
+    """
+    with step("logging a run with an artifact and reading both back"):
+        try:
+            _round_trip(url)
+        except (_RefusedError, OSError) as error:
+            fix = "`make logs` shows what the server says."
+            if isinstance(error, _RefusedError) and error.status == 401:
+                fix = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to an account that may create experiments."
+            raise UserError(f"the round trip through {url} failed: {error}", fix) from error
+
+
+def _round_trip(url: str) -> None:
+    run = _api(url, "POST", "runs/create", experiment_id=_experiment(url), start_time=_now(), run_name=EXPERIMENT)[
+        "run"
+    ]["info"]
+    try:
+        value, content = secrets.randbelow(1000) / 8, secrets.token_bytes(4096)
+        _api(url, "POST", "runs/log-parameter", run_id=run["run_id"], key="checked-by", value="make up")
+        _api(url, "POST", "runs/log-metric", run_id=run["run_id"], key="check", value=value, timestamp=_now())
+        artifact = None
+        if run["artifact_uri"].startswith(ARTIFACTS):  # else the artifacts do not pass through the server
+            path = urllib.parse.urlsplit(run["artifact_uri"]).path.lstrip("/")
+            artifact = f"{url}/api/2.0/mlflow-artifacts/artifacts/{urllib.parse.quote(path)}/check.bin"
+            _call("PUT", artifact, content)
+        data = _api(url, "GET", f"runs/get?run_id={run['run_id']}")["run"]["data"]
+        params = {entry["key"]: entry["value"] for entry in data.get("params", [])}
+        metrics = {entry["key"]: entry["value"] for entry in data.get("metrics", [])}
+        if params.get("checked-by") != "make up" or metrics.get("check") != value:
+            raise UserError(
+                f"the run that was logged to {url} came back as {data}", "`make logs` shows what the server says."
+            )
+        if artifact:
+            if _call("GET", artifact) != content:
+                raise UserError(
+                    f"the artifact that was stored through {url} came back changed",
+                    "`make logs` shows what the server says.",
+                )
+            _call("DELETE", artifact)
+        _api(url, "POST", "runs/update", run_id=run["run_id"], status="FINISHED", end_time=_now())
+    finally:
+        _api(url, "POST", "runs/delete", run_id=run["run_id"])
+
+
+def _experiment(url: str) -> str:
+    """The id of the experiment of all checks."""
+    try:
+        found = _api(url, "GET", f"experiments/get-by-name?experiment_name={EXPERIMENT}")["experiment"]
+    except _RefusedError as error:
+        if error.status != 404:
+            raise
+        return _api(url, "POST", "experiments/create", name=EXPERIMENT)["experiment_id"]
+    if found["lifecycle_stage"] == "deleted":
+        _api(url, "POST", "experiments/restore", experiment_id=found["experiment_id"])
+    return found["experiment_id"]
+
+
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+def _api(url: str, method: str, call: str, **body: Any) -> Any:
+    answer = _call(
+        method, f"{url}/api/2.0/mlflow/{call}", json.dumps(body).encode() if body else None, "application/json"
+    )
+    return json.loads(answer or b"{}")
+
+
+def _call(
+    method: str, url: str, body: bytes | None = None, kind: str = "application/octet-stream", timeout: float = 30
+) -> bytes:
+    request = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": kind})  # noqa: S310 - our own URL
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+    # No proxy: the server is on this machine, whatever the environment says of others.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        raise _RefusedError(error.code, error.read().decode(errors="replace")) from error

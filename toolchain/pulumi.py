@@ -1,0 +1,173 @@
+"""The Pulumi command line and its plugins: the installed ones, else the official downloads, else built from source."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain import environments, golang
+from toolchain.console import UserError, run, say, step
+from toolchain.paths import ROOT, cache, state
+
+INSTALLER = "https://get.pulumi.com"
+"""Pulumi's own installer script, and the server that its plugins come from."""
+
+BUILDABLE = ("kubernetes", "random")
+"""Plugins that can be built from source."""
+
+
+@dataclass(frozen=True)
+class Cli:
+    """A Pulumi command line that is ready to use.
+
+    Attributes:
+        command: The program.
+        home: PULUMI_HOME, which holds the plugins.
+        path: Folders to search for Pulumi's programs, before everything else.
+    """
+
+    command: Path
+    home: Path
+    path: tuple[Path, ...]
+
+    def variables(self, venv: Path) -> dict[str, str]:
+        """Environment variables to run the command with programs in a virtual environment."""
+        env = environments.variables(venv)
+        # The environment comes first: a language host that does not know `runtime.options.virtualenv` takes the first Python.
+        env["PATH"] = os.pathsep.join([str(venv / "bin"), *map(str, self.path), env["PATH"]])
+        return {**env, "PULUMI_HOME": str(self.home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+
+def ensure() -> Cli:
+    """Find, install or build the command line.
+
+    Raises:
+        UserError: None of the three ways worked.
+    """
+    minimum = _minimum()
+    installed = shutil.which("pulumi")
+    if installed:
+        found = _version(Path(installed))
+        if found >= minimum:
+            home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+            return Cli(Path(installed), home, ())
+        say(f"  the installed pulumi is version {_dotted(found)}; this project needs {_dotted(minimum)}: using another")
+    home = cache("pulumi-home")
+    official = cache("pulumi", environments.locked("pulumi"))
+    if not (official / "bin" / "pulumi").exists() and release_server_answers():
+        try:
+            _install(official)
+        except UserError as error:
+            say(f"  {error.message}\n  building Pulumi from source instead")
+    if (official / "bin" / "pulumi").exists():
+        return Cli(official / "bin" / "pulumi", home, (official / "bin",))
+    built = golang.build(["pulumi", "pulumi-language-python"])
+    return Cli(built["pulumi"], home, tuple(dict.fromkeys(path.parent for path in built.values())))
+
+
+def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str]) -> None:
+    """Install the resource plugins in the versions that the locked Python SDKs ask for.
+
+    Args:
+        cli: The command line whose home receives them.
+        venv: Virtual environment, for the environment variables only.
+        providers: Names such as `kubernetes`.
+
+    Raises:
+        UserError: A plugin can neither be downloaded nor built here.
+    """
+    missing = []
+    for provider in providers:
+        version = environments.locked(f"pulumi-{provider}")
+        folder = cli.home / "plugins" / f"resource-{provider}-v{version}"
+        # The command line leaves a .partial file beside the folder until the installation is complete.
+        if not folder.is_dir() or folder.with_name(f"{folder.name}.partial").exists():
+            missing.append((provider, version))
+    if not missing:
+        return
+    download = release_server_answers()
+    built: dict[str, Path] = {}
+    if not download:
+        for provider, version in missing:
+            if provider not in BUILDABLE:
+                raise UserError(
+                    f"the Pulumi plugin {provider} {version} is not installed, and {INSTALLER} cannot be reached",
+                    f"Run `pulumi plugin install resource {provider} {version}` where it can be reached; this plugin is not built from source.",
+                )
+        built = golang.build([f"pulumi-resource-{provider}" for provider, _ in missing])
+    for provider, version in missing:
+        command = [cli.command, "plugin", "install", "resource", provider, version, "--reinstall"]
+        if not download:
+            command += ["--file", built[f"pulumi-resource-{provider}"]]
+        with step(f"installing the Pulumi plugin {provider} {version}", "up to a minute" if download else ""):
+            run(command, log=state("logs", f"plugin-{provider}.log"), env=cli.variables(venv))
+
+
+@functools.cache
+def release_server_answers() -> bool:
+    """Whether Pulumi's own downloads can be reached; waits 4 seconds at most."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(INSTALLER, method="HEAD"), timeout=4):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _install(folder: Path) -> None:
+    """Run the official installer for the version of the locked Python SDK, into a folder of ours."""
+    version = environments.locked("pulumi")
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with step(f"installing Pulumi {version} with the official installer", "about a minute"):
+        script = partial / "install.sh"
+        try:
+            with urllib.request.urlopen(INSTALLER, timeout=30) as answer:
+                script.write_bytes(answer.read())
+        except OSError as error:
+            raise UserError(f"{INSTALLER} cannot be read: {error}", "Try again.") from error
+        run(
+            ["sh", script, "--version", version, "--install-root", partial, "--no-edit-path"],
+            log=state("logs", "pulumi-install.log"),
+            env={**os.environ, "HOME": str(partial)},
+        )
+    partial.replace(folder)
+
+
+def _minimum() -> tuple[int, ...]:
+    """The oldest version that Pulumi.yaml allows."""
+    found = re.search(r"requiredPulumiVersion:\s*[\"']?>=\s*(\d+)\.(\d+)\.(\d+)", (ROOT / "Pulumi.yaml").read_text())
+    if not found:
+        raise UserError(
+            f"{ROOT / 'Pulumi.yaml'} has no requiredPulumiVersion", 'Add `requiredPulumiVersion: ">=3.200.0"`.'
+        )
+    return tuple(map(int, found.groups()))
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    """The version that a pulumi program reports; (0, 0, 0) if it does not run."""
+    try:
+        answer = subprocess.run(
+            [program, "version"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return (0, 0, 0)
+    found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", answer)
+    return tuple(map(int, found.groups())) if found else (0, 0, 0)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,64 @@
+"""What the commands hand to tests and benchmarks, so that a single test runs with plain pytest afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.files import write
+from toolchain.paths import ROOT
+
+VARIABLE = "MLFLOW_TEST_TOOLCHAIN"
+"""Environment variable that names the file; `build/toolchain.json` if it is not set."""
+
+
+@dataclass
+class Session:
+    """The prepared tools. A field is None until its part has been prepared, or where it cannot be had.
+
+    Attributes:
+        python: Interpreter of the environment for tests, without any cloud SDK.
+        python_clouds: Interpreter of the environment with every cloud SDK; only for benchmarks.
+        pulumi: The Pulumi command line.
+        pulumi_home: PULUMI_HOME with the plugins kubernetes and random.
+        path: PATH for running it: the environment and Pulumi's language host come first.
+        kubectl: The kubectl program.
+        kubeconfig: kubeconfig of the test cluster.
+        cluster_kind: `built-in`, `kind`, `k3d`, `minikube` or `context`.
+        host_address: Address at which pods reach processes on this machine that listen on all addresses.
+        image: MLflow image that the cluster has or can pull.
+    """
+
+    python: str
+    python_clouds: str | None = None
+    pulumi: str | None = None
+    pulumi_home: str | None = None
+    path: str | None = None
+    kubectl: str | None = None
+    kubeconfig: str | None = None
+    cluster_kind: str | None = None
+    host_address: str | None = None
+    image: str | None = None
+
+    @staticmethod
+    def path_of_file() -> Path:
+        """The file that is named by the environment, or the usual one."""
+        return Path(os.environ.get(VARIABLE) or ROOT / "build" / "toolchain.json")
+
+    @classmethod
+    def load(cls) -> Session:
+        """Read the session that was prepared last.
+
+        Raises:
+            FileNotFoundError: None was.
+        """
+        return cls(**json.loads(cls.path_of_file().read_text()))
+
+    def save(self) -> Path:
+        """Write the session, replacing an older one."""
+        path = self.path_of_file()
+        write(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        return path

@@ -1,0 +1,350 @@
+"""One Pulumi stack, kept in a local state backend unless the user has chosen another."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolchain import environments
+from toolchain.console import UserError, say, step
+from toolchain.files import write
+from toolchain.paths import ROOT, state
+from toolchain.processes import alive
+from toolchain.pulumi import Cli
+
+SECRETS_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
+"""What Pulumi writes into a stack file to tell how its secrets are encrypted."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of this project, with everything that its commands need.
+
+    Attributes:
+        name: Name of the stack, which chooses the stack file.
+        cli: The Pulumi command line.
+        venv: Virtual environment of the program.
+        kubeconfig: The cluster's kubeconfig; None for a preview that needs no cluster.
+    """
+
+    name: str
+    cli: Cli
+    venv: Path
+    kubeconfig: Path | None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables of its commands."""
+        env = self.cli.variables(self.venv)
+        env.update({key: value for key, value in local_backend().items() if key not in env})
+        if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
+            env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file())
+        if self.kubeconfig:
+            env["KUBECONFIG"] = str(self.kubeconfig)
+        return env
+
+    @property
+    def config_file(self) -> Path:
+        """The stack's configuration with the encryption settings that are kept out of the checkout."""
+        return state("stacks", f"Pulumi.{self.name}.yaml")
+
+    @property
+    def _scratch(self) -> Path:
+        """A project folder of the same name, where Pulumi may write a stack file."""
+        return state("stacks", "project")
+
+    def prepare(self) -> None:
+        """Make the stack if there is none, mend what an interrupted run left, and write `config_file`.
+
+        Raises:
+            UserError: The stack is in use by a running Pulumi, or could not be made.
+        """
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        (self._scratch / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+        given = environments.stack_file(self.name).read_text()
+        made = self._scratch / f"Pulumi.{self.name}.yaml"
+        if not _secrets_settings(given) and not (made.exists() and self._exists()):
+            local_state().mkdir(parents=True, exist_ok=True)
+            made.unlink(missing_ok=True)
+            self._checked(
+                "stack", "init", self.name, "--no-select", "--secrets-provider", "passphrase", cwd=self._scratch
+            )
+        elif _secrets_settings(given) and not self._exists():
+            made.write_text(given)
+            self._checked("stack", "init", self.name, "--no-select", cwd=self._scratch)
+        kept = "" if _secrets_settings(given) else _secrets_settings(made.read_text())
+        write(self.config_file, given.rstrip("\n") + "\n" + kept, private=True)
+        self._release()
+
+    def _exists(self) -> bool:
+        if "PULUMI_BACKEND_URL" not in os.environ:  # the local backend's files can be looked at, which is quicker
+            return any((local_state() / ".pulumi" / "stacks" / project()).glob(f"{self.name}.json*"))
+        listing = self._checked("stack", "ls", "--json", cwd=self._scratch)
+        return any(entry["name"].split("/")[-1] == self.name for entry in json.loads(listing))
+
+    def _release(self) -> None:
+        """Remove the lock that a killed Pulumi left in the local backend."""
+        if "PULUMI_BACKEND_URL" in os.environ:
+            return
+        locks = list((local_state() / ".pulumi" / "locks").glob(f"**/{project()}/{self.name}/*.json"))
+        for lock in locks:
+            holder = json.loads(lock.read_text() or "{}").get("pid", 0)
+            if holder and alive(holder):
+                raise UserError(
+                    f"the stack {self.name} is in use by the Pulumi process {holder}",
+                    "Wait until it ends, then run the same command again.",
+                )
+        if locks:
+            say("  an earlier run was interrupted: releasing its lock")
+            self._checked("cancel", "--yes", "--stack", self.name)
+
+    def mend(self, exists_in_cluster: Any) -> None:
+        """Settle the operations that an interrupted run left unfinished.
+
+        A resource whose creation was under way is taken over if the cluster has it, else forgotten, so that it is neither
+        made twice nor lost.
+
+        Args:
+            exists_in_cluster: Called with kind, namespace and name; whether the cluster has such an object.
+        """
+        pending = self.export().get("pending_operations") or []
+        if not pending:
+            return
+        with step(f"settling {len(pending)} operations that an earlier run left unfinished", "about 10 seconds"):
+            imports: list[str] = []
+            for operation in pending:
+                resource = operation["resource"]
+                metadata = (resource.get("inputs") or {}).get("metadata") or {}
+                kind = (resource.get("inputs") or {}).get("kind", "")
+                if (
+                    operation["type"] == "creating"
+                    and resource["type"].startswith("kubernetes:")
+                    and metadata.get("name")
+                ):
+                    namespace, name = metadata.get("namespace", ""), metadata["name"]
+                    if exists_in_cluster(kind, namespace, name):
+                        imports += ["--import-pending-creates", resource["urn"]]
+                        imports += ["--import-pending-creates", f"{namespace}/{name}" if namespace else name]
+            arguments = [
+                "refresh",
+                "--yes",
+                "--skip-preview",
+                "--stack",
+                self.name,
+                "--config-file",
+                str(self.config_file),
+            ]
+            self._checked(*arguments, *imports, *([] if imports else ["--clear-pending-creates"]))
+            if imports and self.export().get("pending_operations"):
+                self._checked(*arguments, "--clear-pending-creates")
+
+    def plan(self) -> dict[str, Any]:
+        """What `up` would do, as `pulumi preview --json` tells it.
+
+        Raises:
+            UserError: The configuration is wrong, or the program failed.
+        """
+        command = [
+            "preview",
+            "--json",
+            "--stack",
+            self.name,
+            "--config-file",
+            str(self.config_file),
+            "--non-interactive",
+        ]
+        result = self._run(*command)
+        start = result.stdout.find("{")
+        try:
+            plan = json.loads(result.stdout[start:]) if start >= 0 else {}
+        except json.JSONDecodeError:
+            plan = {}
+        if result.returncode:
+            errors = [d["message"].strip() for d in plan.get("diagnostics") or [] if d.get("severity") == "error"]
+            told = [error for error in errors if "program exited with non-zero exit code" not in error]
+            raise self._error("preview", "\n".join(told or errors) or result.stderr + result.stdout)
+        return plan
+
+    def stream(self, command: str, *arguments: str) -> None:
+        """Run a command and show its output as it comes; the first Ctrl-C lets Pulumi finish what is under way.
+
+        Args:
+            command: `up`, `preview` or `destroy`.
+            *arguments: Further arguments.
+
+        Raises:
+            UserError: The command failed.
+            KeyboardInterrupt: It was interrupted.
+        """
+        shown: deque[str] = deque(maxlen=400)
+        colour = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
+        options = ["--stack", self.name, "--config-file", self.config_file, "--non-interactive", "--color", colour]
+        process = subprocess.Popen(
+            [self.cli.command, command, *options, *arguments],
+            cwd=ROOT,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # Not in the terminal's process group: Ctrl-C would reach it and the providers twice, which kills them at once.
+            start_new_session=True,
+        )
+
+        def show() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.strip() and not re.match(r"@ \w+ing\.*$", line.strip()):  # signs of life for a terminal
+                    shown.append(line.rstrip())
+                    say(f"  {line.rstrip()}")
+
+        reader = threading.Thread(target=show, daemon=True)
+        reader.start()
+        interrupted = False
+        while process.poll() is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                say("\n  stopping: Pulumi finishes what is under way (Ctrl-C again to stop at once)")
+                interrupted = True
+                process.send_signal(signal.SIGINT)
+        reader.join(timeout=5)
+        if interrupted:
+            raise KeyboardInterrupt
+        if process.returncode:
+            raise self._error(command, "\n".join(shown), shown=True)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets masked."""
+        return json.loads(self._checked("stack", "output", "--json", "--stack", self.name))
+
+    def export(self) -> dict[str, Any]:
+        """The stack's deployment: `resources`, `pending_operations`. Secrets stay encrypted."""
+        if "PULUMI_BACKEND_URL" not in os.environ:
+            path = local_state() / ".pulumi" / "stacks" / project() / f"{self.name}.json"
+            if path.exists():
+                return json.loads(path.read_text()).get("checkpoint", {}).get("latest") or {}
+        return json.loads(self._checked("stack", "export", "--stack", self.name)).get("deployment") or {}
+
+    def namespaces(self) -> set[str]:
+        """The namespaces in which the stack has, or has begun to make, Kubernetes objects."""
+        deployment = self.export()
+        resources = [
+            *(deployment.get("resources") or []),
+            *(op["resource"] for op in deployment.get("pending_operations") or []),
+        ]
+        metadata = ((r.get("inputs") or {}).get("metadata") for r in resources if r["type"].startswith("kubernetes:"))
+        return {m["namespace"] for m in metadata if isinstance(m, dict) and isinstance(m.get("namespace"), str)}
+
+    def _run(self, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.cli.command, *arguments],
+            cwd=cwd,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+
+    def _checked(self, *arguments: str, cwd: Path = ROOT) -> str:
+        result = self._run(*arguments, cwd=cwd)
+        if result.returncode:
+            raise self._error(" ".join(arguments[:2]), result.stderr + result.stdout)
+        return result.stdout
+
+    def _error(self, command: str, output: str, *, shown: bool = False) -> UserError:
+        """The error for a failed command, with the fix for the known causes."""
+        if re.search(r"incorrect passphrase|passphrase must be set|unable to find.*PASSPHRASE", output):
+            used = next(
+                (name for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE") if name in os.environ),
+                None,
+            )
+            return UserError(
+                f"the passphrase in {used or passphrase_file()} is not the one that the stack {self.name} was made with",
+                f"Unset {used}, or set it to the stack's own passphrase."
+                if used
+                else "Put the stack's own passphrase back into that file.",
+            )
+        if "currently locked" in output:
+            return UserError(
+                f"the stack {self.name} is locked by another Pulumi run:\n{_indented(output)}",
+                f"Wait until it ends, or, if it is dead, run `pulumi cancel --stack {self.name}`.",
+            )
+        return UserError(
+            f"`pulumi {command}` failed for the stack {self.name}"
+            + ("; see above" if shown else f":\n{_indented(output)}"),
+            "Mend the cause and run the same command again.",
+        )
+
+
+def images(plan: Mapping[str, Any]) -> list[str]:
+    """The images of all containers in a plan."""
+
+    def walk(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key in ("containers", "initContainers") and isinstance(inner, list):
+                    yield from (c["image"] for c in inner if isinstance(c, dict) and isinstance(c.get("image"), str))
+                else:
+                    yield from walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from walk(inner)
+
+    return sorted(
+        {image for planned in plan.get("steps") or [] for image in walk((planned.get("newState") or {}).get("inputs"))}
+    )
+
+
+def unchanged(plan: Mapping[str, Any]) -> bool:
+    """Whether the plan changes nothing."""
+    return not any(count for change, count in (plan.get("changeSummary") or {}).items() if change != "same")
+
+
+def local_state() -> Path:
+    """The folder of the local state backend."""
+    return state("pulumi")
+
+
+def local_backend() -> dict[str, str]:
+    """Environment variables that choose the local state backend."""
+    return {"PULUMI_BACKEND_URL": local_state().as_uri()}
+
+
+def passphrase_file() -> Path:
+    """The file with the passphrase that encrypts the secrets of local stacks, made once."""
+    path = state("passphrase")
+    if not path.exists():
+        write(path, secrets.token_urlsafe(32), private=True)
+    return path
+
+
+def project() -> str:
+    """Name of the project in Pulumi.yaml."""
+    found = re.search(r"^name:\s*[\"']?([\w.-]+)", (ROOT / "Pulumi.yaml").read_text(), re.MULTILINE)
+    return found.group(1) if found else "mlflow"
+
+
+def _secrets_settings(text: str) -> str:
+    lines = (
+        line for line in text.splitlines(keepends=True) if line.startswith(tuple(f"{key}:" for key in SECRETS_KEYS))
+    )
+    return "".join(lines)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines()[-30:])
