@@ -60,8 +60,8 @@ class DatabaseConnection:
     Attributes:
         engine: Kind of database.
         driver: SQLAlchemy driver.
-        host, port, database, username: Where and as whom to connect; None for SQLite.
-        password: Password, or the Secret that holds it.
+        host, port, database: Where to connect; None for SQLite.
+        username, password: As whom to connect, or the Secret that holds it.
         tls_mode, ca_certificate: Encryption of the connection; the certificate in PEM form.
         path: File of a SQLite database inside the pod.
         volumes: Claims that the database lives on.
@@ -74,7 +74,7 @@ class DatabaseConnection:
     host: Input[str] | None = None
     port: Input[int] | None = None
     database: Input[str] | None = None
-    username: Input[str] | None = None
+    username: Input[str] | SecretKey | None = None
     password: SecretValue | None = field(default=None, repr=False)
     tls_mode: TlsMode | None = None
     ca_certificate: Input[str] | None = None

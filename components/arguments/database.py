@@ -51,12 +51,14 @@ class DatabaseTlsArgs(Block):
 
 @block
 class DatabaseSecretArgs(Block):
-    """An existing Secret in the deployment's namespace that holds the database password."""
+    """An existing Secret in the deployment's namespace that holds the database password, and the user if wanted."""
 
     name: Input[str]
     """Name of the Secret."""
     password_key: str = "password"
     """Key of the password in the Secret."""
+    username_key: str | None = None
+    """Key of the user in the Secret; `username` is used if not given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.name, "name", "the name of a Secret")

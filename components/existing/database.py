@@ -2,15 +2,19 @@
 
 import pulumi
 
-from ..arguments import PostgresqlArgs, TlsMode
+from ..arguments import Input, PostgresqlArgs, TlsMode
 from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
 
 
 def postgresql(args: PostgresqlArgs) -> DatabaseConnection:
     """A PostgreSQL server that exists already."""
+    username: Input[str] | SecretKey = args.username
     password: SecretValue
     if args.existing_secret is not None:
-        password = SecretKey(name=args.existing_secret.name, key=args.existing_secret.password_key)
+        secret = args.existing_secret
+        password = SecretKey(name=secret.name, key=secret.password_key)
+        if secret.username_key is not None:
+            username = SecretKey(name=secret.name, key=secret.username_key)
     else:
         assert args.password is not None
         password = pulumi.Output.secret(args.password)
@@ -21,7 +25,7 @@ def postgresql(args: PostgresqlArgs) -> DatabaseConnection:
         host=args.host,
         port=args.port,
         database=args.database,
-        username=args.username,
+        username=username,
         password=password,
         tls_mode=args.tls.mode or verified,
         ca_certificate=args.tls.ca_certificate,

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input
-from ..contracts import DatabaseConnection, Engine, Volume
+from ..contracts import DatabaseConnection, Engine, SecretKey, SecretValue, Volume
 from .objects import Scope, config_volume, plain_environment, secret_environment
 
 _CA_DIRECTORY = "/etc/mlflow/database"
@@ -55,7 +55,6 @@ def _postgresql(scope: Scope, connection: DatabaseConnection) -> BackendStore:
         "PGHOST": connection.host,
         "PGPORT": pulumi.Output.from_input(connection.port).apply(str),
         "PGDATABASE": connection.database or "",
-        "PGUSER": connection.username or "",
         "PGSSLMODE": connection.tls_mode.value,
         "PGCONNECT_TIMEOUT": "10",
         "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(database.pool_size),
@@ -75,5 +74,10 @@ def _postgresql(scope: Scope, connection: DatabaseConnection) -> BackendStore:
         plain["PGSSLROOTCERT"] = f"{_CA_DIRECTORY}/ca.pem"
         pod_volumes.append(config_volume("database-ca", bundle))
         mounts.append(k8s.core.v1.VolumeMountArgs(name="database-ca", mount_path=_CA_DIRECTORY, read_only=True))
-    secret = secret_environment(scope, f"{scope.name}-database", "database", {"PGPASSWORD": connection.password})
+    secrets: dict[str, SecretValue] = {"PGPASSWORD": connection.password}
+    if isinstance(connection.username, SecretKey):
+        secrets["PGUSER"] = connection.username
+    else:
+        plain["PGUSER"] = connection.username or ""
+    secret = secret_environment(scope, f"{scope.name}-database", "database", secrets)
     return BackendStore(environment=[*plain_environment(plain), *secret], pod_volumes=pod_volumes, mounts=mounts)

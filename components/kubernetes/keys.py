@@ -28,7 +28,9 @@ def keys(scope: Scope) -> Mapping[str, SecretValue]:
         or random.RandomPassword(f"{scope.name}-kek-passphrase", length=64, special=False, opts=protect).result,
         "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _value(given.webhook_secret_encryption_key)
         # Not RandomBytes: the id of that resource is its value, and ids are plain text in the state.
-        or random.RandomPassword(f"{scope.name}-webhook-key", length=32, special=False, opts=protect).result.apply(_fernet),
+        or random.RandomPassword(f"{scope.name}-webhook-key", length=32, special=False, opts=protect).result.apply(
+            _fernet
+        ),
     }
 
 
