@@ -174,7 +174,7 @@ def _build_one(name: str, path: Path) -> None:
         unfinished = path.with_name(f".{name}.unfinished")
         symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
         _go(
-            ["build", "-trimpath", "-ldflags", f"-s -w {symbols}", *more, "-o", unfinished, component.package],
+            ["build", "-v", "-trimpath", "-ldflags", f"-s -w {symbols}", *more, "-o", unfinished, component.package],
             component.module,
             name,
             doing,
@@ -249,7 +249,6 @@ def _module_file(doing: Step) -> Path:
 
 def _module_folder(module: str, doing: Step) -> Path:
     """Where Go keeps the sources of a module, downloaded first if needed."""
-    doing.detail(f"downloading {module}")
     # Read here (a replacement before a requirement), since `go list -m` wants version records that are not served for every module; a build does not.
     lines = (MODULE / "go.mod").read_text()
     replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
@@ -260,6 +259,7 @@ def _module_folder(module: str, doing: Step) -> Path:
     escaped = re.sub(r"[A-Z]", lambda match: "!" + match.group().lower(), module)
     folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
     if not folder.exists():
+        doing.detail(f"downloading {module}")
         probe = ["go", "build", "-mod=readonly", "-o", os.devnull, f"{module}/..."]
         subprocess.run(probe, cwd=MODULE, env=_environment(), capture_output=True, text=True)
     if not folder.exists():
