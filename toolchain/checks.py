@@ -131,6 +131,7 @@ def lint() -> int:
             "style": ["ruff", "check", "."],
             "format": ["ruff", "format", "--check", "."],
             "types": ["basedpyright", "--pythonpath", str(environments.python(venv)), "--level", "error"],
+            "features": ["python", "-m", "tests.features"],
         }.items()
         if not _passes(name, [str(venv / "bin" / command[0]), *command[1:]])
     ]

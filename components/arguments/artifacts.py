@@ -42,7 +42,8 @@ class S3Args(Block):
     """Do not verify the endpoint's certificate. Insecure: for tests of self-signed endpoints only."""
     access_key_id: Input[str] | None = None
     """Access key id. Without keys the pod's own identity is used."""
-    secret_access_key: Input[str] | None = secret("Secret access key that belongs to `accessKeyId`.")
+    secret_access_key: Input[str] | None = secret()
+    """Secret access key that belongs to `accessKeyId`."""
     existing_secret: S3SecretArgs | None = None
     """Secret that holds the keys, instead of `accessKeyId` and `secretAccessKey`."""
     upload_extra_args: dict[str, str] = Field(default_factory=dict)

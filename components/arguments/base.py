@@ -38,7 +38,11 @@ BLOCK = ConfigDict(
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def block(cls: type[T]) -> type[T]:
     """Class decorator: a frozen, keyword-only dataclass that pydantic validates."""
-    return pydantic.dataclasses.dataclass(config=BLOCK, kw_only=True, frozen=True)(cls)  # type: ignore[return-value]
+    made: Any = pydantic.dataclasses.dataclass(config=BLOCK, kw_only=True, frozen=True)(cls)
+    # Pulumi's component analyzer reads annotations, and takes an argument for optional only if it may be None.
+    required = {name for name, field in made.__pydantic_fields__.items() if field.is_required()}
+    made.__annotations__ = {f.name: f.type if f.name in required else f.type | None for f in fields(made)}
+    return made
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,9 @@ class Block:
         return ()
 
 
-def secret(description: str | None = None) -> Any:
+def secret() -> Any:
     """A field that holds a secret: never shown in messages or `repr`, always stored as a Pulumi secret."""
-    return Field(default=None, repr=False, description=description, json_schema_extra={"writeOnly": True})
+    return Field(default=None, repr=False, json_schema_extra={"writeOnly": True})
 
 
 def is_secret_field(block: type, name: str) -> bool:

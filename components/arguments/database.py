@@ -85,7 +85,8 @@ class PostgresqlArgs(Block):
     """Name of the database; it must exist."""
     username: Input[str] = "mlflow"
     """User that owns the database."""
-    password: Input[str] | None = secret("Password of the user; any characters. Either this or `existingSecret`.")
+    password: Input[str] | None = secret()
+    """Password of the user; any characters. Either this or `existingSecret`."""
     existing_secret: DatabaseSecretArgs | None = None
     """Secret that holds the password, instead of `password`."""
     driver: PostgresqlDriver = PostgresqlDriver.PSYCOPG2

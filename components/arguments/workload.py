@@ -3,6 +3,7 @@
 import enum
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import Field
 
@@ -147,11 +148,15 @@ class ServerArgs(Block):
     a pattern with `*`."""
     cors_allowed_origins: list[Input[str]] = Field(default_factory=list)
     """Origins (`https://host`) whose pages may call the API."""
-    options: dict[str, str | int | bool] = Field(default_factory=dict)
+    # Not a union, which component providers have not: https://www.pulumi.com/docs/iac/using-pulumi/pulumi-packages/schema/
+    options: dict[str, Any] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
+    )
     """Further options of `mlflow server` without the dashes, for example `{x-frame-options: DENY}`; true is a bare flag."""
     env: dict[str, Input[str]] = Field(default_factory=dict)
     """Further environment variables, not secret."""
-    secret_env: dict[str, Input[str]] = secret("Further environment variables, kept in a Secret.")
+    secret_env: dict[str, Input[str]] | None = secret()
+    """Further environment variables, kept in a Secret."""
     job_execution: bool = False
     """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only)."""
     drain_seconds: int = 10
@@ -197,13 +202,16 @@ class ServerArgs(Block):
                 "write scheme and host: https://mlflow.example.com",
             ):
                 yield Problem(("cors_allowed_origins", index), problem.message, problem.fix)
-        for option in self.options:
+        for option, value in self.options.items():
             bare = option.lstrip("-").replace("_", "-")
             if bare in OWN_OPTIONS:
                 yield Problem(("options", option), "is set by this component", OWN_OPTIONS[bare])
             elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
                 plausible = re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-")
                 yield Problem(("options", option), "is not the name of an option", f"write {plausible!r}")
+            elif not isinstance(value, (str, int)):
+                message = f"expected a string, a whole number or true, got {type(value).__name__}"
+                yield Problem(("options", option), message, "write one of them; true is a bare flag")
         yield from self._environment()
 
     def _environment(self) -> Iterable[Problem]:
@@ -285,9 +293,12 @@ class ServiceArgs(Block):
 class KeysArgs(Block):
     """Keys that all replicas share. Each is generated once and kept in the stack's state unless given here."""
 
-    flask_secret_key: Input[str] | None = secret("Signs sessions of the basic-auth application.")
-    kek_passphrase: Input[str] | None = secret("Encrypts secrets that the AI gateway stores; 32 or more characters.")
-    webhook_secret_encryption_key: Input[str] | None = secret("Fernet key that encrypts webhook secrets.")
+    flask_secret_key: Input[str] | None = secret()
+    """Signs sessions of the basic-auth application."""
+    kek_passphrase: Input[str] | None = secret()
+    """Encrypts secrets that the AI gateway stores; 32 or more characters."""
+    webhook_secret_encryption_key: Input[str] | None = secret()
+    """Fernet key that encrypts webhook secrets."""
 
     def problems(self) -> Iterable[Problem]:
         kek = plain(self.kek_passphrase)

@@ -6,6 +6,7 @@ server is connected, a newer one is refused. On PostgreSQL all of it happens und
 these may start at once. MLflow itself is imported only where there is something to do: that import takes seconds.
 """
 
+# pyright: reportMissingImports=false - what it imports is in the image, not here
 from __future__ import annotations
 
 import contextlib

@@ -84,7 +84,10 @@ class Scope:
                 fs_group_change_policy="OnRootMismatch",
                 seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
             ),
-            image_pull_secrets=[{"name": name} for name in self.args.image.pull_secrets] or None,
+            image_pull_secrets=[
+                k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in self.args.image.pull_secrets
+            ]
+            or None,
             node_selector=pod.node_selector or None,
             priority_class_name=pod.priority_class_name,
             **more,  # type: ignore[arg-type]
