@@ -1,6 +1,6 @@
 """Configurations that tests start from, as they stand in stack files, and a way to change one value of them."""
 
-import copy
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,18 +27,14 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 def changed(configuration: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy with another value at a dotted path; blocks on the way are made."""
-    result = copy.deepcopy(dict(configuration))
-    place = result
-    *parents, last = path.split(".")
-    for part in parents:
-        place = place.setdefault(part, {})
-    place[last] = value
-    return result
+    first, _, rest = path.partition(".")
+    inner = configuration.get(first)
+    return {
+        **configuration,
+        first: changed(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value,
+    }
 
 
 def with_changes(configuration: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A copy with other values at several dotted paths."""
-    result = copy.deepcopy(dict(configuration))
-    for path, value in changes.items():
-        result = changed(result, path, value)
-    return result
+    return functools.reduce(lambda result, change: changed(result, *change), changes.items(), dict(configuration))

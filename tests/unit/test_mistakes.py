@@ -96,12 +96,18 @@ CONSEQUENCES = {
         "database.postgresql.existingSecret",
     ),
     "misspelled half of a pair": (
-        {"database": {"sqlite": {}}, "artifacts": {"s3": {"bucket": "models", "accessKeyID": "a", "secretAccessKey": "b"}}},
+        {
+            "database": {"sqlite": {}},
+            "artifacts": {"s3": {"bucket": "models", "accessKeyID": "a", "secretAccessKey": "b"}},
+        },
         "artifacts.s3.accessKeyID",
     ),
     "choice of the wrong kind": ({"database": "sqlite", "artifacts": {"volume": {}}}, "database"),
     "absurd number": (changed(DEV, "server.replicas", 500), "server.replicas"),
-    "same limit twice": (changed(PRODUCTION, "database.postgresql.connectionLimit", 0), "database.postgresql.connectionLimit"),
+    "same limit twice": (
+        changed(PRODUCTION, "database.postgresql.connectionLimit", 0),
+        "database.postgresql.connectionLimit",
+    ),
 }
 
 

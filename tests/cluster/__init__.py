@@ -1,0 +1,1 @@
+"""Real pods, the real server and client, a real database and object store."""

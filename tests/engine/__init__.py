@@ -1,0 +1,1 @@
+"""The real command line and providers against a real API server."""

@@ -1,0 +1,54 @@
+"""Stack configurations of the two kinds of deployment, as small as the test cluster is."""
+
+from typing import Any
+
+from tests.support.postgresql import Database
+from tests.support.s3 import Bucket
+
+
+def sqlite(namespace: str, **more: Any) -> dict[str, Any]:
+    """The development deployment: SQLite and artifacts on claims."""
+    return {
+        "namespace": namespace,
+        "database": {"sqlite": {"volume": {"sizeGb": 1}}},
+        "artifacts": {"volume": {"sizeGb": 1}},
+        "deletionProtection": False,
+        **more,
+    }
+
+
+def postgresql(namespace: str, database: Database, bucket: Bucket, **more: Any) -> dict[str, Any]:
+    """The production deployment but for its secrets, which are in `postgresql_secrets`: two replicas, verified TLS."""
+    return {
+        "namespace": namespace,
+        "database": {
+            "postgresql": {
+                "host": database.host,
+                "port": database.port,
+                "database": database.name,
+                "username": database.name,
+                "tls": {"caCertificate": database.ca_certificate},
+            },
+            "connectTimeoutSeconds": 20,
+        },
+        "artifacts": {
+            "s3": {
+                "bucket": bucket.name,
+                "prefix": "prod",
+                "region": "us-east-1",
+                "endpointUrl": bucket.endpoint_url,
+                "accessKeyId": bucket.access_key_id,
+            }
+        },
+        "deletionProtection": False,
+        "server": {"replicas": 2},
+        **more,
+    }
+
+
+def postgresql_secrets(database: Database, bucket: Bucket) -> dict[str, str]:
+    """What the owner sets with `pulumi config set --secret --path`."""
+    return {
+        "database.postgresql.password": database.password,
+        "artifacts.s3.secretAccessKey": bucket.secret_access_key,
+    }

@@ -1,0 +1,127 @@
+"""The test cluster through kubectl."""
+
+import contextlib
+import json
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support import processes
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl for one cluster.
+
+    Attributes:
+        program: The program.
+        kubeconfig: The cluster.
+        host_address: Address at which pods reach this machine.
+    """
+
+    program: str
+    kubeconfig: Path
+    host_address: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """A whole command line."""
+        return [self.program, "--kubeconfig", str(self.kubeconfig), *arguments]
+
+    def run(self, *arguments: str, input: str | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command; its exit code is for the caller to look at."""
+        return subprocess.run(
+            self.command(*arguments), input=input, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def text(self, *arguments: str, input: str | None = None) -> str:
+        """Output of a command that must succeed."""
+        result = self.run(*arguments, input=input)
+        assert result.returncode == 0, f"kubectl {' '.join(arguments)}: {result.stderr}{result.stdout}"
+        return result.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What a command answers in JSON."""
+        return json.loads(self.text(*arguments, "-o", "json"))
+
+    def items(self, kinds: str, namespace: str, *arguments: str) -> list[dict[str, Any]]:
+        """Objects of one or more kinds, separated by commas."""
+        return self.json("get", kinds, "--namespace", namespace, *arguments)["items"]
+
+    def pods(self, namespace: str, component: str = "server") -> list[dict[str, Any]]:
+        """The pods of one component of a deployment, those that are ending left out."""
+        found = self.items("pods", namespace, "--selector", f"app.kubernetes.io/component={component}")
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def exec(self, namespace: str, pod: str, *command: str) -> str:
+        """Output of a command in a pod's container for MLflow."""
+        return self.text("exec", "--namespace", namespace, pod, "--container", "mlflow", "--", *command)
+
+    def apply(self, *documents: dict[str, Any]) -> None:
+        """Make or change objects."""
+        self.text(
+            "apply", "--filename", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+        )
+
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether the cluster has the object, which has no namespace."""
+        return self.run("get", kind, name).returncode == 0
+
+    @contextlib.contextmanager
+    def namespace(self, *policies: str) -> Iterator[str]:
+        """A namespace that is removed at the end.
+
+        Args:
+            *policies: Modes (`enforce`, `warn`, `audit`) in which Pod Security `restricted` applies.
+        """
+        name = unique_name()
+        labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in policies}
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        try:
+            yield name
+        finally:
+            self.remove_namespace(name)
+
+    def remove_namespace(self, name: str) -> None:
+        """Delete a namespace, if it is there, without waiting for its end."""
+        self.run("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+    @contextlib.contextmanager
+    def forward(self, namespace: str, service: str, folder: Path, port: int = 80) -> Iterator[str]:
+        """A port on this machine that leads to a Service; yields the URL."""
+        log = folder / f"forward-{secrets.token_hex(4)}.log"
+        arguments = ["port-forward", "--namespace", namespace, f"service/{service}", f":{port}"]
+        command = self.command(*arguments, "--address", "127.0.0.1")
+
+        def chosen() -> re.Match[str] | None:
+            return re.search(r"127\.0\.0\.1:(\d+)", log.read_text())
+
+        with processes.running(command, log, ready=chosen):
+            found = chosen()
+            assert found
+            yield f"http://127.0.0.1:{found.group(1)}"
+
+
+def unique_name() -> str:
+    """A name for a namespace that no other test uses."""
+    return f"t-{secrets.token_hex(4)}"
+
+
+def restarts(pods: Sequence[dict[str, Any]]) -> int:
+    """How often containers of the pods have been started again."""
+    statuses = [
+        status
+        for pod in pods
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for status in pod["status"].get(kind, [])
+    ]
+    assert statuses, "the pods have no containers yet"
+    return sum(status["restartCount"] for status in statuses)
+
+
+def pod_name(pod: dict[str, Any]) -> str:
+    """Name of a pod."""
+    return pod["metadata"]["name"]

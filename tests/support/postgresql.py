@@ -1,0 +1,151 @@
+"""A real PostgreSQL server on this machine, reachable from pods, with TLS."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.support import certificates, processes
+from toolchain import debian
+
+NOBODY = 65534
+"""User to run as where the tests run as root, which PostgreSQL refuses."""
+
+NASTY = "%/&@:'\" \\ü"
+"""Characters that break passwords which are pasted into URLs, shells or connection strings."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with its owner.
+
+    Attributes:
+        host: Address for pods.
+        port: TCP port.
+        name: Name of the database and of its owner.
+        password: The owner's password.
+        ca_certificate: Authority of the server's certificate.
+    """
+
+    host: str
+    port: int
+    name: str
+    password: str
+    ca_certificate: str
+
+    def query(self, statement: str) -> list[Any]:
+        """Run one statement as the owner, and fetch all rows if there are any."""
+        with psycopg.connect(
+            host=self.host, port=self.port, dbname=self.name, user=self.name, password=self.password, autocommit=True
+        ) as connection:
+            cursor = connection.execute(statement)  # type: ignore[arg-type] - statements are the tests' own
+            return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; see `serve`."""
+
+    host: str
+    port: int
+    folder: Path
+    ca_certificate: str
+
+    def database(self) -> Database:
+        """Make an empty database, with an owner whose password is hard to quote."""
+        made = Database(
+            self.host, self.port, f"t{secrets.token_hex(4)}", secrets.token_hex(8) + NASTY, self.ca_certificate
+        )
+        name = sql.Identifier(made.name)
+        self._execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(made.password)))
+        self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+        return made
+
+    def _execute(self, statement: sql.Composable) -> None:
+        with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def serve(host: str) -> Iterator[Server]:
+    """Run a server with an empty data directory that refuses connections without TLS over the network.
+
+    Args:
+        host: Address of this machine at which pods reach it; also the name in the server's certificate.
+    """
+    user = NOBODY if os.geteuid() == 0 else None
+    # Not pytest's own folder, which other users cannot enter.
+    folder = Path(tempfile.mkdtemp(prefix="mlflow-test-postgresql-"))
+    try:
+        programs, environment = _programs(folder)
+        data, made = folder / "data", certificates.make(host)
+        data.mkdir(mode=0o700)
+        for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
+            (folder / name).write_text(content)
+            (folder / name).chmod(0o600)
+        folder.chmod(0o755)
+        if user is not None:
+            for path in (folder, data, folder / "server.crt", folder / "server.key"):
+                os.chown(path, user, user)
+        command = [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync"]
+        subprocess.run(
+            [*command, "--encoding=UTF8", "--locale=C.UTF-8"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+        # Local connections are this process; over the network only with TLS and a password.
+        (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all all scram-sha-256\n")
+        port = processes.free_port()
+        settings = {
+            "listen_addresses": "*",
+            "port": port,
+            "unix_socket_directories": folder,
+            "ssl": "on",
+            "ssl_cert_file": folder / "server.crt",
+            "ssl_key_file": folder / "server.key",
+            "log_statement": "none",
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+
+        def answers() -> bool:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(host=str(folder), port=port, user="postgres").close()
+                return True
+            return False
+
+        server = [programs / "postgres", "-D", data, *options]
+        with processes.running(server, folder / "log", user=user, env=environment, ready=answers):
+            yield Server(host, port, folder, made.authority)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _programs(folder: Path) -> tuple[Path, dict[str, str]]:
+    """The folder of PostgreSQL's programs, and the environment to run them in."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if installed:
+        return installed[-1].parent, dict(os.environ)
+    for program in ("postgres", "initdb"):
+        if not shutil.which(program):
+            break
+    else:
+        return Path(shutil.which("postgres") or "").parent, dict(os.environ)
+    # Its own user cannot enter the cache of ours. The programs find their data by its place relative to their own.
+    copy = folder / "programs"
+    shutil.copytree(debian.unpack(["postgresql"]), copy, symlinks=True)
+    found = next(copy.glob("usr/lib/postgresql/*/bin"))
+    return found, debian.environment(copy)

@@ -1,0 +1,87 @@
+"""Processes that a test starts and always ends, by their number."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+def eventually(condition: Callable[[], object], seconds: float, what: str, pause: float = 0.2) -> None:
+    """Wait until the condition holds.
+
+    Args:
+        condition: Called again and again; an error of the operating system counts as not yet.
+        seconds: How long to wait at most.
+        what: What is waited for, for the message.
+        pause: Seconds between two calls.
+
+    Raises:
+        AssertionError: It did not hold in time.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            if condition():
+                return
+        assert time.monotonic() < until, f"{what}: not within {seconds} seconds"
+        time.sleep(pause)
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    user: int | None = None,
+    env: Mapping[str, str] | None = None,
+    ready: Callable[[], object] = lambda: True,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program in the background until the body ends.
+
+    Args:
+        command: The program and its arguments.
+        log: Receives its output.
+        user: Numeric user and group to run as; None for our own.
+        env: Environment variables; None for our own.
+        ready: Tells whether the program can be used; the body starts then.
+    """
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env=env,
+            user=user,
+            group=user,
+            extra_groups=[] if user is not None else None,
+            cwd="/",
+            start_new_session=True,
+        )
+    try:
+
+        def usable() -> object:
+            assert process.poll() is None, f"{command[0]} ended with {process.returncode}:\n{log.read_text()[-2000:]}"
+            return ready()
+
+        eventually(usable, 60, f"{command[0]} (log {log})", 0.1)
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)  # PostgreSQL: disconnect clients and end at once
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

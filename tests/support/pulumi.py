@@ -1,0 +1,207 @@
+"""The real Pulumi command line on a project in a temporary folder, with its state in that folder."""
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolchain.paths import ROOT
+from toolchain.session import Session
+
+PASSPHRASE = "of-the-tests"
+_SECRET = "4dabf18193072939515e22adb298388d"
+"""Key of the marker of a secret in states: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go."""
+_ENCRYPTED = "1b47061264138c4ac30d75fd1eb44270"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended.
+
+    Attributes:
+        code: Exit code.
+        output: Everything that it printed.
+        seconds: How long it took.
+        seconds_from_first_resource: The same, from the first line that says that a resource is being made.
+    """
+
+    code: int
+    output: str
+    seconds: float
+    seconds_from_first_resource: float
+
+    def succeeded(self) -> "Result":
+        """Itself, if the command succeeded."""
+        assert self.code == 0, self.output
+        return self
+
+    def failed(self) -> "Result":
+        """Itself, if the command failed in an orderly way."""
+        assert self.code != 0, f"was expected to fail:\n{self.output}"
+        assert "Traceback" not in self.output, self.output
+        return self
+
+
+class Stack:
+    """A stack of the checkout's own program, or of another one."""
+
+    name = "test"
+
+    def __init__(
+        self,
+        session: Session,
+        folder: Path,
+        kubeconfig: Path,
+        program: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make the project and the stack.
+
+        Args:
+            session: The tools.
+            folder: An empty folder.
+            kubeconfig: The cluster.
+            program: Source of the program; the checkout's own if None.
+            variables: Further environment variables.
+        """
+        missing = [part for part in ("pulumi", "pulumi_home", "path") if not getattr(session, part)]
+        assert not missing, f"`make test` prepares {', '.join(missing)} in {Session.path_of_file()}; it is not there"
+        self._command = str(session.pulumi)
+        self.folder = folder
+        self.events = folder / "events.json"
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "VIRTUAL_ENV"))},
+            "PATH": str(session.path),
+            "PULUMI_HOME": str(session.pulumi_home),
+            "PULUMI_BACKEND_URL": (folder / "backend").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **(variables or {}),
+        }
+        (folder / "backend").mkdir()
+        (folder / "Pulumi.yaml").write_text("name: mlflow\nruntime: python\n")
+        (folder / "__main__.py").write_text((ROOT / "__main__.py").read_text() if program is None else program)
+        self._run("stack", "init").succeeded()
+
+    @property
+    def config_file(self) -> Path:
+        """The stack's configuration file."""
+        return self.folder / f"Pulumi.{self.name}.yaml"
+
+    def configure(self, values: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> "Stack":
+        """Replace the configuration.
+
+        Args:
+            values: Values by their key without `mlflow:`, as the stack file holds them.
+            secrets: Secret values by their path, as `pulumi config set --secret --path` takes them.
+        """
+        lines = self.config_file.read_text().splitlines() if self.config_file.exists() else []
+        kept = [line for line in lines if line.startswith("encryptionsalt:")]
+        config = json.dumps({f"mlflow:{key}": value for key, value in values.items()})  # JSON is YAML
+        self.config_file.write_text("\n".join([*kept, f"config: {config}", ""]))
+        if secrets:
+            pairs = [part for path, value in secrets.items() for part in ("--secret", f"mlflow:{path}={value}")]
+            self._run("config", "set-all", "--path", *pairs).succeeded()
+        return self
+
+    def preview(self, *arguments: str) -> Result:
+        """Run `pulumi preview`."""
+        return self._run("preview", *arguments)
+
+    def plan(self, *arguments: str) -> dict[str, Any]:
+        """What `pulumi preview --json` tells."""
+        output = self._run("preview", "--json", *arguments, quiet=True).succeeded().output
+        return json.loads(output[output.index("{") :])
+
+    def up(self, *arguments: str) -> Result:
+        """Run `pulumi up`; its events are added to `events`."""
+        return self._run("up", "--yes", "--skip-preview", "--event-log", str(self.events), *arguments)
+
+    def destroy(self) -> Result:
+        """Run `pulumi destroy`."""
+        return self._run("destroy", "--yes", "--skip-preview")
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        return json.loads(self._run("stack", "output", "--json", quiet=True).succeeded().output)
+
+    def export(self, *arguments: str) -> str:
+        """The state as `pulumi stack export` prints it; secrets are encrypted unless `--show-secrets` is given."""
+        return self._run("stack", "export", *arguments, quiet=True).succeeded().output
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in the state, those of the engine itself left out, with secrets in clear."""
+        resources = json.loads(self.export("--show-secrets"))["deployment"].get("resources", [])
+        own = [each for each in resources if not each["type"].startswith("pulumi:")]
+        return [_in_clear(each) for each in own]
+
+    def popen(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a command in the background."""
+        return subprocess.Popen(
+            [self._command, *arguments, "--non-interactive", "--color", "never", "--stack", self.name],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+
+    def _run(self, *arguments: str, quiet: bool = False) -> Result:
+        """Run a command to its end; `quiet` leaves out what it writes to standard error."""
+        started = time.monotonic()
+        if quiet:
+            done = subprocess.run(
+                [self._command, *arguments, "--non-interactive", "--color", "never", "--stack", self.name],
+                cwd=self.folder,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            code = done.returncode
+            return Result(code, done.stdout if code == 0 else done.stdout + done.stderr, time.monotonic() - started, 0)
+        first: float | None = None
+        lines: list[str] = []
+        process = self.popen(*arguments)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if first is None and " creating" in line and ("kubernetes:" in line or "random:" in line):
+                first = time.monotonic()
+            lines.append(line)
+        code = process.wait()
+        ended = time.monotonic()
+        return Result(code, "".join(lines), ended - started, ended - (first or started))
+
+
+@contextlib.contextmanager
+def stack(session: Session, folder: Path, kubeconfig: Path, **options: Any) -> Iterator[Stack]:
+    """A stack whose resources are destroyed at the end, also those under protection."""
+    made = Stack(session, folder, kubeconfig, **options)
+    try:
+        yield made
+    finally:
+        if made.resources():
+            made._run("state", "unprotect", "--all", "--yes")
+            made.destroy().succeeded()
+
+
+def _in_clear(value: Any) -> Any:
+    """The value with `{marker: …, plaintext: "…"}` replaced by what it holds."""
+    if isinstance(value, dict):
+        if value.get(_SECRET) == _ENCRYPTED:
+            return _in_clear(json.loads(value["plaintext"]))
+        return {key: _in_clear(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_clear(item) for item in value]
+    return value
