@@ -1,0 +1,110 @@
+"""The JSON schema of stack files: current, named by them, and as strict as loading."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given, settings
+
+from components.schema import stack_schema
+from tests.configurations import DEV, PRODUCTION, changed
+from tests.strategies import configurations
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "components" / "stack-config.schema.json"
+STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(COMMITTED.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def as_file(configuration: Any) -> dict[str, Any]:
+    return {"config": {f"mlflow:{key}": value for key, value in configuration.items()}}
+
+
+def test_committed_schema_is_current() -> None:
+    assert json.loads(COMMITTED.read_text()) == stack_schema(), (
+        "run `python -m components.schema > components/stack-config.schema.json`"
+    )
+
+
+def test_there_are_stack_files() -> None:
+    assert [path.name for path in STACK_FILES] == ["Pulumi.dev.yaml", "Pulumi.prod.yaml"]
+
+
+@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
+def test_stack_file_names_the_schema_and_fits_it(path: Path, validator) -> None:
+    first = path.read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=components/stack-config.schema.json"
+    validator.validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
+def test_stack_file_loads(path: Path, load) -> None:
+    values = yaml.safe_load(path.read_text())["config"]
+    load({key.removeprefix("mlflow:"): value for key, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("databse", {}),
+        ("database.postgresql.hots", "db"),
+        ("database.postgresql.driver", "psycopg3"),
+        ("server.replicas", "two"),
+        ("server.options", {"a": {}}),
+        ("server.secretEnv", {"A": 1}),
+        ("artifacts.s3", "bucket"),
+        ("database.postgresql.password", {"secur": "v1:"}),
+    ],
+)
+def test_planted_mistake_does_not_fit(path: str, value: Any, validator) -> None:
+    assert validator.is_valid(as_file(PRODUCTION))
+    assert not validator.is_valid(as_file(changed(PRODUCTION, path, value)))
+
+
+def test_missing_block_does_not_fit(validator) -> None:
+    assert not validator.is_valid(as_file({"database": {"sqlite": {}}}))
+
+
+@pytest.mark.parametrize(
+    "path", ["database.postgresql.password", "artifacts.s3.secretAccessKey", "keys.kekPassphrase", "server.secretEnv.A"]
+)
+def test_encrypted_value_fits(path: str, validator) -> None:
+    validator.validate(as_file(changed(PRODUCTION, path, {"secure": "v1:abc:def"})))
+
+
+def test_configuration_of_other_packages_fits(validator) -> None:
+    file = as_file(DEV)
+    file["config"]["kubernetes:context"] = "dev"
+    file["encryptionsalt"] = "v1:abc"
+    validator.validate(file)
+
+
+def test_every_key_is_described() -> None:
+    def undescribed(part: Any, path: str) -> list[str]:
+        found = []
+        for key, value in part.get("properties", {}).items():
+            if "description" not in value and "$ref" not in value:
+                found.append(f"{path}.{key}")
+        return found
+
+    schema = stack_schema()
+    blocks = {"config": schema["properties"]["config"], **schema["$defs"]}
+    blocks.pop("encrypted")
+    assert [name for path, block in blocks.items() for name in undescribed(block, path)] == []
+
+
+@given(configurations())
+@settings(max_examples=15)
+def test_any_valid_configuration_fits(configuration) -> None:
+    jsonschema.Draft202012Validator(stack_schema()).validate(
+        as_file({k: v for k, v in configuration.items() if v is not None})
+    )
