@@ -53,7 +53,7 @@ class MlflowDeployment(pulumi.ComponentResource):
         before: list[pulumi.Resource] = [account]
         if not store.in_pod:
             before.append(migration_job(scope, store, account))
-        server = deployment(scope, store, artifacts, keys(scope), before)
+        server = deployment(scope, store, artifacts, keys(scope, account), before)
         front = service(scope)
 
         self.namespace = server.metadata.namespace

@@ -11,19 +11,23 @@ from ..contracts import SecretValue
 from .objects import Scope
 
 
-def keys(scope: Scope) -> Mapping[str, SecretValue]:
+def keys(scope: Scope, account: pulumi.Resource) -> Mapping[str, SecretValue]:
     """Environment variables with the keys; each is generated unless the arguments give it.
 
     The two encryption keys are protected: without them what they encrypted in the database is lost. MLflow's own
     defaults would be a public constant for the first and one random key per process for the second.
+
+    Args:
+        scope: What the parts have in common.
+        account: A first object in the cluster. The keys wait for it, so that an `up` that cannot reach the cluster leaves
+            nothing in the state.
     """
     given = scope.args.keys
-    protect = scope.options(protect=scope.args.deletion_protection)
+    plain = scope.options(depends_on=[account])
+    protect = scope.options(depends_on=[account], protect=scope.args.deletion_protection)
     return {
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _value(given.flask_secret_key)
-        or random.RandomPassword(
-            f"{scope.name}-flask-secret-key", length=64, special=False, opts=scope.options()
-        ).result,
+        or random.RandomPassword(f"{scope.name}-flask-secret-key", length=64, special=False, opts=plain).result,
         "MLFLOW_CRYPTO_KEK_PASSPHRASE": _value(given.kek_passphrase)
         or random.RandomPassword(f"{scope.name}-kek-passphrase", length=64, special=False, opts=protect).result,
         "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _value(given.webhook_secret_encryption_key)

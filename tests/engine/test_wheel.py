@@ -31,7 +31,7 @@ def test_a_program_elsewhere_previews_a_deployment_from_the_wheel(
     environment, project = tmp_path / "venv", tmp_path / "project"
     project.mkdir()
     command, env = environments.uv()
-    _run([*command, "venv", "--python", session.python, str(environment)], env)
+    _run([*command, "venv", "--seed", "--python", session.python, str(environment)], env)
     # The lock, because the plugins that are prepared have the versions of the locked SDKs.
     install = [*command, "pip", "install", "--python", str(environments.python(environment))]
     _run([*install, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], env)

@@ -54,7 +54,7 @@ def test_wrong_configuration_is_refused_with_every_message_before_anything_is_ma
         )
         for output in (stack.preview().failed().output, stack.up().failed().output):
             for path in (
-                "mlflow:database: ",
+                "mlflow:database.postgresql: is given as well as sqlite",
                 "mlflow:database.postgresql.hots: unknown key; did you mean host?",
                 "mlflow:artifacts.s3.bucket: ",
                 "mlflow:server.replicas: ",
