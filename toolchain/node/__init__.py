@@ -12,28 +12,23 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from toolchain import debian, golang, paths
+from toolchain import paths
 from toolchain.console import Step, UserError, step
-from toolchain.node import addresses, isolation, network, pki
+from toolchain.node import addresses, isolation, network
 from toolchain.node.daemons import CONTAINERD_SOCKET
 from toolchain.node.objects import Api
-from toolchain.node.pause import pause_image
-from toolchain.node.settings import Settings
+from toolchain.node.readiness import missing
+from toolchain.node.settings import Settings, prepare
 from toolchain.processes import started
 
 _RUNTIME = Path("/run/mlflow-deployment")
 _RECORD = _RUNTIME / "node.json"
-_PROGRAMS = ("kubernetes", "etcd", "coredns", "local-path", "metrics-server")
-_PACKAGES = {"containerd": "containerd", "runc": "runc", "iptables": "iptables", "ip": "iproute2", "openssl": "openssl"}
-_CNI_FOLDERS = ("usr/lib/cni", "opt/cni/bin", "usr/libexec/cni")
 _START_SECONDS = 120.0
 
 
@@ -72,7 +67,7 @@ class Node:
 
 @dataclass(frozen=True)
 class _Running:
-    """What is recorded about the running node, for every user of the machine.
+    """What is recorded about the running node, for this and any other home folder.
 
     Attributes:
         pid: The node's first process.
@@ -106,7 +101,7 @@ def start() -> Node:
         UserError: This is not Linux or not root, another user's node runs, the network is taken, or a part failed.
     """
     recorded = _recorded()
-    if recorded and recorded.alive and recorded.ours and not _not_ready(Api(_state("pki")), recorded.since):
+    if recorded and recorded.alive and recorded.ours and not missing(Api(_state("pki")), recorded.since):
         return Node(_state("kubeconfig"))
     _check_root()
     with paths.lock("node", "starting or stopping the built-in Kubernetes"):
@@ -119,7 +114,7 @@ def start() -> Node:
         if not (recorded and recorded.alive):
             _clean_up(recorded)
             network.check_free()
-            settings = _settings()
+            settings = prepare(_state())
             with step("starting the built-in Kubernetes", "about 10 seconds") as doing:
                 process = _spawn(settings)
                 _wait(process, doing)
@@ -179,57 +174,11 @@ def _recorded() -> _Running | None:
         return None
 
 
-def _settings() -> Settings:
-    """Everything that the node's first process needs, built, fetched or made where missing."""
-    programs = golang.build([*_PROGRAMS, "pause"])
-    found, environment = _system_programs()
-    reference, archive = pause_image(programs.pop("pause"))
-    pki_folder = _state("pki")
-    _state().mkdir(parents=True, exist_ok=True, mode=0o700)
-    pki.ensure(pki_folder, _state("kubeconfig"))
-    for folder in ("etcd", "containerd", "kubelet", "volumes", "logs/pods"):
-        _state(folder).mkdir(parents=True, exist_ok=True)
-    _state("etcd").chmod(0o700)
-    containerd = shutil.which("containerd", path=environment["PATH"])
-    assert containerd
-    return Settings(
-        state=str(_state()),
-        programs={**{name: str(path) for name, path in programs.items()}, "containerd": containerd},
-        environment=environment,
-        cni_programs=str(found),
-        pause_image=reference,
-        pause_archive=str(archive),
-        visible=(str(paths.cache()), str(paths.ROOT), sys.base_prefix),
-        way_out=network.has_way_out(),
-    )
-
-
-def _system_programs() -> tuple[Path, dict[str, str]]:
-    """The folder of the CNI plugins, and the environment that finds containerd and the rest.
-
-    The system's own are used if all are there, else Debian's packages, unpacked in the cache.
-    """
-    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"}
-    root = Path("/")
-    missing = [name for name in _PACKAGES if not shutil.which(name, path=environment["PATH"])]
-    if missing or not _cni_folder(root):
-        packages = [package for program, package in _PACKAGES.items() if program in missing]
-        root = debian.unpack([*packages, "containernetworking-plugins"])
-        environment = debian.environment(root)
-    folder = _cni_folder(root)
-    if not folder:
-        raise UserError("the CNI plugins were not found", "Install the package containernetworking-plugins.")
-    return folder, environment
-
-
-def _cni_folder(root: Path) -> Path | None:
-    return next((root / folder for folder in _CNI_FOLDERS if (root / folder / "ptp").exists()), None)
-
-
 def _spawn(settings: Settings) -> _Running:
     """Start the node's first process in its namespaces, and connect its network."""
     root = _RUNTIME / "root"
     root.mkdir(parents=True, exist_ok=True)
+    _RUNTIME.chmod(0o700)
     file = _RUNTIME / "settings.json"
     settings.write(file)
     log = _state("logs", "init.log")
@@ -273,56 +222,13 @@ def _wait(running: _Running, doing: Step) -> None:
     """
     client = Api(_state("pki"))
     until = time.monotonic() + _START_SECONDS
-    while missing := _not_ready(client, running.since):
-        doing.detail(missing)
+    while lacking := missing(client, running.since):
+        doing.detail(lacking)
         if not running.alive:
             raise _failure("the built-in Kubernetes ended while it was starting")
         if time.monotonic() > until:
-            raise _failure(f"the built-in Kubernetes is not ready after {_START_SECONDS:.0f} s: {missing}")
+            raise _failure(f"the built-in Kubernetes is not ready after {_START_SECONDS:.0f} s: {lacking}")
         time.sleep(0.1)
-
-
-def _not_ready(client: Api, since: str) -> str:
-    """What the node still lacks; empty when it is ready. What was written before `since` is from an earlier start."""
-    try:
-        client.get("/readyz")
-        conditions = client.get(f"/api/v1/nodes/{addresses.NAME}")["status"].get("conditions", [])
-        ready = next((item for item in conditions if item["type"] == "Ready"), None)
-        if not ready or ready["lastHeartbeatTime"] < since:
-            return "the kubelet has not reported yet"
-        if ready["status"] != "True":
-            return ready["message"]
-        client.get("/apis/storage.k8s.io/v1/storageclasses/standard")
-        client.get("/api/v1/namespaces/default/serviceaccounts/default")
-        for pod in client.get("/api/v1/pods?fieldSelector=status.phase%3DRunning")["items"]:
-            if _is_stale(pod["status"], since):
-                return f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']} is not started again yet"
-    except OSError as error:
-        return f"waiting for the API server: {error}"
-    return "" if _resolves() else "cluster DNS does not answer yet"
-
-
-def _is_stale(status: dict[str, Any], since: str) -> bool:
-    """Whether a pod is said to be ready, but by a container that ended with an earlier start of the node."""
-    running = (container["state"].get("running") for container in status.get("containerStatuses", []))
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", []))
-    return ready and any(state and state["startedAt"] < since for state in running)
-
-
-def _resolves() -> bool:
-    """Whether cluster DNS, asked at its service address as pods do, knows the API server's Service."""
-    name = b"".join(
-        bytes([len(part)]) + part.encode() for part in f"kubernetes.default.svc.{addresses.DOMAIN}".split(".")
-    )
-    question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + name + b"\x00\x00\x01\x00\x01"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.5)
-        try:
-            client.sendto(question, (addresses.DNS_SERVICE, 53))
-            answer = client.recv(512)
-        except OSError:
-            return False
-    return answer[:2] == question[:2] and answer[3] & 0x0F == 0 and answer[7] > 0
 
 
 def _failure(message: str) -> UserError:

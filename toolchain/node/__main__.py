@@ -25,6 +25,9 @@ def main() -> int:
         running = node.start() if arguments.command == "start" else node.current()
     except UserError as error:
         return fail(error)
+    except KeyboardInterrupt:
+        say("interrupted: what was begun goes on in the background; run the same command again to wait for it")
+        return 130
     if not running:
         say("no built-in Kubernetes of this user runs")
         return 1

@@ -154,11 +154,12 @@ def _containers() -> Iterable[int]:
 
 
 class Supervisor:
-    """Keeps daemons running: one that ends is started again, after 1, 2, 4 … 30 seconds."""
+    """Keeps daemons running: one that ends is started again, after 1, 2, 4 … 30 seconds if it ends soon each time."""
 
     def __init__(self) -> None:
         self._daemons: dict[str, Daemon] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._launched: dict[str, float] = {}
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._companions: dict[str, str] = {}
@@ -183,6 +184,7 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
             )
+        self._launched[daemon.name] = time.monotonic()
         say(f"{daemon.name} started")
 
     def tick(self) -> None:
@@ -192,7 +194,8 @@ class Supervisor:
             if process.poll() is None:
                 continue
             del self._processes[name]
-            failures = self._failures[name] = self._failures.get(name, 0) + 1
+            soon = now - self._launched[name] < 60
+            failures = self._failures[name] = self._failures.get(name, 0) + 1 if soon else 1
             pause = min(30.0, 2.0 ** (failures - 1))
             self._due[name] = now + pause
             say(
