@@ -1,0 +1,272 @@
+"""What holds for every deployment, whatever its configuration. Each function asserts one thing of a graph.
+
+They take the graph and the configuration that it was made from.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pulumi.runtime.rpc import UNKNOWN
+
+from components import to_arguments
+from tests.graph.program import Graph, Registration, Secret
+from tests.graph.restricted import containers, violations
+
+Check = Callable[[Graph, Mapping[str, Any]], None]
+CLAIM, JOB, SERVER = "core/v1:PersistentVolumeClaim", "batch/v1:Job", "apps/v1:Deployment"
+
+
+def component(graph: Graph) -> Registration:
+    return graph.one("index:MlflowDeployment")
+
+
+def kubernetes(graph: Graph) -> list[Registration]:
+    return [r for r in graph if r.type.startswith("kubernetes:")]
+
+
+def server_container(graph: Graph) -> Mapping[str, Any]:
+    (container,) = graph.one(SERVER).pod["spec"]["containers"]
+    return container
+
+
+def values(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All leaves with their paths; a secret is a leaf."""
+    if isinstance(tree, Mapping):
+        for key, item in tree.items():
+            yield from values(item, f"{path}.{key}")
+    elif isinstance(tree, list):
+        for index, item in enumerate(tree):
+            yield from values(item, f"{path}[{index}]")
+    else:
+        yield path, tree
+
+
+def keys_of(registration: Registration) -> set[str]:
+    """Keys of a Secret or ConfigMap."""
+    data = registration.inputs.get("stringData") or registration.inputs.get("data")
+    return set(data.value if isinstance(data, Secret) else data)
+
+
+def everything_is_a_child_of_the_component(graph: Graph, _: Any) -> None:
+    children = [r for r in graph if r is not component(graph)]
+    assert children
+    assert [r.name for r in children if not r.parent.endswith(f"MlflowDeployment::{component(graph).name}")] == []
+
+
+def urns_are_unique(graph: Graph, _: Any) -> None:
+    assert len({r.urn for r in graph}) == len(graph)
+
+
+def secrets_are_in_secrets_only(graph: Graph, _: Any) -> None:
+    found = [(r, path, value) for r in graph for path, value in values(r.inputs)]
+    assert found
+    for registration, path, value in found:
+        inside = registration.type == "kubernetes:core/v1:Secret" and path == ".stringData"
+        assert isinstance(value, Secret) == inside, f"{registration.name}{path}"
+        assert inside or "canary" not in str(value), f"{registration.name}{path}"
+
+
+def outputs_hold_no_secret(graph: Graph, _: Any) -> None:
+    outputs = graph.outputs[next(urn for urn in graph.outputs if "MlflowDeployment" in urn)]
+    assert set(outputs) >= {"namespace", "serviceName", "servicePort", "trackingUri", "deploymentName"}
+    assert [path for path, value in values(outputs) if isinstance(value, Secret) or "canary" in str(value)] == []
+
+
+def secrets_and_config_maps_are_replaced_not_changed(graph: Graph, _: Any) -> None:
+    """A name made by Pulumi changes with the content, and the pods that refer to it with the name."""
+    for registration in [*graph.of("Secret"), *graph.of("ConfigMap")]:
+        assert registration.inputs["immutable"] is True
+        assert "name" not in registration.metadata
+
+
+def pods_pass_restricted_security(graph: Graph, _: Any) -> None:
+    pods = list(graph.pods())
+    assert pods
+    for registration, pod in pods:
+        assert violations(pod["spec"]) == [], registration.name
+
+
+def pods_have_a_read_only_root_and_no_token(graph: Graph, _: Any) -> None:
+    for _owner, pod in graph.pods():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+        assert spec["serviceAccountName"] == graph.one("core/v1:ServiceAccount").metadata["name"]
+        for container in containers(spec):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+        (scratch,) = [v for v in spec["volumes"] if "emptyDir" in v]
+        assert scratch["emptyDir"]["sizeLimit"]
+    assert graph.one("core/v1:ServiceAccount").inputs["automountServiceAccountToken"] is False
+
+
+def only_server_pods_match_the_service(graph: Graph, _: Any) -> None:
+    selector = graph.one("core/v1:Service").spec["selector"]
+    server = graph.one(SERVER)
+    assert selector and selector == server.spec["selector"]["matchLabels"]
+    matching = [r for r, pod in graph.pods() if selector.items() <= pod["metadata"]["labels"].items()]
+    assert matching == [server]
+    (port,) = graph.one("core/v1:Service").spec["ports"]
+    assert port["targetPort"] in [p["name"] for p in server_container(graph)["ports"]]
+
+
+def environment_names_each_variable_once(graph: Graph, _: Any) -> None:
+    for owner, pod in graph.pods():
+        for container in containers(pod["spec"]):
+            names = [variable["name"] for variable in container["env"]]
+            assert len(names) == len(set(names)), f"{owner.name}: {sorted(n for n in names if names.count(n) > 1)}"
+
+
+def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    """Each reference of a pod is to something that this program makes before it, or that the configuration names."""
+    made = {f"{r.name}-1a2b3c4d": r for r in [*graph.of("Secret"), *graph.of("ConfigMap"), *graph.of(CLAIM)]}
+    given = {
+        str(value) for path, value in values(configuration) if re.search(r"existingClaim$|existingSecret\.name$", path)
+    }
+    for owner, pod in graph.pods():
+        for name, key in _references(pod["spec"]):
+            if name == UNKNOWN:
+                assert any(r.urn in owner.depends_on for r in made.values())
+            elif name in made:
+                assert made[name].urn in owner.depends_on
+                assert key is None or key in keys_of(made[name])
+            else:
+                assert name in given, f"{owner.name} refers to {name}"
+
+
+def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    for container in containers(pod):
+        for variable in container["env"]:
+            for kind in ("secretKeyRef", "configMapKeyRef"):
+                if reference := variable.get("valueFrom", {}).get(kind):
+                    yield reference["name"], reference["key"]
+    for volume in pod["volumes"]:
+        if "configMap" in volume:
+            yield volume["configMap"]["name"], None
+        if "persistentVolumeClaim" in volume:
+            yield volume["persistentVolumeClaim"]["claimName"], None
+
+
+def volumes_and_mounts_fit(graph: Graph, _: Any) -> None:
+    for owner, pod in graph.pods():
+        volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
+        mounts = [(c["name"], m["name"], m["mountPath"]) for c in containers(pod["spec"]) for m in c["volumeMounts"]]
+        assert len(volumes) == len(set(volumes)), owner.name
+        assert set(volumes) == {name for _, name, _ in mounts}, owner.name
+        assert len(mounts) == len({(container, path) for container, _, path in mounts}), owner.name
+
+
+def probes_ask_for_health_under_the_prefix(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    prefix = to_arguments(configuration).server.static_prefix
+    container = server_container(graph)
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": "http"}
+    startup = container["startupProbe"]
+    assert (
+        startup["periodSeconds"] * startup["failureThreshold"]
+        == to_arguments(configuration).server.startup_timeout_seconds
+    )
+
+
+def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    spec = graph.one(SERVER).spec
+    assert spec["replicas"] == arguments.server.replicas
+    volume = arguments.artifacts.volume
+    alone = arguments.database.sqlite is not None or (
+        volume is not None and volume.access_mode.value != "ReadWriteMany"
+    )
+    if alone and (arguments.server.replicas < 2 or arguments.database.sqlite is not None):
+        assert spec["strategy"] == {"type": "Recreate"}
+    else:
+        assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        sleep = server_container(graph).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        assert sleep == arguments.server.drain_seconds
+        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep
+
+
+def only_data_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    keys = [r for r in graph.of("RandomPassword") if "flask" not in r.name]
+    expected = {r.name for r in [*graph.of(CLAIM), *keys]} if to_arguments(configuration).deletion_protection else set()
+    assert {r.name for r in graph if r.protect} == expected
+
+
+def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    server = graph.one(SERVER)
+    assert graph.one("core/v1:ServiceAccount").urn in server.depends_on
+    if "sqlite" in configuration["database"]:
+        assert graph.of(JOB) == []
+        (migration,) = server.pod["spec"]["initContainers"]
+    else:
+        job = graph.one(JOB)
+        assert job.urn in server.depends_on
+        assert job.spec["backoffLimit"] == 0 and job.pod["spec"]["restartPolicy"] == "Never"
+        assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
+        (migration,) = job.pod["spec"]["containers"]
+    assert migration["command"] == ["python", "/etc/mlflow/migration/migrate.py"]
+    (script,) = [r.inputs["data"]["migrate.py"] for r in graph.of("ConfigMap") if "migrate.py" in r.inputs["data"]]
+    assert "def main" in script
+
+
+def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    image = to_arguments(configuration).image
+    digest = f"@{image.digest}" if image.digest else ""
+    expected = (f"{image.repository}:{image.tag}{digest}", image.pull_policy.value)
+    found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in containers(pod["spec"])}
+    assert found == {expected}
+    for _, pod in graph.pods():
+        assert [secret["name"] for secret in pod["spec"].get("imagePullSecrets", [])] == image.pull_secrets
+
+
+def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    objects = [r for r in kubernetes(graph) if not r.type.endswith(":Namespace")]
+    assert objects
+    for registration in objects:
+        assert registration.metadata["namespace"] == arguments.namespace, registration.name
+        labels = registration.metadata["labels"]
+        assert arguments.labels.items() <= labels.items()
+        assert labels["app.kubernetes.io/instance"] == component(graph).name
+        if arguments.create_namespace:
+            assert graph.one("core/v1:Namespace").urn in registration.depends_on, registration.name
+
+
+def allowed_hosts_are_all_ways_to_the_service_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    name, namespace = component(graph).name, arguments.namespace
+    services = [name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local"]
+    (hosts,) = [v["value"] for v in server_container(graph)["env"] if v["name"] == "MLFLOW_SERVER_ALLOWED_HOSTS"]
+    local = ["localhost", "127.0.0.1"]
+    assert set(hosts.split(",")) == {
+        *services,
+        *(f"{service}:{arguments.service.port}" for service in services),
+        f"$(POD_IP):{arguments.server.port}",
+        *local,
+        *(f"{host}:*" for host in local),
+        *arguments.server.allowed_hosts,
+    }
+    names = [variable["name"] for variable in server_container(graph)["env"]]
+    assert names.index("POD_IP") < names.index("MLFLOW_SERVER_ALLOWED_HOSTS"), "Kubernetes expands earlier names only"
+
+
+CHECKS: list[Check] = [
+    everything_is_a_child_of_the_component,
+    urns_are_unique,
+    secrets_are_in_secrets_only,
+    outputs_hold_no_secret,
+    secrets_and_config_maps_are_replaced_not_changed,
+    pods_pass_restricted_security,
+    pods_have_a_read_only_root_and_no_token,
+    only_server_pods_match_the_service,
+    environment_names_each_variable_once,
+    references_have_their_objects,
+    volumes_and_mounts_fit,
+    probes_ask_for_health_under_the_prefix,
+    strategy_fits_the_volumes,
+    only_data_and_encryption_keys_are_protected,
+    server_waits_for_the_migration,
+    containers_run_one_image,
+    objects_are_in_the_namespace_and_labelled,
+    allowed_hosts_are_all_ways_to_the_service_and_no_more,
+]

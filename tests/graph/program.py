@@ -1,0 +1,189 @@
+"""Runs a Pulumi program against a recording stand-in for the engine: what is registered is what a test looks at.
+
+Assertions inside `apply` never run where a value is unknown; those on registrations, after the program has ended, do.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime import mocks, rpc
+
+from components import MlflowDeployment
+
+PROJECT, STACK = "mlflow", "test"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that was sent to the engine as a secret."""
+
+    value: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a program told the engine about one resource.
+
+    Attributes:
+        type, name, urn, parent: What and where it is; `parent` is a URN.
+        inputs: Inputs in the provider's own spelling, secrets wrapped.
+        provider: Reference of the provider of this resource, empty for the default one.
+        protect: Whether it may not be deleted.
+        depends_on: URNs of what must be there before.
+        timeouts: Custom timeouts for `create`, `update`, `delete`.
+    """
+
+    type: str
+    name: str
+    urn: str
+    parent: str
+    inputs: Mapping[str, Any]
+    provider: str
+    protect: bool
+    depends_on: frozenset[str]
+    timeouts: Mapping[str, str]
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self.inputs["metadata"]
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        return self.inputs["spec"]
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """The pod template of a Deployment or Job."""
+        return self.spec["template"]
+
+
+class Graph(list[Registration]):
+    """All registrations of a program in their order, without the stack itself, and the outputs of its components."""
+
+    def __init__(self, registrations: Iterable[Registration], outputs: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__(registrations)
+        self.outputs = outputs
+
+    def of(self, kind: str) -> list[Registration]:
+        """Resources whose type ends so: `Secret`, `apps/v1:Deployment`."""
+        return [r for r in self if r.type.endswith(f":{kind}") or r.type.endswith(f"/{kind}")]
+
+    def one(self, kind: str) -> Registration:
+        """The only resource of a kind."""
+        (found,) = self.of(kind)
+        return found
+
+    def named(self, name: str) -> Registration:
+        """The resource with this logical name."""
+        (found,) = [r for r in self if r.name == name]
+        return found
+
+    def pods(self) -> Iterator[tuple[Registration, Mapping[str, Any]]]:
+        """Each owner of pods with its template."""
+        for registration in self:
+            if "template" in (registration.inputs.get("spec") or {}):
+                yield registration, registration.pod
+
+
+class _Provider(mocks.Mocks):
+    """Answers as the real providers do: names where none is given, and generated secrets; unknown in a preview."""
+
+    def __init__(self, preview: bool) -> None:
+        self.preview = preview
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the component asks a provider: {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        state = dict(args.inputs)
+        if args.typ.startswith("random:"):
+            generated = rpc.UNKNOWN if self.preview else f"generated-{args.name}".ljust(int(args.inputs["length"]), "x")
+            state["result"] = {rpc._special_sig_key: rpc._special_secret_sig, "value": generated}
+        elif args.typ.startswith("kubernetes:"):
+            metadata = state.get("metadata") or {}
+            made = rpc.UNKNOWN if self.preview else f"{args.name}-1a2b3c4d"
+            state["metadata"] = {**metadata, "name": metadata.get("name") or made}
+        return (None if self.preview else f"{args.name}-id"), state
+
+
+class _Monitor(mocks.MockMonitor):
+    def __init__(self, provider: mocks.Mocks) -> None:
+        super().__init__(provider)
+        self.registrations: list[Registration] = []
+        self.outputs: dict[str, Mapping[str, Any]] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        response = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            timeouts = request.customTimeouts
+            self.registrations.append(
+                Registration(
+                    type=request.type,
+                    name=request.name,
+                    urn=response.urn,
+                    parent=request.parent,
+                    inputs=_plain(request.object),
+                    provider=request.provider,
+                    protect=request.protect,
+                    depends_on=frozenset(request.dependencies),
+                    timeouts={k: getattr(timeouts, k) for k in ("create", "update") if getattr(timeouts, k)},
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        self.outputs[request.urn] = _plain(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def _plain(struct: Any) -> dict[str, Any]:
+    return _unwrap(json_format.MessageToDict(struct))
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unwrap(item) for item in value]
+    if not isinstance(value, dict):
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+        return Secret(_unwrap(value["value"]))
+    return {key: _unwrap(item) for key, item in value.items()}
+
+
+def run(program: Callable[[], Any], *, preview: bool = False) -> Graph:
+    """Run a program to its end in a context and an event loop of its own.
+
+    Args:
+        program: Makes resources.
+        preview: Whether what providers compute is unknown, as in `pulumi preview`.
+    """
+    return contextvars.copy_context().run(_run, program, preview)
+
+
+def _run(program: Callable[[], Any], preview: bool) -> Graph:
+    provider = _Provider(preview)
+    monitor = _Monitor(provider)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]
+        mocks.set_mocks(provider, PROJECT, STACK, preview=preview, monitor=monitor)
+        mocks.test(program)()
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    return Graph(monitor.registrations, monitor.outputs)
+
+
+def deploy(configuration: Any, *, name: str = "mlflow", preview: bool = False, **options: Any) -> Graph:
+    """The graph of one deployment."""
+
+    def program() -> None:
+        MlflowDeployment(name, configuration, pulumi.ResourceOptions(**options) if options else None)
+
+    return run(program, preview=preview)

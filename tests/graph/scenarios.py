@@ -1,0 +1,53 @@
+"""The kinds of deployment that there are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.configurations import CERTIFICATE, DEV, PRODUCTION, with_changes
+
+CANARIES = {
+    "database.postgresql.password": "canary-password-'\"$%@:/",
+    "artifacts.s3.accessKeyId": "canary-access-key-id",
+    "artifacts.s3.secretAccessKey": "canary-secret-access-key",
+    "server.secretEnv": {"X_SECRET": "canary-environment"},
+    "keys.flaskSecretKey": "canary-flask",
+    "keys.kekPassphrase": "canary-passphrase-of-32-characters-or-more",
+    "keys.webhookSecretEncryptionKey": "canary-" + "A" * 36 + "=",
+}
+"""A value for every secret, to be found again nowhere but in Secrets."""
+
+SCENARIOS: Mapping[str, Mapping[str, Any]] = {
+    "sqlite": DEV,
+    "postgresql-s3": PRODUCTION,
+    "existing-claims": with_changes(
+        DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
+    ),
+    "existing-secrets": with_changes(
+        PRODUCTION,
+        {
+            "database.postgresql": {"host": "db", "existingSecret": {"name": "db-login", "usernameKey": "user"}},
+            "artifacts.s3": {"bucket": "models", "existingSecret": {"name": "bucket-keys"}},
+        },
+    ),
+    "static-prefix": with_changes(
+        DEV,
+        {"server.staticPrefix": "/team/mlflow", "server.allowedHosts": ["mlflow.example.com"], "service.port": 8080},
+    ),
+    "own-namespace": with_changes(DEV, {"namespace": "team-a", "createNamespace": False, "deletionProtection": True}),
+    "own-keys": with_changes(PRODUCTION, CANARIES),
+    "verified-database-direct-artifacts": with_changes(
+        PRODUCTION, {"database.postgresql.tls.caCertificate": CERTIFICATE, "artifacts.proxied": False}
+    ),
+    "cloud-identity": with_changes(
+        PRODUCTION,
+        {
+            "artifacts.s3": {"bucket": "models", "region": "eu-central-1"},
+            "identity.existing.serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"},
+            "identity.existing.podLabels": {"azure.workload.identity/use": "true"},
+            "labels": {"team": "a"},
+        },
+    ),
+    "shared-volume": with_changes(
+        PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}
+    ),
+}
