@@ -1,5 +1,6 @@
 """What unit tests share."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,3 +28,13 @@ def load() -> Iterator[Load]:
     yield set_and_load
     for setting, value in zip(settings, before, strict=True):
         setting.set(value)
+
+
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """An event loop, without which no Pulumi output can be made."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()

@@ -136,6 +136,7 @@ def test_connection_limit_names_the_sum() -> None:
     assert messages(changed(tight, "database.maxOverflow", 3)) == []
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize(
     ("configuration", "path"),
     [

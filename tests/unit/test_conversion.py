@@ -194,6 +194,7 @@ def test_configuration_of_other_packages_is_left_alone(load) -> None:
     assert line.startswith("mlflow:database: is required; give a block of keys: Where experiments")
 
 
+@pytest.mark.usefixtures("loop")
 def test_outputs_pass_through_untouched() -> None:
     output = pulumi.Output.from_input("later")
     arguments = to_arguments(
