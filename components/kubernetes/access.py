@@ -5,15 +5,21 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..arguments import ServiceType
 from .objects import Scope
 
 
 def service(scope: Scope) -> k8s.core.v1.Service:
     """The Service; its name is explicit, since clients write it down."""
     args = scope.args
+    annotations = dict(args.service.annotations)
+    if args.service.type is not ServiceType.LOAD_BALANCER:
+        # The provider would watch the endpoints for ten more seconds after the last pod is ready, which the Deployment
+        # is waited for anyway. Only a load balancer has something of its own to wait for: its address.
+        annotations["pulumi.com/skipAwait"] = "true"
     return k8s.core.v1.Service(
         f"{scope.name}-service",
-        metadata=scope.metadata("server", scope.name, annotations=args.service.annotations or None),
+        metadata=scope.metadata("server", scope.name, annotations=annotations or None),
         spec=k8s.core.v1.ServiceSpecArgs(
             type=args.service.type.value,
             selector=scope.selector(),

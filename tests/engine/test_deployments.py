@@ -1,0 +1,172 @@
+"""Both kinds of deployment through the real engine and providers."""
+
+import base64
+import collections
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.support import canaries, configurations, postgresql, pulumi, s3
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, unique_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployed:
+    """A stack that is up.
+
+    Attributes:
+        stack: The stack.
+        values: Its configuration.
+        secrets: The secrets in its configuration by path, all of them canaries.
+        up: How it came up.
+        namespace: Its namespace.
+    """
+
+    stack: pulumi.Stack
+    values: dict[str, Any]
+    secrets: Mapping[str, str]
+    up: pulumi.Result
+
+    @property
+    def namespace(self) -> str:
+        return self.values["namespace"]
+
+    def reconfigure(self, **values: Any) -> pulumi.Stack:
+        """The stack with a changed configuration."""
+        return self.stack.configure({**self.values, **values}, self.secrets)
+
+
+def _deploy(new_stack: Deploy, kubectl: Kubectl, values: dict[str, Any], secrets: dict[str, str]) -> Iterator[Deployed]:
+    secrets = {
+        **secrets,
+        "server.secretEnv.EXTRA": canaries.token(),
+        "keys.flaskSecretKey": canaries.token(),
+        "keys.kekPassphrase": canaries.token(),
+        "keys.webhookSecretEncryptionKey": canaries.fernet(),
+    }
+    with new_stack() as stack:
+        yield Deployed(stack, values, secrets, stack.configure(values, secrets).up().succeeded())
+    assert not kubectl.exists("namespace", values["namespace"])
+
+
+@pytest.fixture(scope="module")
+def sqlite(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
+    """The deployment with SQLite."""
+    yield from _deploy(new_stack, kubectl, configurations.sqlite(unique_name()), {})
+
+
+@pytest.fixture(scope="module")
+def external(
+    new_stack: Deploy, kubectl: Kubectl, postgresql_server: postgresql.Server, s3_url: str
+) -> Iterator[Deployed]:
+    """The deployment with an external database and bucket."""
+    database, bucket = postgresql_server.database(), s3.bucket(s3_url)
+    values = configurations.postgresql(unique_name(), database, bucket)
+    yield from _deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket))
+
+
+@pytest.fixture(params=["sqlite", "external"])
+def deployed(request: pytest.FixtureRequest) -> Iterator[Deployed]:
+    """Each of the two, with its original configuration at the end."""
+    found: Deployed = request.getfixturevalue(request.param)
+    yield found
+    found.reconfigure()
+
+
+def test_again_changes_nothing(deployed: Deployed) -> None:
+    deployed.stack.preview("--expect-no-changes").succeeded()
+    deployed.stack.up("--expect-no-changes").succeeded()
+
+
+def test_the_cluster_has_what_the_state_says(deployed: Deployed) -> None:
+    deployed.stack.preview("--refresh", "--expect-no-changes").succeeded()
+
+
+def test_a_changed_variable_updates_only_the_deployment(deployed: Deployed) -> None:
+    server = {**deployed.values.get("server", {}), "env": {"MLFLOW_LOGGING_LEVEL": "DEBUG"}}
+    plan = deployed.reconfigure(server=server).plan()
+    changed = [(step["op"], step["newState"]["type"]) for step in plan["steps"] if step["op"] != "same"]
+    assert changed == [("update", "kubernetes:apps/v1:Deployment")]
+
+
+def test_secrets_occur_in_secrets_only(deployed: Deployed, kubectl: Kubectl) -> None:
+    stack, planted = deployed.stack, deployed.secrets
+    kinds = "configmaps,deployments,replicasets,jobs,pods,services,serviceaccounts,events,endpointslices"
+    places = {
+        "the output of `pulumi up`": deployed.up.output,
+        "the event log": stack.events.read_text(),
+        "the stack file": stack.config_file.read_text(),
+        "the exported state": stack.export(),
+        "the outputs": json.dumps(stack.outputs()),
+        "the cluster": kubectl.text("get", kinds, "--namespace", deployed.namespace, "--output=json"),
+        **{str(path): path.read_text() for path in (stack.folder / "backend").rglob("*.json")},
+    }
+    # What a change of every secret shows.
+    changed = {path: value for path, value in planted.items() if not path.startswith("keys.")}
+    changed |= {
+        path: canaries.fernet() if "webhook" in path else canaries.token() for path in planted if path not in changed
+    }
+    stack.configure(deployed.values, changed)
+    for arguments in (["--diff"], ["--json"], ["--diff", "--show-sames"]):
+        places[f"the preview {' '.join(arguments)}"] = stack.preview(*arguments).succeeded().output
+    canaries.assert_absent({**{f"former {path}": value for path, value in planted.items()}, **changed}, places)
+
+    held = kubectl.items("secrets", deployed.namespace)
+    values = [base64.b64decode(value).decode() for secret in held for value in secret["data"].values()]
+    for path, canary in planted.items():
+        assert canary in values, f"{path} never arrived in the cluster"
+
+
+def test_restricted_pod_security_has_no_objection(deployed: Deployed, kubectl: Kubectl) -> None:
+    objects = [each["inputs"] for each in deployed.stack.resources() if each["type"].startswith("kubernetes:")]
+    with kubectl.namespace("enforce", "warn") as namespace:
+        for made in objects:
+            made["metadata"].pop("annotations", None)
+            if made["kind"] != "Namespace":
+                made["metadata"]["namespace"] = namespace
+        created = [made for made in objects if made["kind"] != "Namespace"]
+        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": created})
+        result = kubectl.run("create", "--dry-run=server", "--filename", "-", input=document)
+        assert result.returncode == 0, result.stderr
+        assert "Warning" not in result.stderr, result.stderr
+        assert {made["kind"] for made in created} >= {"Deployment", "Service", "Secret", "ServiceAccount"}
+
+
+def test_protected_data_is_deleted_in_two_steps_only(new_stack: Deploy, kubectl: Kubectl) -> None:
+    namespace = unique_name()
+    values = configurations.sqlite(namespace, server={"replicas": 0})
+    with new_stack() as stack:
+        stack.configure({**values, "deletionProtection": True}).up().succeeded()
+        protected = [each for each in stack.resources() if each.get("protect")]
+        kinds = collections.Counter(each["type"].rpartition(":")[2] for each in protected)
+        assert kinds == {"PersistentVolumeClaim": 2, "RandomPassword": 2}
+        claims = _uids(kubectl, namespace)
+
+        output = stack.destroy().failed().output
+        left = {each["urn"]: each["outputs"] for each in stack.resources()}
+        for each in protected:
+            assert each["urn"] in output
+            assert left[each["urn"]] == each["outputs"]
+        assert _uids(kubectl, namespace) == claims
+
+        stack.configure(values).up().succeeded()
+        assert _uids(kubectl, namespace) == claims
+        stack.destroy().succeeded()
+        assert stack.resources() == []
+        assert not kubectl.exists("namespace", namespace)
+
+
+def _uids(kubectl: Kubectl, namespace: str) -> list[str]:
+    return sorted(claim["metadata"]["uid"] for claim in kubectl.items("persistentvolumeclaims", namespace))
+
+
+def test_no_replicas_is_a_deployment_that_is_ready_at_once(new_stack: Deploy, kubectl: Kubectl) -> None:
+    with new_stack() as stack:
+        namespace = unique_name()
+        result = stack.configure(configurations.sqlite(namespace, server={"replicas": 0})).up().succeeded()
+        assert kubectl.pods(namespace) == []
+        assert result.seconds < 60  # without pods there is nothing to wait for
