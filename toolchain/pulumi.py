@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +69,8 @@ def ensure() -> Cli:
             say(f"  {error.message}\n  building Pulumi from source instead")
     if (official / "bin" / "pulumi").exists():
         return Cli(official / "bin" / "pulumi", home, (official / "bin",))
-    built = golang.build(["pulumi", "pulumi-language-python"])
-    return Cli(built["pulumi"], home, tuple(dict.fromkeys(path.parent for path in built.values())))
+    together = _together(golang.build(["pulumi", "pulumi-language-python"]))
+    return Cli(together / "pulumi", home, (together,))
 
 
 def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str]) -> None:
@@ -140,6 +140,20 @@ def _install(folder: Path) -> None:
             env={**os.environ, "HOME": str(partial)},
         )
     partial.replace(folder)
+
+
+def _together(built: Mapping[str, Path]) -> Path:
+    """One folder with the command line and its language host, which it warns about when it finds it elsewhere."""
+    folder = cache("pulumi", "-".join(path.parent.name for path in built.values()))
+    if not folder.is_dir():
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for path in built.values():
+            for program in path.parent.glob(f"{path.name}*"):
+                os.link(program, partial / program.name)
+        partial.replace(folder)
+    return folder
 
 
 def _minimum() -> tuple[int, ...]:

@@ -26,6 +26,9 @@ from toolchain.pulumi import Cli
 SECRETS_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
 """What Pulumi writes into a stack file to tell how its secrets are encrypted."""
 
+REPEATED = re.compile(r"[-+~]+ +\S+ \S+ \w+ing \(")
+"""A line of `pulumi up` that comes again and again without telling anything new."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -206,7 +209,8 @@ class Stack:
         def show() -> None:
             assert process.stdout is not None
             for line in process.stdout:
-                if line.strip() and not re.match(r"@ \w+ing\.*$", line.strip()):  # signs of life for a terminal
+                again = REPEATED.match(line.strip()) and line.rstrip() in shown
+                if line.strip() and not line.startswith("@ ") and not again:  # @ is a sign of life for terminals
                     shown.append(line.rstrip())
                     say(f"  {line.rstrip()}")
 
