@@ -6,7 +6,8 @@ server is connected, a newer one is refused. On PostgreSQL all of it happens und
 these may start at once. MLflow itself is imported only where there is something to do: that import takes seconds.
 """
 
-# pyright: reportMissingImports=false - what it imports is in the image, not here
+# What it imports is in the image, not here.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import contextlib
@@ -51,7 +52,7 @@ def known_revisions() -> tuple[set[str], str]:
         text = script.read_text(encoding="utf-8")
         if match := re.search(r"^revision\s*(?::[^=]+)?=\s*['\"](\w+)['\"]", text, re.MULTILINE):
             revisions.add(match.group(1))
-        if match := re.search(r"^down_revision\s*(?::[^=]+)?=\s*(.+)$", text, re.MULTILINE):
+        if match := re.search(r"^down_revision\s*(?::[^=]+)?=\s*(\([^)]*\)|.+)$", text, re.MULTILINE):
             parents.update(re.findall(r"['\"](\w+)['\"]", match.group(1)))
     heads = revisions - parents
     if len(heads) != 1:

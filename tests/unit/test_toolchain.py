@@ -1,0 +1,207 @@
+"""The toolchain's pure parts: messages, environments, plans, and the sum of a test run."""
+
+import ast
+import json
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolchain import checks, commands, environments, stack
+from toolchain.console import UserError, duration, fail, run, step
+from toolchain.files import write
+from toolchain.session import Session
+
+ROOT = Path(__file__).parents[2]
+ENTRY = ROOT / "toolchain" / "__main__.py"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (59.4, "59 s"), (60, "1 min 00 s"), (185.9, "3 min 06 s")],
+)
+def test_duration_is_readable(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_duration_does_not_say_sixty_seconds() -> None:
+    assert duration(59.9) == "1 min 00 s"
+    assert duration(9.99) == "10 s"
+
+
+def test_error_is_printed_with_its_fix(capsys) -> None:
+    assert fail(UserError("it is broken", "Mend it.")) == 1
+    assert capsys.readouterr().err == "\nerror: it is broken\n  fix: Mend it.\n"
+
+
+def test_failed_command_shows_its_last_lines_and_the_log(tmp_path: Path) -> None:
+    program = "print(*range(100), sep='\\n'); import sys; print('no space', file=sys.stderr); sys.exit(3)"
+    log = tmp_path / "logs" / "x.log"
+    with pytest.raises(UserError) as caught:
+        run([sys.executable, "-c", program], log=log, fix="Try again.")
+    message = caught.value.message
+    assert "failed with 3" in message and message.endswith(f"  log: {log}")
+    assert [line.strip() for line in message.splitlines()[1:-1]] == [*map(str, range(89, 100)), "no space"]
+    assert caught.value.fix == "Try again."
+    assert log.read_text().splitlines()[0] == "0"
+
+
+def test_command_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot run /no/such: .*No such file"):
+        run(["/no/such"], log=tmp_path / "x.log")
+
+
+def test_command_reports_to_its_step(tmp_path: Path, capsys) -> None:
+    with step("working", "a moment") as current:
+        run(
+            [sys.executable, "-c", "print('  half  way ')"], log=tmp_path / "x.log", doing=current, cwd=tmp_path, env={}
+        )
+        assert current.progress.endswith(", half way")
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "▸ working (a moment)" and last.startswith("✓ working (")
+
+
+def test_failed_step_says_so(capsys) -> None:
+    with pytest.raises(KeyboardInterrupt), step("working"):
+        raise KeyboardInterrupt
+    assert "✗ working: failed after 0.0 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("feature_version", [(3, 6), (3, 8)])
+def test_entry_point_parses_on_old_pythons(feature_version: tuple[int, int]) -> None:
+    ast.parse(ENTRY.read_text(), feature_version=feature_version)
+    assert "annotations" not in ENTRY.read_text(), "from __future__ import annotations needs 3.7"
+
+
+def test_old_python_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(ENTRY), run_name="__main__")
+    assert str(caught.value.code).startswith(
+        f"error: Python 3.10 or newer is needed, and {sys.executable} is version 3.9\n  fix: "
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "clouds"),
+    [
+        ("config:\n  mlflow:database:\n    sqlite: {}\n", []),
+        ("config:\n  mlflow:database:\n    rds:\n      engine: x\n", ["pulumi-aws"]),
+        ("config:\n  mlflow:database: {cloudSql: {tier: x}}\n", ["pulumi-gcp"]),
+        ("config:\n  # rds: {}\n  mlflow:database: {postgresql: {host: rds.example.com}}\n", []),
+        (
+            "config:\n  mlflow:database: {azurePostgresql: {}}\n  mlflow:artifacts: {aws: {}}\n",
+            ["pulumi-aws", "pulumi-azure-native"],
+        ),
+    ],
+)
+def test_clouds_follow_from_the_stack_file(checkout: Path, text: str, clouds: list[str]) -> None:
+    (checkout / "Pulumi.x.yaml").write_text(text)
+    assert environments.clouds_of("x") == clouds
+
+
+def test_missing_stack_file_names_those_there_are(checkout: Path) -> None:
+    (checkout / "Pulumi.b.yaml").touch()
+    (checkout / "Pulumi.a.yaml").touch()
+    with pytest.raises(UserError, match=r"no Pulumi\.c\.yaml for the stack 'c'") as caught:
+        environments.stack_file("c")
+    assert "(a, b)" in caught.value.fix
+
+
+def test_each_environment_holds_what_its_use_needs() -> None:
+    def names(kind: str) -> set[str]:
+        return {re.split(r"[\[<>=!~]", line)[0] for line in environments.wanted(kind)}
+
+    assert names("up") == {"pulumi", "pulumi-kubernetes", "pulumi-random", "pydantic"}
+    assert names("test") >= names("up") | {"pytest", "ruff"}
+    assert names("clouds") - names("test") == set(environments.CLOUDS)
+
+
+def test_locked_version_is_exact() -> None:
+    assert environments.locked("pulumi").split(".")[0] == "3"
+    with pytest.raises(UserError, match="does not hold pulum"):
+        environments.locked("pulum")
+
+
+PLAN = {
+    "changeSummary": {"create": 1, "same": 3},
+    "steps": [
+        {
+            "newState": {
+                "inputs": {
+                    "spec": {"template": {"spec": {"containers": [{"image": "b"}], "initContainers": [{"image": "a"}]}}}
+                }
+            }
+        },
+        {"newState": {"inputs": {"spec": {"containers": [{"image": "b"}, {"image": {"secret": 1}}]}}}},
+        {"newState": None},
+        {"newState": {"inputs": None}},
+    ],
+}
+
+
+def test_images_of_a_plan_are_found() -> None:
+    assert stack.images(PLAN) == ["a", "b"]
+    assert stack.images({}) == []
+
+
+def test_plan_without_changes_is_recognised() -> None:
+    assert not stack.unchanged(PLAN)
+    assert stack.unchanged({"changeSummary": {"same": 3, "create": 0}}) and stack.unchanged({})
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "http", ""])
+def test_wrong_port_is_refused(text: str, capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        commands.main(["up", f"--port={text}"])
+    assert caught.value.code == 2
+    assert f"{text!r} is not a port; give a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys) -> None:
+    assert commands.main(["help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"make {name}" in shown for name in ("up", "down", "test", "bench", "preview", "logs", "open"))
+
+
+def test_file_is_written_whole_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    write(path, "one")
+    write(path, "two", private=True)
+    assert path.read_text() == "two" and path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_session_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TEST_TOOLCHAIN", str(tmp_path / "s.json"))
+    session = Session(python="/p", image="i")
+    session.save()
+    assert Session.load() == session
+    assert json.loads((tmp_path / "s.json").read_text())["pulumi"] is None
+
+
+@pytest.mark.parametrize(
+    ("results", "ci", "code"),
+    [
+        ([checks.Result("unit", passed=3)], "true", 0),
+        ([checks.Result("unit", passed=3, failed=1)], "", 1),
+        ([checks.Result("unit", passed=3, skipped=1, reasons=["no cluster"])], "", 0),
+        ([checks.Result("unit", passed=3, skipped=1, reasons=["no cluster"])], "true", 1),
+        ([checks.Result("unit", passed=3), checks.Result("graph")], "true", 1),
+        ([checks.Result("unit")], "", 1),
+    ],
+    ids=["passed", "failed", "skipped", "skipped in CI", "empty rung in CI", "nothing ran"],
+)
+def test_test_run_fails_as_it_must(results, ci: str, code: int, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("CI", ci)
+    assert checks._sum_up(results, filtered=False) == code
+    shown = capsys.readouterr().out
+    assert all(reason in shown for result in results for reason in result.reasons)
