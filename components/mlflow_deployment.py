@@ -81,7 +81,8 @@ def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -
             name=args.namespace,
             labels={**args.labels, "pod-security.kubernetes.io/enforce": "restricted"},
         ),
-        opts=pulumi.ResourceOptions(parent=parent),
+        # Kubernetes deletes claims with their namespace, however well they are protected themselves.
+        opts=pulumi.ResourceOptions(parent=parent, protect=args.deletion_protection),
     )
     return made.metadata.name
 

@@ -19,9 +19,7 @@ _VARIABLES = st.from_regex(r"X_[A-Z]{1,8}", fullmatch=True).filter(
 _LABELS = st.dictionaries(NAMES.map("example.com/{}".format), WORDS, max_size=2)
 
 
-def block(
-    required: dict[str, st.SearchStrategy[Any]] | None = None, **optional: st.SearchStrategy[Any]
-) -> st.SearchStrategy[Any]:
+def block(required: dict[str, Any] | None = None, **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """A block of keys, with any of the optional ones."""
     return st.fixed_dictionaries(required or {}, optional=optional)
 
@@ -110,7 +108,12 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     volume = _volume(*(["ReadWriteMany"] if shared else ["ReadWriteOnce", "ReadWriteOncePod"]))
     artifacts = draw(st.one_of(block({"volume": volume}), block({"s3": _S3}, proxied=st.booleans())))
     server = draw(block({"replicas": st.integers(0, 3 if shared else 1)}, **_SERVER))
-    return {"database": database, "artifacts": artifacts, "server": server, **draw(block(**_REST))}
+    return {
+        "database": database,
+        "artifacts": artifacts,
+        "server": server,
+        **draw(st.fixed_dictionaries({}, optional=_REST)),
+    }
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

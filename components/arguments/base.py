@@ -41,7 +41,8 @@ def block(cls: type[T]) -> type[T]:
     made: Any = pydantic.dataclasses.dataclass(config=BLOCK, kw_only=True, frozen=True)(cls)
     # Pulumi's component analyzer reads annotations, and takes an argument for optional only if it may be None.
     required = {name for name, field in made.__pydantic_fields__.items() if field.is_required()}
-    made.__annotations__ = {f.name: f.type if f.name in required else f.type | None for f in fields(made)}
+    kinds: dict[str, Any] = {field.name: field.type for field in fields(made)}
+    made.__annotations__ = {name: kind if name in required else kind | None for name, kind in kinds.items()}
     return made
 
 

@@ -43,8 +43,8 @@ class MlflowDeploymentArgs(Block):
     migration_timeout_seconds: int = 3600
     """How long a migration of the database schema may take, in seconds."""
     deletion_protection: bool = True
-    """Refuse to delete what holds data (claims and generated keys): to delete it, set this to false, run `pulumi up`,
-    then `pulumi destroy`."""
+    """Refuse to delete what holds data (claims, their namespace, generated keys): to delete it, set this to false, run
+    `pulumi up`, then `pulumi destroy`."""
     allow_insecure: bool = False
     """Accept a server without authentication outside the cluster's own network."""
     labels: dict[str, str] = Field(default_factory=dict)

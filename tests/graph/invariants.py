@@ -44,7 +44,7 @@ def values(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def keys_of(registration: Registration) -> set[str]:
     """Keys of a Secret or ConfigMap."""
-    data = registration.inputs.get("stringData") or registration.inputs.get("data")
+    data: Any = registration.inputs.get("stringData") or registration.inputs.get("data")
     return set(data.value if isinstance(data, Secret) else data)
 
 
@@ -186,9 +186,10 @@ def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) ->
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep
 
 
-def only_data_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
+def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
     keys = [r for r in graph.of("RandomPassword") if "flask" not in r.name]
-    expected = {r.name for r in [*graph.of(CLAIM), *keys]} if to_arguments(configuration).deletion_protection else set()
+    data = [*graph.of(CLAIM), *graph.of("core/v1:Namespace"), *keys]
+    expected = {r.name for r in data} if to_arguments(configuration).deletion_protection else set()
     assert {r.name for r in graph if r.protect} == expected
 
 
@@ -264,7 +265,7 @@ CHECKS: list[Check] = [
     volumes_and_mounts_fit,
     probes_ask_for_health_under_the_prefix,
     strategy_fits_the_volumes,
-    only_data_and_encryption_keys_are_protected,
+    data_with_its_namespace_and_encryption_keys_are_protected,
     server_waits_for_the_migration,
     containers_run_one_image,
     objects_are_in_the_namespace_and_labelled,

@@ -180,10 +180,11 @@ def _run(program: Callable[[], Any], preview: bool) -> Graph:
     return Graph(monitor.registrations, monitor.outputs)
 
 
-def deploy(configuration: Any, *, name: str = "mlflow", preview: bool = False, **options: Any) -> Graph:
-    """The graph of one deployment."""
+def make(name: str, configuration: Any, **options: Any) -> MlflowDeployment:
+    """A deployment from arguments or a mapping, inside a program."""
+    return MlflowDeployment(name, configuration, pulumi.ResourceOptions(**options))
 
-    def program() -> None:
-        MlflowDeployment(name, configuration, pulumi.ResourceOptions(**options) if options else None)
 
-    return run(program, preview=preview)
+def deploy(configuration: Any, *, preview: bool = False, **options: Any) -> Graph:
+    """The graph of a program with one deployment."""
+    return run(lambda: (make("mlflow", configuration, **options), None)[1], preview=preview)

@@ -8,10 +8,10 @@ import pulumi_random as random
 import pytest
 from pulumi.output import UNKNOWN
 
-from components import ConfigurationError, MlflowDeployment, MlflowDeploymentArgs, to_arguments
+from components import ConfigurationError, MlflowDeploymentArgs, to_arguments
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
 from tests.graph.invariants import component, kubernetes, server_container, values
-from tests.graph.program import Graph, Secret, deploy, run
+from tests.graph.program import Graph, Secret, deploy, make, run
 from tests.graph.scenarios import CANARIES, SCENARIOS
 
 
@@ -31,7 +31,7 @@ def test_explicit_provider_reaches_every_kubernetes_object(scenario: str, option
     def program() -> None:
         cluster = k8s.Provider("cluster", kubeconfig="{}")
         given = {option: cluster if option == "provider" else [cluster]}
-        MlflowDeployment("mlflow", SCENARIOS[scenario], pulumi.ResourceOptions(**given))
+        make("mlflow", SCENARIOS[scenario], **given)
 
     graph = run(program)
     objects = kubernetes(graph)
@@ -45,7 +45,7 @@ def test_no_resource_needs_a_default_provider() -> None:
 
     def program() -> None:
         providers = [k8s.Provider("cluster", kubeconfig="{}"), random.Provider("chance")]
-        MlflowDeployment("mlflow", PRODUCTION, pulumi.ResourceOptions(providers=providers))
+        make("mlflow", PRODUCTION, providers=providers)
 
     graph = run(program)
     own = [r for r in graph if r.type.startswith(("kubernetes:", "random:"))]
@@ -55,7 +55,7 @@ def test_no_resource_needs_a_default_provider() -> None:
 def test_depends_on_of_the_caller_stays_with_the_component() -> None:
     def program() -> None:
         first = random.RandomPassword("first", length=8)
-        MlflowDeployment("mlflow", PRODUCTION, pulumi.ResourceOptions(depends_on=[first]))
+        make("mlflow", PRODUCTION, depends_on=[first])
 
     graph = run(program)
     first = graph.named("first").urn
@@ -92,9 +92,7 @@ def test_unknown_inputs_give_the_same_tree(preview: bool) -> None:
             return [deferred(item) for item in value] if isinstance(value, list) else value_of(value)
 
         def program() -> None:
-            MlflowDeployment(
-                "mlflow", with_changes(PRODUCTION, {path: deferred(value) for path, value in later.items()})
-            )
+            make("mlflow", with_changes(PRODUCTION, {path: deferred(value) for path, value in later.items()}))
 
         graph = run(program, preview=preview)
         return sorted((r.type, r.name, r.protect) for r in graph)
@@ -110,7 +108,7 @@ def test_outputs_of_a_larger_program_arrive_in_the_pods() -> None:
     def program() -> None:
         host = pulumi.Output.from_input("db.internal")
         tag = pulumi.Output.from_input("v9-full")
-        MlflowDeployment("mlflow", with_changes(PRODUCTION, {"database.postgresql.host": host, "image.tag": tag}))
+        make("mlflow", with_changes(PRODUCTION, {"database.postgresql.host": host, "image.tag": tag}))
 
     graph = run(program)
     assert variables_of(graph)["PGHOST"] == "db.internal"
@@ -233,9 +231,9 @@ def test_wrong_arguments_register_nothing() -> None:
 
     def program() -> None:
         with pytest.raises(ConfigurationError):
-            MlflowDeployment("mlflow", {**DEV, "databse": {}})  # type: ignore[arg-type]
+            make("mlflow", {**DEV, "databse": {}})
         with pytest.raises(ConfigurationError, match="is not a component name"):
-            MlflowDeployment("Not_A_Name", to_arguments(DEV))
+            make("Not_A_Name", to_arguments(DEV))
 
     registered.extend(run(program))
     assert registered == []
@@ -245,7 +243,7 @@ def test_twenty_deployments_in_one_program_do_not_meet() -> None:
     def program() -> None:
         for number in range(20):
             configuration = {**(DEV if number % 2 else PRODUCTION), "namespace": f"team-{number}"}
-            MlflowDeployment(f"mlflow-{number}", configuration)
+            make(f"mlflow-{number}", configuration)
 
     graph = run(program)
     assert len({r.urn for r in graph}) == len(graph) == 240
@@ -258,9 +256,9 @@ def test_twenty_deployments_in_one_program_do_not_meet() -> None:
 
 def test_two_deployments_share_a_namespace_that_one_makes() -> None:
     def program() -> None:
-        first = MlflowDeployment("one", to_arguments(DEV))
+        first = make("one", to_arguments(DEV))
         second = {**DEV, "createNamespace": False}
-        MlflowDeployment("two", second, pulumi.ResourceOptions(depends_on=[first]))
+        make("two", second, depends_on=[first])
 
     graph = run(program)
     selectors = [r.spec["selector"]["app.kubernetes.io/instance"] for r in graph.of("core/v1:Service")]

@@ -16,7 +16,7 @@ Load = Callable[..., MlflowDeploymentArgs]
 @pytest.fixture
 def load() -> Iterator[Load]:
     """Loads a stack configuration as the engine hands it over: every value as text, structured ones as JSON."""
-    settings = (pulumi.runtime.config.CONFIG, pulumi.runtime.config._SECRET_KEYS)
+    settings: tuple[Any, ...] = (pulumi.runtime.config.CONFIG, pulumi.runtime.config._SECRET_KEYS)
     before = [setting.get() for setting in settings]
 
     def set_and_load(configuration: Mapping[str, Any], secret: tuple[str, ...] = ()) -> MlflowDeploymentArgs:

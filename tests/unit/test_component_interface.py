@@ -33,7 +33,8 @@ def test_outputs_are_complete(analysis) -> None:
 def test_every_argument_of_every_block_is_described_and_optional_where_it_has_a_default(analysis) -> None:
     definitions = analysis["type_definitions"]
     assert len(definitions) > 15
-    for block in (d.python_type for d in definitions.values() if dataclasses.is_dataclass(d.python_type)):
+    blocks: list[Any] = [d.python_type for d in definitions.values() if dataclasses.is_dataclass(d.python_type)]
+    for block in blocks:
         read = definitions[block.__name__].properties
         assert set(read) == set(fields_of(block))
         for camel, name in fields_of(block).items():
