@@ -104,10 +104,8 @@ def cpu(value: str | None, path: str) -> Iterator[Problem]:
     yield from pattern(value, r"\d+(\.\d+)?|\d+m", path, "an amount of CPU", "write cores or millicores: '2' or '500m'")
 
 
-def memory(value: str | None, path: str) -> Iterator[Problem]:
+def memory(value: str, path: str) -> Iterator[Problem]:
     """Bytes, with a unit."""
-    if value is None:
-        return
     size = None if value.endswith("m") else amount(value)
     if size is None:
         yield Problem((path,), f"{value!r} is not an amount of memory", "write for example '512Mi' or '2Gi'")

@@ -6,11 +6,16 @@ from pydantic import Field
 
 from .artifacts import ArtifactsArgs
 from .base import Block, Problem, block, plain
-from .checks import between, kubernetes_label_name, labels
+from .checks import amount, between, kubernetes_label_name, labels
 from .database import DatabaseArgs
 from .identity import IdentityArgs
 from .volume import AccessMode
 from .workload import ImageArgs, KeysArgs, PodArgs, ServerArgs, ServiceArgs, ServiceType
+
+PROCESS_MIB = 200
+"""Idle memory of one more server process, and of the launcher that each pod has besides; measured with MLflow 3.17.2."""
+JOBS_MIB = 1300
+"""Idle memory of the runners of background jobs."""
 
 STORES_PER_PROCESS = 2
 """Tracking store and model registry each keep a connection pool of their own, also on the same database."""
@@ -57,6 +62,7 @@ class MlflowDeploymentArgs(Block):
         yield from self._replicas()
         yield from self._image()
         yield from self._connections()
+        yield from self._memory()
         if self.service.type is not ServiceType.CLUSTER_IP and not self.allow_insecure:
             yield Problem(
                 ("service", "type"),
@@ -117,4 +123,17 @@ class MlflowDeploymentArgs(Block):
                 f"{pods} pods (one more during a rollout) x {self.server.workers} processes x {per_process} connections = {most}, "
                 f"but the database grants {external.connection_limit}",
                 "lower database.poolSize or database.maxOverflow, or raise the database's limit",
+            )
+
+    def _memory(self) -> Iterable[Problem]:
+        server, limit = self.server, self.pod.resources.memory_limit
+        needed = PROCESS_MIB * (1 + server.workers) + (JOBS_MIB if server.job_execution else 0)
+        granted = amount(limit)
+        if granted is not None and granted < needed * 1024**2:
+            jobs = " and the job runners" if server.job_execution else ""
+            yield Problem(
+                ("pod", "resources", "memory_limit"),
+                f"{limit!r} is less than what {server.workers} worker(s){jobs} hold when idle, about {needed} MiB",
+                f"raise it to '{-(-needed * 3 // 2 // 1024)}Gi', or lower server.workers"
+                + (" or server.jobExecution" if server.job_execution else ""),
             )

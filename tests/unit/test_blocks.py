@@ -13,6 +13,7 @@ LONG = "a" * 63
 FERNET = "A" * 43 + "="
 SECRET_ONLY = changed(PRODUCTION, POSTGRESQL, {"host": "db", "existingSecret": {"name": "s"}})
 BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
+LARGE = changed(DEV, "pod.resources", {"memoryLimit": "16Gi"})
 CLAIM = changed(DEV, "artifacts.volume", {"existingClaim": "c"})
 
 # Configuration, path, what is refused there, what is accepted there.
@@ -73,7 +74,9 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (PRODUCTION, "server.replicas", [-1, 101], [0, 2, 100]),
     (PRODUCTION, "server.jobExecution", [True], [False]),
     (DEV, "server.jobExecution", [], [True]),
-    (DEV, "server.workers", [0, 33], [1, 32]),
+    (LARGE, "server.workers", [0, 33], [1, 32]),
+    (changed(DEV, "server.workers", 4), "pod.resources.memoryLimit", ["999Mi"], ["1000Mi", "1Gi"]),
+    (with_changes(DEV, {"server.workers": 4, "server.jobExecution": True}), "pod.resources.memoryLimit", ["2Gi"], ["3Gi"]),
     (DEV, "server.port", [1023, 65_536], [1024, 65_535]),
     (DEV, "server.drainSeconds", [-1, 601], [0, 600]),
     (DEV, "server.shutdownGraceSeconds", [0, 86_401], [1, 86_400]),
@@ -83,6 +86,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "server.allowedHosts", [["*"], [" * "], ["a/b"], ["a,b"], [""]], [["*.a.example", "a:80"]]),
     (DEV, "server.corsAllowedOrigins", [["*"], ["a"], ["https://a/"], ["https://u:p@a"]], [["https://a:8443", "http://a"]]),
     (DEV, "server.options", [{"host": "x"}, {"--port": 1}, {"static_prefix": "/"}, {"X": 1}, {"": 1}], [{"x-frame-options": "DENY"}]),
+    (DEV, "server.options", [{"a": 1.5}, {"a": None}, {"a": {}}, {"a": []}], [{"a": "b", "c": 1, "d": True, "e": False}]),
     (DEV, "server.options", [{"disable-security-middleware": True}, {"gunicorn-opts": "x"}], [{"uvicorn-opts": "x"}]),
     (DEV, "server.env", [{"1A": ""}, {"a b": ""}, {"PGHOST": "h"}, {"HOME": "/"}], [{"_A1": ""}, {"PGOPTIONS": "-c x=1"}]),
     (DEV, "server.env", [{"API_KEY": "x"}, {"MY_TOKEN": "x"}], [{"AWS_WEB_IDENTITY_TOKEN_FILE": "/x"}]),

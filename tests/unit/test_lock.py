@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import sys
+import sys, time
 from toolchain.paths import lock
 with lock("x", "make up"):
-    print("held", flush=True)
+    print("held", time.monotonic(), flush=True)
     sys.stdin.read()
 """
 
@@ -46,21 +47,23 @@ def line(process: "subprocess.Popen[str]") -> str:
 
 def test_second_run_says_whom_it_waits_for_and_waits(start: Start) -> None:
     first = start()
-    assert line(first) == "held"
+    assert line(first).startswith("held")
     second = start()
     assert line(second) == f"… waiting: make up is already running (process {first.pid})"
-    assert second.poll() is None
+    time.sleep(0.2)
+    released = time.monotonic()
     first.communicate()
-    assert line(second) == "held"
+    word, when = line(second).split()
+    assert word == "held" and float(when) > released
 
 
 def test_killed_holder_frees_the_lock(start: Start) -> None:
     first = start()
-    assert line(first) == "held"
+    assert line(first).startswith("held")
     second = start()
     assert "waiting" in line(second)
     first.kill()
-    assert line(second) == "held"
+    assert line(second).startswith("held")
     second.communicate()
     assert second.returncode == 0
 
@@ -68,5 +71,5 @@ def test_killed_holder_frees_the_lock(start: Start) -> None:
 def test_free_lock_is_taken_without_a_word(start: Start) -> None:
     for _ in range(2):
         process = start()
-        assert line(process) == "held"
+        assert line(process).startswith("held")
         process.communicate()
