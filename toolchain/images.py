@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain import debian, environments, oci, paths
-from toolchain.console import UserError, run, step
+from toolchain.console import UserError, run, say, step
 
 if TYPE_CHECKING:
     from toolchain.cluster import Cluster
@@ -32,8 +32,8 @@ _SUITE = "bookworm"
 _PYTHON = "3.11"
 """Debian release and Python of the official image, which starts from `python:3.11-slim-bookworm`."""
 
-_PACKAGES = ("ca-certificates", "libgomp1", "libstdc++6", "netbase", "python3", "tzdata")
-"""What `python:slim` adds to Debian's essential packages."""
+_PACKAGES = ("ca-certificates", "libstdc++6", "netbase", "python3", "tzdata")
+"""What `python:slim` holds beyond Debian's essential packages, as far as MLflow and its packages use it."""
 
 _STEPS = 1
 """Raise it when the steps below change what they make, so that images in the cache are built again."""
@@ -95,8 +95,8 @@ def archive(reference: str) -> Path:
         )
     with paths.lock("images", f"building {reference}"):
         if not image.exists():
-            with step(f"building {reference} from packages, because its registry does not answer", "about 2 minutes"):
-                _build(reference, recipe, folder)
+            say(f"  the registry of {reference} does not answer: building it from packages, about 2 minutes")
+            _build(reference, recipe, folder)
     return image
 
 
@@ -132,13 +132,16 @@ def _build(reference: str, recipe: Path, folder: Path) -> None:
             folder / "image.tar",
             reference,
             [base_layer, packages_layer],
-            env={"PATH": "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+            env={
+                "PATH": "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "LANG": "C.UTF-8",
+            },
             cmd=["python3"],
             labels={"org.opencontainers.image.description": "Built locally from packages; not the official image"},
         )
-    for layer, tree in ((base_layer, base), (packages_layer, packages)):
-        layer.unlink()
-        shutil.rmtree(tree)
+    # Tens of thousands of files: as slow to delete as the image was to build, so nobody waits for it.
+    leftovers = [base, packages, base_layer, packages_layer]
+    subprocess.Popen(["rm", "-rf", *leftovers], stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def _base(root: Path) -> None:
@@ -158,6 +161,9 @@ def _base(root: Path) -> None:
             doing=doing,
             env={**debian.environment(tools), "SOURCE_DATE_EPOCH": str(_EPOCH)},
         )
+    for name in ("hostname", "resolv.conf"):  # this machine's, for the time of the build
+        (partial / "etc" / name).unlink(missing_ok=True)
+        (partial / "etc" / name).touch()
     partial.replace(root)
 
 
@@ -176,10 +182,13 @@ def _packages(root: Path, recipe: Path) -> None:
     venv = partial / "opt" / "venv"
     site = venv / "lib" / f"python{_PYTHON}" / "site-packages"
     site.mkdir(parents=True)
-    install = ["pip", "install", "--python", environments.INTERPRETER, "--target", site, "--no-deps", "--requirement", recipe]
+    install = ["pip", "install", "--no-deps", "--requirement", recipe]
+    install += ["--python", environments.INTERPRETER, "--target", site]
     install += ["--python-version", _PYTHON, "--python-platform", f"{platform.machine()}-manylinux_2_36"]
     with step("installing the Python packages", "about 15 seconds") as doing:
         run([*command, *install], log=paths.state("logs", "image-packages.log"), doing=doing, env=env)
+    for tests in [path for path in site.rglob("tests") if path.is_dir()]:  # a tenth of the files, and nobody runs them
+        shutil.rmtree(tests, ignore_errors=True)  # some lie within others
     programs = venv / "bin"
     (site / "bin").replace(programs)
     for program in programs.iterdir():
@@ -214,7 +223,10 @@ def _layer(root: Path, layer: Path) -> None:
     partial = layer.with_name(f"{layer.name}.partial")
     command = ["tar", "--create", "--file", partial, "--directory", root, "--format=gnu", "--numeric-owner"]
     command += ["--sort=name", f"--mtime=@{_EPOCH}", "--hard-dereference"]
-    command += [f"--exclude=./{folder}/*" for folder in ("dev", "proc", "sys", "run", "tmp", "var/cache", "var/log")]
+    command += [
+        f"--exclude=./{folder}/*"
+        for folder in ("dev", "proc", "sys", "run", "tmp", "var/cache", "var/lib/apt", "var/log")
+    ]
     with step(f"writing the layer {layer.stem}", "a few seconds"):
         run([*command, "."], log=paths.state("logs", "image-layer.log"))
     partial.replace(layer)

@@ -89,10 +89,14 @@ def write_image(
         "mediaType": _INDEX,
         "manifests": [{**_descriptor(_MANIFEST, manifest), "annotations": names}],
     }
-    docker = {"Config": _blob(_sha256(config)), "RepoTags": [reference], "Layers": [_blob(digest) for digest in digests]}
+    docker = {
+        "Config": _blob(_sha256(config)),
+        "RepoTags": [reference],
+        "Layers": [_blob(digest) for digest in digests],
+    }
 
     partial = archive.with_name(f"{archive.name}.partial")
-    with tarfile.open(partial, "w", format=tarfile.GNU_FORMAT, copybufsize=_CHUNK) as tar:
+    with tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar:
         _add(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
         _add(tar, "index.json", _json(index))
         _add(tar, "manifest.json", _json([docker]))
