@@ -3,7 +3,7 @@
 import functools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.graph.invariants import CHECKS, Check
@@ -25,7 +25,7 @@ def test_invariant_holds(check: Check, scenario: str, preview: bool) -> None:
 
 
 @given(configurations(), st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 def test_invariants_hold_for_any_configuration(configuration, preview: bool) -> None:
     graph = deploy(configuration, preview=preview)
     for check in CHECKS:
