@@ -192,9 +192,11 @@ def _packages(root: Path, recipe: Path) -> None:
     programs = venv / "bin"
     (site / "bin").replace(programs)
     for program in programs.iterdir():
-        text = program.read_bytes()
-        if text.startswith(b"#!") and b"python" in text.partition(b"\n")[0]:
-            program.write_bytes(b"#!/opt/venv/bin/python\n" + text.partition(b"\n")[2])
+        first, _, rest = program.read_bytes().partition(b"\n")
+        if first.startswith(b"#!") and b"python" in first:
+            program.unlink()  # it may be a link into uv's cache
+            program.write_bytes(b"#!/opt/venv/bin/python\n" + rest)
+            program.chmod(0o755)
     for name in ("python", "python3", f"python{_PYTHON}"):
         (programs / name).symlink_to(f"/usr/bin/python{_PYTHON}")
     (venv / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {_PYTHON}\n")
