@@ -63,6 +63,14 @@ class MlflowDeploymentArgs(Block):
         yield from self._image()
         yield from self._connections()
         yield from self._memory()
+        connect = self.database.connect_timeout_seconds
+        if self.database.postgresql is not None and 1 <= self.migration_timeout_seconds <= connect:
+            yield Problem(
+                ("migration_timeout_seconds",),
+                f"{self.migration_timeout_seconds} is no more than database.connectTimeoutSeconds, {connect}: "
+                "the migration would be ended before it can tell why the database does not answer",
+                "raise it, or lower database.connectTimeoutSeconds",
+            )
         if self.service.type is not ServiceType.CLUSTER_IP and not self.allow_insecure:
             yield Problem(
                 ("service", "type"),

@@ -20,6 +20,7 @@ CLAIM = changed(DEV, "artifacts.volume", {"existingClaim": "c"})
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "namespace", ["", "Ml", "-a", "a-", "a.b", "a_b", LONG + "a"], ["a", "ml-1", "1a", LONG]),
     (DEV, "migrationTimeoutSeconds", [0, 86_401, -1], [1, 86_400]),
+    (PRODUCTION, "migrationTimeoutSeconds", [120], [121]),
     (DEV, "database.poolSize", [0, 101], [1, 100]),
     (DEV, "database.maxOverflow", [0, 101], [1, 100]),
     (DEV, "database.poolRecycleSeconds", [9, 86_401], [10, 86_400]),

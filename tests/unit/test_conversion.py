@@ -178,8 +178,8 @@ def test_values_of_other_configuration_are_shown(load) -> None:
 
 
 def test_stack_configuration_is_parsed(load) -> None:
-    arguments = load({**PRODUCTION, "namespace": "123", "createNamespace": False, "migrationTimeoutSeconds": 5})
-    assert (arguments.namespace, arguments.create_namespace, arguments.migration_timeout_seconds) == ("123", False, 5)
+    arguments = load({**PRODUCTION, "namespace": "123", "createNamespace": False, "migrationTimeoutSeconds": 500})
+    assert (arguments.namespace, arguments.create_namespace, arguments.migration_timeout_seconds) == ("123", False, 500)
     assert arguments.database.postgresql.host == "db.example.com"
 
 
