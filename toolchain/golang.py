@@ -165,7 +165,7 @@ def _build_one(name: str, path: Path) -> None:
         generated = _random_schema(tfgen)
     with step(f"building {name} from Go modules", expect) as doing:
         if name == "pulumi-resource-kubernetes":
-            command = _module_folder(_PROVIDER, doing) / "cmd" / name
+            command = _module_folder(_PROVIDER, "pkg/provider", doing) / "cmd" / name
             generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
         more: list[str | Path] = []
         if component.module == ".":
@@ -180,7 +180,9 @@ def _build_one(name: str, path: Path) -> None:
             doing,
         )
         if name == "pulumi-language-python":
-            executor = _module_folder(f"{_PULUMI}/sdk/v3", doing) / "python" / "cmd" / f"{name}-exec"
+            executor = (
+                _module_folder(f"{_PULUMI}/sdk/v3", "go/common/version", doing) / "python" / "cmd" / f"{name}-exec"
+            )
             shutil.copyfile(executor, path.with_name(executor.name))
             path.with_name(executor.name).chmod(0o755)
         unfinished.replace(path)
@@ -221,7 +223,7 @@ def _module_file(doing: Step) -> Path:
     original = MODULE / "go.mod"
     replacements = ""
     for patch in _PATCHES:
-        source = _module_folder(patch.module, doing)
+        source = _module_folder(patch.module, str(Path(patch.file).parent), doing)
         copy = cache("go", "patched", hashlib.sha256(repr((patch, source.name)).encode()).hexdigest()[:16])
         if not copy.exists():
             unfinished = copy.with_name(f".{copy.name}.unfinished")
@@ -247,9 +249,10 @@ def _module_file(doing: Step) -> Path:
     return path
 
 
-def _module_folder(module: str, doing: Step) -> Path:
+def _module_folder(module: str, package: str, doing: Step) -> Path:
     """Where Go keeps the sources of a module, downloaded first if needed."""
-    # Read here (a replacement before a requirement), since `go list -m` wants version records that are not served for every module; a build does not.
+    # Read here (a replacement before a requirement), since `go list -m` wants version records that are not served for
+    # every module; a build does not.
     lines = (MODULE / "go.mod").read_text()
     replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
     found = replaced or re.search(rf"^\s+{re.escape(module)} (v\S+)", lines, re.MULTILINE)
@@ -260,14 +263,19 @@ def _module_folder(module: str, doing: Step) -> Path:
     folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
     if not folder.exists():
         doing.detail(f"downloading {module}")
-        probe = ["go", "build", "-mod=readonly", "-o", os.devnull, f"{module}/..."]
+        # Looking at one package makes Go fetch the module without compiling any of it.
+        probe = ["go", "list", "-find", f"{module}/{package}"]
         subprocess.run(probe, cwd=MODULE, env=_environment(), capture_output=True, text=True)
     if not folder.exists():
         raise UserError(f"the sources of {module} {version} could not be downloaded", _NETWORK)
     return folder
 
 
-_NETWORK = "Check that Go modules can be downloaded (`go env GOPROXY`) and run the same command again; finished parts are kept."
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_NETWORK = (
+    "If modules could not be downloaded, see `go env GOPROXY`; if the disk is full, free some space. Then run the same "
+    "command again: finished parts are kept."
+)
 
 
 def _go(arguments: list[str | Path], module: str, name: str, doing: Step) -> None:
@@ -283,6 +291,9 @@ def _environment() -> dict[str, str]:
         **os.environ,
         "CGO_ENABLED": "0",
         "GOFLAGS": "-buildvcs=false -mod=readonly",
+        # Set, not left to Go: the user may compile for another system, and the cache is keyed by this machine.
+        "GOOS": sys.platform,
+        "GOARCH": _ARCHITECTURES.get(os.uname().machine, os.uname().machine),
         "GONOSUMDB": _NO_CHECKSUM_DATABASE,
         "GOWORK": "off",
     }

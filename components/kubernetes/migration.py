@@ -34,9 +34,11 @@ def migration_script(scope: Scope) -> k8s.core.v1.ConfigMap:
 
 def migration_container(scope: Scope, store: BackendStore) -> k8s.core.v1.ContainerArgs:
     """The container, for a Job or as an init container."""
+    connect = scope.args.database.connect_timeout_seconds
     timeouts = {
-        "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(scope.args.database.connect_timeout_seconds),
-        "MIGRATION_LOCK_TIMEOUT_SECONDS": str(scope.args.migration_timeout_seconds),
+        "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(connect),
+        # Shorter than the Job may take, so that the reason is told before Kubernetes ends it.
+        "MIGRATION_LOCK_TIMEOUT_SECONDS": str(max(1, scope.args.migration_timeout_seconds - connect)),
     }
     return k8s.core.v1.ContainerArgs(
         name="migration",
