@@ -72,7 +72,7 @@ def deployment(
             type="RollingUpdate",
             rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
         )
-    timeout = f"{server.progress_deadline_seconds + 120}s"
+    timeout = f"{server.progress_deadline_seconds + 5}s"
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
         metadata=scope.metadata("server"),

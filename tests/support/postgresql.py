@@ -76,6 +76,25 @@ class Server:
 
 
 @contextlib.contextmanager
+def connected(database: Database, application: str) -> Iterator[None]:
+    """Hold a connection under an application's name."""
+    with psycopg.connect(
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.name,
+        password=database.password,
+        application_name=application,
+    ):
+        yield
+
+
+def foreign_authority(host: str) -> str:
+    """Certificate of an authority that has not signed the server's."""
+    return certificates.make(host).authority
+
+
+@contextlib.contextmanager
 def serve(host: str) -> Iterator[Server]:
     """Run a server with an empty data directory that refuses connections without TLS over the network.
 

@@ -33,7 +33,7 @@ class Bucket:
             aws_secret_access_key=self.secret_access_key,
         )
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         """Names of all objects."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]

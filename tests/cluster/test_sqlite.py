@@ -1,0 +1,171 @@
+"""The development deployment with a real server and client."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support import canaries, client, configurations, measurements
+from tests.support.deployed import Deployed, deploy, own_keys
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
+from tests.support.processes import eventually
+
+
+@pytest.fixture(scope="module")
+def dev(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
+    """The deployment."""
+    secrets = {"server.secretEnv.EXTRA": canaries.token(), **own_keys()}
+    with deploy(new_stack, kubectl, configurations.sqlite(unique_name()), secrets) as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def uri(dev: Deployed, kubectl: Kubectl, tmp_path: Path) -> Iterator[str]:
+    """A tracking URI for this machine, as `make up` gives one."""
+    with kubectl.forward(dev.namespace, "mlflow", tmp_path) as url:
+        yield url
+
+
+def test_ready_soon_after_the_first_resource(dev: Deployed) -> None:
+    seconds = dev.up.seconds_from_first_resource
+    measurements.record("seconds_to_ready_sqlite", seconds, "s", "aim: 10")
+    assert seconds < 30  # three times the aim: other work on the machine must not fail a test
+
+
+def test_client_reads_back_what_it_logged_through_a_forwarded_port(uri: str) -> None:
+    client.read_back(uri, client.log(uri))
+
+
+def test_data_survives_the_pod(dev: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:
+    with kubectl.forward(dev.namespace, "mlflow", tmp_path) as url:
+        logged = client.log(url)
+    (old,) = kubectl.pods(dev.namespace)
+    kubectl.text("delete", "pod", "--namespace", dev.namespace, pod_name(old))
+    kubectl.text("rollout", "status", "deployment", "--namespace", dev.namespace, "--timeout=90s")
+    (new,) = kubectl.pods(dev.namespace)
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    with kubectl.forward(dev.namespace, "mlflow", tmp_path) as url:
+        client.read_back(url, logged)
+
+
+def test_every_name_of_the_service_reaches_the_server_from_a_pod(dev: Deployed, kubectl: Kubectl) -> None:
+    names = [
+        f"mlflow{suffix}" for suffix in ("", *(f".{dev.namespace}{end}" for end in ("", ".svc", ".svc.cluster.local")))
+    ]
+    uris = [f"http://{name}{port}" for name in names for port in ("", ":80")]
+    assert dev.stack.outputs()["trackingUri"] in uris
+    program = """
+import sys
+from mlflow import MlflowClient
+for uri in sys.argv[1:]:
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    print(uri, client.get_experiment("0").name, flush=True)
+"""
+    # Not in the server's own pod, from which a network may not lead back to itself; but of the same kind.
+    spec = kubectl.pods(dev.namespace)[0]["spec"]
+    container = {
+        **{key: spec["containers"][0][key] for key in ("image", "securityContext")},
+        "name": "client",
+        "command": ["python", "-c", program, *uris],
+        "env": [{"name": "HOME", "value": "/tmp"}, {"name": "MLFLOW_DISABLE_TELEMETRY", "value": "true"}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "client", "namespace": dev.namespace},
+            "spec": {
+                "restartPolicy": "Never",
+                "automountServiceAccountToken": False,
+                "securityContext": spec["securityContext"],
+                "containers": [container],
+                "volumes": [{"name": "tmp", "emptyDir": {}}],
+            },
+        }
+    )
+
+    def ended() -> bool:
+        pod = kubectl.json("get", "pod", "client", "--namespace", dev.namespace)
+        return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+    try:
+        eventually(ended, 90, "the client in the pod", 1)
+        output = kubectl.text("logs", "client", "--namespace", dev.namespace)
+    finally:
+        kubectl.run("delete", "pod", "client", "--namespace", dev.namespace, "--wait=false")
+    assert [line for line in output.splitlines() if line.startswith("http")] == [f"{uri} Default" for uri in uris], (
+        output
+    )
+
+
+def test_an_unknown_host_is_refused_but_healthy(uri: str) -> None:
+    for host in ("attacker.example", "mlflow.attacker.example", "10.attacker.example", "localhost.attacker.example"):
+        answer = requests.get(
+            f"{uri}/api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": host}, timeout=30
+        )
+        assert answer.status_code == 403, (host, answer.text)
+        assert requests.get(f"{uri}/health", headers={"Host": host}, timeout=30).status_code == 200
+
+
+def test_a_page_of_another_origin_may_not_write(uri: str) -> None:
+    answer = requests.post(
+        f"{uri}/api/2.0/mlflow/experiments/create",
+        json={"name": "from-elsewhere"},
+        headers={"Origin": "https://attacker.example"},
+        timeout=30,
+    )
+    assert answer.status_code == 403, answer.text
+
+
+def test_claims_are_bound(dev: Deployed, kubectl: Kubectl) -> None:
+    claims = kubectl.items("persistentvolumeclaims", dev.namespace)
+    assert {claim["status"]["phase"] for claim in claims} == {"Bound"}
+    assert len(claims) == 2
+
+
+def test_secrets_are_in_no_log_and_no_process_arguments(dev: Deployed, kubectl: Kubectl, uri: str) -> None:
+    client.log(uri, 1024)
+    (pod,) = kubectl.pods(dev.namespace)
+    program = "import glob; print([open(path).read() for path in glob.glob('/proc/[0-9]*/cmdline')])"
+    canaries.assert_absent(
+        dev.secrets,
+        {
+            "the log": kubectl.text("logs", "--namespace", dev.namespace, pod_name(pod), "--all-containers"),
+            "the process arguments": kubectl.exec(dev.namespace, pod_name(pod), "python", "-c", program),
+            "the events": kubectl.text("get", "events", "--namespace", dev.namespace, "--output=json"),
+        },
+    )
+
+
+def test_the_server_runs_with_the_rights_of_nobody(dev: Deployed, kubectl: Kubectl) -> None:
+    (pod,) = kubectl.pods(dev.namespace)
+    program = """
+import json, os
+def refused(path):
+    try:
+        open(path, "w").close()
+    except OSError as error:
+        return error.strerror
+print(json.dumps({
+    "user": os.getuid(),
+    "root": refused("/probe"),
+    "token": os.path.exists("/var/run/secrets/kubernetes.io"),
+    "links": [name for name in os.environ if name.startswith("MLFLOW_SERVICE_")],
+    "tmp": refused("/tmp/probe"),
+}))
+"""
+    found = json.loads(kubectl.exec(dev.namespace, pod_name(pod), "python", "-c", program))
+    assert found == {"user": 1000, "root": "Read-only file system", "token": False, "links": [], "tmp": None}
+
+
+def test_again_changes_nothing(dev: Deployed, kubectl: Kubectl) -> None:
+    before = [(pod_name(pod), restarts([pod])) for pod in kubectl.pods(dev.namespace)]
+    began = time.monotonic()
+    dev.stack.up("--expect-no-changes").succeeded()
+    measurements.record("seconds_of_an_up_without_changes", time.monotonic() - began, "s", "")
+    assert [(pod_name(pod), restarts([pod])) for pod in kubectl.pods(dev.namespace)] == before

@@ -1,0 +1,71 @@
+"""What a data scientist does: the real MLflow client against a tracking server."""
+
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", GIT_PYTHON_REFRESH="quiet")
+
+from mlflow import MlflowClient
+
+MIB = 1024**2
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A run that was logged, with what must be read back."""
+
+    run_id: str
+    experiment: str
+    value: float
+    artifact: bytes
+    model: str
+
+
+def log(uri: str, size: int = 3 * MIB) -> Logged:
+    """Log a run with a parameter, metrics and an artifact, and register a model from it.
+
+    Args:
+        uri: Tracking URI.
+        size: Size of the artifact in bytes.
+    """
+    client = _client(uri)
+    name = f"test-{secrets.token_hex(4)}"
+    run = client.create_run(client.create_experiment(name))
+    logged = Logged(run.info.run_id, name, secrets.randbelow(1000) / 8, secrets.token_bytes(size), f"model-{name}")
+    client.log_param(logged.run_id, "optimiser", "adam")
+    for step in range(3):
+        client.log_metric(logged.run_id, "loss", logged.value + step, step=step)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "weights.bin")
+        file.write_bytes(logged.artifact)
+        client.log_artifact(logged.run_id, str(file), "model")
+    client.create_registered_model(logged.model)
+    source = f"{run.info.artifact_uri}/model"
+    version = client.create_model_version(logged.model, source, logged.run_id)
+    client.set_registered_model_alias(logged.model, "champion", version.version)
+    client.set_terminated(logged.run_id)
+    return logged
+
+
+def read_back(uri: str, logged: Logged) -> None:
+    """Read what was logged with a client of its own, and compare."""
+    client = _client(uri)
+    run = client.get_run(logged.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"optimiser": "adam"}
+    assert run.data.metrics == {"loss": logged.value + 2}
+    assert [point.value for point in client.get_metric_history(logged.run_id, "loss")] == [
+        logged.value + step for step in range(3)
+    ]
+    assert [entry.path for entry in client.list_artifacts(logged.run_id, "model")] == ["model/weights.bin"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = client.download_artifacts(logged.run_id, "model/weights.bin", folder)
+        assert Path(file).read_bytes() == logged.artifact
+    assert client.get_model_version_by_alias(logged.model, "champion").run_id == logged.run_id
+
+
+def _client(uri: str) -> MlflowClient:
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
