@@ -95,7 +95,7 @@ def archive(reference: str) -> Path:
         )
     with paths.lock("images", f"building {reference}"):
         if not image.exists():
-            say(f"  the registry of {reference} does not answer: building it from packages, about 2 minutes")
+            say(f"  the registry of {reference} does not answer: building it from packages, 1 to 2 minutes")
             _build(reference, recipe, folder)
     return image
 
