@@ -73,6 +73,7 @@ def test_a_schema_is_not_migrated_while_servers_are_connected(stack: Stack, data
     assert database.query("SELECT version_num FROM alembic_version") == [("451aebb31d03",)]
 
 
+@pytest.mark.feature("db-check", "db-pg")
 def test_what_keeps_the_database_from_answering_is_told_and_mended_by_the_next_up(
     stack: Stack, database: postgresql.Database, kubectl: Kubectl
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_server_whose_certificate_another_authority_signed_is_refused(
     assert database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
 
+@pytest.mark.feature("db-existing-secret")
 def test_credentials_come_from_an_existing_secret(
     stack: Stack, database: postgresql.Database, kubectl: Kubectl
 ) -> None:

@@ -117,6 +117,7 @@ def test_an_equal_schema_is_left_alone_by_another_migration(
     assert {pod_name(pod) for pod in kubectl.pods(external.namespace)} == before
 
 
+@pytest.mark.feature("srv-secrets")
 def test_keys_are_the_same_on_all_replicas_and_changed_ones_roll_the_pods(external: Deployed, kubectl: Kubectl) -> None:
     generated = _keys(kubectl, external)
     assert all(len(value) >= 32 for value in generated.values())

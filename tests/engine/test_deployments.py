@@ -2,61 +2,22 @@
 
 import base64
 import collections
-import dataclasses
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support import canaries, configurations, postgresql, pulumi, s3
+from tests.support import canaries, configurations, postgresql, s3
+from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
-
-
-@dataclasses.dataclass(frozen=True)
-class Deployed:
-    """A stack that is up.
-
-    Attributes:
-        stack: The stack.
-        values: Its configuration.
-        secrets: The secrets in its configuration by path, all of them canaries.
-        up: How it came up.
-        namespace: Its namespace.
-    """
-
-    stack: pulumi.Stack
-    values: dict[str, Any]
-    secrets: Mapping[str, str]
-    up: pulumi.Result
-
-    @property
-    def namespace(self) -> str:
-        return self.values["namespace"]
-
-    def reconfigure(self, **values: Any) -> pulumi.Stack:
-        """The stack with a changed configuration."""
-        return self.stack.configure({**self.values, **values}, self.secrets)
-
-
-def _deploy(new_stack: Deploy, kubectl: Kubectl, values: dict[str, Any], secrets: dict[str, str]) -> Iterator[Deployed]:
-    secrets = {
-        **secrets,
-        "server.secretEnv.EXTRA": canaries.token(),
-        "keys.flaskSecretKey": canaries.token(),
-        "keys.kekPassphrase": canaries.token(),
-        "keys.webhookSecretEncryptionKey": canaries.fernet(),
-    }
-    with new_stack() as stack:
-        yield Deployed(stack, values, secrets, stack.configure(values, secrets).up().succeeded())
-    assert not kubectl.exists("namespace", values["namespace"])
 
 
 @pytest.fixture(scope="module")
 def sqlite(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
     """The deployment with SQLite."""
-    yield from _deploy(new_stack, kubectl, configurations.sqlite(unique_name()), {})
+    with deploy(new_stack, kubectl, configurations.sqlite(unique_name()), _planted()) as deployed:
+        yield deployed
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +27,13 @@ def external(
     """The deployment with an external database and bucket."""
     database, bucket = postgresql_server.database(), s3.bucket(s3_url)
     values = configurations.postgresql(unique_name(), database, bucket)
-    yield from _deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket))
+    secrets = {**configurations.postgresql_secrets(database, bucket), **_planted()}
+    with deploy(new_stack, kubectl, values, secrets) as deployed:
+        yield deployed
+
+
+def _planted() -> dict[str, str]:
+    return {"server.secretEnv.EXTRA": canaries.token(), **own_keys()}
 
 
 @pytest.fixture(params=["sqlite", "external"])

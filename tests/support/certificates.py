@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import secrets
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -22,7 +23,7 @@ class Certificates:
 def make(address: str) -> Certificates:
     """Make an authority and a certificate for a server at an IP address, valid for a day."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    issuer = _name("test authority")
+    issuer = _name(f"test authority {secrets.token_hex(4)}")
     authority = (
         _builder(issuer, issuer, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
