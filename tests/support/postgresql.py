@@ -70,7 +70,7 @@ class Server:
         self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
         return made
 
-    def _execute(self, statement: sql.Composable) -> None:
+    def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as connection:
             connection.execute(statement)
 
