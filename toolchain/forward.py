@@ -44,6 +44,7 @@ def ensure(stack: str, command: list[str], port: int | None) -> str:
     known = _recorded(stack)
     if known and known["command"] == command and port in (None, known["port"]):
         return f"http://{HOST}:{known['port']}"
+    require_port(stack, port)
     stop(stack)
     chosen = _free_port(port)
     log = state("logs", f"forward-{stack}.log")
@@ -68,6 +69,13 @@ def ensure(stack: str, command: list[str], port: int | None) -> str:
     raise UserError(
         f"port {chosen} could not be opened; log: {log}", "See the log; `make logs` shows whether the server runs."
     )
+
+
+def require_port(stack: str, port: int | None) -> None:
+    """Raise a `UserError` if the user asked for a port that something else than this stack's own forwarding uses."""
+    known = _recorded(stack)
+    if port is not None and not (known and known["port"] == port):
+        _free_port(port)
 
 
 def stop(stack: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 from toolchain import cluster, environments, forward, images, node, pods, prove, pulumi, stack
 from toolchain.cluster import Cluster
-from toolchain.console import UserError, say, step
+from toolchain.console import UserError, run, say, step
 from toolchain.files import write
 from toolchain.paths import cache, lock, state
 
@@ -25,6 +25,9 @@ GIB = 1024**3
 COLD_SPACE = 12 * GIB
 """What a first run on a machine without Pulumi and cluster takes: caches, images and the cluster's data."""
 LEAST_SPACE = 3 * GIB
+
+ROLLOUT_SECONDS = 600
+"""How long new pods may take to become ready, image pull included."""
 
 LOCK = ("up", "`make up`, `make down` or `make test`")
 
@@ -69,6 +72,7 @@ def up(name: str, context: str | None, port: int | None) -> None:
     """
     environments.stack_file(name)
     require_space()
+    forward.require_port(name, port)
     with lock(*LOCK):
         context = context or _context_of(name)
         named = cluster.find(context) if context else None  # before anything else: it may not answer
@@ -85,8 +89,9 @@ def up(name: str, context: str | None, port: int | None) -> None:
         say(f"▸ deploying the stack {name} to the {_described(target)}")
         with _watch(current, target):
             current.stream("up", "--yes", "--skip-preview", "--suppress-outputs")
-        deployed.outputs = current.outputs()
-        deployed.save(name)
+            deployed.outputs = current.outputs()
+            deployed.save(name)
+            _wait_for_rollout(deployed, target)
         url = _open_port(name, deployed, target, port)
         prove.wait(url)
         prove.round_trip(url)
@@ -178,7 +183,8 @@ def logs(name: str, arguments: list[str]) -> None:
         "--all-containers",
     ]
     command += ["--prefix", "--follow", "--max-log-requests=50", "--tail=100", *arguments]
-    subprocess.run([cluster.kubectl(), "--kubeconfig", target.kubeconfig, *command], check=False)
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
+        subprocess.run([cluster.kubectl(), "--kubeconfig", target.kubeconfig, *command], check=False)
 
 
 def open_(name: str, port: int | None) -> None:
@@ -304,6 +310,20 @@ def _watch(current: stack.Stack, target: Cluster) -> Iterator[None]:
         raise
     finally:
         done.set()
+
+
+def _wait_for_rollout(deployed: Deployed, target: Cluster) -> None:
+    """Wait until only pods of the new version are left.
+
+    Pulumi's own wait may end before that: a Deployment that is recreated counts as updated once the old pod is gone.
+    """
+    command = ["rollout", "status", f"deployment/{deployed.outputs['deploymentName']}"]
+    command += ["--namespace", deployed.outputs["namespace"], f"--timeout={ROLLOUT_SECONDS}s"]
+    run(
+        [cluster.kubectl(), "--kubeconfig", target.kubeconfig, *command],
+        log=state("logs", "rollout.log"),
+        fix="Mend what the pods say above and run the same command again; `make logs` shows more.",
+    )
 
 
 def _open_port(name: str, deployed: Deployed, target: Cluster, port: int | None) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,45 +112,42 @@ class Stack:
             say("  an earlier run was interrupted: releasing its lock")
             self._checked("cancel", "--yes", "--stack", self.name)
 
-    def mend(self, exists_in_cluster: Any) -> None:
-        """Settle the operations that an interrupted run left unfinished.
+    def mend(self, exists: Callable[[str, str, str], bool]) -> None:
+        """Settle the operations on the cluster that an interrupted run left unfinished.
 
-        A resource whose creation was under way is taken over if the cluster has it, else forgotten, so that it is neither
-        made twice nor lost.
+        A resource whose creation was under way is taken into the state if the cluster has it, else forgotten, so that it
+        is neither made twice nor lost. What a cloud was to create is left to the user, as Pulumi's own warning says.
 
         Args:
-            exists_in_cluster: Called with kind, namespace and name; whether the cluster has such an object.
+            exists: Called with kind, namespace and name; whether the cluster has such an object.
         """
-        pending = self.export().get("pending_operations") or []
-        if not pending:
+        if not self.export().get("pending_operations"):
             return
-        with step(f"settling {len(pending)} operations that an earlier run left unfinished", "about 10 seconds"):
-            imports: list[str] = []
-            for operation in pending:
+        with step("settling what an earlier run left unfinished", "about 10 seconds"):
+            whole = json.loads(self._checked("stack", "export", "--stack", self.name))
+            deployment = whole["deployment"]
+            unfinished = deployment.pop("pending_operations", [])
+            left = []
+            for operation in unfinished:
                 resource = operation["resource"]
-                metadata = (resource.get("inputs") or {}).get("metadata") or {}
-                kind = (resource.get("inputs") or {}).get("kind", "")
-                if (
-                    operation["type"] == "creating"
-                    and resource["type"].startswith("kubernetes:")
-                    and metadata.get("name")
-                ):
-                    namespace, name = metadata.get("namespace", ""), metadata["name"]
-                    if exists_in_cluster(kind, namespace, name):
-                        imports += ["--import-pending-creates", resource["urn"]]
-                        imports += ["--import-pending-creates", f"{namespace}/{name}" if namespace else name]
-            arguments = [
-                "refresh",
-                "--yes",
-                "--skip-preview",
-                "--stack",
-                self.name,
-                "--config-file",
-                str(self.config_file),
-            ]
-            self._checked(*arguments, *imports, *([] if imports else ["--clear-pending-creates"]))
-            if imports and self.export().get("pending_operations"):
-                self._checked(*arguments, "--clear-pending-creates")
+                if operation["type"] == "creating" and resource["type"].startswith("kubernetes:"):
+                    inputs = resource.get("inputs") or {}
+                    namespace, name = (
+                        str((inputs.get("metadata") or {}).get(key, "")) for key in ("namespace", "name")
+                    )
+                    if name and exists(str(inputs.get("kind")), namespace, name):
+                        identity = f"{namespace}/{name}" if namespace else name
+                        deployment.setdefault("resources", []).append({**resource, "id": identity, "outputs": inputs})
+                elif operation["type"] == "creating" and not resource["type"].startswith("random:"):
+                    left.append(operation)
+            if left:
+                deployment["pending_operations"] = left
+            file = state("stacks", f"{self.name}.mended.json")
+            write(file, json.dumps(whole), private=True)
+            self._checked("stack", "import", "--stack", self.name, "--file", str(file))
+            file.unlink()
+            options = ["--stack", self.name, "--config-file", str(self.config_file), "--non-interactive"]
+            self._checked("refresh", "--yes", "--skip-preview", *options)
 
     def plan(self) -> dict[str, Any]:
         """What `up` would do, as `pulumi preview --json` tells it.
