@@ -1,0 +1,141 @@
+"""`make up` and `make down` from a checkout of its own, with state of its own, on the test cluster."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support import client, processes
+from tests.support.kubernetes import Kubectl, pod_name, unique_name
+from toolchain.paths import ROOT
+
+STACK = "t"
+CONFIGURATION = """
+config:
+  mlflow:namespace: {namespace}
+  mlflow:database: {{sqlite: {{volume: {{sizeGb: 1}}}}}}
+  mlflow:artifacts: {{volume: {{sizeGb: 1}}}}
+  mlflow:deletionProtection: false
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project that deploys to a namespace of its own."""
+
+    folder: Path
+    namespace: str
+    variables: dict[str, str]
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "toolchain", *arguments, "--stack", STACK],
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Exit code and output of a command."""
+        process = self.start(*arguments, **variables)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    def up(self, *arguments: str) -> str:
+        """The URL that a successful `up` prints."""
+        code, output = self.run("up", *arguments, "--context", "mlflow-local")
+        assert code == 0, output
+        return url_in(output)
+
+
+def url_in(output: str) -> str:
+    found = re.search(r"MLflow is running at (\S+)", output)
+    assert found, output
+    return found.group(1)
+
+
+@pytest.fixture(scope="module")
+def checkout(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    folder, namespace = tmp_path_factory.mktemp("checkout") / "mlflow", unique_name()
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    (folder / f"Pulumi.{STACK}.yaml").write_text(CONFIGURATION.format(namespace=namespace))
+    state = {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")), "KUBECONFIG": str(kubectl.kubeconfig), "YES": "1"}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "MLFLOW_"))}
+    made = Checkout(folder, namespace, {**plain, **state})
+    try:
+        yield made
+    finally:
+        made.run("down")
+        kubectl.remove_namespace(namespace)
+
+
+@pytest.fixture(scope="module")
+def url(checkout: Checkout) -> str:
+    return checkout.up()
+
+
+def test_up_goes_on_after_an_interruption_and_a_second_one_waits(checkout: Checkout) -> None:
+    interrupted = checkout.start("up", "--context", "mlflow-local")
+    assert interrupted.stdout
+    for line in interrupted.stdout:
+        if line.startswith("▸ deploying"):
+            break
+    os.kill(interrupted.pid, signal.SIGINT)
+    rest, _ = interrupted.communicate(timeout=120)
+    assert interrupted.returncode == 130, rest
+    assert "goes on from here" in rest
+    both = [checkout.start("up", "--context", "mlflow-local") for _ in range(2)]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert [("waiting: `make up`" in output) for output in sorted(outputs, key=len)].count(True) == 1, outputs
+    assert url_in(outputs[0]) == url_in(outputs[1])
+
+
+def test_data_survives_the_pod_and_another_up(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
+    logged = client.log(url)
+    (pod,) = kubectl.pods(checkout.namespace)
+    kubectl.text("delete", "pod", pod_name(pod), "--namespace", checkout.namespace)
+    client.read_back(checkout.up(), logged)
+
+
+def test_a_port_in_use_is_named(checkout: Checkout, url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, output = checkout.run("up", "--context", "mlflow-local", "--port", str(port))
+    assert code == 1
+    assert f"port {port} is in use" in output
+
+
+def test_a_wrong_passphrase_is_named_with_the_fix(checkout: Checkout, url: str) -> None:
+    code, output = checkout.run("up", "--context", "mlflow-local", PULUMI_CONFIG_PASSPHRASE="wrong")
+    assert code == 1
+    assert "passphrase" in output and "fix:" in output and "Traceback" not in output
+
+
+def test_down_removes_the_stack_and_its_port(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
+    code, output = checkout.run("down")
+    assert code == 0, output
+    assert not kubectl.exists("namespace", checkout.namespace)
+    port = int(url.rpartition(":")[2])
+    processes.eventually(lambda: not _listens(port), 10, "the end of the forwarded port")
+    assert checkout.up()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
