@@ -87,8 +87,9 @@ def up(name: str, context: str | None, port: int | None) -> None:
         for image in stack.images(plan):
             images.ensure(image, target)
         say(f"▸ deploying the stack {name} to the {_described(target)}")
+        refresh = [] if _still_there(deployed, target) else ["--refresh"]
         with _watch(current, target):
-            current.stream("up", "--yes", "--skip-preview", "--suppress-outputs")
+            current.stream("up", "--yes", "--skip-preview", "--suppress-outputs", *refresh)
             deployed.outputs = current.outputs()
             deployed.save(name)
             _wait_for_rollout(deployed, target)
@@ -159,7 +160,11 @@ def preview(name: str, arguments: list[str]) -> None:
     environments.stack_file(name)
     venv, cli = program_environment(name)
     context = _context_of(name)
-    target = cluster.find(context) if context else cluster.current()
+    try:
+        target = cluster.find(context) if context else cluster.current()
+    except UserError as error:
+        say(f"  {error.message}\n  showing the changes against the last known state alone")
+        target = None
     current = stack.Stack(name, cli, venv, target.kubeconfig if target else _no_cluster())
     with lock(*LOCK):
         current.prepare()
@@ -310,6 +315,12 @@ def _watch(current: stack.Stack, target: Cluster) -> Iterator[None]:
         raise
     finally:
         done.set()
+
+
+def _still_there(deployed: Deployed, target: Cluster) -> bool:
+    """Whether the cluster has what was deployed last; False if somebody deleted it there."""
+    outputs = deployed.outputs
+    return not outputs or _exists(target, "deployment", outputs["namespace"], outputs["deploymentName"])
 
 
 def _wait_for_rollout(deployed: Deployed, target: Cluster) -> None:
