@@ -51,6 +51,18 @@ def end_group(pid: int, since: str, patience: float = 5) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def end_session(pid: int) -> None:
+    """End what is left of the session that a process led, now that it has ended.
+
+    An engine that was interrupted leaves its plugins behind, each in a group of its own.
+    """
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Behind the program's name: state, parent, group, session.
+            if stat.read_text().rpartition(")")[2].split()[3] == str(pid):
+                os.kill(int(stat.parent.name), signal.SIGTERM)
+
+
 def holder_of_port(port: int) -> str:
     """` by process 123 (name)` for the process that listens on a TCP port of this machine; empty where it cannot be told."""
     try:

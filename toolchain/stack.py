@@ -20,7 +20,7 @@ from toolchain import environments
 from toolchain.console import UserError, say, step
 from toolchain.files import write
 from toolchain.paths import ROOT, state
-from toolchain.processes import alive
+from toolchain.processes import alive, end_session
 from toolchain.pulumi import Cli
 
 SECRETS_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
@@ -221,6 +221,7 @@ class Stack:
                 say("\n  stopping: Pulumi finishes what is under way (Ctrl-C again to stop at once)")
                 interrupted = True
                 process.send_signal(signal.SIGINT)
+        end_session(process.pid)
         reader.join(timeout=5)
         if interrupted:
             raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """`make up` and `make down` from a checkout of its own, with state of its own, on the test cluster."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -97,6 +98,7 @@ def test_up_goes_on_after_an_interruption_and_a_second_one_waits(checkout: Check
     rest, _ = interrupted.communicate(timeout=120)
     assert interrupted.returncode == 130, rest
     assert "goes on from here" in rest
+    processes.eventually(lambda: not _working_below(checkout.folder), 10, "the end of the engine and its plugins")
     both = [checkout.start("up", "--context", "mlflow-local") for _ in range(2)]
     outputs = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
@@ -134,6 +136,16 @@ def test_down_removes_the_stack_and_its_port(checkout: Checkout, url: str, kubec
     port = int(url.rpartition(":")[2])
     processes.eventually(lambda: not _listens(port), 10, "the end of the forwarded port")
     assert checkout.up()
+
+
+def _working_below(folder: Path) -> list[str]:
+    """Command lines of processes that work in the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def _listens(port: int) -> bool:
