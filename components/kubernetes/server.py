@@ -72,7 +72,8 @@ def deployment(
             type="RollingUpdate",
             rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
         )
-    timeout = f"{server.progress_deadline_seconds + 5}s"
+    # The deadline is for one step of a rollout, of which there is one for each replica.
+    timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, server.replicas - 1)}s"
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
         metadata=scope.metadata("server"),
