@@ -1,0 +1,79 @@
+"""What importing the package costs, over importing Pulumi alone."""
+
+import json
+import os
+import statistics
+import subprocess
+
+from bench.cluster import Bench, UnavailableError
+from bench.figures import Figure, Measurement, ratio
+from toolchain.paths import ROOT
+
+CLOUDS = {
+    "none": (),
+    "aws": ("pulumi_aws.rds", "pulumi_aws.s3", "pulumi_aws.iam", "pulumi_aws.kms"),
+    "gcp": ("pulumi_gcp.sql", "pulumi_gcp.storage", "pulumi_gcp.serviceaccount", "pulumi_gcp.kms"),
+    "azure": (
+        "pulumi_azure_native.dbforpostgresql",
+        "pulumi_azure_native.storage",
+        "pulumi_azure_native.managedidentity",
+        "pulumi_azure_native.keyvault",
+    ),
+}
+"""Modules of each cloud's SDK that a deployment with database, bucket, identity and key on it takes."""
+
+PROGRAM = """
+import importlib, json, resource, sys, time
+began = time.perf_counter()
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+seconds = time.perf_counter() - began
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+"""Prints the seconds that the imports took and the largest resident set in MiB (Linux counts it in KiB)."""
+
+ROUNDS = 5
+AGAINST = "importing `pulumi` alone, in a process of its own"
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """Import with warm bytecode in new processes, in turns."""
+    python = bench.session.python_clouds
+    if not python:
+        raise UnavailableError("needs the environment with all cloud SDKs, which `make bench` prepares")
+    sets = {"pulumi": ("pulumi",), **{cloud: ("components", *modules) for cloud, modules in CLOUDS.items()}}
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in sets}
+    for number in range(ROUNDS + 1):  # the first writes the bytecode
+        for name, modules in sets.items():
+            if number:
+                runs[name].append(_import(python, modules))
+            else:
+                _import(python, modules)
+    figures = []
+    for kind, index, unit in (("time", 0, "seconds"), ("memory", 1, "mib")):
+        taken = {name: [run[index] for run in values] for name, values in runs.items()}
+        medians = {name: statistics.median(values) for name, values in taken.items()}
+        for cloud in CLOUDS:
+            more = {unit: medians[cloud], f"pulumi_{unit}": medians["pulumi"]}
+            figures.append(ratio(f"import_{kind}_{cloud}", taken[cloud], taken["pulumi"], AGAINST, None, **more))
+    return figures
+
+
+def _import(python: str, modules: tuple[str, ...]) -> tuple[float, float]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(
+        [python, "-c", PROGRAM, *modules], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    seconds, mib = json.loads(done.stdout)
+    return seconds, mib
+
+
+MEASUREMENTS = [
+    Measurement(
+        "imports",
+        "import of the package, without a cloud SDK and with each; half a minute",
+        [f"import_{kind}_{cloud}" for kind in ("time", "memory") for cloud in CLOUDS],
+        measure,
+    )
+]

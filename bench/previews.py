@@ -1,0 +1,102 @@
+"""What `pulumi preview` costs, over the least that a program with a Kubernetes resource costs."""
+
+import contextlib
+import statistics
+
+from bench.cluster import Bench
+from bench.figures import Figure, Goal, Measurement, ratio
+from tests.support.pulumi import Stack
+from toolchain.environments import stack_file
+
+FLOOR = """
+import pulumi
+import pulumi_kubernetes as k8s
+
+component = pulumi.ComponentResource("bench:index:Empty", "floor")
+k8s.core.v1.ConfigMap("floor", data={"key": "value"}, opts=pulumi.ResourceOptions(parent=component))
+"""
+"""One empty component and one Kubernetes resource."""
+
+SEVERAL = """
+from components import MlflowDeployment
+
+for number in range({number}):
+    MlflowDeployment(
+        f"mlflow-{{number}}",
+        {{"namespace": f"mlflow-{{number}}", "database": {{"sqlite": {{}}}}, "artifacts": {{"volume": {{}}}}}},
+    )
+"""
+"""Programs with several deployments like the one of the dev stack."""
+
+ROUNDS = 5
+AGAINST = "the floor: a program with an empty component and one ConfigMap through the same provider"
+
+
+def over_floor(bench: Bench) -> list[Figure]:
+    """The dev stack's preview over the floor's, in turns."""
+    with bench.new_stack() as dev, bench.new_stack(program=FLOOR) as floor:
+        salt = dev.config_file.read_text()
+        dev.config_file.write_text(salt.rstrip("\n") + "\n" + stack_file("dev").read_text())
+        seconds = _in_turns({"dev": dev, "floor": floor}, ROUNDS)
+    return [
+        ratio(
+            "preview_over_floor",
+            seconds["dev"],
+            seconds["floor"],
+            AGAINST,
+            Goal(1.3),
+            seconds=statistics.median(seconds["dev"]),
+            floor_seconds=statistics.median(seconds["floor"]),
+        )
+    ]
+
+
+def growth(bench: Bench) -> list[Figure]:
+    """What each of deployments 6 to 20 in one program adds, over what each of 2 to 5 adds.
+
+    Both are slopes between two programs, so that neither holds what a first deployment costs once (imports, the random
+    provider): with that included the ratio would be far below 1 and show nothing. It is in `first_seconds`.
+    """
+    numbers = (1, 5, 20)
+    with contextlib.ExitStack() as stacks:
+        programs: dict[str, Stack] = {"floor": stacks.enter_context(bench.new_stack(program=FLOOR))}
+        for number in numbers:
+            program = SEVERAL.format(number=number)
+            programs[str(number)] = stacks.enter_context(bench.new_stack(program=program))
+        seconds = _in_turns(programs, ROUNDS)
+    # The least of several runs: what it is about is work, and everything else only adds to a run.
+    least = {name: min(values) for name, values in seconds.items()}
+    early, late = (least["5"] - least["1"]) / 4, (least["20"] - least["5"]) / 15
+    first = least["1"] - least["floor"]
+    return [
+        Figure(
+            "preview_growth",
+            late / early,
+            "what each of deployments 2 to 5 adds to a preview; looked at is what each of 6 to 20 adds",
+            goal=Goal(1.2),
+            more={
+                "early_seconds": early,
+                "late_seconds": late,
+                "first_seconds": first,
+                "late_over_first": late / first,
+                **{f"seconds_of_{name}": value for name, value in least.items()},
+            },
+        )
+    ]
+
+
+def _in_turns(stacks: dict[str, Stack], rounds: int) -> dict[str, list[float]]:
+    """Preview each stack in each round; the round before the first is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in stacks}
+    for number in range(rounds + 1):
+        for name, stack in stacks.items():
+            took = stack.preview().succeeded().seconds
+            if number:
+                seconds[name].append(took)
+    return seconds
+
+
+MEASUREMENTS = [
+    Measurement("previews", "preview of the dev stack; half a minute", ["preview_over_floor"], over_floor),
+    Measurement("growth", "previews with 1, 5 and 20 deployments; 2 minutes", ["preview_growth"], growth),
+]

@@ -1,0 +1,60 @@
+"""A rolling update of two replicas under load."""
+
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+
+from bench.cluster import Bench
+from bench.figures import Figure, Goal, Measurement, ratio
+from bench.readiness import start
+from tests.support.load import Load, Target, new_connections
+
+ROUNDS = 2
+PER_SECOND = 20
+REQUESTS = 900
+"""In each round: enough for the last old pod to have ended before the load does."""
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """Replace all pods while 20 requests per second arrive, each on a connection of its own."""
+    bench.require_pods_here()
+    seconds: list[float] = []
+    loads: list[Load] = []
+    with bench.external() as configured, ThreadPoolExecutor() as pool:
+        pod_start = start(bench, configured).pod
+        service = bench.kubectl.json("get", "service", "mlflow", "--namespace", configured.namespace)["spec"]
+        target = Target(service["clusterIP"], service["ports"][0]["port"], f"mlflow.{configured.namespace}")
+        run = target.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+        for number in range(ROUNDS):
+
+            def log(step: int, key: str = f"round-{number}") -> None:
+                target.post("runs/log-metric", run_id=run, key=key, value=step, timestamp=0, step=step)
+
+            configured.reconfigure(server={"replicas": 2, "env": {"BENCH_ROUND": str(number)}})
+            load = pool.submit(new_connections, log, REQUESTS, PER_SECOND)
+            seconds.append(configured.stack.up().succeeded().seconds_from_first_resource)
+            assert not load.done(), "the rollout outlasted the load"
+            loads.append(load.result())
+    sent = sum(len(load.seconds) + len(load.failures) for load in loads)
+    lost = [len(load.failures) for load in loads]
+    return [
+        Figure("rollout_lost_requests", sum(lost), "all requests", "requests", Goal(0), lost, {"sent": sent}),
+        ratio(
+            "rollout_seconds_over_pod_start",
+            seconds,
+            [pod_start] * ROUNDS,
+            "start of one server: from the start of its container to its first healthy answer",
+            seconds=statistics.median(seconds),
+            pod_start_seconds=pod_start,
+            p95_ms=1000 * statistics.median(load.percentile(0.95) for load in loads),
+        ),
+    ]
+
+
+MEASUREMENTS = [
+    Measurement(
+        "rollouts",
+        f"rolling updates under load; {ROUNDS} minutes",
+        ["rollout_lost_requests", "rollout_seconds_over_pod_start"],
+        measure,
+    )
+]
