@@ -3,18 +3,25 @@
 `python -m components.schema` prints it; `components/stack-config.schema.json` is the committed copy.
 """
 
+import dataclasses
 import json
 from typing import Any
 
 import pydantic
+from pydantic.alias_generators import to_camel
 
+from . import arguments as blocks
 from .arguments import MlflowDeploymentArgs
+from .arguments.base import descriptions
 from .config import NAMESPACE
 
 
 def stack_schema() -> dict[str, Any]:
     """Schema of `Pulumi.<stack>.yaml`: the `mlflow:` keys exactly, other keys freely."""
     arguments = pydantic.TypeAdapter(MlflowDeploymentArgs).json_schema(by_alias=True)
+    _describe(MlflowDeploymentArgs, arguments)
+    for name, definition in arguments.get("$defs", {}).items():
+        _describe(getattr(blocks, name), definition)
     definitions = {name: _with_encrypted(part) for name, part in arguments.pop("$defs", {}).items()}
     properties = {f"{NAMESPACE}:{key}": _with_encrypted(part) for key, part in arguments["properties"].items()}
     return {
@@ -32,6 +39,13 @@ def stack_schema() -> dict[str, Any]:
         },
         "$defs": {**definitions, "encrypted": _ENCRYPTED},
     }
+
+
+def _describe(block: type, schema: dict[str, Any]) -> None:
+    """Add what each field is for."""
+    if dataclasses.is_dataclass(block):
+        for name, text in descriptions(block).items():
+            schema["properties"][to_camel(name)]["description"] = text
 
 
 _ENCRYPTED = {

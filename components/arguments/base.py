@@ -4,7 +4,11 @@ Annotations stay unevaluated-string free (no `from __future__ import annotations
 pydantic read the same classes at run time.
 """
 
+import ast
+import functools
+import inspect
 import re
+import textwrap
 from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, Union
@@ -29,7 +33,6 @@ BLOCK = ConfigDict(
     validate_by_name=True,
     validate_by_alias=True,
     arbitrary_types_allowed=True,
-    use_attribute_docstrings=True,
     hide_input_in_errors=True,
 )
 """Settings of every block: camelCase in stack configuration, snake_case in Python, unknown keys refused."""
@@ -78,6 +81,22 @@ class Block:
 def secret() -> Any:
     """A field that holds a secret: never shown in messages or `repr`, always stored as a Pulumi secret."""
     return Field(default=None, repr=False, json_schema_extra={"writeOnly": True})
+
+
+@functools.cache
+def descriptions(block: type) -> dict[str, str]:
+    """What each field of a block is for: the text below it in the source.
+
+    Read when asked for, not when the class is made: messages and the schema need it, a deployment does not.
+    """
+    (made,) = ast.parse(textwrap.dedent(inspect.getsource(block))).body
+    assert isinstance(made, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in zip(made.body, made.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
 
 
 def is_secret_field(block: type, name: str) -> bool:

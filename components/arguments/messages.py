@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from .base import Path, Problem, is_secret_field, looks_secret
+from .base import Path, Problem, descriptions, is_secret_field, looks_secret
 from .deployment import MlflowDeploymentArgs
 
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden", "invalid_key")
@@ -123,9 +123,10 @@ def _unknown_key(path: Path) -> Problem:
 def _about(path: Path) -> str:
     """First sentence of what the field is for; of the nearest field above for items of lists and mappings."""
     for depth in range(len(path), 0, -1):
-        field = getattr(type_at(path[: depth - 1]), "__pydantic_fields__", {}).get(str(path[depth - 1]))
-        if field is not None and field.description:
-            return " ".join(field.description.split()).split(". ")[0].rstrip(".")
+        parent = type_at(path[: depth - 1])
+        text = descriptions(parent).get(str(path[depth - 1])) if is_block(parent) else None
+        if text:
+            return " ".join(text.split()).split(". ")[0].rstrip(".")
     return "see the documentation"
 
 

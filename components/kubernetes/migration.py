@@ -1,5 +1,7 @@
 """Schema migration: one Job per change before the servers, or an init container in front of SQLite."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pulumi
