@@ -1,0 +1,53 @@
+"""The benchmarks' own arithmetic, and that their figures are explained."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import figures, wrk
+from bench.__main__ import MEASUREMENTS
+from toolchain.paths import ROOT
+
+OUTPUT = """Running 8s test @ http://10.0.0.1:5000/api/2.0/mlflow/runs/log-metric
+  1 threads and 4 connections
+  Latency Distribution
+     50%    1.50ms
+     99%   36.02ms
+  1396 requests in 8.01s, 355.83KB read
+  Socket errors: connect 0, read 1, write 0, timeout 2
+  Non-2xx or 3xx responses: 3
+Requests/sec:    174.33
+"""
+
+
+def test_every_figure_is_explained() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    for name in (name for each in MEASUREMENTS for name in each.figures):
+        stem, _, last = name.rpartition("_")
+        assert f"`{name}`" in text or (f"`{stem}_none`" in text and f"`_{last}`" in text), name
+
+
+def test_what_wrk_prints_is_read() -> None:
+    assert wrk.parse(OUTPUT) == wrk.Load(per_second=174.33, p50_ms=1.5, failed=6)
+
+
+def test_a_ratio_is_that_of_the_medians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = figures.ratio("x", [1, 4, 100], [2, 4, 2], "y", figures.Goal(1.5), seconds=4)
+    monkeypatch.setattr(figures, "FILE", tmp_path / "build" / "bench.json")
+    figures.save([figure])
+    (entry,) = json.loads(figures.FILE.read_text())
+    assert entry == {
+        "name": "x",
+        "value": 2,
+        "unit": "ratio",
+        "against": "y",
+        "goal": "≤ 1.5",
+        "goal_met": False,
+        "min": 0.5,
+        "median": 1,
+        "max": 50,
+        "runs": 3,
+        "seconds": 4,
+    }
+    assert "MISSED" in figures.table([figure])
