@@ -17,8 +17,8 @@ from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock
 from toolchain.session import VARIABLE, Session
 
-RUNGS = {"unit": False, "graph": False, "engine": True, "cluster": True}
-"""The rungs in order, and whether each needs the tools and a cluster."""
+RUNGS = {"unit": False, "graph": False, "engine": True, "cluster": True, "node": True}
+"""The rungs in order, and whether each needs the tools and a cluster. The last one is the life of the built-in cluster."""
 
 NOTHING_COLLECTED = 5
 """pytest's exit code for it."""

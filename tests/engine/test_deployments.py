@@ -110,7 +110,7 @@ def test_protected_data_is_deleted_in_two_steps_only(new_stack: Deploy, kubectl:
         stack.configure({**values, "deletionProtection": True}).up().succeeded()
         protected = [each for each in stack.resources() if each.get("protect")]
         kinds = collections.Counter(each["type"].rpartition(":")[2] for each in protected)
-        assert kinds == {"PersistentVolumeClaim": 2, "RandomPassword": 2}
+        assert kinds == {"Namespace": 1, "PersistentVolumeClaim": 2, "RandomPassword": 2}
         claims = _uids(kubectl, namespace)
 
         output = stack.destroy().failed().output
