@@ -116,7 +116,8 @@ def test_protected_data_is_deleted_in_two_steps_only(new_stack: Deploy, kubectl:
         output = stack.destroy().failed().output
         left = {each["urn"]: each["outputs"] for each in stack.resources()}
         for each in protected:
-            assert each["urn"] in output
+            # What is in the namespace stops Pulumi before it comes to the namespace.
+            assert each["urn"] in output or each["type"].endswith(":Namespace")
             assert left[each["urn"]] == each["outputs"]
         assert _uids(kubectl, namespace) == claims
 
