@@ -1,7 +1,7 @@
 """A database connection as the pods see it: environment, certificate and volumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -27,7 +27,7 @@ class BackendStore:
     environment: Sequence[k8s.core.v1.EnvVarArgs]
     pod_volumes: Sequence[k8s.core.v1.VolumeArgs] = ()
     mounts: Sequence[k8s.core.v1.VolumeMountArgs] = ()
-    volumes: Sequence[Volume] = field(default=())
+    volumes: Sequence[Volume] = ()
     in_pod: bool = False
 
     def environment_of(self, application: str) -> list[k8s.core.v1.EnvVarArgs]:

@@ -1,14 +1,12 @@
 """Set-up on a machine that lets it down: no space, no network."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from toolchain.paths import ROOT
+from tests.support.toolchain import run
 
 
 @pytest.fixture
@@ -58,19 +56,3 @@ def test_a_cut_network_is_named_and_the_next_run_goes_on(compiled: dict[str, str
     assert code == 0, output
     assert Path(output.splitlines()[-1]).stat().st_mode & 0o111
     subprocess.run(["chmod", "-R", "u+w", str(modules)], check=True)  # Go keeps them read-only
-
-
-def run(module: str, *arguments: str, **variables: str) -> tuple[int, str]:
-    """Exit code and output of a command of the toolchain."""
-    result = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return result.returncode, result.stdout

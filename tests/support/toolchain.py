@@ -1,0 +1,30 @@
+"""Commands of the toolchain, run as a user runs them."""
+
+import os
+import subprocess
+import sys
+
+from toolchain.paths import ROOT
+
+
+def run(module: str, *arguments: str, timeout: float = 300, **variables: str) -> tuple[int, str]:
+    """Exit code and output of `python -m module arguments…` in this checkout.
+
+    Args:
+        module: `toolchain`, or a module of it that is a command itself.
+        *arguments: Its arguments.
+        timeout: Seconds after which the command is ended and the test fails.
+        **variables: Environment variables on top of this process's own.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return result.returncode, result.stdout
