@@ -9,7 +9,12 @@ from tests.support.toolchain import run
 def test_a_cluster_that_does_not_answer_is_named_within_ten_seconds(unreachable: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     code, output = run(
-        "toolchain", "up", "--context", "none", timeout=60, KUBECONFIG=str(unreachable), XDG_STATE_HOME=str(tmp_path)
+        "toolchain",
+        "up",
+        "--context",
+        "none",
+        env={"KUBECONFIG": str(unreachable), "XDG_STATE_HOME": str(tmp_path)},
+        timeout=60,
     )
     seconds = time.monotonic() - began
     assert code == 1, output
@@ -22,7 +27,12 @@ def test_a_cluster_that_does_not_answer_is_named_within_ten_seconds(unreachable:
 
 def test_a_context_that_does_not_exist_is_refused_with_those_that_do(unreachable: Path, tmp_path: Path) -> None:
     code, output = run(
-        "toolchain", "up", "--context", "other", timeout=60, KUBECONFIG=str(unreachable), XDG_STATE_HOME=str(tmp_path)
+        "toolchain",
+        "up",
+        "--context",
+        "other",
+        env={"KUBECONFIG": str(unreachable), "XDG_STATE_HOME": str(tmp_path)},
+        timeout=60,
     )
     assert code == 1, output
     assert "there is no context other in your kubeconfig" in output

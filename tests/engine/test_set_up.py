@@ -29,7 +29,9 @@ def compiled() -> dict[str, str]:
 
 
 def test_a_disk_that_is_too_small_is_named_before_anything_begins(small_disk: Path, tmp_path: Path) -> None:
-    code, output = run("toolchain", "up", XDG_CACHE_HOME=str(small_disk), XDG_STATE_HOME=str(tmp_path), KUBE_CONTEXT="")
+    code, output = run(
+        "toolchain", "up", env={"XDG_CACHE_HOME": str(small_disk), "XDG_STATE_HOME": str(tmp_path), "KUBE_CONTEXT": ""}
+    )
     assert code == 1, output
     assert f"GiB are free where {small_disk}" in output and "fix: Free at least 3 GiB there" in output
 
@@ -38,7 +40,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_half_done(
     small_disk: Path, compiled: dict[str, str], tmp_path: Path
 ) -> None:
     places = {"XDG_CACHE_HOME": str(small_disk), "XDG_STATE_HOME": str(tmp_path)}
-    code, output = run("toolchain.golang", "kubernetes", **places, **compiled)
+    code, output = run("toolchain.golang", "kubernetes", env={**places, **compiled})
     assert code == 1, output
     assert "no space left on device" in output.lower() and "fix:" in output
     assert "Traceback" not in output
@@ -49,10 +51,10 @@ def test_a_cut_network_is_named_and_the_next_run_goes_on(compiled: dict[str, str
     modules = tmp_path / "modules"
     places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")}
     places |= {**compiled, "GOMODCACHE": str(modules)}
-    code, output = run("toolchain.golang", "pause", **places, GOPROXY="off")
+    code, output = run("toolchain.golang", "pause", env={**places, "GOPROXY": "off"})
     assert code == 1, output
     assert "could not be downloaded" in output and "run the same command again" in " ".join(output.split())
-    code, output = run("toolchain.golang", "pause", **places)
+    code, output = run("toolchain.golang", "pause", env=places)
     assert code == 0, output
     assert Path(output.splitlines()[-1]).stat().st_mode & 0o111
     subprocess.run(["chmod", "-R", "u+w", str(modules)], check=True)  # Go keeps them read-only

@@ -3,23 +3,24 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from toolchain.paths import ROOT
 
 
-def run(module: str, *arguments: str, timeout: float = 300, **variables: str) -> tuple[int, str]:
+def run(module: str, *arguments: str, env: Mapping[str, str], timeout: float = 300) -> tuple[int, str]:
     """Exit code and output of `python -m module arguments…` in this checkout.
 
     Args:
         module: `toolchain`, or a module of it that is a command itself.
         *arguments: Its arguments.
+        env: Environment variables on top of this process's own.
         timeout: Seconds after which the command is ended and the test fails.
-        **variables: Environment variables on top of this process's own.
     """
     result = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
-        env={**os.environ, **variables},
+        env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
