@@ -14,8 +14,13 @@ from .database import (
 )
 from .deployment import MlflowDeploymentArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
+from .image import ImageArgs, PullPolicy
+from .keys import KeysArgs
+from .pod import PodArgs
+from .resources import ResourcesArgs
+from .server import ServerArgs
+from .service import ServiceArgs, ServiceType
 from .volume import AccessMode, VolumeArgs
-from .workload import ImageArgs, KeysArgs, PodArgs, PullPolicy, ResourcesArgs, ServerArgs, ServiceArgs, ServiceType
 
 __all__ = [
     "AccessMode",

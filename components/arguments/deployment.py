@@ -9,8 +9,12 @@ from .base import Block, Problem, block, plain
 from .checks import amount, between, kubernetes_label_name, labels
 from .database import DatabaseArgs
 from .identity import IdentityArgs
+from .image import ImageArgs
+from .keys import KeysArgs
+from .pod import PodArgs
+from .server import ServerArgs
+from .service import ServiceArgs, ServiceType
 from .volume import AccessMode
-from .workload import ImageArgs, KeysArgs, PodArgs, ServerArgs, ServiceArgs, ServiceType
 
 PROCESS_MIB = 200
 """Idle memory of one more server process, and of the launcher that each pod has besides; measured with MLflow 3.17.2."""
