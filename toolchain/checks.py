@@ -101,7 +101,8 @@ def bench(context: str | None, arguments: str) -> int:
 
 
 def prepare(session: Session, context: str | None) -> None:
-    """Fill the session with the tools, a running cluster and the image, and save it after each part.
+    """Fill the session with the tools, a running cluster and the image, and save it after each part; then load the other
+    images that tests run.
 
     Raises:
         UserError: A part cannot be had on this machine.
@@ -120,6 +121,8 @@ def prepare(session: Session, context: str | None) -> None:
         images.ensure(image, target)
         session.image = image
         session.save()
+        for other in images.RECIPES:
+            images.ensure(other, target)
 
 
 def lint() -> int:

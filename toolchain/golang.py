@@ -140,11 +140,11 @@ def build(names: Iterable[str]) -> dict[str, Path]:
 
 
 def _path(name: str) -> Path:
-    return cache("go", _key(name), name)
+    return cache("go", key(name), name)
 
 
-def _key(name: str) -> str:
-    """Changes with everything that the binary is made of."""
+def key(name: str) -> str:
+    """What changes with everything that a binary is made of."""
     component = COMPONENTS[name]
     folder = MODULE / component.module
     digest = hashlib.sha256(repr((component, _PATCHES, os.uname().machine)).encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -18,10 +17,6 @@ def pause_image(program: Path) -> tuple[str, Path]:
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as temporary:
             layer = Path(temporary, "layer.tar")
-            with tarfile.open(layer, "w") as tar:
-                entry = tarfile.TarInfo("pause")
-                entry.size, entry.mode = program.stat().st_size, 0o755
-                with program.open("rb") as source:
-                    tar.addfile(entry, source)
+            oci.write_layer(layer, program, "/pause")
             oci.write_image(archive, reference, [layer], entrypoint=["/pause"], user="65535:65535")
     return reference, archive
