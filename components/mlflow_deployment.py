@@ -1,5 +1,7 @@
 """`MlflowDeployment`: composes the parts, and does nothing else."""
 
+import dataclasses
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -14,8 +16,9 @@ from .kubernetes.access import service, tracking_uri
 from .kubernetes.backend_store import backend_store
 from .kubernetes.keys import keys
 from .kubernetes.migration import migration_job
-from .kubernetes.objects import Scope
+from .kubernetes.objects import Scope, own_environment
 from .kubernetes.server import deployment, service_account
+from .kubernetes.stores import stores
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -47,13 +50,14 @@ class MlflowDeployment(pulumi.ComponentResource):
         super().__init__("mlflow-deployment:index:MlflowDeployment", name, None, opts)
         identity = _identity(args)
         scope = Scope(name=name, namespace=_namespace(self, name, args), args=args, identity=identity, parent=self)
+        scope = dataclasses.replace(scope, environment=own_environment(scope))
         store = backend_store(scope, _database(scope))
-        artifacts = _artifacts(scope)
+        data = stores(scope, store, _artifacts(scope))
         account = service_account(scope)
         before: list[pulumi.Resource] = [account]
         if not store.in_pod:
             before.append(migration_job(scope, store, account))
-        server = deployment(scope, store, artifacts, keys(scope, account), before)
+        server = deployment(scope, data, keys(scope, account), before)
         front = service(scope)
 
         self.namespace = server.metadata.namespace

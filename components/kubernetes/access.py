@@ -42,18 +42,22 @@ def tracking_uri(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]
     return front.metadata.name.apply(lambda _: uri)
 
 
-def allowed_hosts(scope: Scope) -> pulumi.Output[str]:
+def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
     """Values of the Host header that the server accepts, for MLFLOW_SERVER_ALLOWED_HOSTS.
 
     Setting it replaces MLflow's defaults, whose `10.*` also matches `10.attacker.example`: so everything that is needed
     is listed, and nothing else. `$(POD_IP)` is expanded by Kubernetes; probes and scrapes come by that name.
+
+    Args:
+        scope: What the parts have in common.
+        pod_port: Port at which requests enter a pod.
     """
     names = service_names(scope)
     local = ["localhost", "127.0.0.1"]
     hosts = [
         *names,
         *(f"{name}:{scope.args.service.port}" for name in names),
-        f"$(POD_IP):{scope.args.server.port}",
+        f"$(POD_IP):{pod_port}",
         # Port-forwards arrive as localhost with a port of the user's choice.
         *local,
         *(f"{name}:*" for name in local),

@@ -17,6 +17,7 @@ from .objects import (
     plain_environment,
     scratch_mount,
     scratch_volume,
+    unique,
 )
 
 _DIRECTORY = "/etc/mlflow/migration"
@@ -47,7 +48,9 @@ def migration_container(scope: Scope, store: BackendStore) -> k8s.core.v1.Contai
         image=image_reference(scope.args.image),
         image_pull_policy=scope.args.image.pull_policy.value,
         command=["python", f"{_DIRECTORY}/{_SCRIPT.name}"],
-        env=[*plain_environment({**HOME, **timeouts}), *store.environment_of("mlflow-migration")],
+        env=unique(
+            plain_environment({**HOME, **timeouts}), store.environment_of("mlflow-migration"), scope.environment
+        ),
         volume_mounts=[
             scratch_mount(),
             k8s.core.v1.VolumeMountArgs(name="migration", mount_path=_DIRECTORY, read_only=True),

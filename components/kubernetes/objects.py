@@ -27,6 +27,7 @@ class Scope:
         args: The arguments.
         identity: What the pods are towards their cloud.
         parent: The component.
+        environment: The user's own variables, for every container that runs MLflow; secret values by reference.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scope:
     args: MlflowDeploymentArgs
     identity: WorkloadIdentity
     parent: pulumi.Resource
+    environment: Sequence[k8s.core.v1.EnvVarArgs] = ()
 
     def options(self, **more: object) -> pulumi.ResourceOptions:
         """Options of a child: its parent and nothing merged from the caller, who is inherited from already."""
@@ -94,6 +96,32 @@ class Scope:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Additions:
+    """What another part of the deployment (authentication, monitoring) adds to each server pod.
+
+    Attributes:
+        arguments: Arguments of `mlflow server`.
+        environment: Variables of the server's container, secret values by reference. They win over the component's own,
+            and the user's win over them.
+        mounts: Mounts of the server's container.
+        volumes: Volumes of the pod.
+        init_containers: What runs before the server, in this order.
+        containers: What runs beside it.
+        proxy_port: Port of one of `containers` through which all requests come. That container names the port `http`; the
+            Service and the probes go there, so it must let `<prefix>/health` pass without credentials; and the server
+            itself listens on the pod's loopback only, on `server.port`, without TLS.
+    """
+
+    arguments: Sequence[str] = ()
+    environment: Sequence[k8s.core.v1.EnvVarArgs] = ()
+    mounts: Sequence[k8s.core.v1.VolumeMountArgs] = ()
+    volumes: Sequence[k8s.core.v1.VolumeArgs] = ()
+    init_containers: Sequence[k8s.core.v1.ContainerArgs] = ()
+    containers: Sequence[k8s.core.v1.ContainerArgs] = ()
+    proxy_port: int | None = None
+
+
 def image_reference(image: ImageArgs) -> pulumi.Output[str]:
     """`repository:tag` or `repository:tag@digest`."""
     return pulumi.Output.all(image.repository, image.tag, image.digest).apply(
@@ -104,6 +132,21 @@ def image_reference(image: ImageArgs) -> pulumi.Output[str]:
 def plain_environment(values: Mapping[str, Input[str]]) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables with their values in the pod specification."""
     return [k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in values.items()]
+
+
+def unique(*groups: Iterable[k8s.core.v1.EnvVarArgs]) -> list[k8s.core.v1.EnvVarArgs]:
+    """One entry for each name, of the last group that has it: server-side apply refuses two of one name."""
+    return list({str(variable.name): variable for group in groups for variable in group}.values())
+
+
+def own_environment(scope: Scope) -> list[k8s.core.v1.EnvVarArgs]:
+    """The variables that the user adds; makes a Secret for the secret ones."""
+    server = scope.args.server
+    secrets = {name: pulumi.Output.secret(value) for name, value in (server.secret_env or {}).items()}
+    return [
+        *plain_environment(server.env),
+        *secret_environment(scope, f"{scope.name}-environment", "server", secrets),
+    ]
 
 
 def secret_environment(

@@ -1,29 +1,32 @@
 """The tracking server: ServiceAccount and Deployment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input
-from ..contracts import ArtifactStore, SecretValue
+from ..contracts import SecretValue
 from .access import allowed_hosts
-from .backend_store import BackendStore
 from .migration import migration_container, migration_script, migration_volume
 from .objects import (
     CONTAINER_SECURITY,
-    HOME,
+    TMP,
+    Additions,
     Scope,
     claim_mounts,
-    claim_volumes,
     image_reference,
     plain_environment,
     scratch_mount,
     scratch_volume,
     secret_environment,
+    unique,
 )
+from .stores import Stores
 
-_PORT_NAME = "http"
+PORT_NAME = "http"
+"""Name of the port at which requests enter a pod, whichever container listens there."""
 
 
 def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount:
@@ -40,34 +43,31 @@ def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount:
 
 def deployment(
     scope: Scope,
-    store: BackendStore,
-    artifacts: ArtifactStore,
-    secrets: Mapping[str, SecretValue],
-    after: list[pulumi.Resource],
+    stores: Stores,
+    keys: Mapping[str, SecretValue],
+    after: Sequence[pulumi.Resource],
+    additions: Sequence[Additions] = (),
 ) -> k8s.apps.v1.Deployment:
     """The server pods.
 
     Args:
         scope: What the parts have in common.
-        store: Connection to the backend store.
-        artifacts: Artifact store.
-        secrets: Secret variables of the server itself.
+        stores: The database and the artifacts.
+        keys: Secret variables that the replicas share.
         after: What must have happened before any pod of this version starts.
+        additions: What other parts add to the pods; at most one of them brings a proxy.
     """
     args = scope.args
     server = args.server
-    volumes = [*store.volumes, *artifacts.volumes]
-    # A volume of one node or a SQLite file must not be held by an old and a new pod at once.
-    exclusive = store.in_pod or any(not volume.shared for volume in volumes)
-    pod_volumes = [scratch_volume(args.pod.tmp_size), *store.pod_volumes, *claim_volumes(volumes)]
+    pod_volumes = [scratch_volume(args.pod.tmp_size), *stores.pod_volumes]
     init_containers: list[k8s.core.v1.ContainerArgs] = []
-    if store.in_pod:
-        container = migration_container(scope, store)
-        container.volume_mounts = [*container.volume_mounts, *claim_mounts(store.volumes)]  # type: ignore[misc]
+    if stores.backend.in_pod:
+        container = migration_container(scope, stores.backend)
+        container.volume_mounts = [*container.volume_mounts, *claim_mounts(stores.backend.volumes)]  # type: ignore[misc]
         init_containers.append(container)
         pod_volumes.append(migration_volume(migration_script(scope)))
     strategy = k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
-    if not exclusive:
+    if not stores.exclusive:
         strategy = k8s.apps.v1.DeploymentStrategyArgs(
             type="RollingUpdate",
             rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
@@ -87,9 +87,13 @@ def deployment(
                 metadata=scope.pod_metadata("server"),
                 spec=scope.pod_spec(
                     termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
-                    init_containers=init_containers or None,
-                    containers=[_container(scope, store, artifacts, secrets, drain=not exclusive)],
-                    volumes=pod_volumes,
+                    init_containers=[*init_containers, *chain.from_iterable(part.init_containers for part in additions)]
+                    or None,
+                    containers=[
+                        _container(scope, stores, keys, additions),
+                        *chain.from_iterable(part.containers for part in additions),
+                    ],
+                    volumes=[*pod_volumes, *chain.from_iterable(part.volumes for part in additions)],
                 ),
             ),
         ),
@@ -98,36 +102,36 @@ def deployment(
 
 
 def _container(
-    scope: Scope, store: BackendStore, artifacts: ArtifactStore, secrets: Mapping[str, SecretValue], *, drain: bool
+    scope: Scope, stores: Stores, keys: Mapping[str, SecretValue], additions: Sequence[Additions]
 ) -> k8s.core.v1.ContainerArgs:
     args = scope.args
     server, pod = args.server, args.pod
-    health = k8s.core.v1.HTTPGetActionArgs(path=f"{server.static_prefix}/health", port=_PORT_NAME)
-    own = {name: pulumi.Output.secret(value) for name, value in (server.secret_env or {}).items()}
-    secret_values = {**secrets, **artifacts.secret_environment, **own}
-    # One entry for each name: server-side apply refuses two.
-    plain = {name: value for name, value in _environment(scope, artifacts).items() if name not in secret_values}
+    proxy_port = next((part.proxy_port for part in additions if part.proxy_port is not None), None)
+    entrance = proxy_port or server.port
+    # By number: the kubelet looks a name up among the ports of this container only.
+    health = k8s.core.v1.HTTPGetActionArgs(path=f"{server.static_prefix}/health", port=entrance)
+    ports = [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)]
     return k8s.core.v1.ContainerArgs(
         name="mlflow",
         image=image_reference(args.image),
         image_pull_policy=args.image.pull_policy.value,
         command=["mlflow", "server"],
-        args=_arguments(scope),
-        working_dir="/tmp",  # noqa: S108 - the only writable place
-        env=[
-            # First, so that the list of allowed hosts can refer to it.
-            k8s.core.v1.EnvVarArgs(
-                name="POD_IP",
-                value_from=k8s.core.v1.EnvVarSourceArgs(
-                    field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
-                ),
-            ),
-            *plain_environment(plain),
-            *store.environment_of("mlflow-server"),
-            *secret_environment(scope, f"{scope.name}-server", "server", secret_values),
+        args=[
+            *_arguments(scope, behind_proxy=proxy_port is not None),
+            *chain.from_iterable(part.arguments for part in additions),
         ],
-        ports=[k8s.core.v1.ContainerPortArgs(name=_PORT_NAME, container_port=server.port)],
-        volume_mounts=[scratch_mount(), *store.mounts, *claim_mounts([*store.volumes, *artifacts.volumes])],
+        working_dir=TMP,
+        env=unique(
+            # First, so that the list of allowed hosts can refer to it.
+            [_pod_ip()],
+            stores.environment_of("mlflow-server"),
+            plain_environment(_environment(scope, entrance)),
+            secret_environment(scope, f"{scope.name}-server", "server", keys),
+            chain.from_iterable(part.environment for part in additions),
+            scope.environment,
+        ),
+        ports=ports if proxy_port is None else None,
+        volume_mounts=[scratch_mount(), *stores.mounts, *chain.from_iterable(part.mounts for part in additions)],
         resources=k8s.core.v1.ResourceRequirementsArgs(
             requests={
                 "cpu": pod.resources.cpu_request,
@@ -151,20 +155,32 @@ def _container(
         liveness_probe=k8s.core.v1.ProbeArgs(
             http_get=health, period_seconds=20, timeout_seconds=10, failure_threshold=6
         ),
-        # Endpoints are withdrawn while the pod still serves; only then does the server get its signal. Pointless where the
-        # next pod starts after this one has ended.
-        lifecycle=k8s.core.v1.LifecycleArgs(
-            pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=server.drain_seconds))
-        )
-        if drain and server.drain_seconds
-        else None,
+        lifecycle=None if stores.exclusive else drain(scope),
         termination_message_policy="FallbackToLogsOnError",
     )
 
 
-def _arguments(scope: Scope) -> list[str]:
+def drain(scope: Scope) -> k8s.core.v1.LifecycleArgs | None:
+    """Endpoints are withdrawn while the pod still serves; only then does a container get its signal.
+
+    Also for a proxy in front of the server. Pointless where the next pod starts after this one has ended.
+    """
+    seconds = scope.args.server.drain_seconds
+    if not seconds:
+        return None
+    sleep = k8s.core.v1.SleepActionArgs(seconds=seconds)
+    return k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=sleep))
+
+
+def _pod_ip() -> k8s.core.v1.EnvVarArgs:
+    field = k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
+    return k8s.core.v1.EnvVarArgs(name="POD_IP", value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=field))
+
+
+def _arguments(scope: Scope, *, behind_proxy: bool) -> list[str]:
     server = scope.args.server
-    line = ["--host=0.0.0.0", f"--port={server.port}", f"--workers={server.workers}"]
+    host = "127.0.0.1" if behind_proxy else "0.0.0.0"  # noqa: S104 - what must not reach it is for network policies
+    line = [f"--host={host}", f"--port={server.port}", f"--workers={server.workers}"]
     if server.static_prefix:
         line.append(f"--static-prefix={server.static_prefix}")
     for option, value in server.options.items():
@@ -173,23 +189,13 @@ def _arguments(scope: Scope) -> list[str]:
     return line
 
 
-def _environment(scope: Scope, artifacts: ArtifactStore) -> dict[str, Input[str]]:
+def _environment(scope: Scope, entrance: int) -> dict[str, Input[str]]:
     server = scope.args.server
-    presigned = "true" if artifacts.presigned else "false"
     environment: dict[str, Input[str]] = {
-        **HOME,
-        "MLFLOW_SERVER_ALLOWED_HOSTS": allowed_hosts(scope),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": allowed_hosts(scope, entrance),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if server.job_execution else "false",
-        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": presigned,
-        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": presigned,
-        **artifacts.environment,
     }
     if server.cors_allowed_origins:
         origins = pulumi.Output.all(*server.cors_allowed_origins)
         environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = origins.apply(",".join)
-    if scope.args.artifacts.proxied:
-        environment["MLFLOW_ARTIFACTS_DESTINATION"] = artifacts.destination
-    else:
-        environment["MLFLOW_SERVE_ARTIFACTS"] = "false"
-        environment["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = artifacts.destination
-    return {**environment, **server.env}
+    return environment

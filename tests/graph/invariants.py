@@ -161,7 +161,8 @@ def probes_ask_for_health_under_the_prefix(graph: Graph, configuration: Mapping[
     prefix = to_arguments(configuration).server.static_prefix
     container = server_container(graph)
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": "http"}
+        (port,) = container["ports"]
+        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": port["containerPort"]}
     startup = container["startupProbe"]
     assert (
         startup["periodSeconds"] * startup["failureThreshold"]
