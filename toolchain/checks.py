@@ -20,6 +20,9 @@ from toolchain.session import VARIABLE, Session
 RUNGS = {"unit": False, "graph": False, "engine": True, "cluster": True, "node": True}
 """The rungs in order, and whether each needs the tools and a cluster. The last one is the life of the built-in cluster."""
 
+WORKERS = {"engine": 2, "cluster": 3}
+"""How many files of tests run side by side: they wait for pods and providers more than they compute."""
+
 NOTHING_COLLECTED = 5
 """pytest's exit code for it."""
 
@@ -204,7 +207,10 @@ def _run_rung(rung: str, session: Session, arguments: str, prepared: Future[None
         return result
     report.unlink(missing_ok=True)
     say(f"\n▸ tests: {rung}")
-    command = [session.python, "-m", "pytest", f"tests/{rung}", f"--junitxml={report}", *shlex.split(arguments)]
+    command = [session.python, "-m", "pytest", f"tests/{rung}", f"--junitxml={report}"]
+    if rung in WORKERS:
+        command += ["--numprocesses", str(WORKERS[rung]), "--dist", "loadfile"]
+    command += shlex.split(arguments)
     code = subprocess.run(command, cwd=ROOT, env=_variables(session), stdin=subprocess.DEVNULL, check=False).returncode
     if report.exists():
         _read(report, result)

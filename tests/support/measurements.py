@@ -2,7 +2,7 @@
 
 import json
 
-from toolchain.paths import ROOT
+from toolchain.paths import ROOT, lock
 
 FILE = ROOT / "build" / "measurements.json"
 
@@ -17,8 +17,9 @@ def record(name: str, value: float, unit: str, against: str) -> None:
         against: What to compare it with; may be empty.
     """
     print(f"measured: {name} = {value:.2f} {unit}" + (f" ({against})" if against else ""))
-    kept = json.loads(FILE.read_text()) if FILE.exists() else []
-    kept = [entry for entry in kept if entry["name"] != name]
-    FILE.parent.mkdir(exist_ok=True)
     entry = {"name": name, "value": round(value, 3), "unit": unit, "against": against}
-    FILE.write_text(json.dumps([*kept, entry], indent=2) + "\n")
+    FILE.parent.mkdir(exist_ok=True)
+    with lock("measurements", "writing a measurement"):
+        kept = json.loads(FILE.read_text()) if FILE.exists() else []
+        kept = [kept_entry for kept_entry in kept if kept_entry["name"] != name]
+        FILE.write_text(json.dumps([*kept, entry], indent=2) + "\n")
