@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain import cluster, environments, images, lifecycle, node
+from toolchain import cluster, environments, images, lifecycle, node, pulumi
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock
@@ -22,6 +22,9 @@ RUNGS = {"unit": False, "graph": False, "engine": True, "cluster": True, "node":
 
 WORKERS = {"engine": 2, "cluster": 3}
 """How many files of tests run side by side: they wait for pods and providers more than they compute."""
+
+EMULATED = {"aws": "pulumi-aws"}
+"""Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
 
 NOTHING_COLLECTED = 5
 """pytest's exit code for it."""
@@ -88,10 +91,7 @@ def bench(context: str | None, arguments: str) -> int:
     """
     lifecycle.require_space()
     was_running = node.current() is not None
-    session = Session(
-        python=str(environments.python(environments.ensure("test"))),
-        python_clouds=str(environments.python(environments.ensure("clouds"))),
-    )
+    session = Session(python=str(environments.python(environments.ensure("test"))))
     try:
         prepare(session, context)
         return subprocess.run(
@@ -111,7 +111,7 @@ def prepare(session: Session, context: str | None) -> None:
         UserError: A part cannot be had on this machine.
     """
     with lock(*lifecycle.LOCK):
-        venv, cli = lifecycle.program_environment("dev", kind="test")
+        venv, cli = lifecycle.program_environment(())
         session.pulumi, session.pulumi_home = str(cli.command), str(cli.home)
         session.path = cli.variables(venv)["PATH"]
         session.kubectl = str(cluster.kubectl())
@@ -126,6 +126,21 @@ def prepare(session: Session, context: str | None) -> None:
         session.save()
         for other in images.RECIPES:
             images.ensure(other, target)
+        _prepare_clouds(session)
+
+
+def _prepare_clouds(session: Session) -> None:
+    """Add the clouds whose plugins can be had: last, since the other tests need none of them."""
+    cli = pulumi.of_tests(pulumi.ensure())
+    session.clouds_home = str(cli.home)
+    for plugin, sdk in EMULATED.items():
+        try:
+            venv = environments.ensure("up", (sdk,))
+            pulumi.ensure_plugins(cli, venv, environments.plugins((sdk,)), (*pulumi.BUILDABLE, *pulumi.PARTS))
+            session.cloud_paths[plugin] = cli.variables(venv)["PATH"]
+        except UserError as error:
+            session.cloud_problems[plugin] = str(error)
+        session.save()
 
 
 def lint() -> int:

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from toolchain.console import UserError, run, say, step
@@ -33,9 +34,9 @@ CORE = ("pulumi", "pulumi-kubernetes", "pulumi-random", "pydantic")
 """What every stack uses."""
 
 CLOUDS = {
-    "pulumi-aws": ("rds", "aurora", "aws"),
-    "pulumi-gcp": ("cloudSql", "gcp"),
-    "pulumi-azure-native": ("azure", "azurePostgresql", "azureMysql"),
+    "pulumi-aws": ("rds", "aurora", "awsBucket", "irsa", "podIdentity", "aws"),
+    "pulumi-gcp": ("cloudSql", "gcpBucket", "gcpServiceAccount", "gcpDirect", "gcp"),
+    "pulumi-azure-native": ("azureFlexibleServer", "azureContainer", "azureWorkloadIdentity", "azure"),
 }
 """The SDK of each cloud, and the keys in a stack file that choose it."""
 
@@ -63,6 +64,11 @@ def clouds_of(stack: str) -> list[str]:
     return [sdk for sdk, choosing in CLOUDS.items() if keys & set(choosing)]
 
 
+def plugins(clouds: Iterable[str] = ()) -> list[str]:
+    """Names of the provider plugins that a program with the SDKs of these clouds uses."""
+    return [sdk.removeprefix("pulumi-") for sdk in (*CORE, *clouds) if sdk.startswith("pulumi-")]
+
+
 def requirements(path: Path) -> dict[str, str]:
     """The lines of a requirements file by package name."""
     lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
@@ -81,19 +87,17 @@ def locked(package: str) -> str:
     return found.group(1)
 
 
-def wanted(kind: str, stack: str = "dev") -> list[str]:
+def wanted(kind: str, clouds: Iterable[str] = ()) -> list[str]:
     """The requirements of a kind of environment.
 
     Args:
-        kind: `up` for what the stack's program imports, `test` for tests, checks and benchmarks without cloud SDKs,
-            `clouds` for `test` with every cloud SDK.
-        stack: Stack whose configuration chooses the clouds; only for `up`.
+        kind: `up` for what a stack's program imports, `test` for tests, checks and benchmarks with every cloud SDK.
+        clouds: SDKs of the clouds that the program uses; only for `up`.
     """
     runtime, development = requirements(REQUIREMENTS), requirements(DEVELOPMENT)
     if kind == "up":
-        return [runtime[name] for name in (*CORE, *clouds_of(stack))]
-    without = () if kind == "clouds" else CLOUDS
-    return [line for name, line in {**runtime, **development}.items() if name not in without]
+        return [runtime[name] for name in (*CORE, *clouds)]
+    return [*runtime.values(), *development.values()]
 
 
 @functools.cache
@@ -150,12 +154,12 @@ def _uv_settings() -> dict[str, str]:
     return {name: value for name, value in settings.items() if name not in os.environ}
 
 
-def ensure(kind: str, stack: str = "dev") -> Path:
+def ensure(kind: str, clouds: Iterable[str] = ()) -> Path:
     """The virtual environment of a kind, made if it is not there yet.
 
     Args:
         kind: See `wanted`.
-        stack: Stack whose configuration chooses the clouds; only for `up`.
+        clouds: SDKs of the clouds that the program uses; only for `up`.
 
     Returns:
         The environment's folder.
@@ -163,7 +167,7 @@ def ensure(kind: str, stack: str = "dev") -> Path:
     Raises:
         UserError: A package could not be installed.
     """
-    packages = wanted(kind, stack)
+    packages = wanted(kind, clouds)
     version = ".".join(str(part) for part in sys.version_info[:3])
     digest = hashlib.sha256("\n".join([LOCK.read_text(), version, INTERPRETER, *packages]).encode()).hexdigest()[:16]
     folder = cache("venv", digest)
@@ -187,7 +191,8 @@ def ensure(kind: str, stack: str = "dev") -> Path:
                 python(folder),
                 "--constraint",
                 LOCK,
-                "--compile-bytecode",
+                # All of the clouds' SDKs would take minutes, and tests import little of them.
+                *(["--compile-bytecode"] if kind == "up" else []),
                 *packages,
             ]
             run(install, log=log, doing=doing, env=env)

@@ -1,7 +1,7 @@
 """Builds from Go module sources what a bare machine lacks: the Pulumi CLI, its plugins, and Kubernetes.
 
-All commands come from the one module in `go/` (the language host for Python needs a second one), so that they share
-their dependencies. Results are cached by content; Go's own caches stay where the user's Go keeps them.
+What a bare machine needs comes from the one module in `go/` (the language host for Python needs a second one), so that
+its commands share their dependencies; what only tests need has modules of its own. Results are cached by content; Go's own caches stay where the user's Go keeps them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain import terraform_providers
 from toolchain.console import Step, UserError, run, step
 from toolchain.paths import cache, lock, state
 
@@ -25,6 +26,7 @@ KUBERNETES_VERSION = "1.35.4"
 PULUMI_VERSION = "3.228.0"
 KUBERNETES_PROVIDER_VERSION = "4.30.0"
 RANDOM_PROVIDER_VERSION = "4.21.4"
+AWS_PROVIDER_VERSION = "7.51.1"
 
 _PULUMI = "github.com/pulumi/pulumi"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -55,6 +57,17 @@ def _kubernetes_symbols() -> tuple[str, ...]:
     major, minor, _ = KUBERNETES_VERSION.split(".")
     where = "k8s.io/component-base/version"
     return (f"{where}.gitVersion=v{KUBERNETES_VERSION}", f"{where}.gitMajor={major}", f"{where}.gitMinor={minor}")
+
+
+def _cloud_provider(name: str, version: str, minutes: float) -> dict[str, Component]:
+    """A provider plugin of which only a part is built, and the generator of its schema; see `terraform_providers`."""
+    commands = {f"pulumi-tfgen-{name}": minutes, f"pulumi-resource-{name}": 1}
+    return {
+        command: Component(
+            f"./cmd/{command}", expected, module=name, symbols=(f"main.version={version}",), sources=(name,)
+        )
+        for command, expected in commands.items()
+    }
 
 
 COMPONENTS: dict[str, Component] = {
@@ -93,6 +106,7 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"main.version={RANDOM_PROVIDER_VERSION}",),
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
     ),
+    **_cloud_provider("aws", AWS_PROVIDER_VERSION, 9),
 }
 
 
@@ -148,6 +162,8 @@ def key(name: str) -> str:
     component = COMPONENTS[name]
     folder = MODULE / component.module
     digest = hashlib.sha256(repr((component, _PATCHES, os.uname().machine)).encode())
+    if component.module in terraform_providers.PROVIDERS:
+        digest.update(repr(terraform_providers.PROVIDERS[component.module]).encode())
     files = [folder / "go.mod", folder / "go.sum"]
     for source in component.sources:
         files += sorted(p for p in (MODULE / source).rglob("*") if p.suffix in (".go", ".mod"))
@@ -160,16 +176,16 @@ def _build_one(name: str, path: Path) -> None:
     component = COMPONENTS[name]
     expect = f"about {component.minutes:.0f} min when nothing is cached" if component.minutes >= 1 else ""
     generated: dict[str, Path] = {}
-    if name == "pulumi-resource-random":
-        tfgen = build_locked("pulumi-tfgen-random")
-        generated = _random_schema(tfgen)
+    generator = name.replace("-resource-", "-tfgen-")
+    if generator != name and generator in COMPONENTS:
+        generated = _schema(build_locked(generator))
     with step(f"building {name} from Go modules", expect) as doing:
         if name == "pulumi-resource-kubernetes":
-            command = _module_folder(_PROVIDER, "pkg/provider", doing) / "cmd" / name
+            command = _module_folder(MODULE, _PROVIDER, "pkg/provider", doing) / "cmd" / name
             generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
         more: list[str | Path] = []
-        if component.module == ".":
-            more = ["-modfile", _module_file(doing), "-overlay", _overlay(generated, name)]
+        if component.module == "." or component.module in terraform_providers.PROVIDERS:
+            more = ["-modfile", _module_file(component.module, doing), "-overlay", _overlay(generated, name)]
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{name}.unfinished")
         symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
@@ -181,7 +197,10 @@ def _build_one(name: str, path: Path) -> None:
         )
         if name == "pulumi-language-python":
             executor = (
-                _module_folder(f"{_PULUMI}/sdk/v3", "go/common/version", doing) / "python" / "cmd" / f"{name}-exec"
+                _module_folder(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing)
+                / "python"
+                / "cmd"
+                / f"{name}-exec"
             )
             shutil.copyfile(executor, path.with_name(executor.name))
             path.with_name(executor.name).chmod(0o755)
@@ -196,14 +215,14 @@ def build_locked(name: str) -> Path:
     return path
 
 
-def _random_schema(tfgen: Path) -> dict[str, Path]:
+def _schema(tfgen: Path) -> dict[str, Path]:
     """The schema and the bridge's metadata, written by the generator."""
     folder = tfgen.parent
     if not (folder / "schema.json").exists():
-        with step("generating the schema of the random provider") as doing:
+        with step(f"generating a schema with {tfgen.name}") as doing:
             made = folder / "generated"
             made.mkdir(exist_ok=True)
-            run([tfgen, "schema", "--out", made], log=_log("pulumi-tfgen-random-schema"), doing=doing, cwd=made)
+            run([tfgen, "schema", "--out", made], log=_log(f"{tfgen.name}-schema"), doing=doing, cwd=made)
             (made / "bridge-metadata.json").replace(folder / "bridge-metadata.json")
             (made / "schema.json").replace(folder / "schema.json")
     return {file: folder / file for file in ("schema.json", "bridge-metadata.json")}
@@ -213,47 +232,55 @@ def _overlay(files: dict[str, Path], name: str) -> Path:
     """A file that tells Go to read what is embedded in a command from where it was generated."""
     path = cache("go", "overlays", f"{name}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace = {str(MODULE / "cmd" / name / file): str(source) for file, source in files.items()}
+    command = MODULE / COMPONENTS[name].module / "cmd" / name
+    replace = {str(command / file): str(source) for file, source in files.items()}
     path.write_text(json.dumps({"Replace": replace}))
     return path
 
 
-def _module_file(doing: Step) -> Path:
-    """go.mod with the patched modules in place of the original ones."""
-    original = MODULE / "go.mod"
-    replacements = ""
-    for patch in _PATCHES:
-        source = _module_folder(patch.module, str(Path(patch.file).parent), doing)
-        copy = cache("go", "patched", hashlib.sha256(repr((patch, source.name)).encode()).hexdigest()[:16])
-        if not copy.exists():
-            unfinished = copy.with_name(f".{copy.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            # Not copy2: Go keeps its sources read-only.
-            shutil.copytree(
-                source, unfinished, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("*_test.go")
-            )
-            for folder in [unfinished, *(p for p in unfinished.rglob("*") if p.is_dir())]:
-                folder.chmod(0o755)
-            text = (unfinished / patch.file).read_text()
-            if patch.old not in text:
-                raise UserError(
-                    f"{source / patch.file} does not hold `{patch.old}`", "Bring toolchain/golang.py up to date."
-                )
-            (unfinished / patch.file).write_text(text.replace(patch.old, patch.new))
-            unfinished.rename(copy)
-        replacements += f"\nreplace {patch.module} => {copy}\n"
-    content = original.read_text() + replacements
+def _module_file(module: str, doing: Step) -> Path:
+    """go.mod with the patched or pruned modules in place of the original ones."""
+    original = MODULE / module / "go.mod"
+    content = original.read_text()
+    if module == ".":
+        for patch in _PATCHES:
+            content += f"\nreplace {patch.module} => {_patched(patch, doing)}\n"
+    else:
+        provider = terraform_providers.PROVIDERS[module]
+        source = _module_folder(original.parent, provider.module, provider.probe, doing)
+        content += f"\nreplace {provider.module} => {terraform_providers.prune(provider, source)}\n"
     path = cache("go", "patched", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     shutil.copyfile(original.with_suffix(".sum"), path.with_suffix(".sum"))
     return path
 
 
-def _module_folder(module: str, package: str, doing: Step) -> Path:
-    """Where Go keeps the sources of a module, downloaded first if needed."""
+def _patched(patch: _Patch, doing: Step) -> Path:
+    """The patched module, in a folder of the cache."""
+    source = _module_folder(MODULE, patch.module, str(Path(patch.file).parent), doing)
+    copy = cache("go", "patched", hashlib.sha256(repr((patch, source.name)).encode()).hexdigest()[:16])
+    if copy.exists():
+        return copy
+    unfinished = copy.with_name(f".{copy.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    # Not copy2: Go keeps its sources read-only.
+    shutil.copytree(source, unfinished, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("*_test.go"))
+    for folder in [unfinished, *(p for p in unfinished.rglob("*") if p.is_dir())]:
+        folder.chmod(0o755)
+    text = (unfinished / patch.file).read_text()
+    if patch.old not in text:
+        raise UserError(f"{source / patch.file} does not hold `{patch.old}`", "Bring toolchain/golang.py up to date.")
+    (unfinished / patch.file).write_text(text.replace(patch.old, patch.new))
+    unfinished.rename(copy)
+    return copy
+
+
+def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:
+    """Where Go keeps the sources of a module that the main one needs, downloaded first if needed."""
     # Read here (a replacement before a requirement), since `go list -m` wants version records that are not served for
     # every module; a build does not.
-    lines = (MODULE / "go.mod").read_text()
+    lines = (main / "go.mod").read_text()
     replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
     found = replaced or re.search(rf"^\s+{re.escape(module)} (v\S+)", lines, re.MULTILINE)
     assert found is not None, f"go.mod does not name {module}"
@@ -265,7 +292,7 @@ def _module_folder(module: str, package: str, doing: Step) -> Path:
         doing.detail(f"downloading {module}")
         # Looking at one package makes Go fetch the module without compiling any of it.
         probe = ["go", "list", "-find", f"{module}/{package}"]
-        subprocess.run(probe, cwd=MODULE, env=_environment(), capture_output=True, text=True)
+        subprocess.run(probe, cwd=main, env=_environment(), capture_output=True, text=True)
     if not folder.exists():
         raise UserError(f"the sources of {module} {version} could not be downloaded", _NETWORK)
     return folder

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def up(name: str, context: str | None, port: int | None) -> None:
     with lock(*LOCK):
         context = context or _context_of(name)
         named = cluster.find(context) if context else None  # before anything else: it may not answer
-        venv, cli = program_environment(name)
+        venv, cli = _environment_of(name)
         target = named or cluster.find(None)
         current = stack.Stack(name, cli, venv, target.kubeconfig)
         current.prepare()
@@ -158,7 +158,7 @@ def preview(name: str, arguments: list[str]) -> None:
         arguments: Further arguments of `pulumi preview`.
     """
     environments.stack_file(name)
-    venv, cli = program_environment(name)
+    venv, cli = _environment_of(name)
     context = _context_of(name)
     try:
         target = cluster.find(context) if context else cluster.current()
@@ -207,23 +207,22 @@ def open_(name: str, port: int | None) -> None:
         webbrowser.open(url)
 
 
-def program_environment(name: str, kind: str = "up") -> tuple[Path, pulumi.Cli]:
-    """The Python environment and the command line with the plugins that a stack's program uses.
+def _environment_of(name: str) -> tuple[Path, pulumi.Cli]:
+    """What the stack's program uses, with the environment as `.venv` of the checkout."""
+    venv, cli = program_environment(environments.clouds_of(name))
+    environments.link(venv)
+    return venv, cli
+
+
+def program_environment(clouds: Iterable[str]) -> tuple[Path, pulumi.Cli]:
+    """The Python environment and the command line with the plugins that a program uses.
 
     Args:
-        name: Name of the stack.
-        kind: Kind of environment, see `environments.wanted`.
+        clouds: SDKs of the clouds that it uses, see `environments.CLOUDS`.
     """
-    venv = environments.ensure(kind, name)
-    if kind == "up":
-        environments.link(venv)
+    venv = environments.ensure("up", clouds)
     cli = pulumi.ensure()
-    sdks = [
-        sdk
-        for sdk in [*environments.CORE, *(environments.clouds_of(name) if kind == "up" else [])]
-        if sdk.startswith("pulumi-")
-    ]
-    pulumi.ensure_plugins(cli, venv, [sdk.removeprefix("pulumi-") for sdk in sdks])
+    pulumi.ensure_plugins(cli, venv, environments.plugins(clouds))
     return venv, cli
 
 
@@ -365,7 +364,7 @@ def _destroy(name: str, deployed: Deployed) -> None:
     """Remove the stack's resources from the context that it is deployed to."""
     target = cluster.find(deployed.cluster)
     _confirm(f"remove the stack {name} with its data from the context {deployed.cluster}")
-    venv, cli = program_environment(name)
+    venv, cli = _environment_of(name)
     current = stack.Stack(name, cli, venv, target.kubeconfig)
     current.prepare()
     _claim(current, target)

@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolchain import environments, golang
+from toolchain import environments, golang, terraform_providers
 from toolchain.console import UserError, run, say, step
 from toolchain.paths import ROOT, cache, state
 
@@ -22,6 +22,9 @@ INSTALLER = "https://get.pulumi.com"
 
 BUILDABLE = ("kubernetes", "random")
 """Plugins that can be built from source."""
+
+PARTS = tuple(terraform_providers.PROVIDERS)
+"""Plugins that can be built from source in part: enough for tests against emulated clouds, and not for users."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,19 @@ def ensure() -> Cli:
     return Cli(together / "pulumi", home, (together,))
 
 
-def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str]) -> None:
+def of_tests(cli: Cli) -> Cli:
+    """The same command line with a home of its own, so that no plugin that was built in part comes to a user's stack."""
+    return replace(cli, home=cache("pulumi-home-of-tests"))
+
+
+def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str], buildable: Sequence[str] = BUILDABLE) -> None:
     """Install the resource plugins in the versions that the locked Python SDKs ask for.
 
     Args:
         cli: The command line whose home receives them.
         venv: Virtual environment, for the environment variables only.
         providers: Names such as `kubernetes`.
+        buildable: Those that are built where they cannot be downloaded.
 
     Raises:
         UserError: A plugin can neither be downloaded nor built here.
@@ -97,7 +106,7 @@ def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str]) -> None:
     built: dict[str, Path] = {}
     if not download:
         for provider, version in missing:
-            if provider not in BUILDABLE:
+            if provider not in buildable:
                 raise UserError(
                     f"the Pulumi plugin {provider} {version} is not installed, and {INSTALLER} cannot be reached",
                     f"Run `pulumi plugin install resource {provider} {version}` where it can be reached; this plugin is not built from source.",

@@ -20,11 +20,13 @@ class Session:
     """The prepared tools. A field is None until its part has been prepared, or where it cannot be had.
 
     Attributes:
-        python: Interpreter of the environment for tests, without any cloud SDK.
-        python_clouds: Interpreter of the environment with every cloud SDK; only for benchmarks.
+        python: Interpreter of the environment for tests, with every cloud SDK.
         pulumi: The Pulumi command line.
-        pulumi_home: PULUMI_HOME with the plugins kubernetes and random.
-        path: PATH for running it: the environment and Pulumi's language host come first.
+        pulumi_home: PULUMI_HOME with the plugins.
+        path: PATH for running it: an environment without any cloud SDK and Pulumi's language host come first.
+        clouds_home: PULUMI_HOME with the plugins of clouds too, maybe built in part.
+        cloud_paths: PATH with the SDK of one cloud, by its plugin (`aws`); one that cannot be had is not there.
+        cloud_problems: Why it is not there.
         kubectl: The kubectl program.
         kubeconfig: kubeconfig of the test cluster.
         cluster_kind: `built-in`, `kind`, `k3d`, `minikube` or `context`.
@@ -33,10 +35,12 @@ class Session:
     """
 
     python: str
-    python_clouds: str | None = None
     pulumi: str | None = None
     pulumi_home: str | None = None
     path: str | None = None
+    clouds_home: str | None = None
+    cloud_paths: dict[str, str] = dataclasses.field(default_factory=dict)
+    cloud_problems: dict[str, str] = dataclasses.field(default_factory=dict)
     kubectl: str | None = None
     kubeconfig: str | None = None
     cluster_kind: str | None = None

@@ -1,0 +1,73 @@
+"""Providers of clouds are built in part: the copy of a module holds the services that are kept."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from toolchain import terraform_providers
+from toolchain.console import UserError
+from toolchain.terraform_providers import Provider, Registration
+
+REGISTERED = """import (
+	"example.com/provider/services/bucket"
+	"example.com/provider/services/queue"
+	"fmt"
+)
+
+var services = []any{
+	bucket.Service(),
+	queue.Service(),
+}
+"""
+PROVIDER = Provider(
+    module="example.com/provider",
+    probe="version",
+    folders=("services", "provider"),
+    services="services",
+    kept=("bucket",),
+    registrations=(
+        Registration("provider/all.go", r"^\t(?:\".*/services/(\w+)\"|(\w+)\.Service\(\),)\n", ("bucket",)),
+    ),
+)
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "provider@v1"
+    files = {
+        "go.mod": "module example.com/provider\n",
+        "provider/all.go": REGISTERED,
+        "services/bucket/bucket.go": "package bucket\n",
+        "services/bucket/bucket_test.go": "package bucket\n",
+        "services/bucket/testdata/x.json": "{}",
+        "services/queue/queue.go": "package queue\n",
+        "services/queue/inner/inner.go": "package inner\n",
+        "services/queue/texts.hcl": "",
+        "website/index.html": "",
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o444)  # as Go keeps them
+    return folder
+
+
+def test_other_services_are_left_out(module: Path) -> None:
+    copy = terraform_providers.prune(PROVIDER, module)
+    left = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert left == {"go.mod", "provider/all.go", "services/bucket/bucket.go", "services/queue/texts.hcl"}
+    assert "queue" not in (copy / "provider/all.go").read_text()
+    assert (
+        REGISTERED.replace('\t"example.com/provider/services/queue"\n', "").replace("\tqueue.Service(),\n", "")
+        == (copy / "provider/all.go").read_text()
+    )
+    assert terraform_providers.prune(PROVIDER, module) == copy
+
+
+def test_a_service_that_is_not_there_is_named(module: Path) -> None:
+    (registration,) = PROVIDER.registrations
+    wanted = dataclasses.replace(PROVIDER, registrations=(dataclasses.replace(registration, kept=("bucket", "topic")),))
+    with pytest.raises(UserError, match="does not name topic"):
+        terraform_providers.prune(wanted, module)
