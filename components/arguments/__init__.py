@@ -1,6 +1,20 @@
 """The typed arguments: one definition for stack configuration, Python callers, the JSON schema and component providers."""
 
-from .artifacts import ArtifactsArgs, S3Args, S3SecretArgs
+from .artifacts import ArtifactsArgs
+from .artifacts_cloud import AzureBlobArgs, AzureDomain, AzureSecretArgs, GcsArgs, GcsSecretArgs
+from .artifacts_minio import MinioArgs
+from .artifacts_s3 import AddressingStyle, OssArgs, OssSecretArgs, S3Args, S3SecretArgs
+from .artifacts_servers import (
+    FtpArgs,
+    FtpSecretArgs,
+    HdfsArgs,
+    NfsArgs,
+    SftpArgs,
+    SftpSecretArgs,
+    TicketCacheArgs,
+    UriArgs,
+    UriSecretArgs,
+)
 from .base import Input, Problem
 from .conversion import ConfigurationError, to_arguments
 from .database import (
@@ -24,17 +38,30 @@ from .volume import AccessMode, VolumeArgs
 
 __all__ = [
     "AccessMode",
+    "AddressingStyle",
     "ArtifactsArgs",
+    "AzureBlobArgs",
+    "AzureDomain",
+    "AzureSecretArgs",
     "ConfigurationError",
     "DatabaseArgs",
     "DatabaseSecretArgs",
     "DatabaseTlsArgs",
     "ExistingIdentityArgs",
+    "FtpArgs",
+    "FtpSecretArgs",
+    "GcsArgs",
+    "GcsSecretArgs",
+    "HdfsArgs",
     "IdentityArgs",
     "ImageArgs",
     "Input",
     "KeysArgs",
+    "MinioArgs",
     "MlflowDeploymentArgs",
+    "NfsArgs",
+    "OssArgs",
+    "OssSecretArgs",
     "PodArgs",
     "PostgresqlArgs",
     "PostgresqlDriver",
@@ -46,8 +73,13 @@ __all__ = [
     "ServerArgs",
     "ServiceArgs",
     "ServiceType",
+    "SftpArgs",
+    "SftpSecretArgs",
     "SqliteArgs",
+    "TicketCacheArgs",
     "TlsMode",
+    "UriArgs",
+    "UriSecretArgs",
     "VolumeArgs",
     "to_arguments",
 ]

@@ -21,6 +21,50 @@ def exactly_one(block: Any, among: Sequence[str], example: str) -> Iterator[Prob
         yield Problem((extra,), message, f"keep exactly one of: {spelled}")
 
 
+def one_at_most(block: Any, among: Sequence[str | tuple[str, ...]]) -> Iterator[Problem]:
+    """Alternatives, of which none or one may be given; those that belong together stand in a tuple."""
+    groups = [(names,) if isinstance(names, str) else names for names in among]
+    given = [name for names in groups for name in names if getattr(block, name) is not None]
+    first = next((names for names in groups if set(names) & set(given)), ())
+    for extra in (name for name in given if name not in first):
+        yield Problem(
+            (extra,),
+            f"is given as well as {to_camel(next(name for name in first if name in given))}; they exclude each other",
+            f"keep one of: {', '.join(to_camel(name) for names in groups for name in names[:1])}",
+        )
+
+
+def halves(block: Any, one: str, other: str) -> Iterator[Problem]:
+    """Two values that make sense together only."""
+    if (getattr(block, one) is None) != (getattr(block, other) is None):
+        absent = one if getattr(block, one) is None else other
+        yield Problem((absent,), "is required with the other half of the key pair", "give both halves, or neither")
+
+
+def relative_path(value: Any, path: str) -> Iterator[Problem]:
+    """A path inside a bucket or container."""
+    known = plain(value)
+    if isinstance(known, str) and known != known.strip("/"):
+        yield Problem((path,), f"{known!r} starts or ends with a slash", f"write {known.strip('/')!r}")
+    # What a URI would end at, or Kubernetes expand.
+    elif isinstance(known, str) and re.search(r"[?#$\s%]|//", known):
+        yield Problem((path,), f"{known!r} is not a path", "use no '?', '#', '$', '%', '//' or white space")
+
+
+def absolute_path(value: Any, path: str) -> Iterator[Problem]:
+    """A path from the root of a server or container."""
+    fix = "start it with '/', and use no '?', '#', '$', '%', '//' or white space"
+    yield from pattern(value, r"/|(/[^/?#$%\s]+)+/?", path, "an absolute path", fix)
+
+
+def certificate(value: Any, path: str) -> Iterator[Problem]:
+    """Certificates in PEM form."""
+    known = plain(value)
+    if isinstance(known, str) and "-----BEGIN CERTIFICATE-----" not in known:
+        fix = "paste the text from '-----BEGIN CERTIFICATE-----' on"
+        yield Problem((path,), "is not a PEM certificate", fix)
+
+
 def pattern(value: Any, regex: str, path: str, what: str, fix: str) -> Iterator[Problem]:
     """A known string must match the whole expression."""
     known = plain(value)
