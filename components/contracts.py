@@ -37,6 +37,23 @@ class Volume:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Files:
+    """Files that a client library reads, in a read-only directory of each server pod.
+
+    Attributes:
+        name: Name of the volume.
+        directory: Where it is mounted.
+        plain: Content by path below the directory.
+        secret: Secret content by path, or where to find it.
+    """
+
+    name: str
+    directory: str
+    plain: Mapping[str, Input[str]] = field(default_factory=dict)
+    secret: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkDestination:
     """What the pods must be able to reach."""
 
@@ -89,20 +106,27 @@ class ArtifactStore:
     """Where MLflow keeps artifacts.
 
     Attributes:
-        destination: URI of the store.
-        environment: Plain variables that the store's client library reads.
+        destination: URI of the store, or where to find it.
+        confidential: Whether the URI itself holds credentials.
+        environment: Plain variables that the store's client library reads. They, and the URI, may refer to secret ones as
+            `$(NAME)`, which Kubernetes expands in the container's environment only.
         secret_environment: Secret ones.
+        files: Files that it reads.
         volumes: Claims that the store lives on.
         network: What a network policy must leave open.
-        presigned: Whether the server may hand out presigned URLs to clients.
+        presigned: Whether the server may hand out presigned URLs to clients; None where there are no such URLs.
+        ready: What must have happened before a server can use it.
     """
 
-    destination: Input[str]
+    destination: Input[str] | SecretKey
+    confidential: bool = False
     environment: Mapping[str, Input[str]] = field(default_factory=dict)
     secret_environment: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    files: Sequence[Files] = ()
     volumes: Sequence[Volume] = ()
     network: NetworkDestination | None = None
-    presigned: bool = False
+    presigned: bool | None = None
+    ready: Sequence[pulumi.Resource] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

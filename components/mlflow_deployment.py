@@ -10,8 +10,11 @@ from .contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
 from .existing import database as existing_database
 from .existing import identity as existing_identity
+from .existing.nfs import nfs
+from .existing.oss import oss
 from .in_cluster import artifacts as in_cluster_artifacts
 from .in_cluster import database as in_cluster_database
+from .in_cluster.minio import minio
 from .kubernetes.access import service, tracking_uri
 from .kubernetes.backend_store import backend_store
 from .kubernetes.keys import keys
@@ -52,9 +55,10 @@ class MlflowDeployment(pulumi.ComponentResource):
         scope = Scope(name=name, namespace=_namespace(self, name, args), args=args, identity=identity, parent=self)
         scope = dataclasses.replace(scope, environment=own_environment(scope))
         store = backend_store(scope, _database(scope))
-        data = stores(scope, store, _artifacts(scope))
+        artifacts = _artifacts(scope)
+        data = stores(scope, store, artifacts)
         account = service_account(scope)
-        before: list[pulumi.Resource] = [account]
+        before: list[pulumi.Resource] = [account, *artifacts.ready]
         if not store.in_pod:
             before.append(migration_job(scope, store, account))
         server = deployment(scope, data, keys(scope, account), before)
@@ -109,5 +113,23 @@ def _artifacts(scope: Scope) -> ArtifactStore:
     choice = scope.args.artifacts
     if choice.volume is not None:
         return in_cluster_artifacts.volume(scope, choice.volume)
-    assert choice.s3 is not None, "arguments hold exactly one choice"
-    return existing_artifacts.s3(choice.s3)
+    if choice.minio is not None:
+        return minio(scope, choice.minio)
+    if choice.nfs is not None:
+        return nfs(scope, choice.nfs)
+    if choice.oss is not None:
+        return oss(choice.oss)
+    if choice.s3 is not None:
+        return existing_artifacts.s3(choice.s3)
+    if choice.gcs is not None:
+        return existing_artifacts.gcs(choice.gcs)
+    if choice.azure_blob is not None:
+        return existing_artifacts.azure_blob(choice.azure_blob)
+    if choice.ftp is not None:
+        return existing_artifacts.ftp(choice.ftp)
+    if choice.sftp is not None:
+        return existing_artifacts.sftp(choice.sftp)
+    if choice.hdfs is not None:
+        return existing_artifacts.hdfs(choice.hdfs)
+    assert choice.uri is not None, "arguments hold exactly one choice"
+    return existing_artifacts.uri(choice.uri)

@@ -53,11 +53,119 @@ _S3 = st.tuples(
         prefix=st.sampled_from(["", "a", "a/b"]),
         region=NAMES,
         endpointUrl=NAMES.map("http://{}:9000".format),
-        ignoreTls=st.booleans(),
+        addressingStyle=st.sampled_from(["auto", "path", "virtual"]),
+        caCertificate=st.just(CERTIFICATE),
+        expectedBucketOwner=st.just("0" * 12),
         uploadExtraArgs=st.dictionaries(WORDS, TEXTS, max_size=1),
         presigned=st.booleans(),
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
+_BUCKETS = st.from_regex(r"[a-z][a-z0-9]{2,20}", fullmatch=True).filter(lambda name: "goog" not in name)
+_PATHS = st.sampled_from(["", "a", "a/b"])
+_DIRECTORIES = st.sampled_from(["/", "/srv", "/srv/a-b/"])
+
+
+def _secret(**keys: Any) -> st.SearchStrategy[Any]:
+    return block({"name": NAMES, **keys})
+
+
+def _credentials(*choices: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """One of several sets of keys, where an empty one stands for none."""
+    return st.sampled_from(range(len(choices))).flatmap(lambda chosen: st.fixed_dictionaries(choices[chosen]))
+
+
+def _with(credentials: st.SearchStrategy[Any], rest: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.tuples(credentials, rest).map(lambda parts: {**parts[0], **parts[1]})
+
+
+KEY_FILES = SECRETS.map('{{"type": "service_account", "private_key_id": "{}"}}'.format)
+STORES: dict[str, st.SearchStrategy[Any]] = {
+    "minio": block(
+        bucket=_BUCKETS,
+        volume=_volume("ReadWriteOnce"),
+        image=NAMES.map("registry.example.com:5000/{}:1".format),
+        password=SECRETS,
+        memoryLimit=st.just("2Gi"),
+    ),
+    "gcs": st.one_of(
+        block({"bucket": _BUCKETS}, prefix=_PATHS, project=NAMES),
+        _with(
+            _credentials({"keyFile": KEY_FILES}, {"existingSecret": _secret(key=WORDS)}),
+            block(
+                {"bucket": _BUCKETS},
+                transferTimeoutSeconds=st.sampled_from([-1, 1, 600]),
+                uploadChunkMb=st.integers(1, 1024),
+                downloadChunkMb=st.integers(1, 1024),
+                presigned=st.booleans(),
+            ),
+        ),
+    ),
+    "azureBlob": _with(
+        _credentials(
+            {},
+            {"accessKey": SECRETS},
+            {"connectionString": SECRETS.map("AccountKey={}".format)},
+            {"existingSecret": _secret(accessKeyKey=WORDS)},
+            {"existingSecret": _secret(connectionStringKey=WORDS)},
+        ),
+        block(
+            {"account": _BUCKETS, "container": _BUCKETS},
+            prefix=_PATHS,
+            domain=st.sampled_from(["blob.core.windows.net", "blob.core.chinacloudapi.cn"]),
+            presigned=st.booleans(),
+        ),
+    ),
+    "oss": _with(
+        _credentials(
+            {},
+            {"accessKeyId": SECRETS, "accessKeySecret": SECRETS},
+            {"existingSecret": _secret(accessKeyIdKey=WORDS, accessKeySecretKey=WORDS)},
+        ),
+        block({"bucket": _BUCKETS, "endpoint": NAMES.map("{}.aliyuncs.com".format)}, prefix=_PATHS),
+    ),
+    "ftp": _with(
+        _credentials(
+            {},
+            {"username": NAMES, "password": SECRETS},
+            {"username": NAMES, "existingSecret": _secret(passwordKey=WORDS)},
+        ),
+        block({"host": NAMES}, port=st.integers(1, 65_535), path=_DIRECTORIES),
+    ),
+    "sftp": _with(
+        _credentials(
+            {"password": SECRETS.map(lambda t: "".join(c for c in t if c not in "/?#[]"))},
+            {"privateKey": SECRETS.map("-----BEGIN RSA PRIVATE KEY-----\n{}".format)},
+            {"existingSecret": _secret(passwordKey=WORDS)},
+            {"existingSecret": _secret(privateKeyKey=WORDS)},
+        ),
+        block(
+            {"host": st.just("sftp"), "username": NAMES, "knownHosts": st.just("sftp ssh-ed25519 AAAA")},
+            port=st.integers(1, 65_535),
+            path=_DIRECTORIES,
+        ),
+    ),
+    "nfs": block({"server": NAMES, "path": _DIRECTORIES}, sizeGb=st.integers(1, 100)),
+    "hdfs": block(
+        {"host": NAMES},
+        port=st.integers(1, 65_535),
+        path=_DIRECTORIES,
+        user=NAMES,
+        ticketCache=st.one_of(block({"existingSecret": NAMES}, key=WORDS), block({"path": _DIRECTORIES})),
+        kerberosConfiguration=TEXTS,
+        extraConfiguration=st.dictionaries(NAMES, NAMES, max_size=2),
+    ),
+    "uri": _with(
+        _credentials({"uri": SECRETS.map("b2://{}".format)}, {"existingSecret": _secret(key=WORDS)}),
+        block(
+            env=st.dictionaries(_VARIABLES, WORDS, max_size=2),
+            secretEnv=st.dictionaries(_VARIABLES.map("Z{}".format), SECRETS),
+        ),
+    ),
+}
+"""Artifact stores besides volumes and S3."""
+DIRECT = ("gcs", "azureBlob", "oss", "hdfs")
+"""Those that clients may reach by themselves."""
+
 _SERVER = {
     "workers": st.integers(1, 4),
     "port": st.integers(1024, 65_535),
@@ -106,14 +214,15 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         block({"postgresql": _POSTGRESQL}) if shared else block({"sqlite": block(volume=_volume("ReadWriteOnce"))})
     )
     volume = _volume(*(["ReadWriteMany"] if shared else ["ReadWriteOnce", "ReadWriteOncePod"]))
-    artifacts = draw(st.one_of(block({"volume": volume}), block({"s3": _S3}, proxied=st.booleans())))
+    others = [
+        block({name: store}, **({"proxied": st.booleans()} if name in DIRECT else {})) for name, store in STORES.items()
+    ]
+    artifacts = draw(st.one_of(block({"volume": volume}), block({"s3": _S3}, proxied=st.booleans()), *others))
     server = draw(block({"replicas": st.integers(0, 3 if shared else 1)}, **_SERVER))
-    return {
-        "database": database,
-        "artifacts": artifacts,
-        "server": server,
-        **draw(st.fixed_dictionaries({}, optional=_REST)),
-    }
+    rest = draw(st.fixed_dictionaries({}, optional=_REST))
+    if "hdfs" in artifacts:
+        rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
+    return {"database": database, "artifacts": artifacts, "server": server, **rest}
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

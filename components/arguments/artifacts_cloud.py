@@ -132,7 +132,9 @@ class AzureBlobArgs(Block):
         # https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/resource-name-rules#microsoftstorage
         account = plain(self.account)
         if isinstance(account, str) and re.search(r"[./]", account):
-            yield Problem(("account",), f"{account!r} is a host or URL", f"give the account alone: {_account(account)!r}")
+            yield Problem(
+                ("account",), f"{account!r} is a host or URL", f"give the account alone: {_account(account)!r}"
+            )
         else:
             fix = "use 3 to 24 lower-case letters and digits"
             yield from pattern(self.account, r"[a-z0-9]{3,24}", "account", "a storage account", fix)
@@ -146,10 +148,10 @@ class AzureBlobArgs(Block):
         yield from relative_path(self.prefix, "prefix")
         yield from one_at_most(self, ("access_key", "connection_string", "existing_secret"))
         connection = plain(self.connection_string)
-        if isinstance(connection, str) and not re.search(r"(^|;)\s*(Account|Shared|BlobEndpoint|UseDev)\w*=", connection):
-            yield Problem(
-                ("connection_string",), "is not a connection string", "write `AccountName=…;AccountKey=…;…`"
-            )
+        if isinstance(connection, str) and not re.search(
+            r"(^|;)\s*(Account|Shared|BlobEndpoint|UseDev)\w*=", connection
+        ):
+            yield Problem(("connection_string",), "is not a connection string", "write `AccountName=…;AccountKey=…;…`")
 
 
 def _account(host: str) -> str:

@@ -36,7 +36,9 @@ class MinioArgs(Block):
             "use 3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
         )
         fix = "write it as host/path:tag, or with @sha256:…"
-        yield from pattern(self.image, r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?", "image", "an image", fix)
+        yield from pattern(
+            self.image, r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?", "image", "an image", fix
+        )
         known = plain(self.password)
         if isinstance(known, str) and len(known) < 8:
             yield Problem(("password",), f"has {len(known)} characters", "use 8 or more")

@@ -79,7 +79,9 @@ class S3Args(Block):
         )
         yield from certificate(self.ca_certificate, "ca_certificate")
         if self.ca_certificate is not None and self.ignore_tls:
-            yield Problem(("ignore_tls",), "is given as well as caCertificate", "remove ignoreTls: the certificate is known")
+            yield Problem(
+                ("ignore_tls",), "is given as well as caCertificate", "remove ignoreTls: the certificate is known"
+            )
         yield from pattern(
             self.expected_bucket_owner, r"\d{12}", "expected_bucket_owner", "an AWS account", "write its 12 digits"
         )
@@ -103,7 +105,9 @@ def _bucket(value: Input[str]) -> Iterable[Problem]:
     if isinstance(bucket, str) and re.match(r"xn--|sthree-|amzn-s3-demo-", bucket):
         yield Problem(("bucket",), f"{bucket!r} starts with what AWS keeps for itself", "give the name of your bucket")
     if isinstance(bucket, str) and re.search(r"(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$", bucket):
-        yield Problem(("bucket",), f"{bucket!r} ends with what AWS keeps for itself", "give the name of a general bucket")
+        yield Problem(
+            ("bucket",), f"{bucket!r} ends with what AWS keeps for itself", "give the name of a general bucket"
+        )
 
 
 @block

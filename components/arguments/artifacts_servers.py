@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .base import Block, Input, Problem, block, plain, secret
 from .checks import absolute_path, between, exactly_one, host_name, kubernetes_name, one_at_most, pattern, secret_key
-from .environment import variables
+from .environment import ARTIFACT_VARIABLES, OWN_VARIABLES, variables
 
 
 @block
@@ -246,7 +246,8 @@ class UriArgs(Block):
 
     def problems(self) -> Iterable[Problem]:
         yield from exactly_one(self, ("uri", "existing_secret"), "`uri: s3://bucket/path`")
-        yield from variables(self.env, self.secret_env or {})
+        own = {name: use for name, use in OWN_VARIABLES.items() if name not in ARTIFACT_VARIABLES}
+        yield from variables(self.env, self.secret_env or {}, own)
         uri = plain(self.uri)
         if not isinstance(uri, str):
             return

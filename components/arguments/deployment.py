@@ -65,6 +65,7 @@ class MlflowDeploymentArgs(Block):
         yield from between(self.migration_timeout_seconds, 1, 86_400, "migration_timeout_seconds", "seconds")
         yield from self._replicas()
         yield from self._image()
+        yield from self._hadoop()
         yield from self._connections()
         yield from self._memory()
         connect = self.database.connect_timeout_seconds
@@ -118,8 +119,19 @@ class MlflowDeploymentArgs(Block):
                 f"use '{tag}-full'",
             )
 
+    def _hadoop(self) -> Iterable[Problem]:
+        if self.artifacts.hdfs is not None and plain(self.image.repository) == "ghcr.io/mlflow/mlflow":
+            yield Problem(
+                ("image", "repository"),
+                "the official images hold neither Java nor a Hadoop client, which artifacts.hdfs needs",
+                "name an image of your own that starts from one of them and adds both: docs/artifacts.md",
+            )
+
     def _needs_full_image(self) -> bool:
-        return self.database.postgresql is not None or self.artifacts.s3 is not None
+        clients = ("s3", "minio", "gcs", "azure_blob", "oss", "sftp", "uri")
+        return self.database.postgresql is not None or any(
+            getattr(self.artifacts, name) is not None for name in clients
+        )
 
     def _connections(self) -> Iterable[Problem]:
         external = self.database.postgresql

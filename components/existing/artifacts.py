@@ -1,47 +1,71 @@
 """Artifact stores that exist already."""
 
 import json
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pulumi
 
-from ..arguments import Input, S3Args
-from ..contracts import ArtifactStore, NetworkDestination, SecretKey, SecretValue
+from ..arguments import (
+    AddressingStyle,
+    AzureBlobArgs,
+    FtpArgs,
+    GcsArgs,
+    HdfsArgs,
+    Input,
+    S3Args,
+    SftpArgs,
+    UriArgs,
+)
+from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue
+
+FILES = "/etc/mlflow/artifacts"
+"""Directory of certificates, keys and configuration files."""
+
+_ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - the clouds' stores have no fixed addresses
+_MIB = 1024**2
 
 
 def s3(args: S3Args) -> ArtifactStore:
     """A bucket on S3 or on an S3-compatible endpoint."""
-    own_endpoint = args.endpoint_url is not None
     environment: dict[str, Input[str]] = {}
+    plain: dict[str, Input[str]] = {}
     if args.region is not None:
         environment["AWS_DEFAULT_REGION"] = args.region
     if args.endpoint_url is not None:
-        environment["MLFLOW_S3_ENDPOINT_URL"] = args.endpoint_url
-        # boto3 adds checksums that many S3-compatible services do not know, unless asked for only where required:
-        # https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
-        environment["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
-        environment["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
+        environment |= compatible(args.endpoint_url)
+    if args.addressing_style is not AddressingStyle.AUTO:
+        environment["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = args.addressing_style.value
+    if args.ca_certificate is not None:
+        environment["AWS_CA_BUNDLE"] = f"{FILES}/ca.pem"
+        plain["ca.pem"] = args.ca_certificate
     if args.ignore_tls:
         environment["MLFLOW_S3_IGNORE_TLS"] = "true"
     if args.upload_extra_args:
         environment["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] = json.dumps(args.upload_extra_args, sort_keys=True)
+    if args.expected_bucket_owner is not None:
+        environment["MLFLOW_S3_EXPECTED_BUCKET_OWNER"] = args.expected_bucket_owner
     return ArtifactStore(
-        destination=pulumi.Output.all(args.bucket, args.prefix).apply(
-            lambda parts: f"s3://{'/'.join(filter(None, parts))}"
-        ),
+        destination=under("s3://", args.bucket, args.prefix),
         environment=environment,
-        secret_environment=_credentials(args),
-        network=NetworkDestination(
-            host=pulumi.Output.from_input(args.endpoint_url).apply(_host),
-            port=pulumi.Output.from_input(args.endpoint_url).apply(_port),
-        )
-        if own_endpoint
-        else NetworkDestination(host="0.0.0.0", port=443),  # noqa: S104 - S3 has no fixed addresses
-        presigned=not own_endpoint if args.presigned is None else args.presigned,
+        secret_environment=_s3_keys(args),
+        files=_files(plain),
+        network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url),
+        presigned=args.endpoint_url is None if args.presigned is None else args.presigned,
     )
 
 
-def _credentials(args: S3Args) -> dict[str, SecretValue]:
+def compatible(endpoint_url: Input[str]) -> dict[str, Input[str]]:
+    """Variables for a service that speaks S3 but is not Amazon's."""
+    return {
+        "MLFLOW_S3_ENDPOINT_URL": endpoint_url,
+        # boto3 adds checksums that many S3-compatible services do not know, unless asked for only where required:
+        # https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+    }
+
+
+def _s3_keys(args: S3Args) -> dict[str, SecretValue]:
     secret = args.existing_secret
     if secret is not None:
         return {
@@ -56,10 +80,168 @@ def _credentials(args: S3Args) -> dict[str, SecretValue]:
     }
 
 
-def _host(url: str | None) -> str:
-    return urlsplit(url or "").hostname or ""
+def gcs(args: GcsArgs) -> ArtifactStore:
+    """A bucket on Google Cloud Storage."""
+    environment: dict[str, Input[str]] = {}
+    if args.project is not None:
+        environment["GOOGLE_CLOUD_PROJECT"] = args.project
+    if args.transfer_timeout_seconds is not None:
+        environment["MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT"] = str(args.transfer_timeout_seconds)
+    if args.upload_chunk_mb is not None:
+        environment["MLFLOW_GCS_UPLOAD_CHUNK_SIZE"] = str(args.upload_chunk_mb * _MIB)
+    if args.download_chunk_mb is not None:
+        environment["MLFLOW_GCS_DOWNLOAD_CHUNK_SIZE"] = str(args.download_chunk_mb * _MIB)
+    key = _secret_value(args.key_file, args.existing_secret and (args.existing_secret.name, args.existing_secret.key))
+    if key is not None:
+        environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{FILES}/keyfile.json"
+    return ArtifactStore(
+        destination=under("gs://", args.bucket, args.prefix),
+        environment=environment,
+        files=_files({}, {"keyfile.json": key} if key is not None else {}),
+        network=_ANYWHERE,
+        presigned=args.presigned,
+    )
 
 
-def _port(url: str | None) -> int:
-    parts = urlsplit(url or "")
+def azure_blob(args: AzureBlobArgs) -> ArtifactStore:
+    """A container of an Azure storage account."""
+    secret = args.existing_secret
+    # MLflow takes the first of the two that is set, and the pod's identity where neither is.
+    keys = {
+        "AZURE_STORAGE_CONNECTION_STRING": (args.connection_string, secret and secret.connection_string_key),
+        "AZURE_STORAGE_ACCESS_KEY": (args.access_key, secret and secret.access_key_key),
+    }
+    found = {
+        variable: _secret_value(given, (secret.name, key) if secret is not None and key else None)
+        for variable, (given, key) in keys.items()
+    }
+    host = pulumi.Output.concat(args.container, "@", args.account, ".", args.domain.value)
+    return ArtifactStore(
+        destination=under("wasbs://", host, args.prefix),
+        secret_environment={variable: value for variable, value in found.items() if value is not None},
+        network=_ANYWHERE,
+        presigned=args.presigned,
+    )
+
+
+def ftp(args: FtpArgs) -> ArtifactStore:
+    """A directory on an FTP server."""
+    secret = args.existing_secret
+    given = (
+        None if args.password is None else pulumi.Output.from_input(args.password).apply(lambda p: quote(p, safe=""))
+    )
+    password = _secret_value(given, secret and (secret.name, secret.password_key))
+    return _on_server("ftp", args, password)
+
+
+def sftp(args: SftpArgs) -> ArtifactStore:
+    """A directory on an SFTP server. pysftp finds key and known hosts where OpenSSH has them."""
+    secret = args.existing_secret
+    password = _secret_value(
+        args.password, (secret.name, secret.password_key) if secret and secret.password_key else None
+    )
+    key = _secret_value(
+        args.private_key, (secret.name, secret.private_key_key) if secret and secret.private_key_key else None
+    )
+    files = Files(
+        name="ssh",
+        directory="/tmp/.ssh",  # noqa: S108 - the home directory is the pod's own volume
+        plain={"known_hosts": args.known_hosts},
+        secret={} if key is None else {"id_rsa": key},
+    )
+    return _on_server("sftp", args, password, [files])
+
+
+def _on_server(
+    scheme: str, args: FtpArgs | SftpArgs, password: SecretValue | None, files: list[Files] | None = None
+) -> ArtifactStore:
+    variable = "ARTIFACTS_PASSWORD"
+
+    def uri(parts: list[str | int | None]) -> str:
+        username, host, port, path = parts
+        login = f"{username}:$({variable})@" if password is not None else f"{username}@" if username else ""
+        return f"{scheme}://{login}{f'[{host}]' if ':' in str(host) else host}:{port}/{str(path).strip('/')}"
+
+    return ArtifactStore(
+        destination=pulumi.Output.all(args.username, args.host, args.port, args.path).apply(uri),
+        secret_environment={} if password is None else {variable: password},
+        files=files or [],
+        network=NetworkDestination(host=args.host, port=args.port),
+    )
+
+
+def hdfs(args: HdfsArgs) -> ArtifactStore:
+    """A directory on HDFS."""
+    environment: dict[str, Input[str]] = {}
+    plain: dict[str, Input[str]] = {}
+    secret: dict[str, SecretValue] = {}
+    if args.user is not None:
+        environment["MLFLOW_KERBEROS_USER"] = args.user
+    cache = args.ticket_cache
+    if cache is not None and cache.existing_secret is not None:
+        secret["krb5cc"] = SecretKey(name=cache.existing_secret, key=cache.key)
+        environment["MLFLOW_KERBEROS_TICKET_CACHE"] = f"{FILES}/krb5cc"
+    elif cache is not None and cache.path is not None:
+        environment["MLFLOW_KERBEROS_TICKET_CACHE"] = cache.path
+    if args.kerberos_configuration is not None:
+        plain["krb5.conf"] = args.kerberos_configuration
+        environment["KRB5_CONFIG"] = f"{FILES}/krb5.conf"
+    if args.extra_configuration:
+        settings = sorted(args.extra_configuration.items())
+        environment["MLFLOW_PYARROW_EXTRA_CONF"] = ",".join(f"{key}={value}" for key, value in settings)
+    host = pulumi.Output.all(args.host, args.port).apply(
+        lambda parts: f"{parts[0] or ''}{f':{parts[1]}' if parts[1] else ''}"
+    )
+    return ArtifactStore(
+        destination=pulumi.Output.concat("hdfs://", host, args.path),
+        environment=environment,
+        files=_files(plain, secret),
+        network=None if args.host is None else NetworkDestination(host=args.host, port=args.port or 8020),
+    )
+
+
+def uri(args: UriArgs) -> ArtifactStore:
+    """Any other store."""
+    secret = args.existing_secret
+    given = SecretKey(name=secret.name, key=secret.key) if secret is not None else args.uri
+    assert given is not None, "arguments hold exactly one choice"
+    return ArtifactStore(
+        destination=given,
+        confidential=True,
+        environment=args.env,
+        secret_environment={name: pulumi.Output.secret(value) for name, value in (args.secret_env or {}).items()},
+        presigned=args.presigned,
+    )
+
+
+def under(scheme: str, root: Input[str], prefix: Input[str]) -> pulumi.Output[str]:
+    """The URI of a path in a bucket."""
+    return pulumi.Output.all(root, prefix).apply(lambda parts: scheme + "/".join(filter(None, parts)))
+
+
+def _secret_value(given: Input[str] | None, existing: tuple[Input[str], str] | None) -> SecretValue | None:
+    """The value that is given, or where to find it."""
+    if existing:
+        return SecretKey(name=existing[0], key=existing[1])
+    return None if given is None else pulumi.Output.secret(given)
+
+
+def _files(plain: dict[str, Input[str]], secret: dict[str, SecretValue] | None = None) -> list[Files]:
+    if not plain and not secret:
+        return []
+    return [Files(name="artifacts-files", directory=FILES, plain=plain, secret=secret or {})]
+
+
+def endpoint(url: Input[str]) -> NetworkDestination:
+    """What a network policy must leave open for a URL."""
+    known = pulumi.Output.from_input(url)
+    return NetworkDestination(host=known.apply(_host), port=known.apply(_port))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
     return parts.port or (80 if parts.scheme == "http" else 443)

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import pulumi
 import pulumi_kubernetes as k8s
 
-from ..contracts import ArtifactStore
+from ..contracts import ArtifactStore, Files, SecretKey
 from .backend_store import BackendStore
+from .files import file_mount, file_volume
 from .objects import (
     HOME,
     Scope,
@@ -52,23 +55,56 @@ class Stores:
 def stores(scope: Scope, backend: BackendStore, artifacts: ArtifactStore) -> Stores:
     """Join the two; makes a Secret for the credentials of the artifact store where there are any."""
     claims = [*backend.volumes, *artifacts.volumes]
-    presigned = "true" if artifacts.presigned else "false"
-    plain = {
-        **artifacts.environment,
-        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": presigned,
-        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": presigned,
-    }
-    if scope.args.artifacts.proxied:
-        plain["MLFLOW_ARTIFACTS_DESTINATION"] = artifacts.destination
+    files = [*artifacts.files, *([PROXIED_STORES] if artifacts.presigned is False else [])]
+    plain, secret = dict(artifacts.environment), dict(artifacts.secret_environment)
+    if artifacts.presigned is False:
+        plain["PYTHONPATH"] = PROXIED_STORES.directory
+    args = scope.args.artifacts
+    variable = "MLFLOW_ARTIFACTS_DESTINATION" if args.proxied else "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+    if isinstance(artifacts.destination, SecretKey):
+        secret[variable] = artifacts.destination
+    elif artifacts.confidential:
+        secret[variable] = pulumi.Output.secret(artifacts.destination)
     else:
+        plain[variable] = artifacts.destination
+    if not args.proxied:
         plain["MLFLOW_SERVE_ARTIFACTS"] = "false"
-        plain["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = artifacts.destination
-    secret = secret_environment(scope, f"{scope.name}-artifacts", "artifacts", artifacts.secret_environment)
+    if args.default_root is not None:
+        secret.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)
+        plain["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = args.default_root
     return Stores(
         scope=scope,
         backend=backend,
-        artifacts=[*plain_environment(plain), *secret],
-        pod_volumes=[*backend.pod_volumes, *claim_volumes(claims)],
-        mounts=[*backend.mounts, *claim_mounts(claims)],
+        # Secrets first, since Kubernetes expands references to earlier variables only.
+        artifacts=[
+            *secret_environment(scope, f"{scope.name}-artifacts", "artifacts", secret),
+            *plain_environment(plain),
+        ],
+        pod_volumes=[
+            *backend.pod_volumes,
+            *claim_volumes(claims),
+            *(file_volume(scope, "artifacts", each) for each in files),
+        ],
+        mounts=[*backend.mounts, *claim_mounts(claims), *map(file_mount, files)],
         exclusive=backend.in_pod or any(not volume.shared for volume in claims),
     )
+
+
+def _plugin(script: Path) -> Files:
+    """A module with its entry points, as an installed package has them."""
+    module = script.stem
+    points = {"s3": "S3", "gs": "Gcs", "wasbs": "AzureBlob"}
+    lines = ["[mlflow.artifact_repository]", *(f"{scheme} = {module}:{kind}" for scheme, kind in points.items()), ""]
+    return Files(
+        name="proxied-stores",
+        directory="/etc/mlflow/plugins",
+        plain={
+            script.name: script.read_text(encoding="utf-8"),
+            f"{module}-1.dist-info/entry_points.txt": "\n".join(lines),
+            f"{module}-1.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n",
+        },
+    )
+
+
+PROXIED_STORES = _plugin(Path(__file__).with_name("proxied_stores.py"))
+"""What keeps MLflow from handing out presigned URLs."""

@@ -102,12 +102,13 @@ def pods_have_a_read_only_root_and_no_token(graph: Graph, _: Any) -> None:
 
 
 def only_server_pods_match_the_service(graph: Graph, _: Any) -> None:
-    selector = graph.one("core/v1:Service").spec["selector"]
+    service = graph.named(f"{component(graph).name}-service")
+    selector = service.spec["selector"]
     server = graph.one(SERVER)
     assert selector and selector == server.spec["selector"]["matchLabels"]
     matching = [r for r, pod in graph.pods() if selector.items() <= pod["metadata"]["labels"].items()]
     assert matching == [server]
-    (port,) = graph.one("core/v1:Service").spec["ports"]
+    (port,) = service.spec["ports"]
     assert port["targetPort"] in [p["name"] for p in server_container(graph)["ports"]]
 
 
@@ -122,7 +123,9 @@ def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]
     """Each reference of a pod is to something that this program makes before it, or that the configuration names."""
     made = {f"{r.name}-1a2b3c4d": r for r in [*graph.of("Secret"), *graph.of("ConfigMap"), *graph.of(CLAIM)]}
     given = {
-        str(value) for path, value in values(configuration) if re.search(r"existingClaim$|existingSecret\.name$", path)
+        str(value)
+        for path, value in values(configuration)
+        if re.search(r"existingClaim$|existingSecret(\.name)?$", path)
     }
     for owner, pod in graph.pods():
         for name, key in _references(pod["spec"]):
@@ -146,6 +149,9 @@ def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
             yield volume["configMap"]["name"], None
         if "persistentVolumeClaim" in volume:
             yield volume["persistentVolumeClaim"]["claimName"], None
+        for source in volume.get("projected", {}).get("sources", []):
+            for reference in source.values():
+                yield from ((reference["name"], item["key"]) for item in reference["items"])
 
 
 def volumes_and_mounts_fit(graph: Graph, _: Any) -> None:
@@ -188,7 +194,7 @@ def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) ->
 
 
 def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    keys = [r for r in graph.of("RandomPassword") if "flask" not in r.name]
+    keys = [r for r in graph.of("RandomPassword") if not re.search("flask|minio", r.name)]
     data = [*graph.of(CLAIM), *graph.of("core/v1:Namespace"), *keys]
     expected = {r.name for r in data} if to_arguments(configuration).deletion_protection else set()
     assert {r.name for r in graph if r.protect} == expected
@@ -198,10 +204,10 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
     server = graph.one(SERVER)
     assert graph.one("core/v1:ServiceAccount").urn in server.depends_on
     if "sqlite" in configuration["database"]:
-        assert graph.of(JOB) == []
+        assert [r.name for r in graph.of(JOB) if r.name.endswith("-migration")] == []
         (migration,) = server.pod["spec"]["initContainers"]
     else:
-        job = graph.one(JOB)
+        job = graph.named(f"{component(graph).name}-migration", JOB)
         assert job.urn in server.depends_on
         assert job.spec["backoffLimit"] == 0 and job.pod["spec"]["restartPolicy"] == "Never"
         assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
@@ -215,15 +221,17 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
     image = to_arguments(configuration).image
     digest = f"@{image.digest}" if image.digest else ""
     expected = (f"{image.repository}:{image.tag}{digest}", image.pull_policy.value)
+    minio = to_arguments(configuration).artifacts.minio
+    companions = {(minio.image, image.pull_policy.value)} if minio else set()
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in containers(pod["spec"])}
-    assert found == {expected}
+    assert found == {expected, *companions}
     for _, pod in graph.pods():
         assert [secret["name"] for secret in pod["spec"].get("imagePullSecrets", [])] == image.pull_secrets
 
 
 def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mapping[str, Any]) -> None:
     arguments = to_arguments(configuration)
-    objects = [r for r in kubernetes(graph) if not r.type.endswith(":Namespace")]
+    objects = [r for r in kubernetes(graph) if not r.type.endswith((":Namespace", ":PersistentVolume"))]
     assert objects
     for registration in objects:
         assert registration.metadata["namespace"] == arguments.namespace, registration.name

@@ -78,9 +78,9 @@ class Graph(list[Registration]):
         (found,) = self.of(kind)
         return found
 
-    def named(self, name: str) -> Registration:
-        """The resource with this logical name."""
-        (found,) = [r for r in self if r.name == name]
+    def named(self, name: str, kind: str = "") -> Registration:
+        """The resource with this logical name, of a type that ends so where several have it."""
+        (found,) = [r for r in self if r.name == name and r.type.endswith(kind)]
         return found
 
     def pods(self) -> Iterator[tuple[Registration, Mapping[str, Any]]]:

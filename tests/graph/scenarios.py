@@ -47,6 +47,21 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "labels": {"team": "a"},
         },
     ),
+    "minio": with_changes(DEV, {"artifacts": {"minio": {}}}),
+    "keys-in-files": with_changes(
+        PRODUCTION,
+        {
+            "artifacts": {
+                "sftp": {
+                    "host": "files.example.com",
+                    "username": "mlflow",
+                    "knownHosts": "files.example.com ssh-ed25519 AAAA",
+                    "privateKey": "-----BEGIN RSA PRIVATE KEY-----\ncanary-private-key",
+                }
+            }
+        },
+    ),
+    "nfs": with_changes(PRODUCTION, {"artifacts": {"nfs": {"server": "nfs.example.com", "path": "/exports/mlflow"}}}),
     "shared-volume": with_changes(
         PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}
     ),

@@ -182,8 +182,8 @@ def test_image_reaches_server_and_migration(configuration, image, reference) -> 
         ("postgresql-s3", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2://", "PGSSLMODE": "require", "MLFLOW_ARTIFACTS_DESTINATION": "s3://models"}),
         ("shared-volume", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg://"}),
         ("verified-database-direct-artifacts", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/mlflow/database/ca.pem", "MLFLOW_SERVE_ARTIFACTS": "false", "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://models"}),
-        ("cloud-identity", {"AWS_DEFAULT_REGION": "eu-central-1", "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true"}),
-        ("own-keys", {"MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}),
+        ("cloud-identity", {"AWS_DEFAULT_REGION": "eu-central-1"}),
+        ("own-keys", {"PYTHONPATH": "/etc/mlflow/plugins", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}),
     ],
 )  # fmt: skip
 def test_server_is_told_where_its_stores_are(scenario: str, expected: dict[str, str]) -> None:

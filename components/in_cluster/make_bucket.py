@@ -1,0 +1,31 @@
+"""Makes the bucket in a fresh MinIO. Runs inside the MLflow image, with the keys and the endpoint in its environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+def main(bucket: str, seconds: int = 120) -> int:
+    store = boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"], region_name="us-east-1")
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            names = [found["Name"] for found in store.list_buckets()["Buckets"]]
+            if bucket not in names:
+                store.create_bucket(Bucket=bucket)
+            print(f"bucket {bucket} {'was there' if bucket in names else 'made'}")
+            return 0
+        except (BotoCoreError, ClientError) as error:
+            if time.monotonic() > until:
+                print(f"MinIO does not make the bucket {bucket}: {error}", file=sys.stderr)
+                return 1
+            time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
