@@ -25,7 +25,11 @@ def test_mlflow_takes_the_plugin_for_the_scheme_and_signs_nothing(plugged: bool,
         file = tmp_path / path
         file.parent.mkdir(exist_ok=True)
         file.write_text(str(content))
-    env = {**os.environ, "AWS_DEFAULT_REGION": "x", **({"PYTHONPATH": str(tmp_path)} if plugged else {"PYTHONPATH": ""})}
+    env = {
+        **os.environ,
+        "AWS_DEFAULT_REGION": "x",
+        **({"PYTHONPATH": str(tmp_path)} if plugged else {"PYTHONPATH": ""}),
+    }
     command = [sys.executable, "-c", PROGRAM, "s3://models/prod"]
-    output = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split()
+    output = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd="/").stdout.split()
     assert output == (["proxied_stores", "False"] if plugged else ["mlflow.store.artifact.s3_artifact_repo", "True"])

@@ -19,14 +19,19 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[di
     requests: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the protocol's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             form = dict(urllib.parse.parse_qsl(body))
             requests.append(form)
             known = form["OIDCToken"] == "token-of-the-pod"
             self.send_response(200 if known else 403)
             self.end_headers()
-            keys = {"AccessKeyId": "id", "AccessKeySecret": "half", "SecurityToken": "t", "Expiration": "2100-01-01T00:00:00Z"}
+            keys = {
+                "AccessKeyId": "id",
+                "AccessKeySecret": "half",
+                "SecurityToken": "t",
+                "Expiration": "2100-01-01T00:00:00Z",
+            }
             self.wfile.write(json.dumps({"Credentials": keys} if known else {"Code": "AuthenticationFail"}).encode())
 
         def log_message(self, format: str, *args: object) -> None:
@@ -62,7 +67,9 @@ def test_the_client_library_gets_keys_for_the_role(service, monkeypatch: pytest.
     assert request["OIDCProviderArn"] == "acs:ram::1:oidc-provider/ack"
 
 
-def test_a_refusal_is_told(service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_refusal_is_told(
+    service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "token").write_text("of-someone-else")
     assert ram_credentials.main() == 1
     assert "answers 403" in capsys.readouterr().err
