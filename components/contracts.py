@@ -81,12 +81,13 @@ class DatabaseConnection:
         username, password: As whom to connect, or the Secret that holds it.
         tls_mode, ca_certificate: Encryption of the connection; the certificate in PEM form.
         path: File of a SQLite database inside the pod.
+        uri: The whole URI, instead of all of the above but the engine; the engine is None where the URI is not known yet.
         volumes: Claims that the database lives on.
         network: What a network policy must leave open.
         connection_limit: Connections that the server grants to MLflow, if known.
     """
 
-    engine: Engine
+    engine: Engine | None
     driver: str | None = None
     host: Input[str] | None = None
     port: Input[int] | None = None
@@ -96,6 +97,7 @@ class DatabaseConnection:
     tls_mode: TlsMode | None = None
     ca_certificate: Input[str] | None = None
     path: str | None = None
+    uri: SecretValue | None = field(default=None, repr=False)
     volumes: Sequence[Volume] = ()
     network: NetworkDestination | None = None
     connection_limit: int | None = None

@@ -54,13 +54,13 @@ class MlflowDeployment(pulumi.ComponentResource):
         identity = _identity(args)
         scope = Scope(name=name, namespace=_namespace(self, name, args), args=args, identity=identity, parent=self)
         scope = dataclasses.replace(scope, environment=own_environment(scope))
-        store = backend_store(scope, _database(scope))
+        store = backend_store(scope, _database(scope), _registry(args))
         artifacts = _artifacts(scope)
         data = stores(scope, store, artifacts)
         account = service_account(scope)
         before: list[pulumi.Resource] = [account, *artifacts.ready]
         if not store.in_pod:
-            before.append(migration_job(scope, store, account))
+            before.append(migration_job(scope, store, [account]))
         server = deployment(scope, data, keys(scope, account), before)
         front = service(scope)
 
@@ -105,8 +105,18 @@ def _database(scope: Scope) -> DatabaseConnection:
     choice = scope.args.database
     if choice.sqlite is not None:
         return in_cluster_database.sqlite(scope, choice.sqlite)
-    assert choice.postgresql is not None, "arguments hold exactly one choice"
-    return existing_database.postgresql(choice.postgresql)
+    if choice.postgresql is not None:
+        return existing_database.postgresql(choice.postgresql)
+    if choice.mysql is not None:
+        return existing_database.mysql(choice.mysql)
+    uri = choice.mssql or choice.uri
+    assert uri is not None, "arguments hold exactly one choice"
+    return existing_database.uri(uri)
+
+
+def _registry(args: MlflowDeploymentArgs) -> DatabaseConnection | None:
+    registry = args.database.registry
+    return None if registry is None else existing_database.uri(registry)
 
 
 def _artifacts(scope: Scope) -> ArtifactStore:

@@ -1,6 +1,7 @@
 """Generated configurations: valid ones over all blocks, and mappings of anything."""
 
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 
@@ -42,6 +43,33 @@ _POSTGRESQL = st.tuples(
         connectionLimit=st.integers(10_000, 100_000),
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
+_MYSQL = st.tuples(
+    st.one_of(block({"password": SECRETS}), block({"existingSecret": block({"name": NAMES}, usernameKey=WORDS)})),
+    block(
+        {"host": NAMES},
+        port=st.integers(1, 65_535),
+        database=TEXTS,
+        username=TEXTS,
+        tls=_TLS,
+        connectionLimit=st.integers(10_000, 100_000),
+    ),
+).map(lambda parts: {**parts[0], **parts[1]})
+
+
+def _uri(*schemes: str) -> st.SearchStrategy[Any]:
+    """A database by its URI, given or in a Secret."""
+    given = st.builds(
+        "{}://user:{}@{}/db".format, st.sampled_from(schemes), SECRETS.map(lambda text: quote(text, safe="")), NAMES
+    )
+    return st.one_of(block({"value": given}), block({"existingSecret": block({"name": NAMES}, key=WORDS)}))
+
+
+_SERVER_DATABASE = st.one_of(
+    block({"postgresql": _POSTGRESQL}),
+    block({"mysql": _MYSQL}),
+    block({"mssql": _uri("mssql+pymssql")}),
+    block({"uri": _uri("postgresql+psycopg2", "mysql+pymysql")}, registry=_uri("postgresql+psycopg")),
+)
 _S3 = st.tuples(
     st.one_of(
         st.just({}),
@@ -210,9 +238,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     """Any valid configuration, as it stands in a stack file."""
     shared = draw(st.booleans(), label="may have several replicas")
-    database = draw(
-        block({"postgresql": _POSTGRESQL}) if shared else block({"sqlite": block(volume=_volume("ReadWriteOnce"))})
-    )
+    database = draw(_SERVER_DATABASE if shared else block({"sqlite": block(volume=_volume("ReadWriteOnce"))}))
     volume = _volume(*(["ReadWriteMany"] if shared else ["ReadWriteOnce", "ReadWriteOncePod"]))
     others = [
         block({name: store}, **({"proxied": st.booleans()} if name in DIRECT else {})) for name, store in STORES.items()

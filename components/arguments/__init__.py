@@ -17,15 +17,15 @@ from .artifacts_servers import (
 )
 from .base import Input, Problem
 from .conversion import ConfigurationError, to_arguments
-from .database import (
-    DatabaseArgs,
+from .database import DatabaseArgs, SqliteArgs
+from .database_connection import (
     DatabaseSecretArgs,
     DatabaseTlsArgs,
-    PostgresqlArgs,
-    PostgresqlDriver,
-    SqliteArgs,
+    DatabaseUriArgs,
+    DatabaseUriSecretArgs,
     TlsMode,
 )
+from .database_server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
 from .image import ImageArgs, PullPolicy
@@ -47,6 +47,8 @@ __all__ = [
     "DatabaseArgs",
     "DatabaseSecretArgs",
     "DatabaseTlsArgs",
+    "DatabaseUriArgs",
+    "DatabaseUriSecretArgs",
     "ExistingIdentityArgs",
     "FtpArgs",
     "FtpSecretArgs",
@@ -59,6 +61,7 @@ __all__ = [
     "KeysArgs",
     "MinioArgs",
     "MlflowDeploymentArgs",
+    "MysqlArgs",
     "NfsArgs",
     "OssArgs",
     "OssSecretArgs",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from .artifacts import ArtifactsArgs
-from .base import Block, Problem, block, plain
+from .base import Block, Path, Problem, block, plain
 from .checks import amount, between, kubernetes_label_name, labels
 from .database import DatabaseArgs
 from .identity import IdentityArgs
@@ -20,9 +20,6 @@ PROCESS_MIB = 200
 """Idle memory of one more server process, and of the launcher that each pod has besides; measured with MLflow 3.17.2."""
 JOBS_MIB = 1300
 """Idle memory of the runners of background jobs."""
-
-STORES_PER_PROCESS = 2
-"""Tracking store and model registry each keep a connection pool of their own, also on the same database."""
 
 
 @block
@@ -69,7 +66,7 @@ class MlflowDeploymentArgs(Block):
         yield from self._connections()
         yield from self._memory()
         connect = self.database.connect_timeout_seconds
-        if self.database.postgresql is not None and 1 <= self.migration_timeout_seconds <= connect:
+        if self.database.shared and 1 <= self.migration_timeout_seconds <= connect:
             yield Problem(
                 ("migration_timeout_seconds",),
                 f"{self.migration_timeout_seconds} is no more than database.connectTimeoutSeconds, {connect}: "
@@ -129,23 +126,24 @@ class MlflowDeploymentArgs(Block):
 
     def _needs_full_image(self) -> bool:
         clients = ("s3", "minio", "gcs", "azure_blob", "oss", "sftp", "uri")
-        return self.database.postgresql is not None or any(
-            getattr(self.artifacts, name) is not None for name in clients
-        )
+        return self.database.shared or any(getattr(self.artifacts, name) is not None for name in clients)
 
     def _connections(self) -> Iterable[Problem]:
-        external = self.database.postgresql
-        if external is None or external.connection_limit is None:
-            return
+        database, (name, chosen) = self.database, self.database.choice
+        registry = database.registry
+        yield from self._budget((name,), getattr(chosen, "connection_limit", None), database.stores)
+        yield from self._budget(("registry",), registry.connection_limit if registry else None, 1)
+
+    def _budget(self, where: Path, granted: int | None, stores: int) -> Iterable[Problem]:
         # A rolling update runs one pod more than `replicas`.
         pods = self.server.replicas + 1
-        per_process = STORES_PER_PROCESS * (self.database.pool_size + self.database.max_overflow)
+        per_process = stores * (self.database.pool_size + self.database.max_overflow)
         most = pods * self.server.workers * per_process
-        if most > external.connection_limit:
+        if granted is not None and most > granted:
             yield Problem(
-                ("database", "postgresql", "connection_limit"),
+                ("database", *where, "connection_limit"),
                 f"{pods} pods (one more during a rollout) x {self.server.workers} processes x {per_process} connections = {most}, "
-                f"but the database grants {external.connection_limit}",
+                f"but the database grants {granted}",
                 "lower database.poolSize or database.maxOverflow, or raise the database's limit",
             )
 

@@ -29,6 +29,9 @@ OWN_VARIABLES = {
     "POD_IP": "choose another name",
     "HOME": "it is the pod's writable directory",
     "MLFLOW_BACKEND_STORE_URI": "use database",
+    "MLFLOW_REGISTRY_STORE_URI": "use database.registry",
+    # With these MLflow encrypts its connections but verifies nothing.
+    **dict.fromkeys(["MLFLOW_MYSQL_SSL_CA", "MLFLOW_MYSQL_SSL_CERT", "MLFLOW_MYSQL_SSL_KEY"], "use database.mysql.tls"),
     "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "use database.poolSize",
     "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "use database.maxOverflow",
     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "use database.poolRecycleSeconds",

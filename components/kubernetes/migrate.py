@@ -1,9 +1,10 @@
-"""Bring the backend store's schema to what the MLflow of this image expects, or refuse with the reason.
+"""Bring the database schemas to what the MLflow of this image expects, or refuse with the reason.
 
 Runs inside the MLflow image, not in the Pulumi program: as a Job before the servers, or as an init container in front of
 a SQLite server. An empty database is initialised, an equal schema is left alone, an older one is migrated only while no
-server is connected, a newer one is refused. On PostgreSQL all of it happens under an advisory lock, so that any number of
-these may start at once. MLflow itself is imported only where there is something to do: that import takes seconds.
+server is connected, a newer one is refused. On PostgreSQL and MySQL all of it happens under a lock of the server, so that
+any number of these may start at once. MLflow itself is imported only where there is something to do: that import takes
+seconds.
 """
 
 # What it imports is in the image, not here.
@@ -12,22 +13,39 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import importlib.util
 import os
 import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-URI = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+URIS = {
+    name: os.environ[name] for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI") if name in os.environ
+}
+# `mlflow` for experiments, runs and models, `auth` for users and permissions.
+SCHEMAS = os.environ.get("MIGRATION_SCHEMAS", "mlflow").split(",")
+# Only where this runs in front of the server itself, in its pod.
+SQLITE = os.environ.get("MIGRATION_SQLITE") == "true"
 CONNECT_TIMEOUT = float(os.environ.get("MIGRATION_CONNECT_TIMEOUT_SECONDS", "120"))
 LOCK_TIMEOUT = float(os.environ.get("MIGRATION_LOCK_TIMEOUT_SECONDS", "3600"))
+# How long connections of servers that have just been stopped may take to disappear.
+SETTLE_SECONDS = 3.0
 SERVER_APPLICATION_NAME = "mlflow-server"
 # Any constant will do, as long as every migration of MLflow uses the same one.
 LOCK_KEY = 0x6D6C666C6F77
+DIALECTS = ("postgresql", "mysql", "mssql")
+# What does not mend itself by waiting.
+HOPELESS = re.compile(
+    "authentication failed|does not exist|no pg_hba|certificate verify failed|server does not support SSL|SSL is required"
+    "|Access denied|Unknown database|is not allowed to connect|insecure transport|Login failed"
+)
 
 
 class RefusalError(Exception):
@@ -38,19 +56,42 @@ def say(text: str) -> None:
     print(f"migration: {text}", flush=True)
 
 
-def known_revisions() -> tuple[set[str], str]:
-    """All revisions that the installed MLflow knows, and its head.
+@dataclass(frozen=True)
+class Schema:
+    """One of MLflow's two schemas; both may live in one database.
 
-    Read from the text of the migration scripts, since importing them imports MLflow.
+    Attributes:
+        name: What it is called in `MIGRATION_SCHEMAS`.
+        folder: Where its migration scripts are, within the package.
+        table: Where it keeps its version.
     """
-    package = importlib.util.find_spec("mlflow")
-    if package is None or not package.submodule_search_locations:
-        raise RefusalError("this image holds no MLflow")
-    versions = Path(next(iter(package.submodule_search_locations)), "store", "db_migrations", "versions")
+
+    name: str
+    folder: str
+    table: str
+
+    def scripts(self) -> list[str]:
+        """The text of its migration scripts; importing them would import MLflow."""
+        package = importlib.util.find_spec("mlflow")
+        if package is None or not package.submodule_search_locations:
+            raise RefusalError("this image holds no MLflow")
+        folder = Path(next(iter(package.submodule_search_locations)), self.folder, "versions")
+        return [script.read_text(encoding="utf-8") for script in folder.glob("*.py")]
+
+    def tables(self) -> set[str]:
+        """All tables that the scripts have ever made."""
+        return {name for text in self.scripts() for name in re.findall(r"create_table\(\s*['\"](\w+)['\"]", text)}
+
+
+MLFLOW = Schema("mlflow", "store/db_migrations", "alembic_version")
+AUTH = Schema("auth", "server/auth/db/migrations", "alembic_version_auth")
+
+
+def known_revisions(schema: Schema = MLFLOW) -> tuple[set[str], str]:
+    """All revisions that the installed MLflow knows, and its head."""
     revisions: set[str] = set()
     parents: set[str] = set()
-    for script in versions.glob("*.py"):
-        text = script.read_text(encoding="utf-8")
+    for text in schema.scripts():
         if match := re.search(r"^revision\s*(?::[^=]+)?=\s*['\"](\w+)['\"]", text, re.MULTILINE):
             revisions.add(match.group(1))
         if match := re.search(r"^down_revision\s*(?::[^=]+)?=\s*(\([^)]*\)|.+)$", text, re.MULTILINE):
@@ -61,26 +102,32 @@ def known_revisions() -> tuple[set[str], str]:
     return revisions, heads.pop()
 
 
-def decide(current: str | None, empty: bool) -> str:
+def decide(current: str | None, empty: bool, schema: Schema = MLFLOW) -> str:
     """`"initialise"`, `"nothing"` or `"migrate"`.
+
+    Args:
+        current: Version of the schema in the database, None if it has none.
+        empty: Whether the database holds none of the schema's tables, and none of another program.
+        schema: The schema.
 
     Raises:
         RefusalError: The database is newer than this image, or not MLflow's.
     """
-    revisions, head = known_revisions()
+    revisions, head = known_revisions(schema)
     if empty:
         return "initialise"
+    what = "schema" if schema is MLFLOW else f"{schema.name} schema"
     if current is None:
         raise RefusalError("the database holds tables but no schema version; give MLflow a database of its own")
     if current == head:
-        say(f"schema is at {head}, as this image expects; nothing to do")
+        say(f"{what} is at {head}, as this image expects; nothing to do")
         return "nothing"
     if current not in revisions:
         raise RefusalError(
-            f"the schema is at {current}, which this image (head {head}) does not know: the database belongs to a newer "
+            f"the {what} is at {current}, which this image (head {head}) does not know: the database belongs to a newer "
             "MLflow. Use that version's image, or restore a backup taken before the upgrade into a new database"
         )
-    say(f"schema is at {current}, this image expects {head}")
+    say(f"{what} is at {current}, this image expects {head}")
     return "migrate"
 
 
@@ -105,25 +152,80 @@ def sqlite(path: str) -> None:
         apply(action)
 
 
-def server(engine: Any) -> None:
+def connectable(uri: str) -> Any:
+    """An engine for a URI, which may come from a Secret that nobody has looked at yet."""
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    allowed = "write dialect+driver://user:password@host:port/database, with the dialect " + ", ".join(DIALECTS)
+    try:
+        engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # its message holds the URI
+        raise RefusalError(f"the database URI cannot be read; {allowed}") from error
+    except (sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
+        raise RefusalError(f"this image has no driver for the database URI ({error}); {allowed}") from error
+    if engine.dialect.name not in DIALECTS:
+        raise RefusalError(
+            f"MLflow cannot be given a database server of the dialect {engine.dialect.name!r}; {allowed}"
+        )
+    return engine
+
+
+def server(engine: Any, schemas: list[Schema]) -> None:
     """Migrate a database server under a lock."""
+    # A MySQL session without a database is how migrations tell each other from servers, see `connected_servers`.
+    outside = connectable_without_database(engine) if engine.dialect.name == "mysql" else engine
+    wait_until_it_answers(outside)
+    with lock(outside, engine.url.database or ""):
+        if outside is not engine:
+            wait_until_it_answers(engine)
+        for schema in schemas:
+            upgrade(engine, schema)
+
+
+def connectable_without_database(engine: Any) -> Any:
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    return sqlalchemy.create_engine(engine.url.set(database=""), poolclass=NullPool)
+
+
+def upgrade(engine: Any, schema: Schema) -> None:
+    """Bring one schema of a database to what this image expects; the lock is held."""
+    current, tables = found(engine, schema)
+    other, _ = found(engine, AUTH if schema is MLFLOW else MLFLOW)
+    if schema is AUTH and current is None and {"users", "experiment_permissions"} <= tables:
+        say("auth schema is of an MLflow before 3.6, which kept no version of it")
+        action = "migrate"
+    else:
+        foreign = tables - (AUTH.tables() if schema is MLFLOW and other else set())
+        empty = not foreign if schema is MLFLOW or not other else not tables & AUTH.tables()
+        action = decide(current, empty=current is None and empty, schema=schema)
+    if action == "nothing":
+        return
+    if action == "migrate" and (count := connected_servers(engine)):
+        raise RefusalError(
+            f"{count} connection(s) of running MLflow servers are open, and two versions must not write at once. Stop "
+            "the servers first (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again"
+        )
+    if schema is MLFLOW and engine.dialect.name == "mysql":
+        probe_trigger(engine)
+    apply(action, engine, schema)
+
+
+def found(engine: Any, schema: Schema) -> tuple[str | None, set[str]]:
+    """Version of a schema in the database, and all tables but those of versions."""
     import sqlalchemy
 
-    wait_until_it_answers(engine)
-    with lock(engine):
-        tables = {name for name in sqlalchemy.inspect(engine).get_table_names() if not name.startswith("alembic_")}
+    with engine.connect() as connection:
+        inspector = sqlalchemy.inspect(connection)
+        tables = set(inspector.get_table_names())
         current = None
-        if sqlalchemy.inspect(engine).has_table("alembic_version"):
-            with engine.connect() as connection:
-                current = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar()
-        action = decide(current, empty=not tables)
-        if action == "migrate" and (count := connected_servers(engine)):
-            raise RefusalError(
-                f"{count} connection(s) of running MLflow servers are open, and two versions must not write at once. Stop "
-                "the servers first (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again"
-            )
-        if action != "nothing":
-            apply(action, engine)
+        if schema.table in tables:
+            current = connection.execute(
+                sqlalchemy.select(sqlalchemy.text("version_num")).select_from(sqlalchemy.table(schema.table))
+            ).scalar()
+    return current, {name for name in tables if not name.startswith("alembic_")}
 
 
 def wait_until_it_answers(engine: Any) -> None:
@@ -136,10 +238,9 @@ def wait_until_it_answers(engine: Any) -> None:
         try:
             with engine.connect():
                 return
-        except sqlalchemy.exc.OperationalError as error:
-            newest = str(error.orig).strip().splitlines()[0]
-            # A wrong password or database does not mend itself.
-            if re.search(r"authentication failed|does not exist|no pg_hba|certificate verify failed", newest):
+        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
+            newest = told(error.orig)
+            if HOPELESS.search(newest):
                 raise RefusalError(f"the database refused the connection: {newest}") from error
             if newest != reason:
                 say(f"waiting for the database: {newest}")
@@ -149,22 +250,37 @@ def wait_until_it_answers(engine: Any) -> None:
         time.sleep(1)
 
 
+def told(error: BaseException | None) -> str:
+    """What a driver tells, without the numbers that some put in front, and without the lines that follow."""
+    arguments = getattr(error, "args", ())
+    text = arguments[1] if len(arguments) == 2 and isinstance(arguments[1], str) else str(error)
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+
+
 @contextlib.contextmanager
-def lock(engine: Any) -> Iterator[None]:
-    """Hold a session lock of the database: gone with its session, however that ends."""
+def lock(engine: Any, database: str) -> Iterator[None]:
+    """Hold a lock of the server that ends with its session, however that ends. SQL Server has none here."""
     import sqlalchemy
 
-    if engine.dialect.name != "postgresql":
+    prepare, take = {
+        "postgresql": ("", "SELECT pg_try_advisory_lock(:key)"),
+        # Locks are the whole server's. An idle session must outlive the migration.
+        "mysql": ("SET SESSION wait_timeout = 604800", "SELECT GET_LOCK(:key, 0)"),
+    }.get(engine.dialect.name, ("", ""))
+    if not take:
         yield
         return
+    name = f"mlflow-migration-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
+    key = LOCK_KEY if engine.dialect.name == "postgresql" else name
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if prepare:
+            connection.execute(sqlalchemy.text(prepare))
         deadline = time.monotonic() + LOCK_TIMEOUT
-        told = False
-        query = sqlalchemy.text("SELECT pg_try_advisory_lock(:key)")
-        while not connection.execute(query, {"key": LOCK_KEY}).scalar():
-            if not told:
+        said = False
+        while not connection.execute(sqlalchemy.text(take), {"key": key}).scalar():
+            if not said:
                 say("another migration of this database is running; waiting for it")
-                told = True
+                said = True
             if time.monotonic() > deadline:
                 raise RefusalError(f"another migration has held the lock for {LOCK_TIMEOUT:.0f} seconds")
             time.sleep(0.5)
@@ -172,39 +288,122 @@ def lock(engine: Any) -> Iterator[None]:
 
 
 def connected_servers(engine: Any) -> int:
+    """Connections of servers; those that are just being closed are given a moment. SQL Server's are not counted.
+
+    PostgreSQL lists connections by the name that servers give themselves. MySQL shows a user its own sessions, and not by
+    what names: each session in this database but ours is taken for a server, since other migrations wait for the lock
+    outside of it.
+    """
+    count = {"postgresql": _postgresql_servers, "mysql": _mysql_sessions}.get(engine.dialect.name, lambda _: 0)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (found := count(engine)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def _postgresql_servers(engine: Any) -> int:
     import sqlalchemy
 
-    if engine.dialect.name != "postgresql":
-        return 0
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
     with engine.connect() as connection:
         return int(connection.execute(sqlalchemy.text(query), {"name": SERVER_APPLICATION_NAME}).scalar() or 0)
 
 
-def apply(action: str, engine: Any = None) -> None:
+def _mysql_sessions(engine: Any) -> int:
+    import sqlalchemy
+
+    with engine.connect() as connection:
+        own = connection.execute(sqlalchemy.text("SELECT CONNECTION_ID()")).scalar()
+        sessions = connection.execute(sqlalchemy.text("SHOW PROCESSLIST")).all()  # Id, User, Host, db, …
+    return sum(session[3] == engine.url.database and session[0] != own for session in sessions)
+
+
+def probe_trigger(engine: Any) -> None:
+    """Make and remove a trigger, as the migration will: MySQL cannot take back the changes before one that fails.
+
+    Raises:
+        RefusalError: The server forbids it.
+    """
+    import sqlalchemy
+
+    trigger = "CREATE TRIGGER mlflow_probe BEFORE UPDATE ON mlflow_probe FOR EACH ROW SET NEW.id = OLD.id"
+    with engine.connect() as connection:
+        try:
+            connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS mlflow_probe (id INT)"))
+            connection.execute(sqlalchemy.text(trigger))
+        except sqlalchemy.exc.DBAPIError as error:
+            reason = told(error.orig)
+            fix = "grant the user all privileges on the database"
+            if "log_bin_trust_function_creators" in reason:
+                fix = (
+                    "set log_bin_trust_function_creators to 1 on the server (a parameter group in RDS, a database flag in "
+                    "Cloud SQL, a server parameter in Azure)"
+                )
+            raise RefusalError(f"MLflow's schema needs a trigger, which the server forbids: {reason}; {fix}") from error
+        finally:
+            with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+                connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS mlflow_probe"))
+
+
+def apply(action: str, engine: Any = None, schema: Schema = MLFLOW) -> None:
     # A quarter of the import is garbage collection that finds no garbage, and this process is short.
     gc.disable()
+    started = time.monotonic()
+    try:
+        _steps(schema)(action, engine)
+    except Exception as error:
+        traceback.print_exc()
+        raise RefusalError(
+            f"the migration itself failed ({told(getattr(error, 'orig', error))}). PostgreSQL has taken its changes back; "
+            "MySQL and SQL Server cannot: restore the backup taken before, or empty the database if it was new"
+        ) from error
+    what = "" if schema is MLFLOW else f"{schema.name}: "
+    say(f"{what}done ({action}) in {time.monotonic() - started:.1f} seconds")
+
+
+def _steps(schema: Schema) -> Callable[[str, Any], None]:
+    return _apply_auth if schema is AUTH else _apply_mlflow
+
+
+def _apply_auth(action: str, engine: Any) -> None:
+    import sqlalchemy
+    from mlflow.server.auth.db import utils
+
+    if engine.dialect.name == "mysql":
+        # Not on this engine: the migration makes its own.
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", _without_names, retval=True)
+    utils.migrate(engine, "head")
+
+
+def _without_names(
+    connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> tuple[str, Any]:
+    """MLflow gives foreign keys of several tables one name, which MySQL refuses; the names serve nothing:
+    https://github.com/mlflow/mlflow/issues/9642."""
+    if statement.lstrip().startswith("CREATE TABLE"):
+        statement = re.sub(r"CONSTRAINT \w+ FOREIGN KEY", "FOREIGN KEY", statement)
+    return statement, parameters
+
+
+def _apply_mlflow(action: str, engine: Any) -> None:
     from mlflow.store.db import utils
 
-    started = time.monotonic()
-    engine = engine or utils.create_sqlalchemy_engine_with_retry(URI)
+    engine = engine or utils.create_sqlalchemy_engine_with_retry(URIS["MLFLOW_BACKEND_STORE_URI"])
     if action == "initialise":
         utils._initialize_tables(engine)
     else:
         utils._upgrade_db(engine)
     utils._verify_schema(engine)
-    say(f"done ({action}) in {time.monotonic() - started:.1f} seconds")
 
 
 def main() -> int:
+    schemas = [schema for schema in (MLFLOW, AUTH) if schema.name in SCHEMAS]
     try:
-        if URI.startswith("sqlite:///"):
-            sqlite(URI.removeprefix("sqlite:///"))
-        else:
-            import sqlalchemy
-            from sqlalchemy.pool import NullPool
-
-            server(sqlalchemy.create_engine(URI, poolclass=NullPool))
+        for name, uri in URIS.items():
+            if SQLITE and uri.startswith("sqlite:///"):
+                sqlite(uri.removeprefix("sqlite:///"))
+            else:
+                server(connectable(uri), [MLFLOW] if name == "MLFLOW_REGISTRY_STORE_URI" else schemas)
     except RefusalError as refusal:
         say(f"refused: {refusal}")
         return 1

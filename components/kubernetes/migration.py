@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
@@ -35,21 +36,32 @@ def migration_script(scope: Scope) -> k8s.core.v1.ConfigMap:
     )
 
 
-def migration_container(scope: Scope, store: BackendStore) -> k8s.core.v1.ContainerArgs:
-    """The container, for a Job or as an init container."""
+def migration_container(
+    scope: Scope, store: BackendStore, schemas: str = "mlflow", name: str = "migration"
+) -> k8s.core.v1.ContainerArgs:
+    """The container, for a Job or as an init container.
+
+    Args:
+        scope: What the parts have in common.
+        store: The database.
+        schemas: Which of MLflow's schemas it holds: `mlflow`, `auth`, or `mlflow,auth`.
+        name: Name of the container.
+    """
     connect = scope.args.database.connect_timeout_seconds
-    timeouts = {
+    settings = {
+        "MIGRATION_SCHEMAS": schemas,
+        **({"MIGRATION_SQLITE": "true"} if store.in_pod else {}),
         "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(connect),
         # Shorter than the Job may take, so that the reason is told before Kubernetes ends it.
         "MIGRATION_LOCK_TIMEOUT_SECONDS": str(max(1, scope.args.migration_timeout_seconds - connect)),
     }
     return k8s.core.v1.ContainerArgs(
-        name="migration",
+        name=name,
         image=image_reference(scope.args.image),
         image_pull_policy=scope.args.image.pull_policy.value,
         command=["python", f"{_DIRECTORY}/{_SCRIPT.name}"],
         env=unique(
-            plain_environment({**HOME, **timeouts}), store.environment_of("mlflow-migration"), scope.environment
+            plain_environment({**HOME, **settings}), store.environment_of("mlflow-migration"), scope.environment
         ),
         volume_mounts=[
             scratch_mount(),
@@ -69,10 +81,24 @@ def migration_volume(script: k8s.core.v1.ConfigMap) -> k8s.core.v1.VolumeArgs:
     return config_volume("migration", script)
 
 
-def migration_job(scope: Scope, store: BackendStore, account: k8s.core.v1.ServiceAccount) -> k8s.batch.v1.Job:
-    """Run the migration to its end. A change of image, script or connection replaces the Job, which runs it again."""
+def migration_job(
+    scope: Scope, store: BackendStore, after: Sequence[pulumi.Resource], auth: BackendStore | None = None
+) -> k8s.batch.v1.Job:
+    """Run the migration to its end. A change of image, script or connection replaces the Job, which runs it again.
+
+    Args:
+        scope: What the parts have in common.
+        store: The database of experiments, runs and models.
+        after: What must be there before.
+        auth: The database of users and permissions, where the server has such; `store` itself if it holds these too.
+    """
     timeout = scope.args.migration_timeout_seconds
     script = migration_script(scope)
+    containers = [migration_container(scope, store, "mlflow,auth" if auth is store else "mlflow")]
+    stores = [store]
+    if auth is not None and auth is not store:
+        containers.append(migration_container(scope, auth, "auth", "migration-auth"))
+        stores.append(auth)
     return k8s.batch.v1.Job(
         f"{scope.name}-migration",
         metadata=scope.metadata(
@@ -100,13 +126,18 @@ def migration_job(scope: Scope, store: BackendStore, account: k8s.core.v1.Servic
                 metadata=scope.pod_metadata("migration"),
                 spec=scope.pod_spec(
                     restart_policy="Never",
-                    containers=[migration_container(scope, store)],
-                    volumes=[scratch_volume("256Mi"), migration_volume(script), *store.pod_volumes],
+                    init_containers=[container for each in stores for container in each.init_containers] or None,
+                    containers=containers,
+                    volumes=[
+                        scratch_volume("256Mi"),
+                        migration_volume(script),
+                        *(volume for each in stores for volume in each.pod_volumes),
+                    ],
                 ),
             ),
         ),
         opts=scope.options(
-            depends_on=[account],
+            depends_on=list(after),
             custom_timeouts=pulumi.CustomTimeouts(create=f"{timeout + 120}s", update=f"{timeout + 120}s"),
         ),
     )

@@ -60,7 +60,7 @@ def deployment(
     args = scope.args
     server = args.server
     pod_volumes = [scratch_volume(args.pod.tmp_size), *stores.pod_volumes]
-    init_containers: list[k8s.core.v1.ContainerArgs] = []
+    init_containers = [*stores.init_containers]
     if stores.backend.in_pod:
         container = migration_container(scope, stores.backend)
         container.volume_mounts = [*container.volume_mounts, *claim_mounts(stores.backend.volumes)]  # type: ignore[misc]

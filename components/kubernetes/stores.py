@@ -30,6 +30,7 @@ class Stores:
         backend: Connection to the backend store.
         artifacts: Environment of the artifact store, secret values by reference.
         pod_volumes, mounts: Certificates, key files and claims of both; what is mounted must be in the pod's volumes.
+        init_containers: What must have run in the pod before.
         exclusive: Whether only one pod at a time may hold the volumes, or the database in them.
     """
 
@@ -38,6 +39,7 @@ class Stores:
     artifacts: Sequence[k8s.core.v1.EnvVarArgs]
     pod_volumes: Sequence[k8s.core.v1.VolumeArgs]
     mounts: Sequence[k8s.core.v1.VolumeMountArgs]
+    init_containers: Sequence[k8s.core.v1.ContainerArgs]
     exclusive: bool
 
     def environment_of(self, application: str) -> list[k8s.core.v1.EnvVarArgs]:
@@ -86,6 +88,7 @@ def stores(scope: Scope, backend: BackendStore, artifacts: ArtifactStore) -> Sto
             *(file_volume(scope, "artifacts", each) for each in files),
         ],
         mounts=[*backend.mounts, *claim_mounts(claims), *map(file_mount, files)],
+        init_containers=backend.init_containers,
         exclusive=backend.in_pod or any(not volume.shared for volume in claims),
     )
 

@@ -96,8 +96,8 @@ def pods_have_a_read_only_root_and_no_token(graph: Graph, _: Any) -> None:
         for container in containers(spec):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
-        (scratch,) = [v for v in spec["volumes"] if "emptyDir" in v]
-        assert scratch["emptyDir"]["sizeLimit"]
+        scratch = [v for v in spec["volumes"] if "emptyDir" in v]
+        assert "tmp" in [v["name"] for v in scratch] and all(v["emptyDir"]["sizeLimit"] for v in scratch)
     assert graph.one("core/v1:ServiceAccount").inputs["automountServiceAccountToken"] is False
 
 

@@ -62,6 +62,27 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "nfs": with_changes(PRODUCTION, {"artifacts": {"nfs": {"server": "nfs.example.com", "path": "/exports/mlflow"}}}),
+    "mysql": with_changes(
+        PRODUCTION,
+        {
+            "database": {
+                "mysql": {
+                    "host": "db.example.com",
+                    "password": "canary-password-'\"$%@:/",
+                    "tls": {"caCertificate": CERTIFICATE},
+                },
+                "registry": {"value": "postgresql+psycopg2://u:canary@registry.example.com/models"},
+            }
+        },
+    ),
+    "mysql-existing-secret": with_changes(
+        PRODUCTION,
+        {"database": {"mysql": {"host": "fd00::5", "existingSecret": {"name": "db-login", "usernameKey": "user"}}}},
+    ),
+    "mssql": with_changes(
+        PRODUCTION, {"database": {"mssql": {"value": "mssql+pymssql://mlflow:canary@db.example.com/mlflow"}}}
+    ),
+    "database-uri": with_changes(PRODUCTION, {"database": {"uri": {"existingSecret": {"name": "db", "key": "url"}}}}),
     "shared-volume": with_changes(
         PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}
     ),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.support import mariadb
 from tests.support.postgresql import Database
 from tests.support.s3 import Bucket
 
@@ -19,18 +20,42 @@ def sqlite(namespace: str, **more: Any) -> dict[str, Any]:
 
 def postgresql(namespace: str, database: Database, bucket: Bucket, **more: Any) -> dict[str, Any]:
     """The production deployment but for its secrets, which are in `postgresql_secrets`: two replicas, verified TLS."""
+    return {**_production(namespace, {"postgresql": connection(database)}, bucket), **more}
+
+
+def postgresql_secrets(database: Database, bucket: Bucket) -> dict[str, str]:
+    """What the owner sets with `pulumi config set --secret --path`."""
+    return {
+        "database.postgresql.password": database.password,
+        "artifacts.s3.secretAccessKey": bucket.secret_access_key,
+    }
+
+
+def mysql(namespace: str, database: mariadb.Database, bucket: Bucket, **more: Any) -> dict[str, Any]:
+    """The same with MySQL."""
+    return {**_production(namespace, {"mysql": connection(database)}, bucket), **more}
+
+
+def mysql_secrets(database: mariadb.Database, bucket: Bucket) -> dict[str, str]:
+    """The secrets of `mysql`."""
+    return {"database.mysql.password": database.password, "artifacts.s3.secretAccessKey": bucket.secret_access_key}
+
+
+def connection(database: Database | mariadb.Database) -> dict[str, Any]:
+    """The block of a server that is reached over verified TLS, without its password."""
+    return {
+        "host": database.host,
+        "port": database.port,
+        "database": database.name,
+        "username": database.name,
+        "tls": {"caCertificate": database.ca_certificate},
+    }
+
+
+def _production(namespace: str, database: dict[str, Any], bucket: Bucket) -> dict[str, Any]:
     return {
         "namespace": namespace,
-        "database": {
-            "postgresql": {
-                "host": database.host,
-                "port": database.port,
-                "database": database.name,
-                "username": database.name,
-                "tls": {"caCertificate": database.ca_certificate},
-            },
-            "connectTimeoutSeconds": 20,
-        },
+        "database": {**database, "connectTimeoutSeconds": 20},
         "artifacts": {
             "s3": {
                 "bucket": bucket.name,
@@ -42,13 +67,4 @@ def postgresql(namespace: str, database: Database, bucket: Bucket, **more: Any) 
         },
         "deletionProtection": False,
         "server": {"replicas": 2},
-        **more,
-    }
-
-
-def postgresql_secrets(database: Database, bucket: Bucket) -> dict[str, str]:
-    """What the owner sets with `pulumi config set --secret --path`."""
-    return {
-        "database.postgresql.password": database.password,
-        "artifacts.s3.secretAccessKey": bucket.secret_access_key,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import postgresql, pulumi, s3
+from tests.support import mariadb, postgresql, pulumi, s3
 from tests.support.kubernetes import Kubectl
 from toolchain.session import Session
 
@@ -41,6 +41,13 @@ def kubectl(session: Session) -> Kubectl:
 def postgresql_server(session: Session) -> Iterator[postgresql.Server]:
     """A PostgreSQL server outside the cluster."""
     with postgresql.serve(str(session.host_address)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(session: Session) -> Iterator[mariadb.Server]:
+    """A MariaDB server outside the cluster."""
+    with mariadb.serve(str(session.host_address)) as server:
         yield server
 
 

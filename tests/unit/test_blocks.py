@@ -12,6 +12,10 @@ POSTGRESQL = "database.postgresql"
 LONG = "a" * 63
 FERNET = "A" * 43 + "="
 SECRET_ONLY = changed(PRODUCTION, POSTGRESQL, {"host": "db", "existingSecret": {"name": "s"}})
+MYSQL = changed(PRODUCTION, "database", {"mysql": {"host": "db", "password": "p"}})
+URI = changed(PRODUCTION, "database", {"uri": {"value": "postgresql+psycopg2://u:p@h/d"}})
+MSSQL = changed(PRODUCTION, "database", {"mssql": {"value": "mssql+pymssql://u:p@h/d"}})
+REGISTRY = changed(PRODUCTION, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
 BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
 LARGE = changed(DEV, "pod.resources", {"memoryLimit": "16Gi"})
 CLAIM = changed(DEV, "artifacts.volume", {"existingClaim": "c"})
@@ -41,6 +45,25 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (SECRET_ONLY, f"{POSTGRESQL}.existingSecret.passwordKey", ["", "a b", "a/b"], ["tls.key", "A_B-1"]),
     (PRODUCTION, f"{POSTGRESQL}.tls.mode", ["prefer", "verify-ca", "verify-full"], ["disable", "require"]),
     (PRODUCTION, f"{POSTGRESQL}.tls", [{"caCertificate": "no"}], [{"mode": "verify-ca", "caCertificate": CERTIFICATE}]),
+    (MYSQL, "database.mysql.host", ["", "h:3306", "mysql://h", "u:p@h"], ["h", "10.0.0.1", "fd00::1"]),
+    (MYSQL, "database.mysql.port", [0, 65_536], [1, 65_535]),
+    (MYSQL, "database.mysql.connectionLimit", [0, 59, 100_001], [60, 100_000]),
+    (MYSQL, "database.mysql.password", [None, 5], ["%/&@:'\" \\ü"]),
+    (MYSQL, "database.mysql.existingSecret", [{"name": "s"}], [None]),
+    (MYSQL, "database.mysql.tls", [{"mode": "verify-full"}, {"mode": "preferred"}], [{"caCertificate": CERTIFICATE}]),
+    (MYSQL, "server.jobExecution", [True], [False]),
+    (MYSQL, "image.tag", ["v3.17.2"], ["v3.17.2-full"]),
+    (MYSQL, "migrationTimeoutSeconds", [120], [121]),
+    (URI, "database.uri.value", ["oracle+x://h/d", "mysql://h/d", "postgresql+asyncpg://h/d", "sqlite:///x", "h", "", "postgresql+psycopg://u:a/b@h/d"], ["postgresql+psycopg://u:p@h/d", "mysql+pymysql://h", "mssql+pymssql://h/d"]),
+    (URI, "database.uri.value", [None], []),
+    (URI, "database.uri.existingSecret", [{"name": "s"}], [None]),
+    (URI, "database.uri", [{"existingSecret": {"name": "s", "key": "a/b"}}, {"existingSecret": {"name": "S"}}, {}], [{"existingSecret": {"name": "s", "key": "a.b"}}]),
+    (URI, "database.uri.connectionLimit", [0, 59], [60]),
+    (URI, "database.mssql", [{"value": "mssql+pymssql://u:p@h/d"}], [None]),
+    (MSSQL, "database.mssql.value", ["mysql+pymysql://u:p@h/d", "mssql+pyodbc://u:p@h/d"], ["mssql+pymssql://u:p@h:1434/d"]),
+    (PRODUCTION, "database.registry", [{}, {"value": "sqlite:///x"}, {"value": "https://mlflow.example.com"}], [{"existingSecret": {"name": "s"}}]),
+    (REGISTRY, "database.registry.connectionLimit", [29], [30]),
+    (REGISTRY, f"{POSTGRESQL}.connectionLimit", [29], [30]),
     (BUCKET, "artifacts.s3.bucket", ["ab", "a" * 64, "Models", "a..b", "10.0.0.1", "s3://a", ".ab"], ["abc", "a" * 63, "a.b-c", "1.2.3"]),
     (BUCKET, "artifacts.s3.prefix", ["/", "/a", "a/"], ["", "a", "a/b"]),
     (BUCKET, "artifacts.s3.endpointUrl", ["minio", "s3://m", "http://m/x", "http://u:p@m"], ["http://m:9000", "https://m/"]),

@@ -58,6 +58,12 @@ def at(revision: str) -> tuple[str, ...]:
     )
 
 
+def start_with(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Give the script the environment of an init container in front of a SQLite server."""
+    monkeypatch.setattr(migrate, "URIS", {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{path}"})
+    monkeypatch.setattr(migrate, "SQLITE", True)
+
+
 @pytest.fixture
 def applied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would have been applied, instead of applying it."""
@@ -169,13 +175,13 @@ def test_database_that_is_not_ours_is_refused_and_not_touched(tmp_path: Path, st
 @pytest.mark.usefixtures("mlflow")
 def test_refusal_ends_the_container_with_its_reason(tmp_path: Path, monkeypatch, capsys, applied: list[str]) -> None:
     path = database(tmp_path / "m.db", *at("ddd444"))
-    monkeypatch.setattr(migrate, "URI", f"sqlite:///{path}")
+    start_with(monkeypatch, path)
     assert migrate.main() == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith("migration: refused: the schema is at ddd444")
 
 
 @pytest.mark.usefixtures("mlflow")
 def test_success_ends_the_container_with_0(tmp_path: Path, monkeypatch, applied: list[str]) -> None:
-    monkeypatch.setattr(migrate, "URI", f"sqlite:///{database(tmp_path / 'm.db', *at('bbb222'))}")
+    start_with(monkeypatch, database(tmp_path / "m.db", *at("bbb222")))
     assert migrate.main() == 0
     assert applied == ["migrate"]

@@ -1,0 +1,158 @@
+"""A real MariaDB server on this machine, reachable from pods, with TLS and a binary log."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+
+from tests.support import certificates, processes
+from tests.support.postgresql import NASTY
+from toolchain import debian
+
+_SMALL = {"innodb-log-file-size": "16M", "innodb-buffer-pool-size": "64M"}
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with a user who may do everything in it and nothing elsewhere.
+
+    Attributes:
+        host: Address for pods.
+        port: TCP port.
+        name: Name of the database and of its user.
+        password: The user's password.
+        ca_certificate: Authority of the server's certificate.
+    """
+
+    host: str
+    port: int
+    name: str
+    password: str
+    ca_certificate: str
+
+    def connect(self) -> "pymysql.Connection[Any]":
+        """A connection as the user."""
+        # PyMySQL encodes passwords as Latin-1, the server has them in UTF-8.
+        password = self.password.encode().decode("latin-1")
+        return pymysql.connect(
+            host=self.host,
+            port=self.port,
+            database=self.name,
+            user=self.name,
+            password=password,
+            autocommit=True,
+            ssl_verify_cert=False,
+            ssl_verify_identity=False,
+        )
+
+    def query(self, statement: str) -> list[Any]:
+        """Run one statement as the user, and fetch all rows."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; see `serve`."""
+
+    host: str
+    port: int
+    socket: Path
+    ca_certificate: str
+
+    def database(self) -> Database:
+        """Make an empty database, with a user whose password is hard to quote."""
+        made = Database(
+            self.host, self.port, f"t{secrets.token_hex(4)}", secrets.token_hex(8) + NASTY, self.ca_certificate
+        )
+        self.execute(f"CREATE DATABASE {made.name} CHARACTER SET utf8mb4")
+        self.execute(f"CREATE USER {made.name}@'%%' IDENTIFIED BY %s", made.password)
+        self.execute(f"GRANT ALL ON {made.name}.* TO {made.name}@'%%'")
+        return made
+
+    def execute(self, statement: str, *values: str) -> list[Any]:
+        """Run one statement as the owner of the server, and fetch all rows."""
+        local = pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
+        with contextlib.closing(local), local.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+
+@contextlib.contextmanager
+def serve(host: str) -> Iterator[Server]:
+    """Run a server with an empty data directory that refuses connections without TLS over the network.
+
+    Args:
+        host: Address of this machine at which pods reach it; also the name in the server's certificate.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mlflow-test-mariadb-"))
+    try:
+        root, environment = _programs()
+        data, socket, made = folder / "data", folder / "socket", certificates.make(host)
+        for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
+            (folder / name).write_text(content)
+            (folder / name).chmod(0o600)
+        own = _options(
+            basedir=root / "usr",
+            datadir=data,
+            plugin_dir=root / "usr/lib/mysql/plugin",
+            lc_messages_dir=root / "usr/share/mysql",
+            **({"user": "root"} if os.geteuid() == 0 else {}),
+            **_SMALL,
+        )
+        install = [root / "usr/bin/mariadb-install-db", "--no-defaults", *own]
+        subprocess.run(
+            [*install, "--skip-test-db", "--auth-root-authentication-method=normal"],
+            check=True,
+            capture_output=True,
+            cwd=root / "usr",
+            env=environment,
+        )
+        port = processes.free_port()
+        settings = _options(
+            bind_address="*",
+            port=port,
+            socket=socket,
+            pid_file=folder / "pid",
+            ssl_cert=folder / "server.crt",
+            ssl_key=folder / "server.key",
+            require_secure_transport="ON",
+            # As clouds run it; the second lets the schema of MLflow have its trigger.
+            log_bin=folder / "binlog",
+            log_bin_trust_function_creators="ON",
+            skip_name_resolve="ON",
+            character_sets_dir=root / "usr/share/mysql/charsets",
+        )
+
+        def answers() -> bool:
+            with contextlib.suppress(pymysql.OperationalError):
+                pymysql.connect(unix_socket=str(socket), user="root").close()
+                return True
+            return False
+
+        server = [root / "usr/sbin/mariadbd", "--no-defaults", *own, *settings]
+        with processes.running(server, folder / "log", env=environment, ready=answers):
+            yield Server(host, port, socket, made.authority)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _options(**values: object) -> list[str]:
+    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+
+
+def _programs() -> tuple[Path, dict[str, str]]:
+    """The folder that stands for `/` with MariaDB's programs, and the environment to run them in."""
+    if Path("/usr/sbin/mariadbd").exists():
+        return Path("/"), dict(os.environ)
+    root = debian.unpack(["mariadb-server"])
+    return root, debian.environment(root)
