@@ -58,7 +58,10 @@ class NetworkDestination:
     """What the pods must be able to reach."""
 
     host: Input[str]
+    """DNS name or address; `0.0.0.0` for services without addresses of their own to name, such as S3."""
     port: Input[int]
+    component: str | None = None
+    """Value of the label `app.kubernetes.io/component` of its pods, where it is part of this deployment."""
 
 
 class Engine(enum.Enum):

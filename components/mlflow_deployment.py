@@ -15,12 +15,14 @@ from .existing.oss import oss
 from .in_cluster import artifacts as in_cluster_artifacts
 from .in_cluster import database as in_cluster_database
 from .in_cluster.minio import minio
-from .kubernetes.access import service, tracking_uri
+from .kubernetes.access import ingress, route, service, tracking_uri
 from .kubernetes.backend_store import backend_store
 from .kubernetes.keys import keys
 from .kubernetes.migration import migration_job
-from .kubernetes.objects import Scope, own_environment
-from .kubernetes.server import deployment, service_account
+from .kubernetes.network_policy import network_policies
+from .kubernetes.objects import Additions, Scope, entrance, own_environment
+from .kubernetes.rbac import roles, service_account
+from .kubernetes.server import deployment
 from .kubernetes.stores import stores
 
 
@@ -54,15 +56,30 @@ class MlflowDeployment(pulumi.ComponentResource):
         identity = _identity(args)
         scope = Scope(name=name, namespace=_namespace(self, name, args), args=args, identity=identity, parent=self)
         scope = dataclasses.replace(scope, environment=own_environment(scope))
-        store = backend_store(scope, _database(scope), _registry(args))
-        artifacts = _artifacts(scope)
+        database, registry, artifacts = _database(scope), _registry(args), _artifacts(scope)
+        store = backend_store(scope, database, registry)
         data = stores(scope, store, artifacts)
         account = service_account(scope)
-        before: list[pulumi.Resource] = [account, *artifacts.ready]
+        roles(scope)
+        before: list[pulumi.Resource] = [*([account] if account else []), *artifacts.ready]
         if not store.in_pod:
-            before.append(migration_job(scope, store, [account]))
-        server = deployment(scope, data, keys(scope, account), before)
+            before.append(migration_job(scope, store, [account] if account else []))
+        additions: list[Additions] = []
+        server = deployment(scope, data, keys(scope, account), before, additions)
         front = service(scope)
+        if args.ingress is not None:
+            ingress(scope, front, args.ingress)
+        if args.route is not None:
+            route(scope, front, args.route)
+        if args.network_policy is not None:
+            network_policies(
+                scope,
+                args.network_policy,
+                entrance=entrance(scope, additions),
+                databases=[each.network for each in (database, registry) if each is not None],
+                artifacts=artifacts.network,
+                others=[each for part in additions for each in part.network],
+            )
 
         self.namespace = server.metadata.namespace
         self.service_name = front.metadata.name

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 
 from tests.configurations import CERTIFICATE
+from tests.strategies_access import ACCESS, consistent
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 WORDS = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?", fullmatch=True)
@@ -227,7 +228,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         runAsUser=st.integers(1, 65_535),
         tmpSize=st.just("1Gi"),
     ),
-    "service": block(port=st.integers(1, 65_535)),
+    **ACCESS,
     "keys": block(flaskSecretKey=SECRETS, kekPassphrase=SECRETS, webhookSecretEncryptionKey=st.just("A" * 43 + "=")),
     "deletionProtection": st.booleans(),
     "labels": _LABELS,
@@ -248,7 +249,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     rest = draw(st.fixed_dictionaries({}, optional=_REST))
     if "hdfs" in artifacts:
         rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
-    return {"database": database, "artifacts": artifacts, "server": server, **rest}
+    return consistent({"database": database, "artifacts": artifacts, "server": server, **rest})
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

@@ -1,5 +1,13 @@
 """The typed arguments: one definition for stack configuration, Python callers, the JSON schema and component providers."""
 
+from .access import (
+    EgressArgs,
+    NetworkPeerArgs,
+    NetworkPolicyArgs,
+    PolicyRuleArgs,
+    RbacArgs,
+    ServiceAccountArgs,
+)
 from .artifacts import ArtifactsArgs
 from .artifacts_cloud import AzureBlobArgs, AzureDomain, AzureSecretArgs, GcsArgs, GcsSecretArgs
 from .artifacts_minio import MinioArgs
@@ -31,9 +39,19 @@ from .identity import ExistingIdentityArgs, IdentityArgs
 from .image import ImageArgs, PullPolicy
 from .keys import KeysArgs
 from .pod import PodArgs
+from .publishing import (
+    IngressArgs,
+    IngressHostArgs,
+    IngressPathArgs,
+    IngressTlsArgs,
+    ParentRefArgs,
+    PathType,
+    RouteArgs,
+    RouteTimeoutsArgs,
+)
 from .resources import ResourcesArgs
 from .server import ServerArgs
-from .service import ServiceArgs, ServiceType
+from .service import ServiceArgs, ServicePortArgs, ServiceType
 from .volume import AccessMode, VolumeArgs
 
 __all__ = [
@@ -49,6 +67,7 @@ __all__ = [
     "DatabaseTlsArgs",
     "DatabaseUriArgs",
     "DatabaseUriSecretArgs",
+    "EgressArgs",
     "ExistingIdentityArgs",
     "FtpArgs",
     "FtpSecretArgs",
@@ -57,24 +76,38 @@ __all__ = [
     "HdfsArgs",
     "IdentityArgs",
     "ImageArgs",
+    "IngressArgs",
+    "IngressHostArgs",
+    "IngressPathArgs",
+    "IngressTlsArgs",
     "Input",
     "KeysArgs",
     "MinioArgs",
     "MlflowDeploymentArgs",
     "MysqlArgs",
+    "NetworkPeerArgs",
+    "NetworkPolicyArgs",
     "NfsArgs",
     "OssArgs",
     "OssSecretArgs",
+    "ParentRefArgs",
+    "PathType",
     "PodArgs",
+    "PolicyRuleArgs",
     "PostgresqlArgs",
     "PostgresqlDriver",
     "Problem",
     "PullPolicy",
+    "RbacArgs",
     "ResourcesArgs",
+    "RouteArgs",
+    "RouteTimeoutsArgs",
     "S3Args",
     "S3SecretArgs",
     "ServerArgs",
+    "ServiceAccountArgs",
     "ServiceArgs",
+    "ServicePortArgs",
     "ServiceType",
     "SftpArgs",
     "SftpSecretArgs",

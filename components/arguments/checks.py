@@ -1,7 +1,8 @@
 """Checks that blocks share. Each yields the problems of a value; values that are not known yet pass."""
 
+import ipaddress
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -172,3 +173,18 @@ def host_name(value: Any, path: str) -> Iterator[Problem]:
         yield Problem((path,), f"{known!r} has a port", f"give the host alone: {bare!r}, and the port in its own key")
     elif not re.fullmatch(r"[\w.:-]+", known):
         yield Problem((path,), f"{known!r} is not a host name", "give a DNS name or an IP address")
+
+
+def cidrs(values: Iterable[Any], path: str) -> Iterator[Problem]:
+    """Networks in CIDR form."""
+    for index, value in enumerate(values):
+        known = plain(value)
+        if not isinstance(known, str):
+            continue
+        try:
+            if "/" not in known:
+                raise ValueError
+            ipaddress.ip_network(known)
+        except ValueError:
+            fix = "write address/length with all further bits zero, for example '10.0.0.0/16' or '10.1.2.3/32'"
+            yield Problem((path, index), f"{known!r} is not a network in CIDR form", fix)

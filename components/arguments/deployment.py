@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from .access import NetworkPolicyArgs, RbacArgs, ServiceAccountArgs
+from .access_rules import access_problems
 from .artifacts import ArtifactsArgs
 from .base import Block, Path, Problem, block, plain
 from .checks import amount, between, kubernetes_label_name, labels
@@ -12,8 +14,9 @@ from .identity import IdentityArgs
 from .image import ImageArgs
 from .keys import KeysArgs
 from .pod import PodArgs
+from .publishing import IngressArgs, RouteArgs
 from .server import ServerArgs
-from .service import ServiceArgs, ServiceType
+from .service import ServiceArgs
 from .volume import AccessMode
 
 PROCESS_MIB = 200
@@ -44,6 +47,16 @@ class MlflowDeploymentArgs(Block):
     """The server's pods."""
     service: ServiceArgs = ServiceArgs()
     """The Service in front of them."""
+    service_account: ServiceAccountArgs = ServiceAccountArgs()
+    """The account that the pods run as."""
+    rbac: RbacArgs = RbacArgs()
+    """Rights of that account towards the Kubernetes API; none by default."""
+    ingress: IngressArgs | None = None
+    """An Ingress that leads to the Service; none if not given."""
+    route: RouteArgs | None = None
+    """An HTTPRoute of the Gateway API that leads to the Service; none if not given."""
+    network_policy: NetworkPolicyArgs | None = None
+    """Network policies of the pods; none if not given."""
     keys: KeysArgs = KeysArgs()
     """Keys that all replicas share."""
     migration_timeout_seconds: int = 3600
@@ -52,7 +65,7 @@ class MlflowDeploymentArgs(Block):
     """Refuse to delete what holds data (claims, their namespace, generated keys): to delete it, set this to false, run
     `pulumi up`, then `pulumi destroy`."""
     allow_insecure: bool = False
-    """Accept a server without authentication outside the cluster's own network."""
+    """Accept a server without authentication or without TLS outside the cluster's own network."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels of every Kubernetes object, for example team and cost centre."""
 
@@ -73,12 +86,17 @@ class MlflowDeploymentArgs(Block):
                 "the migration would be ended before it can tell why the database does not answer",
                 "raise it, or lower database.connectTimeoutSeconds",
             )
-        if self.service.type is not ServiceType.CLUSTER_IP and not self.allow_insecure:
-            yield Problem(
-                ("service", "type"),
-                f"{self.service.type.value!r} publishes a server that asks nobody for a password",
-                "use ClusterIP, or accept it in writing with allowInsecure: true",
-            )
+        yield from access_problems(self)
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the server asks its users who they are."""
+        return False
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether the server's own port speaks TLS."""
+        return getattr(self.server, "tls", None) is not None
 
     def _replicas(self) -> Iterable[Problem]:
         replicas = self.server.replicas

@@ -22,6 +22,7 @@ OWN_OPTIONS = {
     "no-serve-artifacts": "use artifacts.proxied",
     "allowed-hosts": "use server.allowedHosts",
     "cors-allowed-origins": "use server.corsAllowedOrigins",
+    "expose-prometheus": "use monitoring.prometheus",
     "disable-security-middleware": "it would switch host and origin checks off",
     "gunicorn-opts": "host and origin checks exist under uvicorn only",
     "waitress-opts": "host and origin checks exist under uvicorn only",
@@ -44,10 +45,11 @@ class ServerArgs(Block):
     static_prefix: str = ""
     """Path under which UI and API are served, for example `/mlflow`."""
     allowed_hosts: list[Input[str]] = Field(default_factory=list)
-    """Host headers to accept besides the computed ones (Service names, pod address, localhost): `host`, `host:port` or
-    a pattern with `*`."""
+    """Host headers to accept besides the computed ones (hosts of Ingress and route, Service names, pod address,
+    localhost): `host`, `host:port` or a pattern with `*`."""
     cors_allowed_origins: list[Input[str]] = Field(default_factory=list)
-    """Origins (`https://host`) whose pages may call the API."""
+    """Origins (`https://host`) whose pages may call the API, besides the computed ones (hosts of Ingress and route, Service
+    names, localhost)."""
     # Not a union, which component providers have not: https://www.pulumi.com/docs/iac/using-pulumi/pulumi-packages/schema/
     options: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}

@@ -72,7 +72,7 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
         destination=f"s3://{args.bucket}",
         environment=access,
         secret_environment=secret,
-        network=NetworkDestination(host=host, port=_PORT),
+        network=NetworkDestination(host=host, port=_PORT, component=_COMPONENT),
         # Its address is the cluster's own.
         presigned=False,
         ready=[_bucket(scope, args, environment, server)],

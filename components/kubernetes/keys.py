@@ -11,7 +11,7 @@ from ..contracts import SecretValue
 from .objects import Scope
 
 
-def keys(scope: Scope, account: pulumi.Resource) -> Mapping[str, SecretValue]:
+def keys(scope: Scope, account: pulumi.Resource | None) -> Mapping[str, SecretValue]:
     """Environment variables with the keys; each is generated unless the arguments give it.
 
     The two encryption keys are protected: without them what they encrypted in the database is lost. MLflow's own
@@ -19,12 +19,12 @@ def keys(scope: Scope, account: pulumi.Resource) -> Mapping[str, SecretValue]:
 
     Args:
         scope: What the parts have in common.
-        account: A first object in the cluster. The keys wait for it, so that an `up` that cannot reach the cluster leaves
-            nothing in the state.
+        account: A first object in the cluster, where the account is made. The keys wait for it, so that an `up` that
+            cannot reach the cluster leaves nothing in the state.
     """
     given = scope.args.keys
-    plain = scope.options(depends_on=[account])
-    protect = scope.options(depends_on=[account], protect=scope.args.deletion_protection)
+    plain = scope.options(depends_on=[account] if account else [])
+    protect = scope.options(depends_on=[account] if account else [], protect=scope.args.deletion_protection)
     return {
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _value(given.flask_secret_key)
         or random.RandomPassword(f"{scope.name}-flask-secret-key", length=64, special=False, opts=plain).result,

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import ImageArgs, Input, MlflowDeploymentArgs
-from ..contracts import SecretKey, SecretValue, Volume, WorkloadIdentity
+from ..contracts import NetworkDestination, SecretKey, SecretValue, Volume, WorkloadIdentity
 
 TMP = "/tmp"  # noqa: S108 - a private volume of the pod
 CONTAINER_SECURITY = k8s.core.v1.SecurityContextArgs(
@@ -41,6 +41,11 @@ class Scope:
         """Options of a child: its parent and nothing merged from the caller, who is inherited from already."""
         return pulumi.ResourceOptions(parent=self.parent, **more)  # type: ignore[arg-type]
 
+    @property
+    def account_name(self) -> str:
+        """Name of the ServiceAccount that the pods run as."""
+        return self.args.service_account.name or self.name
+
     def selector(self) -> dict[str, str]:
         """Labels that exactly the server pods carry: the value of `component` differs for every other pod."""
         return self.labels("server", own=False)
@@ -54,13 +59,19 @@ class Scope:
         }
         return {**self.args.labels, **ours, "app.kubernetes.io/managed-by": "pulumi"} if own else ours
 
-    def metadata(self, component: str, name: str | None = None, **more: object) -> k8s.meta.v1.ObjectMetaArgs:
+    def metadata(
+        self,
+        component: str,
+        name: str | None = None,
+        *,
+        extra_labels: Mapping[str, str] | None = None,
+        **more: object,
+    ) -> k8s.meta.v1.ObjectMetaArgs:
         """Metadata of an object; without a name Pulumi names it, so that a replacement can precede the deletion."""
         return k8s.meta.v1.ObjectMetaArgs(
             name=name,
-            namespace=self.namespace,
-            labels=self.labels(component),
-            **more,  # type: ignore[arg-type]
+            **{"namespace": self.namespace, **more},  # type: ignore[arg-type]
+            labels={**(extra_labels or {}), **self.labels(component)},
         )
 
     def pod_metadata(self, component: str) -> k8s.meta.v1.ObjectMetaArgs:
@@ -70,12 +81,12 @@ class Scope:
             annotations=self.args.pod.annotations or None,
         )
 
-    def pod_spec(self, **more: object) -> k8s.core.v1.PodSpecArgs:
-        """Pod specification that passes Pod Security `restricted`."""
+    def pod_spec(self, *, token: bool = False, **more: object) -> k8s.core.v1.PodSpecArgs:
+        """Pod specification that passes Pod Security `restricted`; `token` lets it speak to the Kubernetes API."""
         pod = self.args.pod
         return k8s.core.v1.PodSpecArgs(
-            service_account_name=self.name,
-            automount_service_account_token=False,
+            service_account_name=self.account_name,
+            automount_service_account_token=token,
             # A Service called `mlflow` would otherwise inject MLFLOW_PORT=tcp://…, which MLflow reads as its port.
             enable_service_links=False,
             security_context=k8s.core.v1.PodSecurityContextArgs(
@@ -111,6 +122,7 @@ class Additions:
         proxy_port: Port of one of `containers` through which all requests come. That container names the port `http`; the
             Service and the probes go there, so it must let `<prefix>/health` pass without credentials; and the server
             itself listens on the pod's loopback only, on `server.port`, without TLS.
+        network: What the containers must be able to reach, besides the stores.
     """
 
     arguments: Sequence[str] = ()
@@ -120,6 +132,13 @@ class Additions:
     init_containers: Sequence[k8s.core.v1.ContainerArgs] = ()
     containers: Sequence[k8s.core.v1.ContainerArgs] = ()
     proxy_port: int | None = None
+    network: Sequence[NetworkDestination] = ()
+
+
+def entrance(scope: Scope, additions: Iterable[Additions]) -> int:
+    """Port at which requests enter a pod: the proxy's, or the server's own."""
+    ports = (part.proxy_port for part in additions if part.proxy_port is not None)
+    return next(ports, scope.args.server.port)
 
 
 def image_reference(image: ImageArgs) -> pulumi.Output[str]:

@@ -1,4 +1,4 @@
-"""The tracking server: ServiceAccount and Deployment."""
+"""The tracking server's Deployment."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import Input
 from ..contracts import SecretValue
-from .access import allowed_hosts
+from .access import allowed_hosts, allowed_origins
 from .migration import migration_container, migration_script, migration_volume
 from .objects import (
     CONTAINER_SECURITY,
@@ -16,6 +16,7 @@ from .objects import (
     Additions,
     Scope,
     claim_mounts,
+    entrance,
     image_reference,
     plain_environment,
     scratch_mount,
@@ -27,18 +28,6 @@ from .stores import Stores
 
 PORT_NAME = "http"
 """Name of the port at which requests enter a pod, whichever container listens there."""
-
-
-def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount:
-    """The account that cloud trust policies name; it needs nothing of the Kubernetes API."""
-    return k8s.core.v1.ServiceAccount(
-        f"{scope.name}-service-account",
-        metadata=scope.metadata(
-            "server", scope.name, annotations=dict(scope.identity.service_account_annotations) or None
-        ),
-        automount_service_account_token=False,
-        opts=scope.options(),
-    )
 
 
 def deployment(
@@ -86,6 +75,7 @@ def deployment(
             template=k8s.core.v1.PodTemplateSpecArgs(
                 metadata=scope.pod_metadata("server"),
                 spec=scope.pod_spec(
+                    token=bool(args.rbac.rules or args.rbac.cluster_rules),
                     termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
                     init_containers=[*init_containers, *chain.from_iterable(part.init_containers for part in additions)]
                     or None,
@@ -107,9 +97,9 @@ def _container(
     args = scope.args
     server, pod = args.server, args.pod
     proxy_port = next((part.proxy_port for part in additions if part.proxy_port is not None), None)
-    entrance = proxy_port or server.port
+    port = entrance(scope, additions)
     # By number: the kubelet looks a name up among the ports of this container only.
-    health = k8s.core.v1.HTTPGetActionArgs(path=f"{server.static_prefix}/health", port=entrance)
+    health = k8s.core.v1.HTTPGetActionArgs(path=f"{server.static_prefix}/health", port=port)
     ports = [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)]
     return k8s.core.v1.ContainerArgs(
         name="mlflow",
@@ -125,7 +115,7 @@ def _container(
             # First, so that the list of allowed hosts can refer to it.
             [_pod_ip()],
             stores.environment_of("mlflow-server"),
-            plain_environment(_environment(scope, entrance)),
+            plain_environment(_environment(scope, port)),
             secret_environment(scope, f"{scope.name}-server", "server", keys),
             chain.from_iterable(part.environment for part in additions),
             scope.environment,
@@ -189,13 +179,9 @@ def _arguments(scope: Scope, *, behind_proxy: bool) -> list[str]:
     return line
 
 
-def _environment(scope: Scope, entrance: int) -> dict[str, Input[str]]:
-    server = scope.args.server
-    environment: dict[str, Input[str]] = {
-        "MLFLOW_SERVER_ALLOWED_HOSTS": allowed_hosts(scope, entrance),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if server.job_execution else "false",
+def _environment(scope: Scope, port: int) -> dict[str, Input[str]]:
+    return {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": allowed_hosts(scope, port),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": allowed_origins(scope),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if scope.args.server.job_execution else "false",
     }
-    if server.cors_allowed_origins:
-        origins = pulumi.Output.all(*server.cors_allowed_origins)
-        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = origins.apply(",".join)
-    return environment

@@ -83,6 +83,46 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         PRODUCTION, {"database": {"mssql": {"value": "mssql+pymssql://mlflow:canary@db.example.com/mlflow"}}}
     ),
     "database-uri": with_changes(PRODUCTION, {"database": {"uri": {"existingSecret": {"name": "db", "key": "url"}}}}),
+    "published": with_changes(
+        PRODUCTION,
+        {
+            "server.staticPrefix": "/mlflow",
+            "service": {"extraPorts": [{"name": "proxy", "port": 4180, "targetPort": 4181}], "labels": {"a": "b"}},
+            "serviceAccount": {"name": "mlflow-runner", "annotations": {"example.com/role": "a"}},
+            "rbac": {
+                "rules": [{"resources": ["pods"], "verbs": ["get", "list"]}],
+                "clusterRules": [{"nonResourceUrls": ["/healthz"], "verbs": ["get"]}],
+            },
+            "ingress": {
+                "className": "nginx",
+                "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
+                "hosts": [
+                    {"host": "mlflow.example.com"},
+                    {"host": "docs.example.com", "paths": [{"path": "/docs", "serviceName": "docs", "servicePort": 8}]},
+                ],
+                "tls": [{"secretName": "mlflow-certificate"}],
+            },
+            "route": {
+                "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https"}],
+                "hostnames": ["*.ml.example.com"],
+                "timeouts": {"request": "1h"},
+            },
+            "networkPolicy": {
+                "allowNamespaces": ["ingress-nginx", "monitoring"],
+                "allowPods": [{"namespaceLabels": {"team": "a"}, "podLabels": {"role": "notebook"}}],
+                "databaseCidrs": ["10.1.0.0/24"],
+                "egress": [{"cidrs": ["192.0.2.0/24"], "ports": [443]}],
+            },
+            "allowInsecure": True,
+        },
+    ),
+    "existing-account": with_changes(
+        DEV,
+        {
+            "serviceAccount": {"create": False, "name": "robot"},
+            "networkPolicy": {"allowSameNamespace": False},
+        },
+    ),
     "shared-volume": with_changes(
         PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}
     ),

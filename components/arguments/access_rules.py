@@ -1,0 +1,88 @@
+"""What concerns access and more than one block: nothing is published in the open, and whoever is meant to come in can."""
+
+import typing
+from collections.abc import Iterable
+
+from .base import Path, Problem
+from .publishing import unfitting
+from .service import ServiceType
+
+if typing.TYPE_CHECKING:
+    from .deployment import MlflowDeploymentArgs
+
+UNGUARDED = ("/static", "/health", "/favicon.ico")
+"""MLflow asks for no password under any path that begins so, whatever follows."""
+
+
+def access_problems(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
+    """Problems between the blocks for access, and with the rest."""
+    if not args.allow_insecure:
+        yield from _published(args)
+    yield from _paths(args)
+    yield from _peers(args)
+    existing = args.identity.existing if args.identity is not None else None
+    if existing is not None and existing.service_account_annotations and not args.service_account.create:
+        yield Problem(
+            ("identity", "existing", "service_account_annotations"),
+            "cannot be set on an account that exists already (serviceAccount.create is false)",
+            "set them there, and remove them here",
+        )
+
+
+def _published(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
+    """What is reachable from outside the cluster needs authentication and TLS."""
+    service, ingress, route = args.service, args.ingress, args.route
+    ways: list[tuple[Path, str, str, bool]] = []
+    if service.type is not ServiceType.CLUSTER_IP:
+        secure = args.serves_tls or service.https
+        ways.append((("service", "type"), repr(service.type.value), "use ClusterIP", secure))
+    if ingress is not None:
+        secure = all(ingress.secure(entry.host) for entry in ingress.hosts)
+        ways.append((("ingress",), "the Ingress", "configure auth, and tls here", secure))
+    if route is not None:
+        ways.append((("route",), "the HTTPRoute", "configure auth, and HTTPS in the Gateway", route.https))
+    for path, what, instead, secure in ways:
+        open_to_all = [] if args.authenticated else ["that asks nobody for a password"]
+        in_clear = [] if secure else ["that is reached without TLS"]
+        if reasons := " and ".join(open_to_all + in_clear):
+            fix = f"{instead}, or accept it in writing with allowInsecure: true"
+            yield Problem(path, f"{what} publishes a server {reasons}", fix)
+
+
+def _paths(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
+    """What is published is what MLflow serves."""
+    prefix = args.server.static_prefix
+    for start in UNGUARDED:
+        if prefix.startswith(start):
+            message = f"{prefix!r} begins with {start!r}, under which MLflow never asks for a password"
+            yield Problem(("server", "static_prefix"), message, "choose another one")
+    ingress, route = args.ingress, args.route
+    if ingress is not None and not ingress.rewrites():
+        paths = (
+            (("ingress", "hosts", number, "paths", index, "path"), entry.path)
+            for number, host in enumerate(ingress.hosts)
+            for index, entry in enumerate(host.paths)
+            if entry.path is not None and entry.service_name is None
+        )
+        yield from unfitting(paths, prefix)
+    if route is not None and not route.rewrites():
+        yield from unfitting(route.paths(), prefix)
+
+
+def _peers(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
+    """Who comes by a published way is not kept out by the network policy."""
+    policy = args.network_policy
+    if policy is None or policy.allow_cidrs:
+        return
+    if args.service.type is not ServiceType.CLUSTER_IP:
+        yield Problem(
+            ("network_policy", "allow_cidrs"),
+            f"is empty, and clients of a Service of type {args.service.type.value} come from outside the cluster",
+            "list their networks, for example ['10.0.0.0/8']",
+        )
+    elif (args.ingress or args.route) and not policy.allow_namespaces and not policy.allow_pods:
+        yield Problem(
+            ("network_policy", "allow_namespaces"),
+            "is empty, so that the controller of the Ingress or Gateway is kept out",
+            "name its namespace, for example [ingress-nginx]",
+        )

@@ -1,0 +1,150 @@
+"""What holds for the ways to every server, whatever its configuration; see invariants.py."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pulumi.runtime.rpc import UNKNOWN
+
+from components import MlflowDeploymentArgs, to_arguments
+from tests.graph.policies import Pod, allowed
+from tests.graph.program import Graph
+
+METADATA = "169.254.169.254"
+"""Where clouds answer with credentials of the node."""
+
+
+def _name(graph: Graph) -> str:
+    return graph.one("index:MlflowDeployment").name
+
+
+def _server_variables(graph: Graph) -> list[Mapping[str, Any]]:
+    (container,) = [c for c in graph.one("apps/v1:Deployment").pod["spec"]["containers"] if c["name"] == "mlflow"]
+    return container["env"]
+
+
+def _list(graph: Graph, variable: str) -> set[str]:
+    (value,) = [v["value"] for v in _server_variables(graph) if v["name"] == variable]
+    return set(value.split(","))
+
+
+def _public(arguments: MlflowDeploymentArgs) -> list[tuple[str, str]]:
+    """Scheme and host of each way from outside; schemes are tested by themselves."""
+    ingress, route = arguments.ingress, arguments.route
+    found: list[tuple[str, str]] = []
+    if ingress is not None:
+        found += [("https" if ingress.secure(entry.host) else "http", str(entry.host)) for entry in ingress.hosts]
+    if route is not None:
+        found += [("https" if route.https else "http", str(host)) for host in route.hostnames]
+    return found
+
+
+def _services(graph: Graph, arguments: MlflowDeploymentArgs) -> list[str]:
+    name, namespace = _name(graph), arguments.namespace
+    return [name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local"]
+
+
+def allowed_hosts_are_all_ways_to_the_server_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    services, local = _services(graph, arguments), ["localhost", "127.0.0.1"]
+    assert _list(graph, "MLFLOW_SERVER_ALLOWED_HOSTS") == {
+        *services,
+        *(f"{service}:{arguments.service.port}" for service in services),
+        f"$(POD_IP):{arguments.server.port}",
+        *local,
+        *(f"{host}:*" for host in local),
+        *(host for _, host in _public(arguments)),
+        *(f"{host}:{443 if scheme == 'https' else 80}" for scheme, host in _public(arguments)),
+        *arguments.server.allowed_hosts,
+    }
+    names = [variable["name"] for variable in _server_variables(graph)]
+    assert names.index("POD_IP") < names.index("MLFLOW_SERVER_ALLOWED_HOSTS"), "Kubernetes expands earlier names only"
+
+
+def allowed_origins_are_those_of_its_own_pages(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    scheme, usual = ("https", 443) if arguments.serves_tls else ("http", 80)
+    port = "" if arguments.service.port == usual else f":{arguments.service.port}"
+    assert _list(graph, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS") == {
+        *(f"{scheme}://{service}{port}" for service in _services(graph, arguments)),
+        *(f"{scheme}://{host}" for scheme, host in _public(arguments)),
+        *arguments.server.cors_allowed_origins,
+    }
+
+
+def ways_in_lead_to_the_service_under_the_prefix(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    front, prefix = graph.named(f"{_name(graph)}-service", "core/v1:Service"), arguments.server.static_prefix or "/"
+    assert len(graph.of("Ingress")) == (arguments.ingress is not None)
+    for made in graph.of("Ingress"):
+        assert arguments.ingress is not None
+        for rule, host in zip(made.spec["rules"], arguments.ingress.hosts, strict=True):
+            assert rule["host"] == host.host
+            for path, entry in zip(rule["http"]["paths"], host.paths, strict=True):
+                assert (path["path"], path["pathType"]) == (entry.path or prefix, entry.path_type.value)
+                backend = path["backend"]["service"]
+                if entry.service_name is None:
+                    assert backend["name"] == front.metadata["name"]
+                    assert backend["port"] == {"name": front.spec["ports"][0]["name"]}
+                else:
+                    assert backend == {"name": entry.service_name, "port": {"number": entry.service_port}}
+        assert bool(made.spec.get("tls")) == bool(arguments.ingress.tls)
+        assert made.metadata["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
+    assert len(graph.of("HTTPRoute")) == (arguments.route is not None)
+    for made in graph.of("HTTPRoute"):
+        (rule,) = made.spec["rules"]
+        assert rule["backendRefs"] == [{"name": front.metadata["name"], "port": front.spec["ports"][0]["port"]}]
+        assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": prefix}}]
+
+
+def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    policy = arguments.network_policy
+    policies = [r.inputs for r in graph.of("NetworkPolicy")]
+    assert bool(policies) == (policy is not None)
+    if policy is None or UNKNOWN in json.dumps(policies):
+        return
+    here = arguments.namespace
+    pods = {
+        template["metadata"]["labels"]["app.kubernetes.io/component"]: Pod(template["metadata"]["labels"], here)
+        for _, template in graph.pods()
+    }
+    server, entrance = pods["server"], arguments.server.port
+    outside, neighbour, stranger = "198.51.100.9", Pod({"app": "x"}, here), Pod({"app": "x"}, "no-such-namespace")
+    welcome = policy.allow_same_namespace or here in policy.allow_namespaces
+    assert allowed(policies, neighbour, server, entrance) == welcome
+    assert not allowed(policies, stranger, server, entrance)
+    assert not allowed(policies, outside, server, entrance)
+    for name in policy.allow_namespaces:
+        assert allowed(policies, Pod({}, name), server, entrance)
+        assert not allowed(policies, Pod({}, name), server, 1)
+    for peer in policy.allow_pods:
+        client = Pod(peer.pod_labels, "theirs" if peer.namespace_labels else here, peer.namespace_labels)
+        assert allowed(policies, client, server, entrance)
+    for component in [name for name in pods if any(r.name.endswith(f"-{name}") for r in graph.of("NetworkPolicy"))]:
+        if component != "server":
+            store = pods.pop(component)
+            assert not allowed(policies, store, outside, 443) and not allowed(policies, store, outside, 53, "UDP")
+            assert not allowed(policies, neighbour, store, 9000)
+            assert any(allowed(policies, server, store, port) for port in (9000, 5432, 3306))
+    for component, pod in pods.items():
+        resolvers = [str(cidr).split("/")[0] for cidr in policy.dns_cidrs]
+        assert all(allowed(policies, pod, address, 53, "UDP") for address in resolvers or [outside])
+        assert allowed(policies, pod, outside, 53, "UDP") is (not resolvers)
+        for port in (80, 443, 988, 5432, 9000):
+            assert not allowed(policies, pod, METADATA, port), f"{component} reaches {METADATA}:{port}"
+        if component != "server":
+            assert not allowed(policies, neighbour, pod, entrance)
+            assert not allowed(policies, pod, outside, 2) or "postgresql" in configuration["database"]
+        if "postgresql" in configuration["database"]:
+            port = configuration["database"]["postgresql"].get("port", 5432)
+            known = [str(cidr).split("/")[0] for cidr in policy.database_cidrs]
+            assert all(allowed(policies, pod, address, port) for address in known or [outside, "2001:db8::9"])
+
+
+ACCESS_CHECKS: list[Callable[[Graph, Mapping[str, Any]], None]] = [
+    allowed_hosts_are_all_ways_to_the_server_and_no_more,
+    allowed_origins_are_those_of_its_own_pages,
+    ways_in_lead_to_the_service_under_the_prefix,
+    policies_let_through_what_is_used_and_no_more,
+]

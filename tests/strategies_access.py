@@ -1,0 +1,88 @@
+"""Generated blocks for access: Service, account, rights, Ingress, route and network policies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+_NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
+_WORDS = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?", fullmatch=True)
+_LABELS = st.dictionaries(_NAMES.map("example.com/{}".format), _WORDS, max_size=2)
+_PORTS = st.integers(1, 65_535)
+_HOSTS = st.one_of(_NAMES.map("{}.example.com".format), _NAMES.map("*.{}.example.com".format))
+_CIDRS = st.lists(st.sampled_from(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]), max_size=2)
+
+
+def _block(required: Mapping[str, Any] | None = None, **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(dict(required or {}), optional=optional)
+
+
+_PEER = st.one_of(
+    _block({"podLabels": st.just({"role": "client"})}, namespaceLabels=_LABELS),
+    _block({"namespaceLabels": st.just({"team": "a"})}),
+)
+_RULE = _block({"resources": st.just(["pods", "pods/log"]), "verbs": st.just(["get"])}, resourceNames=st.just(["a"]))
+_PATH = st.one_of(
+    st.just({}),
+    _block({"path": st.just("/"), "pathType": st.sampled_from(["Prefix", "ImplementationSpecific"])}),
+    _block({"path": st.just("/docs"), "serviceName": _NAMES, "servicePort": _PORTS}),
+)
+_INGRESS_HOST = _block(
+    {"host": _HOSTS}, paths=st.lists(_PATH, min_size=1, max_size=2, unique_by=lambda path: path.get("path"))
+)
+
+ACCESS: dict[str, st.SearchStrategy[Any]] = {
+    "service": _block(
+        port=st.integers(1, 40_000),
+        type=st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
+        extraPorts=st.just([{"name": "proxy", "port": 41_000, "targetPort": 8080}]),
+        annotations=_LABELS,
+        labels=_LABELS,
+    ),
+    "serviceAccount": st.one_of(
+        _block(name=_NAMES, annotations=_LABELS, labels=_LABELS), _block({"create": st.just(False), "name": _NAMES})
+    ),
+    "rbac": _block(rules=st.lists(_RULE, max_size=2), clusterRules=st.lists(_RULE, max_size=1)),
+    "ingress": _block(
+        {"hosts": st.lists(_INGRESS_HOST, min_size=1, max_size=2, unique_by=lambda entry: entry["host"])},
+        className=_NAMES,
+        annotations=_LABELS,
+        labels=_LABELS,
+        tls=st.sampled_from([[], [{"secretName": "certificate"}]]),
+        https=st.booleans(),
+    ),
+    "route": _block(
+        {
+            "parentRefs": st.lists(_block({"name": _NAMES}, namespace=_NAMES, port=_PORTS), min_size=1, max_size=2),
+            "hostnames": st.lists(_HOSTS, min_size=1, max_size=2, unique=True),
+        },
+        https=st.booleans(),
+        timeouts=_block(request=st.just("1h")),
+        filters=st.just([{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x-internal"]}}]),
+        labels=_LABELS,
+    ),
+    "networkPolicy": _block(
+        {"allowCidrs": st.just(["10.0.0.0/8"])},
+        allowSameNamespace=st.booleans(),
+        allowNamespaces=st.lists(_NAMES, max_size=2),
+        allowPods=st.lists(_PEER, max_size=2),
+        dnsCidrs=_CIDRS,
+        databaseCidrs=_CIDRS,
+        artifactsCidrs=_CIDRS,
+        egress=st.lists(
+            _block({"ports": st.lists(_PORTS, min_size=1, max_size=2)}, cidrs=_CIDRS, pods=st.lists(_PEER, max_size=1)),
+            max_size=2,
+        ),
+    ),
+}
+
+
+def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without what its blocks may not say together."""
+    service = configuration.get("service", {})
+    if {"ingress", "route"} & set(configuration) or service.get("type", "ClusterIP") != "ClusterIP":
+        configuration["allowInsecure"] = True
+    identity = (configuration.get("identity") or {}).get("existing", {})
+    if configuration.get("serviceAccount", {}).get("create") is False:
+        identity.pop("serviceAccountAnnotations", None)
+    return configuration

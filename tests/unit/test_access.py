@@ -1,0 +1,158 @@
+"""Every refusal of the blocks for access, and the nearest values that are accepted."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.configurations import DEV, changed, with_changes
+from tests.unit.refusals import messages
+
+OPEN = changed(DEV, "allowInsecure", True)
+HOST = "mlflow.example.com"
+INGRESS = changed(OPEN, "ingress", {"hosts": [{"host": HOST}], "tls": [{"secretName": "certificate"}]})
+PREFIXED = changed(INGRESS, "server.staticPrefix", "/mlflow")
+ROUTE = changed(OPEN, "route", {"parentRefs": [{"name": "public"}], "hostnames": [HOST]})
+BALANCER = changed(OPEN, "service.type", "LoadBalancer")
+EXISTING = changed(DEV, "serviceAccount", {"create": False, "name": "robot"})
+POLICY = changed(DEV, "networkPolicy", {})
+PORT = {"name": "proxy", "port": 81, "targetPort": 8080}
+
+
+def path(value: str, **more: Any) -> list[dict[str, Any]]:
+    """Hosts with one path."""
+    return [{"host": HOST, "paths": [{"path": value, **more}]}]
+
+
+# Configuration, path, what is refused there, what is accepted there.
+VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
+    (BALANCER, "service.nodePort", [0, 65_536, "x"], [1, 65_535, None]),
+    (DEV, "service.nodePort", [30_000], [None]),
+    (BALANCER, "service.loadBalancerClass", ["", "A", "a b", "a/"], ["service.k8s.aws/nlb", "internal"]),
+    (DEV, "service.loadBalancerClass", ["internal"], [None]),
+    (BALANCER, "service.loadBalancerSourceRanges", [["10.0.0.0"], ["10.0.0.1/8"], ["a/8"]], [["10.0.0.0/8"], ["::/0"]]),
+    (DEV, "service.loadBalancerSourceRanges", [["10.0.0.0/8"]], [[]]),
+    (DEV, "service.https", [True], [False]),
+    (DEV, "service.extraPorts", [[{**PORT, "port": 80}], [PORT, PORT], [PORT, {**PORT, "port": 82}]], [[PORT]]),
+    (DEV, "service.extraPorts", [[{**PORT, "name": name}] for name in ("http", "https", "A", "a" * 16, "1")], [[]]),
+    (DEV, "service.extraPorts", [[{**PORT, "port": 0}], [{**PORT, "targetPort": 65_536}], [{}]], [[{**PORT, "port": 1}]]),
+    (DEV, "service.labels", [{"a b": "c"}, {"app.kubernetes.io/name": "x"}, {"a": "b c"}], [{"a": "b"}]),
+    (DEV, "serviceAccount.name", ["A", "a_b", ""], ["a", "a.b"]),
+    (DEV, "serviceAccount.annotations", [{"a b": "c"}], [{"a/b": "any text"}]),
+    (DEV, "serviceAccount.labels", [{"a": "b c"}], [{"a": "b"}]),
+    (DEV, "serviceAccount", [{"create": False}], [{"create": False, "name": "a"}]),
+    (EXISTING, "serviceAccount.annotations", [{"a": "b"}], [{}]),
+    (EXISTING, "serviceAccount.labels", [{"a": "b"}], [{}]),
+    (EXISTING, "identity.existing.serviceAccountAnnotations", [{"a": "b"}], [{}]),
+    (DEV, "rbac.rules", [[{"resources": ["pods"], "verbs": []}], [{"verbs": ["get"]}], [{"resources": ["pods"]}]], [[]]),
+    (DEV, "rbac.rules", [[{"nonResourceUrls": ["/x"], "verbs": ["get"]}]], [[{"resources": ["pods"], "verbs": ["get"]}]]),
+    (DEV, "rbac.clusterRules", [[{"resources": ["a"], "nonResourceUrls": ["/x"], "verbs": ["get"]}]], [[{"nonResourceUrls": ["/x"], "verbs": ["get"]}]]),
+    (INGRESS, "ingress.className", ["Nginx", ""], ["nginx", "a.b"]),
+    (INGRESS, "ingress.annotations", [{"a b": "c"}], [{"cert-manager.io/cluster-issuer": "x"}]),
+    (INGRESS, "ingress.labels", [{"a": "b c"}], [{"a": "b"}]),
+    (INGRESS, "ingress.hosts", [[], [{}], "mlflow"], [[{"host": HOST}], [{"host": "*.example.com"}]]),
+    (INGRESS, "ingress.hosts", [[{"host": host}] for host in ("https://a.example", "a.example:443", "a.example/x", "u@a.example")], []),
+    (INGRESS, "ingress.hosts", [[{"host": host}] for host in ("", "A.example", "10.0.0.1", "*", "a.*.example", "a_b", "fd00::1", "a..b")], []),
+    (INGRESS, "ingress.hosts", [[{"host": HOST}, {"host": HOST}]], [[{"host": HOST}, {"host": "b.example"}]]),
+    (INGRESS, "ingress.hosts", [[{"host": HOST, "paths": []}], [{"host": HOST, "paths": [{}, {}]}]], [[{"host": HOST, "paths": [{}]}]]),
+    (INGRESS, "ingress.hosts", [[{"host": HOST, "paths": [{"path": "/"}, {"path": "/"}]}]], [[{"host": HOST, "paths": [{"path": "/"}, {"path": "/", "pathType": "Exact"}]}]]),
+    (INGRESS, "ingress.hosts", [path("mlflow"), path("/a b"), path("/mlflow"), path("/apis")], [path("/"), path("/api"), path("/api/2.0/mlflow")]),
+    (PREFIXED, "ingress.hosts", [path("/ml"), path("/mlflowx"), path("/api")], [path("/"), path("/mlflow"), path("/mlflow/"), path("/mlflow/api")]),
+    (INGRESS, "ingress.hosts", [path("/x", serviceName="x"), path("/x", serviceName="X", servicePort=1)], [path("/x", serviceName="x", servicePort=1), path("/x", serviceName="x", servicePortName="web")]),
+    (INGRESS, "ingress.hosts", [path("/", servicePort=0), path("/", servicePort=1, servicePortName="a"), path("/", servicePortName="A")], [path("/", servicePort=8080)]),
+    (INGRESS, "ingress.hosts", [path("/", pathType="prefix")], [path("/", pathType="Exact")]),
+    (INGRESS, "ingress.tls", [[{"secretName": "A"}], [{"hosts": ["b.example"]}], [{"hosts": [HOST]}, {"hosts": [HOST]}]], [[{"hosts": [HOST]}], [{"hosts": ["*.example.com"]}]]),
+    (ROUTE, "route.parentRefs", [[], [{}], [{"name": "A"}], [{"name": "a", "namespace": "a.b"}], [{"name": "a", "port": 0}]], [[{"name": "a.b"}]]),
+    (ROUTE, "route.hostnames", [[], ["https://a.example"], ["a.example:80"], [HOST, HOST]], [[HOST, "*.example.com"]]),
+    (ROUTE, "route.matches", [[{"paths": {}}], [{"path": {"value": "/mlflow"}}]], [[{"path": {"value": "/"}, "method": "GET"}]]),
+    (changed(ROUTE, "server.staticPrefix", "/mlflow"), "route.matches", [[{"path": {"value": "/api"}}]], [[{"path": {"value": "/mlflow"}}]]),
+    (ROUTE, "route.filters", [[{}], [{"type": 1}]], [[{"type": "ExtensionRef"}]]),
+    (ROUTE, "route.timeouts", [{"request": "1 h"}, {"request": "1.5h"}, {"backendRequest": "h"}], [{"request": "0s"}, {"backendRequest": "1h30m"}]),
+    (ROUTE, "route.annotations", [{"a b": "c"}], [{"a": "b"}]),
+    (DEV, "server.staticPrefix", ["/static", "/static-mlflow", "/healthy", "/favicon.icon"], ["/mlflow/static", "/stat"]),
+    (POLICY, "networkPolicy.allowNamespaces", [["A"], ["a.b"]], [["ingress-nginx"]]),
+    (POLICY, "networkPolicy.allowPods", [[{}], [{"podLabels": {"a": "b c"}}]], [[{"namespaceLabels": {"a": "b"}}]]),
+    (POLICY, "networkPolicy.allowCidrs", [["10.0.0.0"], ["10.0.0.1/24"], ["x/8"]], [["10.0.0.0/8"], ["192.0.2.1/32"]]),
+    (POLICY, "networkPolicy.dnsCidrs", [["10.0.0.10"]], [["10.0.0.10/32"]]),
+    (POLICY, "networkPolicy.databaseCidrs", [["db.example.com"]], [["10.0.0.0/8"]]),
+    (POLICY, "networkPolicy.artifactsCidrs", [["fd00::1/8"]], [["fd00::/8"]]),
+    (POLICY, "networkPolicy.egress", [[{"ports": []}], [{"ports": [0]}], [{"cidrs": ["x"], "ports": [1]}], [{}]], [[{"ports": [443]}]]),
+    (changed(INGRESS, "networkPolicy", {}), "networkPolicy.allowNamespaces", [[]], [["ingress-nginx"]]),
+    (changed(BALANCER, "networkPolicy", {}), "networkPolicy.allowCidrs", [[]], [["10.0.0.0/8"]]),
+]  # fmt: skip
+
+
+def cases(accepted: bool) -> list[Any]:
+    return [
+        pytest.param(configuration, place, value, id=f"{place}={value!r}"[:80])
+        for configuration, place, refused, allowed in VALUES
+        for value in (allowed if accepted else refused)
+    ]
+
+
+@pytest.mark.parametrize(("configuration", "place", "value"), cases(accepted=False))
+def test_wrong_value_is_refused_with_its_path(configuration, place: str, value) -> None:
+    lines = messages(changed(configuration, place, value))
+    assert lines
+    block = place.rpartition(".")[0] or place
+    assert all(line.startswith((place, block)) for line in lines), lines
+
+
+@pytest.mark.parametrize(("configuration", "place", "value"), cases(accepted=True))
+def test_nearest_value_is_accepted(configuration, place: str, value) -> None:
+    assert messages(changed(configuration, place, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "start", "reasons"),
+    [
+        (BALANCER, "service.type: 'LoadBalancer' publishes a server ", ["password", "without TLS"]),
+        (changed(BALANCER, "service.https", True), "service.type: ", ["password"]),
+        (changed(OPEN, "service.type", "NodePort"), "service.type: 'NodePort' ", ["password", "without TLS"]),
+        (INGRESS, "ingress: the Ingress publishes a server ", ["password"]),
+        (changed(INGRESS, "ingress.tls", []), "ingress: ", ["password", "without TLS"]),
+        (with_changes(INGRESS, {"ingress.tls": [], "ingress.https": True}), "ingress: ", ["password"]),
+        (changed(INGRESS, "ingress.https", False), "ingress: ", ["password", "without TLS"]),
+        (ROUTE, "route: the HTTPRoute publishes a server ", ["password"]),
+        (changed(ROUTE, "route.https", False), "route: ", ["password", "without TLS"]),
+    ],
+)
+def test_nothing_is_published_in_the_open_without_writing_it_down(configuration, start: str, reasons) -> None:
+    assert messages(configuration) == []
+    (line,) = messages(changed(configuration, "allowInsecure", False))
+    assert line.startswith(start)
+    assert [reason for reason in ("password", "without TLS") if reason in line.partition("; ")[0]] == reasons
+    assert "allowInsecure: true" in line
+
+
+def test_a_path_that_the_controller_rewrites_is_not_judged() -> None:
+    rewritten = changed(INGRESS, "ingress.hosts", path("/mlflow(/|$)(.*)"))
+    assert messages(rewritten)
+    annotations = {"nginx.ingress.kubernetes.io/rewrite-target": "/$2"}
+    assert messages(changed(rewritten, "ingress.annotations", annotations)) == []
+    routed = with_changes(
+        ROUTE, {"route.matches": [{"path": {"value": "/ml"}}], "route.filters": [{"type": "URLRewrite"}]}
+    )
+    assert messages(routed) == []
+    assert messages(changed(routed, "route.filters", []))
+
+
+def test_a_certificate_covers_a_host_or_one_label_of_a_domain() -> None:
+    def insecure(hosts: list[str], certified: list[str]) -> bool:
+        values = {"hosts": [{"host": host} for host in hosts], "tls": [{"hosts": certified}] if certified else [{}]}
+        return "without TLS" in messages(changed(DEV, "ingress", values))[0]
+
+    assert not insecure([HOST], [])
+    assert not insecure([HOST], [HOST])
+    assert not insecure([HOST], ["*.example.com"])
+    assert insecure([HOST, "a.b.example.com"], ["*.example.com"])
+    assert insecure([HOST, "b.example"], [HOST])
+
+
+@pytest.mark.usefixtures("loop")
+def test_hosts_of_a_larger_program_are_not_checked() -> None:
+    later = pulumi.Output.from_input("?")
+    ingress = {"hosts": [{"host": later}], "tls": [{"hosts": [later], "secretName": later}], "className": later}
+    assert messages(changed(OPEN, "ingress", ingress)) == []
+    assert messages(changed(OPEN, "route", {"parentRefs": [{"name": later}], "hostnames": [later]})) == []
+    assert messages(changed(POLICY, "networkPolicy.databaseCidrs", [later])) == []
