@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain import cluster, environments, images, lifecycle, node, pulumi
+from toolchain import cluster, emulators, environments, images, lifecycle, node, pulumi
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock
@@ -126,6 +126,12 @@ def prepare(session: Session, context: str | None) -> None:
         session.save()
         for other in images.RECIPES:
             images.ensure(other, target)
+        for name in emulators.NAMES:
+            try:
+                session.emulators[name] = str(emulators.ensure(name))
+            except UserError as error:
+                session.emulator_problems[name] = str(error)
+        session.save()
         _prepare_clouds(session)
 
 

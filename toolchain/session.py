@@ -32,6 +32,8 @@ class Session:
         cluster_kind: `built-in`, `kind`, `k3d`, `minikube` or `context`.
         host_address: Address at which pods reach processes on this machine that listen on all addresses.
         image: MLflow image that the cluster has or can pull.
+        emulators: Stand-ins for the object stores of clouds, by their names; one that cannot be had is not there.
+        emulator_problems: Why it is not there.
     """
 
     python: str
@@ -46,6 +48,8 @@ class Session:
     cluster_kind: str | None = None
     host_address: str | None = None
     image: str | None = None
+    emulators: dict[str, str] = dataclasses.field(default_factory=dict)
+    emulator_problems: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @staticmethod
     def path_of_file() -> Path:

@@ -38,6 +38,10 @@ class Bucket:
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
+    def read(self, name: str) -> bytes:
+        """Content of an object."""
+        return self.client().get_object(Bucket=self.name, Key=name)["Body"].read()
+
 
 @contextlib.contextmanager
 def serve(host: str, log: Path) -> Iterator[str]:

@@ -19,6 +19,7 @@ from toolchain.console import UserError, say
 from toolchain.files import write
 from toolchain.images.mlflow import MlflowImage
 from toolchain.images.packages import DebianImage
+from toolchain.images.programs import GoImage
 
 if TYPE_CHECKING:
     from toolchain.cluster import Cluster
@@ -45,6 +46,7 @@ _FILES = Path(__file__).resolve().parent / "recipes"
 
 RECIPES: Mapping[str, Recipe] = {
     "ghcr.io/mlflow/mlflow:v3.17.2-full": MlflowImage(_FILES / "mlflow-3.17.2-full.txt"),
+    "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z": GoImage("minio", "/usr/bin/minio", cmd=("minio",)),
     "docker.io/library/postgres:17": DebianImage(
         packages=("postgresql-17",),
         account="postgres",

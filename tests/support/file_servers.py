@@ -1,0 +1,122 @@
+"""File servers on this machine, reachable from pods: FTP by pyftpdlib, SFTP by asyncssh."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+
+from tests.support import processes
+
+
+@dataclass(frozen=True)
+class Directory:
+    """An empty directory that a server shows as its root.
+
+    Attributes:
+        host: Address for pods.
+        port: TCP port.
+        username, password: As whom to log in.
+        folder: Where its files are on this machine.
+        private_key: RSA key that logs in as well; only SFTP.
+        known_hosts: Line with the server's host key; only SFTP.
+    """
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    folder: Path
+    private_key: str = field(default="", repr=False)
+    known_hosts: str = ""
+
+    def objects(self) -> list[str]:
+        """Paths of all files."""
+        return [str(path.relative_to(self.folder)) for path in sorted(self.folder.rglob("*")) if path.is_file()]
+
+    def read(self, name: str) -> bytes:
+        """Content of a file."""
+        return (self.folder / name).read_bytes()
+
+
+@contextlib.contextmanager
+def ftp(host: str, folder: Path) -> Iterator[Directory]:
+    """Run an FTP server; its password is hard to put into a URI.
+
+    Args:
+        host: Address of this machine at which pods reach it.
+        folder: An empty folder.
+    """
+    (folder / "root").mkdir()
+    made = Directory(host, processes.free_port(), "mlflow", secrets.token_hex(8) + "/%@:?# ü", folder / "root")
+    command = [sys.executable, "-m", "pyftpdlib", "--interface=0.0.0.0", f"--port={made.port}", "--write"]
+    command += [f"--directory={made.folder}", f"--username={made.username}", f"--password={made.password}"]
+
+    def answers() -> bool:
+        with socket.create_connection(("127.0.0.1", made.port), 2) as connection:
+            return connection.recv(3) == b"220"
+
+    with processes.running(command, folder / "log", ready=answers):
+        yield made
+
+
+class _Logins(asyncssh.SSHServer):
+    def __init__(self, username: str, password: str) -> None:
+        self._login = (username, password)
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == self._login
+
+
+@contextlib.contextmanager
+def sftp(host: str, folder: Path) -> Iterator[Directory]:
+    """Run an SFTP server in a thread.
+
+    Args:
+        host: Address of this machine at which pods reach it.
+        folder: An empty folder.
+    """
+    root = folder / "root"
+    root.mkdir()
+    host_key, user_key = asyncssh.generate_private_key("ssh-ed25519"), asyncssh.generate_private_key("ssh-rsa")
+    public = host_key.export_public_key("openssh").decode().split()[:2]
+    made = Directory(
+        host,
+        processes.free_port(),
+        "mlflow",
+        secrets.token_hex(8) + "%@:'ü",
+        root,
+        user_key.export_private_key("pkcs1-pem").decode(),
+        " ".join([host, *public]),
+    )
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen(
+            "0.0.0.0",
+            made.port,
+            server_host_keys=[host_key],
+            server_factory=lambda: _Logins(made.username, made.password),
+            authorized_client_keys=asyncssh.import_authorized_keys(user_key.export_public_key().decode()),
+            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
+        )
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        server = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)
+        yield made
+        loop.call_soon_threadsafe(server.close)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
