@@ -1,6 +1,7 @@
 """Artifact stores that exist already."""
 
 import json
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 import pulumi
@@ -149,11 +150,16 @@ def sftp(args: SftpArgs) -> ArtifactStore:
         plain={"known_hosts": args.known_hosts},
         secret={} if key is None else {"id_rsa": key},
     )
-    return _on_server("sftp", args, password, [files])
+    # Its library asks for the name of the user that it runs as, who has none in the image.
+    return _on_server("sftp", args, password, [files], {"LOGNAME": "mlflow"})
 
 
 def _on_server(
-    scheme: str, args: FtpArgs | SftpArgs, password: SecretValue | None, files: list[Files] | None = None
+    scheme: str,
+    args: FtpArgs | SftpArgs,
+    password: SecretValue | None,
+    files: Sequence[Files] = (),
+    environment: Mapping[str, Input[str]] | None = None,
 ) -> ArtifactStore:
     variable = "ARTIFACTS_PASSWORD"
 
@@ -164,8 +170,9 @@ def _on_server(
 
     return ArtifactStore(
         destination=pulumi.Output.all(args.username, args.host, args.port, args.path).apply(uri),
+        environment=environment or {},
         secret_environment={} if password is None else {variable: password},
-        files=files or [],
+        files=files,
         network=NetworkDestination(host=args.host, port=args.port),
     )
 

@@ -9,6 +9,7 @@ from tests.support import canaries
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl
 from tests.support.pulumi import Result, Stack
+from tests.support.stores import Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,18 @@ class Deployed:
     def reconfigure(self, secrets: Mapping[str, str] | None = None, **values: Any) -> Stack:
         """The stack with changed values and further secrets in its configuration, which takes an `up` to apply."""
         return self.stack.configure({**self.values, **values}, {**self.secrets, **(secrets or {})})
+
+    def move(self, kubectl: Kubectl, store: Store, **artifacts: Any) -> None:
+        """Put the deployment on another artifact store, and wait for its new pods.
+
+        Args:
+            kubectl: The cluster.
+            store: The store.
+            **artifacts: Further values of the block `artifacts`.
+        """
+        values = {"artifacts": {**store.artifacts, **artifacts}, "server": {"env": dict(store.env)}}
+        self.reconfigure(store.secrets, **values).up().succeeded()
+        kubectl.text("rollout", "status", "deployment", "--namespace", self.namespace, "--timeout=120s")
 
 
 @contextlib.contextmanager

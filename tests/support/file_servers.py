@@ -77,6 +77,15 @@ class _Logins(asyncssh.SSHServer):
         return (username, password) == self._login
 
 
+async def _end(server: asyncssh.SSHAcceptor) -> None:
+    """Close the server, and the connections that clients left open."""
+    server.close()
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 @contextlib.contextmanager
 def sftp(host: str, folder: Path) -> Iterator[Directory]:
     """Run an SFTP server in a thread.
@@ -115,7 +124,7 @@ def sftp(host: str, folder: Path) -> Iterator[Directory]:
     try:
         server = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)
         yield made
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -1,7 +1,8 @@
-"""A bucket on a real S3-compatible endpoint: moto's server, over HTTP."""
+"""A bucket on a real S3-compatible endpoint: moto's server, over HTTP or TLS."""
 
 import contextlib
 import secrets
+import ssl
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from tests.support import processes
+from tests.support import certificates, processes
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Bucket:
 
     endpoint_url: str
     name: str
+    authority: Path | None = None
     access_key_id: str = "AKIATESTTESTTESTTEST"
     secret_access_key: str = field(default_factory=lambda: secrets.token_hex(20))
 
@@ -31,6 +33,7 @@ class Bucket:
             region_name="us-east-1",
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
+            verify=None if self.authority is None else str(self.authority),
         )
 
     def objects(self) -> list[str]:
@@ -44,30 +47,42 @@ class Bucket:
 
 
 @contextlib.contextmanager
-def serve(host: str, log: Path) -> Iterator[str]:
+def serve(host: str, log: Path, made: certificates.Certificates | None = None) -> Iterator[str]:
     """Run the endpoint on all addresses of this machine.
 
     Args:
         host: Address of this machine at which pods reach it.
-        log: Receives the server's output.
+        log: Receives the server's output, a line for each request.
+        made: Certificate and key; without TLS if not given.
 
     Yields:
         Its URL.
     """
     port = processes.free_port()
-    url = f"http://{host}:{port}"
+    scheme = "http" if made is None else "https"
+    command = [sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", str(port)]
+    if made is not None:
+        for suffix, content in {"crt": made.certificate, "key": made.key}.items():
+            log.with_suffix(f".{suffix}").write_text(content)
+        command += ["-c", str(log.with_suffix(".crt")), "-k", str(log.with_suffix(".key"))]
 
     def answers() -> bool:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=2) as answer:
+        unverified = ssl._create_unverified_context()
+        address = f"{scheme}://127.0.0.1:{port}/moto-api/"
+        with urllib.request.urlopen(address, timeout=2, context=unverified if made else None) as answer:
             return answer.status == 200
 
-    command = [sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", port]
-    with processes.running([str(part) for part in command], log, ready=answers):
-        yield url
+    with processes.running(command, log, ready=answers):
+        yield f"{scheme}://{host}:{port}"
 
 
-def bucket(url: str) -> Bucket:
-    """Make a bucket."""
-    made = Bucket(url, f"t-{secrets.token_hex(6)}")
+def bucket(url: str, authority: Path | None = None) -> Bucket:
+    """Make a bucket.
+
+    Args:
+        url: The endpoint.
+        authority: File with the certificate of the endpoint's authority.
+    """
+    made = Bucket(url, f"t-{secrets.token_hex(6)}", authority)
     made.client().create_bucket(Bucket=made.name)
     return made

@@ -74,9 +74,9 @@ def google(session: Session, folder: Path) -> Iterator[Store]:
     """fake-gcs-server, as with an identity of the pod."""
     with gcs.serve(_program(session, "fake-gcs-server"), _host(session), folder / "log") as url:
         bucket = gcs.bucket(url)
-        values = {"bucket": bucket.name, "prefix": "team/a", "uploadChunkMb": 1, "downloadChunkMb": 1}
-        env = {"STORAGE_EMULATOR_HOST": url}
-        yield Store({"gcs": {**values, "transferTimeoutSeconds": 30}}, env=env, read=_reader(bucket))
+        values = {"bucket": bucket.name, "prefix": "team/a", "transferTimeoutSeconds": 30}
+        values |= {"uploadChunkMb": 1, "downloadChunkMb": 1}
+        yield Store({"gcs": values}, env={"STORAGE_EMULATOR_HOST": url}, read=_reader(bucket))
 
 
 @contextlib.contextmanager
@@ -103,18 +103,14 @@ def ftp(session: Session, folder: Path) -> Iterator[Store]:
 def sftp(session: Session, folder: Path) -> Iterator[Store]:
     """asyncssh, with a private key."""
     with file_servers.sftp(_host(session), folder) as directory:
-        values = {name: getattr(directory, name) for name in ("host", "port", "username")}
-        values |= {"path": "/team/a", "knownHosts": directory.known_hosts}
-        yield Store({"sftp": values}, {"artifacts.sftp.privateKey": directory.private_key}, read=_reader(directory))
+        yield of_directory(directory, {"artifacts.sftp.privateKey": directory.private_key})
 
 
-@contextlib.contextmanager
-def sftp_password(session: Session, folder: Path) -> Iterator[Store]:
-    """asyncssh, with a password."""
-    with file_servers.sftp(_host(session), folder) as directory:
-        values = {name: getattr(directory, name) for name in ("host", "port", "username")}
-        values["knownHosts"] = directory.known_hosts
-        yield Store({"sftp": values}, {"artifacts.sftp.password": directory.password}, read=_reader(directory))
+def of_directory(directory: file_servers.Directory, login: Mapping[str, str]) -> Store:
+    """A directory on an SFTP server, with a key or a password."""
+    values = {name: getattr(directory, name) for name in ("host", "port", "username")}
+    values |= {"path": "/team/a", "knownHosts": directory.known_hosts}
+    return Store({"sftp": values}, login, read=_reader(directory))
 
 
 STORES: Mapping[str, Maker] = {
@@ -125,7 +121,6 @@ STORES: Mapping[str, Maker] = {
     "azure": azure_blob,
     "ftp": ftp,
     "sftp": sftp,
-    "sftp-password": sftp_password,
 }
 """How to start each, by name: `with STORES[name](session, folder) as store`, in an empty folder."""
 
