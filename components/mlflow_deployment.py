@@ -1,6 +1,7 @@
 """`MlflowDeployment`: composes the parts, and does nothing else."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -24,6 +25,9 @@ from .kubernetes.objects import Additions, Scope, entrance, own_environment
 from .kubernetes.rbac import roles, service_account
 from .kubernetes.server import deployment
 from .kubernetes.stores import stores
+
+if TYPE_CHECKING:
+    from .aws.cloud import Cloud
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -53,10 +57,12 @@ class MlflowDeployment(pulumi.ComponentResource):
         """
         args = to_arguments(args, name=name)
         super().__init__("mlflow-deployment:index:MlflowDeployment", name, None, opts)
-        identity = _identity(args)
-        scope = Scope(name=name, namespace=_namespace(self, name, args), args=args, identity=identity, parent=self)
-        scope = dataclasses.replace(scope, environment=own_environment(scope))
-        database, registry, artifacts = _database(scope), _registry(args), _artifacts(scope)
+        scope = Scope(
+            name=name, namespace=_namespace(self, name, args), args=args, identity=WorkloadIdentity(), parent=self
+        )
+        cloud = _cloud(scope)
+        scope = dataclasses.replace(scope, identity=_identity(args, cloud), environment=own_environment(scope))
+        database, registry, artifacts = _database(scope, cloud), _registry(args), _artifacts(scope, cloud)
         store = backend_store(scope, database, registry)
         data = stores(scope, store, artifacts)
         account = service_account(scope)
@@ -104,7 +110,7 @@ def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -
         f"{name}-namespace",
         metadata=k8s.meta.v1.ObjectMetaArgs(
             name=args.namespace,
-            labels={**args.labels, "pod-security.kubernetes.io/enforce": "restricted"},
+            labels={**args.labels, **_namespace_labels(args)},
         ),
         # Kubernetes deletes claims with their namespace, however well they are protected themselves.
         opts=pulumi.ResourceOptions(parent=parent, protect=args.deletion_protection),
@@ -112,13 +118,33 @@ def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -
     return made.metadata.name
 
 
-def _identity(args: MlflowDeploymentArgs) -> WorkloadIdentity:
-    if args.identity is not None and args.identity.existing is not None:
-        return existing_identity.identity(args.identity.existing)
-    return WorkloadIdentity()
+def _namespace_labels(args: MlflowDeploymentArgs) -> dict[str, str]:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    if args.identity is not None and args.identity.alibaba_ram is not None:
+        labels["pod-identity.alibabacloud.com/injection"] = "on"
+    return labels
 
 
-def _database(scope: Scope) -> DatabaseConnection:
+def _cloud(scope: Scope) -> "Cloud | None":
+    """The cloud on which something is made; its SDK is imported only then."""
+    if not scope.args.on_aws:
+        return None
+    from .aws.cloud import Cloud
+
+    return Cloud(scope)
+
+
+def _identity(args: MlflowDeploymentArgs, cloud: "Cloud | None") -> WorkloadIdentity:
+    made = cloud.identity() if cloud else None
+    if made is not None or args.identity is None:
+        return made or WorkloadIdentity()
+    return existing_identity.identity(args.identity)
+
+
+def _database(scope: Scope, cloud: "Cloud | None") -> DatabaseConnection:
+    made = cloud.database() if cloud else None
+    if made is not None:
+        return made
     choice = scope.args.database
     if choice.sqlite is not None:
         return in_cluster_database.sqlite(scope, choice.sqlite)
@@ -136,7 +162,10 @@ def _registry(args: MlflowDeploymentArgs) -> DatabaseConnection | None:
     return None if registry is None else existing_database.uri(registry)
 
 
-def _artifacts(scope: Scope) -> ArtifactStore:
+def _artifacts(scope: Scope, cloud: "Cloud | None") -> ArtifactStore:
+    made = cloud.artifacts() if cloud else None
+    if made is not None:
+        return made
     choice = scope.args.artifacts
     if choice.volume is not None:
         return in_cluster_artifacts.volume(scope, choice.volume)

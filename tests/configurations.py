@@ -21,6 +21,25 @@ PRODUCTION: Mapping[str, Any] = {
 }
 """PostgreSQL and a bucket on an S3-compatible endpoint, two replicas."""
 
+AWS_FACTS: Mapping[str, Any] = {
+    "vpcId": "vpc-0123456789abcdef0",
+    "subnetIds": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "clusterSecurityGroupIds": ["sg-0123456789abcdef0"],
+    "clusterName": "tools",
+    "oidcProviderArn": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC",
+    "tags": {"team": "a"},
+}
+"""Account, network and cluster."""
+
+AWS: Mapping[str, Any] = {
+    "database": {"rds": {"engine": "postgresql"}},
+    "artifacts": {"awsBucket": {"prefix": "prod"}},
+    "identity": {"irsa": {}},
+    "aws": AWS_FACTS,
+    "server": {"replicas": 2},
+}
+"""Database, bucket and role made on AWS, two replicas."""
+
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 """Looks like a certificate, and is none."""
 

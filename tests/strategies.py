@@ -1,11 +1,12 @@
 """Generated configurations: valid ones over all blocks, and mappings of anything."""
 
+import re
 from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from tests.configurations import CERTIFICATE
+from tests.configurations import AWS_FACTS, CERTIFICATE
 from tests.strategies_access import ACCESS, consistent
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
@@ -235,6 +236,47 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+_AWS_DATABASE = {
+    "engine": st.just("postgresql"),
+    "identifier": NAMES.map("db-{}".format).filter(lambda name: "--" not in name),
+    "password": SECRETS.map(lambda text: re.sub('[/"@]', "x", text)[:40]),
+    "backup": block(retentionDays=st.integers(1, 30), finalSnapshot=st.booleans()),
+    "monitoring": block(intervalSeconds=st.sampled_from([0, 60]), performanceInsights=st.booleans()),
+    "maintenance": block(window=st.just("sun:05:00-sun:06:00"), applyImmediately=st.booleans()),
+    "snapshotIdentifier": NAMES,
+    "parameters": st.dictionaries(NAMES, WORDS, max_size=2),
+    "connectionLimit": st.integers(10_000, 100_000),
+}
+
+
+def _aws_database(required: dict[str, Any], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    common = dict(_AWS_DATABASE)
+    first = {"engine": common.pop("engine"), "connectionLimit": common.pop("connectionLimit")}
+    return block({**first, **required}, **common, **optional)
+
+
+_ON_AWS = {
+    "database": st.one_of(
+        block({"rds": _aws_database({}, multiAz=st.booleans(), storageGb=st.integers(20, 100))}),
+        block({"aurora": _aws_database({"serverlessV2": block()}, instances=st.integers(1, 3))}),
+        block({"aurora": _aws_database({"provisioned": block()})}),
+    ),
+    "artifacts": block(
+        {"awsBucket": block(prefix=st.sampled_from(["", "a/b"]), presigned=st.booleans(), accessLogs=block({"bucket": NAMES.map("logs-{}".format)}))},
+        proxied=st.booleans(),
+    ),
+    "identity": st.sampled_from([{"irsa": {}}, {"irsa": {"maxSessionHours": 12}}, {"podIdentity": {}}]),
+    "aws": block(
+        {name: st.just(value) for name, value in AWS_FACTS.items() if name != "tags"},
+        tags=_LABELS,
+        kmsKeyArn=st.just("arn:aws:kms:eu-central-1:111122223333:key/1234abcd"),
+        permissionsBoundary=st.just("arn:aws:iam::111122223333:policy/bounds"),
+        oidcIssuerUrl=st.just("https://oidc.eks.eu-central-1.amazonaws.com/id/ABC"),
+    ),
+}  # fmt: skip
+"""Everything on AWS; what is not drawn here is as everywhere else."""
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     """Any valid configuration, as it stands in a stack file."""
@@ -249,7 +291,12 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     rest = draw(st.fixed_dictionaries({}, optional=_REST))
     if "hdfs" in artifacts:
         rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
-    return consistent({"database": database, "artifacts": artifacts, "server": server, **rest})
+    made = {"database": database, "artifacts": artifacts, "server": server, **rest}
+    if shared and draw(st.booleans(), label="on AWS"):
+        made |= draw(st.fixed_dictionaries(_ON_AWS))
+        if "irsa" in made["identity"] and not made.get("serviceAccount", {}).get("create", True):
+            made["identity"] = {"podIdentity": {}}
+    return consistent(made)
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

@@ -23,6 +23,21 @@ from .artifacts_servers import (
     UriArgs,
     UriSecretArgs,
 )
+from .aws import AwsArgs
+from .aws_artifacts import AccessLogsArgs, AwsBucketArgs
+from .aws_database import (
+    AuroraArgs,
+    AwsBackupArgs,
+    AwsDatabaseTlsArgs,
+    AwsEngine,
+    AwsMaintenanceArgs,
+    AwsMonitoringArgs,
+    CertificateAuthority,
+    ProvisionedArgs,
+    RdsArgs,
+    ServerlessV2Args,
+)
+from .aws_identity import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
 from .base import Input, Problem
 from .conversion import ConfigurationError, to_arguments
 from .database import DatabaseArgs, SqliteArgs
@@ -55,12 +70,23 @@ from .service import ServiceArgs, ServicePortArgs, ServiceType
 from .volume import AccessMode, VolumeArgs
 
 __all__ = [
+    "AccessLogsArgs",
     "AccessMode",
     "AddressingStyle",
+    "AlibabaRamArgs",
     "ArtifactsArgs",
+    "AuroraArgs",
+    "AwsArgs",
+    "AwsBackupArgs",
+    "AwsBucketArgs",
+    "AwsDatabaseTlsArgs",
+    "AwsEngine",
+    "AwsMaintenanceArgs",
+    "AwsMonitoringArgs",
     "AzureBlobArgs",
     "AzureDomain",
     "AzureSecretArgs",
+    "CertificateAuthority",
     "ConfigurationError",
     "DatabaseArgs",
     "DatabaseSecretArgs",
@@ -81,6 +107,7 @@ __all__ = [
     "IngressPathArgs",
     "IngressTlsArgs",
     "Input",
+    "IrsaArgs",
     "KeysArgs",
     "MinioArgs",
     "MlflowDeploymentArgs",
@@ -93,18 +120,22 @@ __all__ = [
     "ParentRefArgs",
     "PathType",
     "PodArgs",
+    "PodIdentityArgs",
     "PolicyRuleArgs",
     "PostgresqlArgs",
     "PostgresqlDriver",
     "Problem",
+    "ProvisionedArgs",
     "PullPolicy",
     "RbacArgs",
+    "RdsArgs",
     "ResourcesArgs",
     "RouteArgs",
     "RouteTimeoutsArgs",
     "S3Args",
     "S3SecretArgs",
     "ServerArgs",
+    "ServerlessV2Args",
     "ServiceAccountArgs",
     "ServiceArgs",
     "ServicePortArgs",

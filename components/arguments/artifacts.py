@@ -6,11 +6,12 @@ from .artifacts_cloud import AzureBlobArgs, GcsArgs
 from .artifacts_minio import MinioArgs
 from .artifacts_s3 import OssArgs, S3Args
 from .artifacts_servers import FtpArgs, HdfsArgs, NfsArgs, SftpArgs, UriArgs
+from .aws_artifacts import AwsBucketArgs
 from .base import Block, Input, Problem, block
 from .checks import exactly_one, pattern
 from .volume import VolumeArgs
 
-STORES = ("volume", "s3", "minio", "gcs", "azure_blob", "oss", "ftp", "sftp", "nfs", "hdfs", "uri")
+STORES = ("volume", "s3", "aws_bucket", "minio", "gcs", "azure_blob", "oss", "ftp", "sftp", "nfs", "hdfs", "uri")
 """The kinds of artifact store."""
 
 _SERVER_ONLY = {
@@ -28,6 +29,8 @@ class ArtifactsArgs(Block):
     """Persistent volume that the server reads and writes."""
     s3: S3Args | None = None
     """Bucket that exists already, on S3 or an S3-compatible endpoint."""
+    aws_bucket: AwsBucketArgs | None = None
+    """Bucket that is made on AWS."""
     minio: MinioArgs | None = None
     """MinIO in the cluster, made for this deployment."""
     gcs: GcsArgs | None = None

@@ -1,13 +1,22 @@
 """Buckets that speak S3: Amazon's, those of compatible services, and Alibaba Cloud's."""
 
 import enum
-import re
 from collections.abc import Iterable
 
 from pydantic import Field
 
-from .base import Block, Input, Problem, block, plain, secret
-from .checks import certificate, halves, host_name, kubernetes_name, one_at_most, pattern, relative_path, secret_key
+from .base import Block, Input, Problem, block, secret
+from .checks import (
+    bucket_name,
+    certificate,
+    halves,
+    host_name,
+    kubernetes_name,
+    one_at_most,
+    pattern,
+    relative_path,
+    secret_key,
+)
 
 
 class AddressingStyle(enum.Enum):
@@ -68,7 +77,7 @@ class S3Args(Block):
     reach the endpoint. On for AWS itself, off for an own endpoint, unless given."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from _bucket(self.bucket)
+        yield from bucket_name(self.bucket, "bucket")
         yield from relative_path(self.prefix, "prefix")
         yield from pattern(
             self.endpoint_url,
@@ -87,27 +96,6 @@ class S3Args(Block):
         )
         yield from halves(self, "access_key_id", "secret_access_key")
         yield from one_at_most(self, (("access_key_id", "secret_access_key"), "existing_secret"))
-
-
-def _bucket(value: Input[str]) -> Iterable[Problem]:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-    bucket = plain(value)
-    if isinstance(bucket, str) and "://" in bucket:
-        yield Problem(("bucket",), f"{bucket!r} is a URL", "give the bucket's name alone, and a path in prefix")
-        return
-    yield from pattern(
-        value,
-        r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]",
-        "bucket",
-        "a bucket name",
-        "use 3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
-    )
-    if isinstance(bucket, str) and re.match(r"xn--|sthree-|amzn-s3-demo-", bucket):
-        yield Problem(("bucket",), f"{bucket!r} starts with what AWS keeps for itself", "give the name of your bucket")
-    if isinstance(bucket, str) and re.search(r"(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$", bucket):
-        yield Problem(
-            ("bucket",), f"{bucket!r} ends with what AWS keeps for itself", "give the name of a general bucket"
-        )
 
 
 @block

@@ -188,3 +188,22 @@ def cidrs(values: Iterable[Any], path: str) -> Iterator[Problem]:
         except ValueError:
             fix = "write address/length with all further bits zero, for example '10.0.0.0/16' or '10.1.2.3/32'"
             yield Problem((path, index), f"{known!r} is not a network in CIDR form", fix)
+
+
+def bucket_name(value: Any, path: str) -> Iterator[Problem]:
+    """Name of a bucket of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html."""
+    bucket = plain(value)
+    if isinstance(bucket, str) and "://" in bucket:
+        yield Problem((path,), f"{bucket!r} is a URL", "give the bucket's name alone, and a path in prefix")
+        return
+    yield from pattern(
+        value,
+        r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]",
+        path,
+        "a bucket name",
+        "use 3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
+    )
+    if isinstance(bucket, str) and re.match(r"xn--|sthree-|amzn-s3-demo-", bucket):
+        yield Problem((path,), f"{bucket!r} starts with what AWS keeps for itself", "give the name of your bucket")
+    if isinstance(bucket, str) and re.search(r"(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$", bucket):
+        yield Problem((path,), f"{bucket!r} ends with what AWS keeps for itself", "give the name of a general bucket")

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
+from .aws_database import AuroraArgs, RdsArgs
 from .base import Block, Problem, block, plain
 from .checks import between, exactly_one
 from .database_connection import DatabaseUriArgs
 from .database_server import MysqlArgs, PostgresqlArgs
 from .volume import VolumeArgs
 
-CHOICES = ("sqlite", "postgresql", "mysql", "mssql", "uri")
+CHOICES = ("sqlite", "postgresql", "rds", "aurora", "mysql", "mssql", "uri")
 
 
 @block
@@ -28,6 +29,10 @@ class DatabaseArgs(Block):
     """SQLite file on a persistent volume."""
     postgresql: PostgresqlArgs | None = None
     """PostgreSQL server that exists already."""
+    rds: RdsArgs | None = None
+    """Instance of RDS that is made on AWS."""
+    aurora: AuroraArgs | None = None
+    """Aurora cluster that is made on AWS."""
     mysql: MysqlArgs | None = None
     """MySQL or MariaDB server that exists already."""
     mssql: DatabaseUriArgs | None = None

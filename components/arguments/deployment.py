@@ -7,6 +7,9 @@ from pydantic import Field
 from .access import NetworkPolicyArgs, RbacArgs, ServiceAccountArgs
 from .access_rules import access_problems
 from .artifacts import ArtifactsArgs
+from .aws import AwsArgs
+from .aws import choices as aws_choices
+from .aws import problems_of as aws_problems
 from .base import Block, Path, Problem, block, plain
 from .checks import amount, between, kubernetes_label_name, labels
 from .database import DatabaseArgs
@@ -35,6 +38,8 @@ class MlflowDeploymentArgs(Block):
     """Where models, plots and files are kept."""
     identity: IdentityArgs | None = None
     """What the pods are towards their cloud; nothing if not given."""
+    aws: AwsArgs | None = None
+    """Account, network and cluster, for what is made on AWS."""
     namespace: str = "mlflow"
     """Namespace of all objects. Plain and explicit, since cloud trust policies name it."""
     create_namespace: bool = True
@@ -69,6 +74,11 @@ class MlflowDeploymentArgs(Block):
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels of every Kubernetes object, for example team and cost centre."""
 
+    @property
+    def on_aws(self) -> bool:
+        """Whether anything is made on AWS."""
+        return any(aws_choices(self))
+
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
         yield from labels(self.labels, "labels")
@@ -78,6 +88,7 @@ class MlflowDeploymentArgs(Block):
         yield from self._hadoop()
         yield from self._connections()
         yield from self._memory()
+        yield from aws_problems(self)
         connect = self.database.connect_timeout_seconds
         if self.database.shared and 1 <= self.migration_timeout_seconds <= connect:
             yield Problem(
@@ -143,13 +154,14 @@ class MlflowDeploymentArgs(Block):
             )
 
     def _needs_full_image(self) -> bool:
-        clients = ("s3", "minio", "gcs", "azure_blob", "oss", "sftp", "uri")
+        clients = ("s3", "aws_bucket", "minio", "gcs", "azure_blob", "oss", "sftp", "uri")
         return self.database.shared or any(getattr(self.artifacts, name) is not None for name in clients)
 
     def _connections(self) -> Iterable[Problem]:
         database, (name, chosen) = self.database, self.database.choice
+        granted = getattr(chosen, "connections", getattr(chosen, "connection_limit", None))
         registry = database.registry
-        yield from self._budget((name,), getattr(chosen, "connection_limit", None), database.stores)
+        yield from self._budget((name,), granted, database.stores)
         yield from self._budget(("registry",), registry.connection_limit if registry else None, 1)
 
     def _budget(self, where: Path, granted: int | None, stores: int) -> Iterable[Problem]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from .aws_identity import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
 from .base import Block, Input, Problem, block
 from .checks import exactly_one, labels, qualified_keys
 
@@ -28,6 +29,16 @@ class IdentityArgs(Block):
 
     existing: ExistingIdentityArgs | None = None
     """Role or identity that exists already."""
+    irsa: IrsaArgs | None = None
+    """IAM role on AWS, by the cluster's OIDC provider."""
+    pod_identity: PodIdentityArgs | None = None
+    """IAM role on AWS, by EKS Pod Identity."""
+    alibaba_ram: AlibabaRamArgs | None = None
+    """RAM role on Alibaba Cloud, which exists already."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("existing",), "`existing: {serviceAccountAnnotations: {…}}`")
+        yield from exactly_one(
+            self,
+            ("existing", "irsa", "pod_identity", "alibaba_ram"),
+            "`existing: {serviceAccountAnnotations: {…}}`",
+        )

@@ -59,11 +59,19 @@ def urns_are_unique(graph: Graph, _: Any) -> None:
     assert len({r.urn for r in graph}) == len(graph)
 
 
+SECRET_INPUTS = {
+    ("kubernetes:core/v1:Secret", ".stringData"),
+    ("aws:rds/instance:Instance", ".password"),
+    ("aws:rds/cluster:Cluster", ".masterPassword"),
+}
+"""Where secrets are meant to be."""
+
+
 def secrets_are_in_secrets_only(graph: Graph, _: Any) -> None:
     found = [(r, path, value) for r in graph for path, value in values(r.inputs)]
     assert found
     for registration, path, value in found:
-        inside = registration.type == "kubernetes:core/v1:Secret" and path == ".stringData"
+        inside = (registration.type, path) in SECRET_INPUTS
         assert isinstance(value, Secret) == inside, f"{registration.name}{path}"
         assert inside or "canary" not in str(value), f"{registration.name}{path}"
 
@@ -209,9 +217,14 @@ def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) ->
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep
 
 
+CLOUD_DATA = {"aws:rds/instance:Instance", "aws:rds/cluster:Cluster", "aws:s3/bucket:Bucket", "aws:kms/key:Key"}
+"""What holds data in a cloud, or what it cannot be read without."""
+
+
 def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
     keys = [r for r in graph.of("RandomPassword") if not re.search("flask|minio", r.name)]
-    data = [*graph.of(CLAIM), *graph.of("core/v1:Namespace"), *keys]
+    clouds = [r for r in graph if r.type in CLOUD_DATA]
+    data = [*graph.of(CLAIM), *graph.of("core/v1:Namespace"), *keys, *clouds]
     expected = {r.name for r in data} if to_arguments(configuration).deletion_protection else set()
     assert {r.name for r in graph if r.protect} == expected
 

@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
 
 from components import MlflowDeployment
+from tests.graph import aws
 
 PROJECT, STACK = "mlflow", "test"
 
@@ -101,13 +102,18 @@ class _Provider(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         state = dict(args.inputs)
-        if args.typ.startswith("random:"):
+        if args.typ.endswith(":RandomId"):
+            state["hex"] = rpc.UNKNOWN if self.preview else "0a1b2c3d"
+        elif args.typ.startswith("random:"):
             generated = rpc.UNKNOWN if self.preview else f"generated-{args.name}".ljust(int(args.inputs["length"]), "x")
             state["result"] = {rpc._special_sig_key: rpc._special_secret_sig, "value": generated}
         elif args.typ.startswith("kubernetes:"):
             metadata = state.get("metadata") or {}
             made = rpc.UNKNOWN if self.preview else f"{args.name}-1a2b3c4d"
             state["metadata"] = {**metadata, "name": metadata.get("name") or made}
+        elif args.typ.startswith("aws:"):
+            computed = aws.computed(args.typ, args.name, state)
+            state |= dict.fromkeys(computed, rpc.UNKNOWN) if self.preview else computed
         return (None if self.preview else f"{args.name}-id"), state
 
 

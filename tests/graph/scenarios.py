@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.configurations import CERTIFICATE, DEV, PRODUCTION, with_changes
+from tests.configurations import AWS, AWS_FACTS, CERTIFICATE, DEV, PRODUCTION, with_changes
 
 CANARIES = {
     "database.postgresql.password": "canary-password-'\"$%@:/",
@@ -126,4 +126,33 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "shared-volume": with_changes(
         PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}
     ),
+    "aws-rds": AWS,
+    "aws-aurora-serverless": with_changes(
+        AWS,
+        {
+            "database": {"aurora": {"engine": "postgresql", "serverlessV2": {}, "tls": {"caCertificate": CERTIFICATE}}},
+            "identity": {"podIdentity": {}},
+            "aws.kmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            "artifacts.awsBucket.accessLogs": {"bucket": "logs"},
+        },
+    ),
+    "aws-aurora-provisioned": with_changes(
+        AWS,
+        {
+            "database": {
+                "aurora": {
+                    "engine": "postgresql",
+                    "provisioned": {},
+                    "monitoring": {"intervalSeconds": 0},
+                    "instances": 1,
+                }
+            },
+            "aws.clusterSecurityGroupIds": ["sg-0123456789abcdef0", "sg-0123456789abcdef1"],
+            "deletionProtection": False,
+        },
+    ),
+    "aws-role-for-existing-stores": with_changes(
+        PRODUCTION, {"artifacts.s3": {"bucket": "models", "prefix": "prod"}, "identity": {"irsa": {}}, "aws": AWS_FACTS}
+    ),
+    "alibaba-role": with_changes(PRODUCTION, {"identity.alibabaRam": {"roleName": "mlflow"}}),
 }

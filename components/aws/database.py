@@ -1,0 +1,332 @@
+"""Databases on AWS: an RDS instance, or an Aurora cluster. Private, encrypted, TLS only, backed up, hard to delete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_random as random
+from pulumi_aws import cloudwatch, ec2, iam, rds
+
+from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
+from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from . import certificates, network, policies
+from .resources import Aws, when_ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """One engine, as RDS and MLflow call it.
+
+    Attributes:
+        name, aurora: What RDS calls it, and its Aurora variant.
+        engine, driver: What it is for MLflow.
+        port: Where it listens.
+        family: Start of the names of its parameter groups.
+        parameters: TLS forced, and what MLflow's migrations need.
+        logs, aurora_logs: Logs that go to CloudWatch: errors, slow queries and upgrades, but no statement otherwise.
+    """
+
+    name: str
+    aurora: str
+    engine: Engine
+    driver: str
+    port: int
+    family: str
+    parameters: dict[str, str]
+    logs: Sequence[str]
+    aurora_logs: Sequence[str]
+
+
+_KINDS = {
+    AwsEngine.POSTGRESQL: _Kind(
+        name="postgres",
+        aurora="aurora-postgresql",
+        engine=Engine.POSTGRESQL,
+        driver="psycopg2",
+        port=5432,
+        family="postgres",
+        parameters={"rds.force_ssl": "1"},
+        logs=("postgresql", "upgrade"),
+        aurora_logs=("postgresql",),
+    ),
+    AwsEngine.MYSQL: _Kind(
+        name="mysql",
+        aurora="aurora-mysql",
+        engine=Engine.MYSQL,
+        driver="pymysql",
+        port=3306,
+        family="mysql",
+        # The schema of MLflow has a trigger, which MySQL with a binary log lets nobody create otherwise.
+        parameters={"require_secure_transport": "1", "log_bin_trust_function_creators": "1", "slow_query_log": "1"},
+        logs=("error", "slowquery"),
+        aurora_logs=("error", "slowquery"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What an instance and a cluster need alike, made before them.
+
+    Attributes:
+        kind: The engine.
+        identifier: Name of the instance or cluster in AWS.
+        password: Password of the master user.
+        subnets, group: Where it is, and who reaches it.
+        monitoring_role: ARN of the role that Enhanced Monitoring writes with; None if that is off.
+        before: What must be there first: rules of the group, the role's permission, and the groups that its logs go to,
+            which RDS would make itself, and keep for ever.
+    """
+
+    kind: _Kind
+    identifier: pulumi.Output[str]
+    password: pulumi.Output[str]
+    subnets: rds.SubnetGroup
+    group: ec2.SecurityGroup
+    monitoring_role: pulumi.Output[str] | None
+    before: Sequence[pulumi.Resource]
+
+
+def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
+    """An RDS instance."""
+    around = _surroundings(aws, args, "instance", _KINDS[args.engine].logs)
+    kind = around.kind
+    name = f"{aws.scope.name}-database"
+    parameters = rds.ParameterGroup(
+        name,
+        family=f"{kind.family}{args.version}",
+        description="MLflow",
+        parameters=[
+            # Whether a parameter can change while the database runs differs between them; at a restart all can.
+            rds.ParameterGroupParameterArgs(name=key, value=value, apply_method="pending-reboot")
+            for key, value in sorted({**kind.parameters, **args.parameters}.items())
+        ],
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+    made = rds.Instance(
+        name,
+        identifier=around.identifier,
+        engine=kind.name,
+        engine_version=args.version,
+        instance_class=args.instance_class,
+        multi_az=args.multi_az,
+        storage_type="gp3",
+        allocated_storage=args.storage_gb,
+        max_allocated_storage=args.max_storage_gb,
+        storage_encrypted=True,
+        kms_key_id=aws.key,
+        # A snapshot brings its own.
+        db_name=None if args.snapshot_identifier else args.database,
+        username=None if args.snapshot_identifier else args.username,
+        password=around.password,
+        snapshot_identifier=args.snapshot_identifier,
+        port=kind.port,
+        publicly_accessible=False,
+        db_subnet_group_name=around.subnets.name,
+        vpc_security_group_ids=[around.group.id],
+        parameter_group_name=parameters.name,
+        ca_cert_identifier=args.tls.authority.value,
+        iam_database_authentication_enabled=True,
+        backup_retention_period=args.backup.retention_days,
+        backup_window=args.backup.window,
+        copy_tags_to_snapshot=True,
+        delete_automated_backups=False,
+        deletion_protection=aws.protect,
+        skip_final_snapshot=not args.backup.final_snapshot,
+        final_snapshot_identifier=_final_snapshot(around, args.backup.final_snapshot),
+        maintenance_window=args.maintenance.window,
+        auto_minor_version_upgrade=args.maintenance.auto_minor_version_upgrade,
+        allow_major_version_upgrade=args.maintenance.allow_major_version_upgrade,
+        apply_immediately=args.maintenance.apply_immediately,
+        enabled_cloudwatch_logs_exports=list(kind.logs),
+        monitoring_interval=args.monitoring.interval_seconds,
+        monitoring_role_arn=around.monitoring_role,
+        performance_insights_enabled=args.monitoring.performance_insights,
+        performance_insights_kms_key_id=aws.key if args.monitoring.performance_insights else None,
+        performance_insights_retention_period=7 if args.monitoring.performance_insights else None,
+        tags=aws.tags,
+        opts=aws.scope.options(
+            protect=aws.protect,
+            depends_on=[*around.before],
+            # The disk grows by itself; a snapshot is looked at once.
+            ignore_changes=["allocatedStorage", "snapshotIdentifier"],
+            custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
+        ),
+    )
+    return _connection(args, around, made.address, made.region)
+
+
+def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
+    """An Aurora cluster with its instances."""
+    around = _surroundings(aws, args, "cluster", _KINDS[args.engine].aurora_logs)
+    kind = around.kind
+    name = f"{aws.scope.name}-database"
+    parameters = rds.ClusterParameterGroup(
+        name,
+        family=f"{kind.aurora}{args.version}",
+        description="MLflow",
+        parameters=[
+            rds.ClusterParameterGroupParameterArgs(name=key, value=value, apply_method="pending-reboot")
+            for key, value in sorted({**kind.parameters, **args.parameters}.items())
+        ],
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+    serverless = args.serverless_v2
+    made = rds.Cluster(
+        name,
+        cluster_identifier=around.identifier,
+        engine=kind.aurora,
+        engine_version=args.version,
+        serverlessv2_scaling_configuration=rds.ClusterServerlessv2ScalingConfigurationArgs(
+            min_capacity=serverless.min_capacity, max_capacity=serverless.max_capacity
+        )
+        if serverless
+        else None,
+        storage_encrypted=True,
+        kms_key_id=aws.key,
+        database_name=None if args.snapshot_identifier else args.database,
+        master_username=None if args.snapshot_identifier else args.username,
+        master_password=around.password,
+        snapshot_identifier=args.snapshot_identifier,
+        port=kind.port,
+        db_subnet_group_name=around.subnets.name,
+        vpc_security_group_ids=[around.group.id],
+        db_cluster_parameter_group_name=parameters.name,
+        iam_database_authentication_enabled=True,
+        backup_retention_period=args.backup.retention_days,
+        preferred_backup_window=args.backup.window,
+        copy_tags_to_snapshot=True,
+        delete_automated_backups=False,
+        deletion_protection=aws.protect,
+        skip_final_snapshot=not args.backup.final_snapshot,
+        final_snapshot_identifier=_final_snapshot(around, args.backup.final_snapshot),
+        preferred_maintenance_window=args.maintenance.window,
+        allow_major_version_upgrade=args.maintenance.allow_major_version_upgrade,
+        apply_immediately=args.maintenance.apply_immediately,
+        enabled_cloudwatch_logs_exports=list(kind.aurora_logs),
+        tags=aws.tags,
+        opts=aws.scope.options(
+            protect=aws.protect,
+            depends_on=[*around.before],
+            ignore_changes=["snapshotIdentifier"],
+            custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
+        ),
+    )
+    instances = [
+        rds.ClusterInstance(
+            f"{name}-{index}",
+            identifier=pulumi.Output.concat(around.identifier, f"-{index}"),
+            cluster_identifier=made.cluster_identifier,
+            engine=kind.aurora,  # type: ignore[arg-type] - what the cluster has, as text
+            engine_version=made.engine_version,
+            instance_class=args.provisioned.instance_class if args.provisioned else "db.serverless",
+            # The first ones are the first to take over.
+            promotion_tier=min(index, 15),
+            publicly_accessible=False,
+            db_subnet_group_name=around.subnets.name,
+            ca_cert_identifier=args.tls.authority.value,
+            auto_minor_version_upgrade=args.maintenance.auto_minor_version_upgrade,
+            apply_immediately=args.maintenance.apply_immediately,
+            copy_tags_to_snapshot=True,
+            monitoring_interval=args.monitoring.interval_seconds,
+            monitoring_role_arn=around.monitoring_role,
+            performance_insights_enabled=args.monitoring.performance_insights,
+            performance_insights_kms_key_id=aws.key if args.monitoring.performance_insights else None,
+            performance_insights_retention_period=7 if args.monitoring.performance_insights else None,
+            tags=aws.tags,
+            opts=aws.scope.options(custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m")),
+        )
+        for index in range(args.instances)
+    ]
+    # A cluster has its address before it has an instance that answers there.
+    return _connection(args, around, when_ready(made.endpoint, *instances), made.region)
+
+
+def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequence[str]) -> _Surroundings:
+    scope = aws.scope
+    name = f"{scope.name}-database"
+    kind = _KINDS[args.engine]
+    # Names of log groups and of the last snapshot follow from the identifier, so it is known before the database. The
+    # random part lets a deleted deployment be made again beside the snapshot of the first.
+    suffix = random.RandomId(f"{name}-suffix", byte_length=4, opts=scope.options())
+    identifier = pulumi.Output.concat(f"{aws.physical_name}-", suffix.hex)
+    if args.identifier is not None:
+        identifier = suffix.hex.apply(lambda _: str(args.identifier))
+    password = random.RandomPassword(
+        f"{name}-password", length=32, special=False, opts=scope.options(protect=aws.protect)
+    ).result if args.password is None else pulumi.Output.secret(args.password)  # fmt: skip
+    group, before = network.security_group(aws, kind.port)
+    before = [
+        *before,
+        *(
+            cloudwatch.LogGroup(
+                f"{name}-log-{log}",
+                name=identifier.apply(lambda made, log=log: f"/aws/rds/{what}/{made}/{log}"),
+                retention_in_days=args.monitoring.log_retention_days,
+                tags=aws.tags,
+                opts=scope.options(),
+            )
+            for log in logs
+        ),
+    ]
+    monitoring_role = None
+    if args.monitoring.interval_seconds:
+        role, permission = _monitoring_role(aws)
+        monitoring_role = role.arn
+        before.append(permission)
+    return _Surroundings(
+        kind=kind,
+        identifier=identifier,
+        password=password,
+        subnets=network.subnet_group(aws),
+        group=group,
+        monitoring_role=monitoring_role,
+        before=before,
+    )
+
+
+def _final_snapshot(around: _Surroundings, wanted: bool) -> pulumi.Output[str] | None:
+    return pulumi.Output.concat(around.identifier, "-final") if wanted else None
+
+
+def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
+    """What RDS writes the figures of Enhanced Monitoring with."""
+    name = f"{aws.scope.name}-database-monitoring"
+    role = iam.Role(
+        name,
+        description="Enhanced Monitoring of the database of MLflow",
+        assume_role_policy=policies.trust_of_service("monitoring.rds.amazonaws.com"),
+        permissions_boundary=aws.facts.permissions_boundary,
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+    permission = iam.RolePolicyAttachment(
+        name,
+        role=role.name,
+        policy_arn=role.arn.apply(
+            lambda arn: f"arn:{arn.split(':')[1]}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+        ),
+        opts=aws.scope.options(),
+    )
+    return role, permission
+
+
+def _connection(
+    args: RdsArgs | AuroraArgs, around: _Surroundings, host: pulumi.Output[str], region: pulumi.Output[str]
+) -> DatabaseConnection:
+    authorities: Input[str] = args.tls.ca_certificate or region.apply(certificates.of_region)
+    return DatabaseConnection(
+        engine=around.kind.engine,
+        driver=around.kind.driver,
+        host=host,
+        port=around.kind.port,
+        database=args.database,
+        username=args.username,
+        password=around.password,
+        tls_mode=TlsMode.VERIFY_FULL,
+        ca_certificate=authorities,
+        network=NetworkDestination(host=host, port=around.kind.port),
+        connection_limit=args.connections,
+    )

@@ -1,0 +1,86 @@
+"""The role that the pods assume on AWS, and what it may do."""
+
+import re
+
+import pulumi
+from pulumi_aws import eks, iam
+
+from ..arguments import IdentityArgs, Input
+from ..arguments.aws import OIDC_PROVIDER, issuer
+from ..contracts import NetworkDestination, WorkloadIdentity
+from . import policies
+from .resources import Aws
+
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+_AGENT = NetworkDestination(host="169.254.170.23", port=80)
+
+
+def role(aws: Aws, args: IdentityArgs) -> tuple[iam.Role, WorkloadIdentity]:
+    """A role that exactly the deployment's ServiceAccount may assume; it may do nothing yet."""
+    # Plain and explicit: what trusts a name must not depend on what Kubernetes makes of it.
+    account = {"namespace": aws.scope.args.namespace, "account": aws.scope.account_name}
+    irsa = args.irsa
+    if irsa is not None:
+        trust = pulumi.Output.all(aws.facts.oidc_provider_arn, aws.facts.oidc_issuer_url).apply(
+            lambda facts: policies.trust_of_issuer(facts[0], _issuer(*facts), **account)
+        )
+    else:
+        cluster = pulumi.Output.from_input(aws.facts.cluster_name)
+        trust = cluster.apply(lambda name: policies.trust_of_pod_identity(str(name), **account))
+    made = iam.Role(
+        f"{aws.scope.name}-role",
+        description=f"Pods of MLflow ({aws.scope.name})",
+        assume_role_policy=trust,
+        max_session_duration=irsa.max_session_hours * 3600 if irsa else None,
+        permissions_boundary=aws.facts.permissions_boundary,
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+    if irsa is not None:
+        annotations: dict[str, Input[str]] = {"eks.amazonaws.com/role-arn": made.arn}
+        return made, WorkloadIdentity(service_account_annotations=annotations)
+    eks.PodIdentityAssociation(
+        f"{aws.scope.name}-role",
+        cluster_name=aws.facts.cluster_name,
+        namespace=aws.scope.args.namespace,
+        service_account=aws.scope.account_name,
+        role_arn=made.arn,
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+    return made, WorkloadIdentity(endpoint=_AGENT)
+
+
+def grant(
+    aws: Aws, role: iam.Role, bucket_arn: Input[str], prefix: Input[str], key_arn: Input[str] | None
+) -> iam.RolePolicy:
+    """Let the role use the bucket under the prefix, and the key that encrypts it.
+
+    Args:
+        aws: The AWS half of the deployment.
+        role: The pods' role.
+        bucket_arn: ARN of the bucket; its partition is the role's where it is written as `arn:*:…`.
+        prefix: Path in the bucket.
+        key_arn: The key, or None where S3 encrypts with its own.
+    """
+
+    def text(parts: list[str]) -> str:
+        role_arn, bucket, path, key = parts
+        bucket = bucket.replace("arn:*:", f"arn:{role_arn.split(':')[1]}:")
+        return policies.document(*policies.use_of_bucket(bucket, path), *([policies.use_of_key(key)] if key else []))
+
+    return iam.RolePolicy(
+        f"{aws.scope.name}-role",
+        role=role.name,
+        policy=pulumi.Output.all(role.arn, bucket_arn, prefix, key_arn).apply(text),
+        opts=aws.scope.options(),
+    )
+
+
+def _issuer(provider_arn: str, url: str | None) -> str:
+    if url:
+        return issuer(url)
+    match = re.fullmatch(OIDC_PROVIDER, provider_arn)
+    if match is None:
+        raise pulumi.RunError(f"{provider_arn!r} is not the ARN of an OIDC provider: give aws.oidcIssuerUrl as well")
+    return match["issuer"]

@@ -1,0 +1,52 @@
+"""Where a database lives: private subnets, and a security group that lets in the cluster alone."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_aws import ec2, rds, vpc
+
+from .resources import Aws
+
+
+def subnet_group(aws: Aws) -> rds.SubnetGroup:
+    """The given subnets."""
+    subnets = aws.facts.subnet_ids
+    assert subnets is not None, "arguments hold what a database needs"
+    return rds.SubnetGroup(
+        f"{aws.scope.name}-database",
+        description="Database of MLflow",
+        subnet_ids=subnets,
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+
+
+def security_group(aws: Aws, port: int) -> tuple[ec2.SecurityGroup, Sequence[pulumi.Resource]]:
+    """Connections from the cluster's security groups to one port; nothing goes out.
+
+    Returns:
+        The group, and its rules.
+    """
+    name = f"{aws.scope.name}-database"
+    group = ec2.SecurityGroup(
+        name,
+        description="Database of MLflow, from the cluster only",
+        vpc_id=aws.facts.vpc_id,
+        tags=aws.tags,
+        opts=aws.scope.options(),
+    )
+    rules = [
+        vpc.SecurityGroupIngressRule(
+            f"{name}-ingress-{index}" if index else f"{name}-ingress",
+            description="From the pods of MLflow",
+            security_group_id=group.id,
+            referenced_security_group_id=source,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            tags=aws.tags,
+            opts=aws.scope.options(),
+        )
+        for index, source in enumerate(aws.facts.cluster_security_group_ids)
+    ]
+    return group, rules

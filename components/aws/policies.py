@@ -1,0 +1,121 @@
+"""IAM documents: who may assume the pods' role, and what it may do. Pure functions of names and ARNs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Statement = Mapping[str, Any]
+
+
+def document(*statements: Statement) -> str:
+    """A policy, the same text for the same statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)
+
+
+def trust_of_service(service: str) -> str:
+    """Trust of an AWS service."""
+    return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+
+
+def trust_of_issuer(provider_arn: str, issuer: str, namespace: str, account: str) -> str:
+    """Trust of one ServiceAccount by the cluster's OIDC provider: exactly this subject, and only tokens made for AWS.
+
+    Args:
+        provider_arn: ARN of the IAM OIDC provider.
+        issuer: The issuer without scheme.
+        namespace: Namespace of the ServiceAccount.
+        account: Name of the ServiceAccount.
+    """
+    conditions = {
+        f"{issuer}:aud": "sts.amazonaws.com",
+        f"{issuer}:sub": f"system:serviceaccount:{namespace}:{account}",
+    }
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider_arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": conditions},
+        }
+    )
+
+
+def trust_of_pod_identity(cluster: str, namespace: str, account: str) -> str:
+    """Trust of one ServiceAccount by EKS Pod Identity. Without the tags any association in the account could use the role:
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html."""
+    tags = {
+        "aws:RequestTag/eks-cluster-name": cluster,
+        "aws:RequestTag/kubernetes-namespace": namespace,
+        "aws:RequestTag/kubernetes-service-account": account,
+    }
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "pods.eks.amazonaws.com"},
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Condition": {"StringEquals": tags},
+        }
+    )
+
+
+def use_of_bucket(bucket_arn: str, prefix: str) -> Sequence[Statement]:
+    """What MLflow does with its artifacts. Versions stay out of reach, so that what is deleted can be brought back.
+
+    Args:
+        bucket_arn: ARN of the bucket.
+        prefix: Path that is used, empty for all of it.
+    """
+    inside = f"{prefix}/*" if prefix else "*"
+    listing: dict[str, Any] = {
+        "Sid": "List",
+        "Effect": "Allow",
+        "Action": "s3:ListBucket",
+        "Resource": bucket_arn,
+    }
+    if prefix:
+        listing["Condition"] = {"StringLike": {"s3:prefix": [prefix, inside]}}
+    return [
+        listing,
+        {
+            "Sid": "Locate",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
+            "Resource": bucket_arn,
+        },
+        {
+            "Sid": "ReadAndWrite",
+            "Effect": "Allow",
+            "Action": [
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            "Resource": f"{bucket_arn}/{inside}",
+        },
+    ]
+
+
+def use_of_key(key_arn: str) -> Statement:
+    """What S3 asks of the caller for objects that are encrypted with a key."""
+    return {
+        "Sid": "EncryptAndDecrypt",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": key_arn,
+    }
+
+
+def secure_transport_only(bucket_arn: str) -> str:
+    """Policy of a bucket that refuses everybody without TLS 1.2 or newer."""
+    everything = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+    }
+    return document(
+        {"Sid": "DenyPlainText", "Condition": {"Bool": {"aws:SecureTransport": "false"}}, **everything},
+        {"Sid": "DenyOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}, **everything},
+    )

@@ -1,0 +1,67 @@
+"""What the AWS resources of a deployment share: names, tags, options, and the key that encrypts them."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Mapping
+
+import pulumi
+from pulumi_aws import kms
+
+from ..arguments import AwsArgs, Input
+from ..kubernetes.objects import Scope
+
+
+@dataclasses.dataclass(frozen=True)
+class Aws:
+    """The AWS half of a deployment.
+
+    Attributes:
+        scope: What all parts of the deployment have in common.
+        facts: Account, network and cluster.
+    """
+
+    scope: Scope
+    facts: AwsArgs
+
+    @property
+    def protect(self) -> bool:
+        """Whether what holds data may not be deleted."""
+        return self.scope.args.deletion_protection
+
+    @property
+    def physical_name(self) -> str:
+        """The deployment's name as AWS takes it: no two hyphens in a row."""
+        return re.sub("-+", "-", self.scope.name)
+
+    @property
+    def tags(self) -> Mapping[str, Input[str]]:
+        """Tags of every resource, with the user's own first."""
+        return {"mlflow": self.scope.name, **self.facts.tags}
+
+    @functools.cached_property
+    def key(self) -> pulumi.Output[str]:
+        """ARN of the key that encrypts database and bucket; made when first asked for, unless one is given."""
+        if self.facts.kms_key_arn is not None:
+            return pulumi.Output.from_input(self.facts.kms_key_arn)
+        made = kms.Key(
+            f"{self.scope.name}-key",
+            description=f"Database and artifacts of MLflow ({self.scope.name})",
+            enable_key_rotation=True,
+            # Without the key all data is lost, so as long as AWS lets one think it over.
+            deletion_window_in_days=30,
+            tags=self.tags,
+            opts=self.scope.options(protect=self.protect),
+        )
+        kms.Alias(
+            f"{self.scope.name}-key-alias",
+            name=made.key_id.apply(lambda key: f"alias/{self.physical_name}-{key[:8]}"),
+            target_key_id=made.key_id,
+            opts=self.scope.options(),
+        )
+        return made.arn
+
+
+def when_ready(value: pulumi.Output[str], *resources: pulumi.Resource) -> pulumi.Output[str]:
+    """The value, once the other resources are there as well."""
+    return pulumi.Output.all(value, *(resource.urn for resource in resources)).apply(lambda parts: parts[0])
