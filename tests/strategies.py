@@ -34,7 +34,10 @@ def _volume(*modes: str) -> st.SearchStrategy[Any]:
 
 _TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"caCertificate": CERTIFICATE}])
 _POSTGRESQL = st.tuples(
-    st.one_of(block({"password": SECRETS}), block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS)})),
+    st.one_of(
+        block({"password": SECRETS}),
+        block({"existingSecret": block({"name": NAMES}, usernameKey=WORDS, passwordKey=WORDS)}),
+    ),
     block(
         {"host": NAMES},
         port=st.integers(1, 65_535),
@@ -46,7 +49,10 @@ _POSTGRESQL = st.tuples(
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
 _MYSQL = st.tuples(
-    st.one_of(block({"password": SECRETS}), block({"existingSecret": block({"name": NAMES}, usernameKey=WORDS)})),
+    st.one_of(
+        block({"password": SECRETS}),
+        block({"existingSecret": block({"name": NAMES}, usernameKey=WORDS, passwordKey=WORDS)}),
+    ),
     block(
         {"host": NAMES},
         port=st.integers(1, 65_535),
@@ -63,7 +69,9 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     given = st.builds(
         "{}://user:{}@{}/db".format, st.sampled_from(schemes), SECRETS.map(lambda text: quote(text, safe="")), NAMES
     )
-    return st.one_of(block({"value": given}), block({"existingSecret": block({"name": NAMES}, key=WORDS)}))
+    limit = st.integers(10_000, 100_000)
+    secret = block({"name": NAMES}, key=WORDS)
+    return st.one_of(block({"value": given}, connectionLimit=limit), block({"existingSecret": secret}))
 
 
 _SERVER_DATABASE = st.one_of(
@@ -72,11 +80,17 @@ _SERVER_DATABASE = st.one_of(
     block({"mssql": _uri("mssql+pymssql")}),
     block({"uri": _uri("postgresql+psycopg2", "mysql+pymysql")}, registry=_uri("postgresql+psycopg")),
 )
+_POOL = block(
+    connectTimeoutSeconds=st.integers(1, 600),
+    poolSize=st.integers(1, 20),
+    maxOverflow=st.integers(1, 20),
+    poolRecycleSeconds=st.integers(60, 3600),
+)
 _S3 = st.tuples(
     st.one_of(
         st.just({}),
         block({"accessKeyId": SECRETS, "secretAccessKey": SECRETS}),
-        block({"existingSecret": block({"name": NAMES}, accessKeyIdKey=WORDS)}),
+        block({"existingSecret": block({"name": NAMES}, accessKeyIdKey=WORDS, secretAccessKeyKey=WORDS)}),
     ),
     block(
         {"bucket": st.from_regex(r"[a-z][a-z0-9-]{1,20}[a-z]", fullmatch=True)},
@@ -84,12 +98,12 @@ _S3 = st.tuples(
         region=NAMES,
         endpointUrl=NAMES.map("http://{}:9000".format),
         addressingStyle=st.sampled_from(["auto", "path", "virtual"]),
-        caCertificate=st.just(CERTIFICATE),
         expectedBucketOwner=st.just("0" * 12),
         uploadExtraArgs=st.dictionaries(WORDS, TEXTS, max_size=1),
         presigned=st.booleans(),
     ),
-).map(lambda parts: {**parts[0], **parts[1]})
+    st.one_of(block(ignoreTls=st.booleans()), block({"caCertificate": st.just(CERTIFICATE)})),
+).map(lambda parts: {**parts[0], **parts[1], **parts[2]})
 _BUCKETS = st.from_regex(r"[a-z][a-z0-9]{2,20}", fullmatch=True).filter(lambda name: "goog" not in name)
 _PATHS = st.sampled_from(["", "a", "a/b"])
 _DIRECTORIES = st.sampled_from(["/", "/srv", "/srv/a-b/"])
@@ -115,6 +129,8 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
         volume=_volume("ReadWriteOnce"),
         image=NAMES.map("registry.example.com:5000/{}:1".format),
         password=SECRETS,
+        cpuRequest=st.just("1"),
+        memoryRequest=st.just("512Mi"),
         memoryLimit=st.just("2Gi"),
     ),
     "gcs": st.one_of(
@@ -174,7 +190,11 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
             path=_DIRECTORIES,
         ),
     ),
-    "nfs": block({"server": NAMES, "path": _DIRECTORIES}, sizeGb=st.integers(1, 100)),
+    "nfs": block(
+        {"server": NAMES, "path": _DIRECTORIES},
+        sizeGb=st.integers(1, 100),
+        mountOptions=st.lists(st.sampled_from(["hard", "nolock"]), max_size=2),
+    ),
     "hdfs": block(
         {"host": NAMES},
         port=st.integers(1, 65_535),
@@ -189,6 +209,7 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
         block(
             env=st.dictionaries(_VARIABLES, WORDS, max_size=2),
             secretEnv=st.dictionaries(_VARIABLES.map("Z{}".format), SECRETS),
+            presigned=st.booleans(),
         ),
     ),
 }
@@ -206,14 +227,18 @@ _SERVER = {
     "env": st.dictionaries(_VARIABLES, WORDS, max_size=2),
     "secretEnv": st.dictionaries(_VARIABLES.map("Y{}".format), SECRETS, max_size=2),
     "drainSeconds": st.integers(0, 600),
+    "shutdownGraceSeconds": st.integers(1, 86_400),
     "startupTimeoutSeconds": st.integers(10, 3600),
+    "progressDeadlineSeconds": st.integers(10, 86_400),
 }
 _REST: dict[str, st.SearchStrategy[Any]] = {
     "namespace": NAMES,
     "createNamespace": st.booleans(),
     "image": block(
         repository=NAMES.map("registry.example.com/{}".format),
+        tag=st.just("v9.9.9-full"),
         digest=st.just("sha256:" + "0" * 64),
+        pullPolicy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
         pullSecrets=st.lists(NAMES, max_size=2),
     ),
     "identity": st.one_of(
@@ -228,10 +253,19 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         nodeSelector=_LABELS,
         runAsUser=st.integers(1, 65_535),
         tmpSize=st.just("1Gi"),
+        priorityClassName=NAMES,
+        resources=block(
+            cpuRequest=st.sampled_from(["100m", "1"]),
+            cpuLimit=st.sampled_from(["1500m", "2"]),
+            memoryRequest=st.just("1Gi"),
+            memoryLimit=st.just("4Gi"),
+        ),
     ),
     **ACCESS,
     "keys": block(flaskSecretKey=SECRETS, kekPassphrase=SECRETS, webhookSecretEncryptionKey=st.just("A" * 43 + "=")),
     "deletionProtection": st.booleans(),
+    "allowInsecure": st.booleans(),
+    "migrationTimeoutSeconds": st.integers(601, 86_400),
     "labels": _LABELS,
 }
 
@@ -281,13 +315,18 @@ _ON_AWS = {
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     """Any valid configuration, as it stands in a stack file."""
     shared = draw(st.booleans(), label="may have several replicas")
-    database = draw(_SERVER_DATABASE if shared else block({"sqlite": block(volume=_volume("ReadWriteOnce"))}))
+    sqlite = block({"sqlite": block(volume=_volume("ReadWriteOnce", "ReadWriteOncePod"))})
+    database = draw(_SERVER_DATABASE if shared else sqlite)
     volume = _volume(*(["ReadWriteMany"] if shared else ["ReadWriteOnce", "ReadWriteOncePod"]))
     others = [
         block({name: store}, **({"proxied": st.booleans()} if name in DIRECT else {})) for name, store in STORES.items()
     ]
     artifacts = draw(st.one_of(block({"volume": volume}), block({"s3": _S3}, proxied=st.booleans()), *others))
+    artifacts |= draw(block(defaultRoot=st.just("mlflow-artifacts://artifacts.example.com/a")))
+    database |= draw(_POOL)
     server = draw(block({"replicas": st.integers(0, 3 if shared else 1)}, **_SERVER))
+    if server["replicas"] < 2 and server.get("workers", 1) == 1:  # more of both would need more memory
+        server |= draw(block(jobExecution=st.booleans()))
     rest = draw(st.fixed_dictionaries({}, optional=_REST))
     if "hdfs" in artifacts:
         rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}

@@ -11,13 +11,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain import cluster, emulators, environments, images, lifecycle, node, pulumi
+from toolchain import cluster, emulators, environments, golang, images, lifecycle, node, pulumi
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock
 from toolchain.session import VARIABLE, Session
 
-RUNGS = {"unit": False, "graph": False, "engine": True, "cluster": True, "node": True}
+RUNGS = {"unit": False, "graph": False, "property": True, "engine": True, "cluster": True, "node": True}
 """The rungs in order, and whether each needs the tools and a cluster. The last one is the life of the built-in cluster."""
 
 WORKERS = {"engine": 2, "cluster": 3}
@@ -131,6 +131,8 @@ def prepare(session: Session, context: str | None) -> None:
                 session.emulators[name] = str(emulators.ensure(name))
             except UserError as error:
                 session.emulator_problems[name] = str(error)
+        judges = golang.build(["pod-security", "kube-score"])
+        session.pod_security, session.kube_score = (str(path) for path in judges.values())
         session.save()
         _prepare_clouds(session)
 

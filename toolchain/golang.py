@@ -77,6 +77,8 @@ COMPONENTS: dict[str, Component] = {
     "coredns": Component("./cmd/coredns", 0.5, sources=("cmd/coredns",)),
     "local-path": Component("./cmd/local-path", 0.2, sources=("cmd/local-path",)),
     "metrics-server": Component("./cmd/metrics-server", 0.5, sources=("cmd/metrics-server",)),
+    "pod-security": Component(".", 0.3, module="pod-security", sources=("pod-security",)),
+    "kube-score": Component(".", 1, module="kube-score", sources=("kube-score",)),
     "pulumi": Component(
         f"{_PULUMI}/pkg/v3/cmd/pulumi",
         4,

@@ -34,6 +34,8 @@ class Session:
         image: MLflow image that the cluster has or can pull.
         emulators: Stand-ins for the object stores of clouds, by their names; one that cannot be had is not there.
         emulator_problems: Why it is not there.
+        pod_security: Program that judges manifests as the API server's Pod Security does.
+        kube_score: Program that judges them as kube-score does.
     """
 
     python: str
@@ -50,6 +52,8 @@ class Session:
     image: str | None = None
     emulators: dict[str, str] = dataclasses.field(default_factory=dict)
     emulator_problems: dict[str, str] = dataclasses.field(default_factory=dict)
+    pod_security: str | None = None
+    kube_score: str | None = None
 
     @staticmethod
     def path_of_file() -> Path:

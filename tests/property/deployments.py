@@ -1,0 +1,85 @@
+"""A generated configuration, and what becomes of it."""
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import Phase, given, seed, settings
+
+from tests.graph.program import Graph, Registration, Secret, deploy
+from tests.strategies import configurations
+
+Object = Mapping[str, Any]
+
+COUNT = 500
+SEED = int(os.environ.get("SEED") or (0 if os.environ.get("CI") == "true" else random.getrandbits(32)))
+"""Where the configurations begin. `SEED=… make test RUNG=property` makes the same ones again."""
+
+
+def generate(start: int) -> list[dict[str, Any]]:
+    """Valid configurations; the same ones for the same start."""
+    made: list[dict[str, Any]] = []
+
+    @seed(start)
+    @settings(max_examples=COUNT, phases=[Phase.generate], derandomize=False)
+    @given(configurations())
+    def collect(configuration: dict[str, Any]) -> None:
+        made.append(configuration)
+
+    collect()
+    assert len(made) >= COUNT
+    return made
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One of the generated deployments.
+
+    Attributes:
+        configuration: As it stands in a stack file.
+        label: How to make it again.
+        graph: What the program registers.
+        objects: The Kubernetes objects as the API server gets them.
+    """
+
+    configuration: Mapping[str, Any]
+    label: str
+    graph: Graph
+    objects: Sequence[Object]
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any], label: str) -> "Deployment":
+        graph = deploy(configuration)
+        return cls(configuration, label, graph, [_object(r) for r in graph if r.type.startswith("kubernetes:")])
+
+    def of_kind(self, *kinds: str) -> list[Object]:
+        """Objects of some kinds."""
+        return [each for each in self.objects if each["kind"] in kinds]
+
+
+def _object(registration: Registration) -> Object:
+    made = _revealed(registration.inputs)
+    made["metadata"].setdefault("name", f"{registration.name}-1a2b3c4d")  # as Pulumi names it
+    return made
+
+
+def _revealed(value: Any) -> Any:
+    """The value with its secrets in clear."""
+    if isinstance(value, Secret):
+        return _revealed(value.value)
+    if isinstance(value, Mapping):
+        return {key: _revealed(item) for key, item in value.items()}
+    return [_revealed(item) for item in value] if isinstance(value, list) else value
+
+
+def none_has(deployments: Iterable[Deployment], problems: Callable[[Deployment], Iterable[str]]) -> None:
+    """Fail with the smallest deployment that has problems, and count those that have the same ones."""
+    found = [(deployment, told) for deployment in deployments if (told := sorted(set(problems(deployment))))]
+    if not found:
+        return
+    deployment, told = min(found, key=lambda pair: len(json.dumps(pair[0].configuration, default=str)))
+    configuration = json.dumps(deployment.configuration, indent=2, ensure_ascii=False)
+    raise AssertionError("\n".join([f"{len(found)} deployments, such as {deployment.label}:", *told, configuration]))

@@ -1,0 +1,147 @@
+"""Our own rules for every generated configuration."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from pydantic.alias_generators import to_camel
+
+from components import MlflowDeploymentArgs, to_arguments
+from components.arguments.base import Block, plain, walk
+from tests.graph.invariants import CHECKS, Check
+from tests.property.deployments import SEED, Deployment, Object, generate, none_has
+
+ONCE = ("Job", "CronJob")
+"""Kinds whose pods end, and that no Service, budget or monitor may count as servers."""
+
+
+def templates(deployment: Deployment) -> Iterator[tuple[Object, Mapping[str, Any]]]:
+    """Each object that makes pods, with the template of its pods."""
+    for each in deployment.objects:
+        spec = each.get("spec") or {}
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template:
+            yield each, template
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_invariant_holds(check: Check, deployments: list[Deployment]) -> None:
+    def problems(deployment: Deployment) -> list[str]:
+        try:
+            check(deployment.graph, deployment.configuration)
+        except (AssertionError, ValueError, KeyError) as error:
+            return [f"{type(error).__name__}: {str(error)[:2000]}"]
+        return []
+
+    none_has(deployments, problems)
+
+
+def selectors(deployment: Deployment) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Who chooses pods by labels in order to send requests to them or to keep enough of them."""
+    for each in deployment.of_kind("Service", "PodDisruptionBudget", "Deployment", "StatefulSet", "PodMonitor"):
+        selector = each["spec"].get("selector") or {}
+        if selector:
+            yield f"{each['kind']} {each['metadata']['name']}", selector.get("matchLabels", selector)
+    for owner, template in templates(deployment):
+        for constraint in template["spec"].get("topologySpreadConstraints") or []:
+            labels = constraint.get("labelSelector", {}).get("matchLabels")
+            if labels:
+                yield f"the spread of {owner['metadata']['name']}", labels
+
+
+def test_selectors_choose_the_pods_of_one_workload_and_never_those_of_a_job(deployments: list[Deployment]) -> None:
+    counted = {"selectors": 0, "jobs": 0}
+
+    def problems(deployment: Deployment) -> Iterator[str]:
+        made = list(templates(deployment))
+        counted["jobs"] += sum(owner["kind"] in ONCE for owner, _ in made)
+        for who, labels in selectors(deployment):
+            counted["selectors"] += 1
+            chosen = [o for o, template in made if labels.items() <= (template["metadata"].get("labels") or {}).items()]
+            if len(chosen) != 1 or chosen[0]["kind"] in ONCE:
+                yield f"{who} chooses {[(o['kind'], o['metadata']['name']) for o in chosen]}"
+
+    none_has(deployments, problems)
+    assert counted["selectors"] >= 2 * len(deployments) and counted["jobs"] > 100, counted
+
+
+def images_of(arguments: Any) -> set[str]:
+    """Every image that the arguments name, whether given or by default."""
+    found = set()
+    for _, block in walk(arguments):
+        values = {field.name: plain(getattr(block, field.name)) for field in dataclasses.fields(block)}  # type: ignore[arg-type]
+        if "repository" in values:
+            digest = f"@{values['digest']}" if values.get("digest") else ""
+            found.add(f"{values['repository']}:{values['tag']}{digest}")
+        if isinstance(values.get("image"), str):
+            found.add(values["image"])
+    return found
+
+
+def images_given(value: Any) -> Iterator[str]:
+    """Images in what is handed to Kubernetes as it is, such as further containers."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("image"), str):
+            yield value["image"]
+        for item in value.values():
+            yield from images_given(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from images_given(item)
+
+
+def test_every_image_can_be_replaced(deployments: list[Deployment]) -> None:
+    def problems(deployment: Deployment) -> Iterator[str]:
+        named = images_of(to_arguments(deployment.configuration)) | set(images_given(deployment.configuration))
+        for owner, template in templates(deployment):
+            for kind in ("initContainers", "containers"):
+                for container in template["spec"].get(kind) or []:
+                    if container["image"] not in named:
+                        yield f"{owner['kind']} {owner['metadata']['name']}: no argument names {container['image']}"
+
+    none_has(deployments, problems)
+
+
+NEVER_GENERATED: Mapping[str, str] = {}
+"""Arguments that no generated configuration gives, and why."""
+
+
+def test_the_generated_configurations_use_every_argument(deployments: list[Deployment]) -> None:
+    wanted = set(_arguments(MlflowDeploymentArgs))
+    used = {path for deployment in deployments for path in _given(deployment.configuration)}
+    for more in range(1, 7):  # what is rarely drawn may not be among the first
+        if wanted <= used | set(NEVER_GENERATED):
+            break
+        used |= {path for configuration in generate(SEED + more) for path in _given(configuration)}
+    missing = wanted - used - set(NEVER_GENERATED)
+    assert not missing, f"tests/strategies.py never gives these: {', '.join(sorted(missing))}"
+    assert not set(NEVER_GENERATED) & used
+
+
+def _given(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Dotted paths of all keys in a configuration."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield ".".join((*path, str(key)))
+            yield from _given(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _given(item, path)
+
+
+def _arguments(block: type[Block], path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Dotted paths of all arguments, as in stack files."""
+    fields: Mapping[str, Any] = getattr(block, "__pydantic_fields__")  # noqa: B009 - pydantic adds it
+    for name, field in fields.items():
+        here = (*path, to_camel(name))
+        yield ".".join(here)
+        for inner in _blocks_in(field.annotation):
+            yield from _arguments(inner, here)
+
+
+def _blocks_in(annotation: Any) -> Iterator[type[Block]]:
+    if isinstance(annotation, type) and issubclass(annotation, Block):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _blocks_in(inner)
