@@ -88,6 +88,7 @@ class DatabaseConnection:
         volumes: Claims that the database lives on.
         network: What a network policy must leave open.
         connection_limit: Connections that the server grants to MLflow, if known.
+        ready: What must have happened before anybody can connect.
     """
 
     engine: Engine | None
@@ -104,6 +105,7 @@ class DatabaseConnection:
     volumes: Sequence[Volume] = ()
     network: NetworkDestination | None = None
     connection_limit: int | None = None
+    ready: Sequence[pulumi.Resource] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from .existing.nfs import nfs
 from .existing.oss import oss
 from .in_cluster import artifacts as in_cluster_artifacts
 from .in_cluster import database as in_cluster_database
+from .in_cluster import database_server as in_cluster_database_server
 from .in_cluster.minio import minio
 from .kubernetes.access import ingress, route, service, tracking_uri
 from .kubernetes.backend_store import backend_store
@@ -67,9 +68,10 @@ class MlflowDeployment(pulumi.ComponentResource):
         data = stores(scope, store, artifacts)
         account = service_account(scope)
         roles(scope)
-        before: list[pulumi.Resource] = [*([account] if account else []), *artifacts.ready]
+        first: list[pulumi.Resource] = [account] if account else []
+        before = [*first, *artifacts.ready]
         if not store.in_pod:
-            before.append(migration_job(scope, store, [account] if account else []))
+            before.append(migration_job(scope, store, [*first, *database.ready]))
         additions: list[Additions] = []
         server = deployment(scope, data, keys(scope, account), before, additions)
         front = service(scope)
@@ -152,6 +154,10 @@ def _database(scope: Scope, cloud: "Cloud | None") -> DatabaseConnection:
         return existing_database.postgresql(choice.postgresql)
     if choice.mysql is not None:
         return existing_database.mysql(choice.mysql)
+    if choice.in_cluster_postgresql is not None:
+        return in_cluster_database_server.postgresql(scope, choice.in_cluster_postgresql)
+    if choice.in_cluster_mysql is not None:
+        return in_cluster_database_server.mysql(scope, choice.in_cluster_mysql)
     uri = choice.mssql or choice.uri
     assert uri is not None, "arguments hold exactly one choice"
     return existing_database.uri(uri)

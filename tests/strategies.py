@@ -74,7 +74,15 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     return st.one_of(block({"value": given}, connectionLimit=limit), block({"existingSecret": secret}))
 
 
+_IN_CLUSTER = block(
+    {"connectionLimit": st.integers(5000, 10_000)},
+    volume=_volume("ReadWriteOnce"),
+    image=NAMES.map("registry.example.com/{}:1".format),
+    memoryLimit=st.sampled_from(["512Mi", "2Gi"]),
+)
 _SERVER_DATABASE = st.one_of(
+    block({"inClusterPostgresql": _IN_CLUSTER}),
+    block({"inClusterMysql": _IN_CLUSTER}),
     block({"postgresql": _POSTGRESQL}),
     block({"mysql": _MYSQL}),
     block({"mssql": _uri("mssql+pymssql")}),

@@ -48,6 +48,7 @@ from .database_connection import (
     DatabaseUriSecretArgs,
     TlsMode,
 )
+from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database_server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
@@ -102,6 +103,8 @@ __all__ = [
     "HdfsArgs",
     "IdentityArgs",
     "ImageArgs",
+    "InClusterMysqlArgs",
+    "InClusterPostgresqlArgs",
     "IngressArgs",
     "IngressHostArgs",
     "IngressPathArgs",

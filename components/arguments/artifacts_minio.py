@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import cpu, memory, pattern
+from .checks import cpu, image, memory, pattern
 from .volume import VolumeArgs
 
 
@@ -35,10 +35,7 @@ class MinioArgs(Block):
             "a bucket name",
             "use 3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
         )
-        fix = "write it as host/path:tag, or with @sha256:…"
-        yield from pattern(
-            self.image, r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?", "image", "an image", fix
-        )
+        yield from image(self.image, "image")
         known = plain(self.password)
         if isinstance(known, str) and len(known) < 8:
             yield Problem(("password",), f"has {len(known)} characters", "use 8 or more")

@@ -158,6 +158,12 @@ def memory(value: str, path: str) -> Iterator[Problem]:
         yield Problem((path,), f"{value!r} is less than a mebibyte", "add a unit, for example '512Mi'")
 
 
+def image(value: Any, path: str) -> Iterator[Problem]:
+    """A whole image reference."""
+    reference = r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?"
+    yield from pattern(value, reference, path, "an image", "write it as host/path:tag, or with @sha256:…")
+
+
 def host_name(value: Any, path: str) -> Iterator[Problem]:
     """A bare host: no scheme, no port, no path."""
     known = plain(value)

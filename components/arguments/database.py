@@ -7,10 +7,21 @@ from .aws_database import AuroraArgs, RdsArgs
 from .base import Block, Problem, block, plain
 from .checks import between, exactly_one
 from .database_connection import DatabaseUriArgs
+from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database_server import MysqlArgs, PostgresqlArgs
 from .volume import VolumeArgs
 
-CHOICES = ("sqlite", "postgresql", "rds", "aurora", "mysql", "mssql", "uri")
+CHOICES = (
+    "sqlite",
+    "postgresql",
+    "mysql",
+    "mssql",
+    "uri",
+    "in_cluster_postgresql",
+    "in_cluster_mysql",
+    "rds",
+    "aurora",
+)
 
 
 @block
@@ -39,6 +50,10 @@ class DatabaseArgs(Block):
     """SQL Server that exists already, by its URI (`mssql+pymssql://…`)."""
     uri: DatabaseUriArgs | None = None
     """Any database server that MLflow has a schema for, by its URI."""
+    in_cluster_postgresql: InClusterPostgresqlArgs | None = None
+    """PostgreSQL server that is made in the cluster."""
+    in_cluster_mysql: InClusterMysqlArgs | None = None
+    """MariaDB server that is made in the cluster."""
     registry: DatabaseUriArgs | None = None
     """A second database server for the model registry alone, by its URI; the same database if not given. Variables such
     as PGSSLMODE, by which a `postgresql` block is passed on, hold for it too, where its URI does not say otherwise."""

@@ -81,9 +81,16 @@ class Scope:
             annotations=self.args.pod.annotations or None,
         )
 
-    def pod_spec(self, *, token: bool = False, **more: object) -> k8s.core.v1.PodSpecArgs:
-        """Pod specification that passes Pod Security `restricted`; `token` lets it speak to the Kubernetes API."""
+    def pod_spec(self, *, user: int | None = None, token: bool = False, **more: object) -> k8s.core.v1.PodSpecArgs:
+        """Pod specification that passes Pod Security `restricted`.
+
+        Args:
+            user: Numeric user; that of MLflow's pods if not given.
+            token: Whether the pod may speak to the Kubernetes API.
+            **more: The rest of the specification.
+        """
         pod = self.args.pod
+        user = user or pod.run_as_user
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self.account_name,
             automount_service_account_token=token,
@@ -91,9 +98,9 @@ class Scope:
             enable_service_links=False,
             security_context=k8s.core.v1.PodSecurityContextArgs(
                 run_as_non_root=True,
-                run_as_user=pod.run_as_user,
-                run_as_group=pod.run_as_user,
-                fs_group=pod.run_as_user,
+                run_as_user=user,
+                run_as_group=user,
+                fs_group=user,
                 fs_group_change_policy="OnRootMismatch",
                 seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
             ),

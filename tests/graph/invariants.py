@@ -250,8 +250,13 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
     image = to_arguments(configuration).image
     digest = f"@{image.digest}" if image.digest else ""
     expected = (f"{image.repository}:{image.tag}{digest}", image.pull_policy.value)
-    minio = to_arguments(configuration).artifacts.minio
-    companions = {(minio.image, image.pull_policy.value)} if minio else set()
+    arguments = to_arguments(configuration)
+    others = (
+        arguments.artifacts.minio,
+        arguments.database.in_cluster_postgresql,
+        arguments.database.in_cluster_mysql,
+    )
+    companions = {(other.image, image.pull_policy.value) for other in others if other}
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in containers(pod["spec"])}
     assert found == {expected, *companions}
     for _, pod in graph.pods():

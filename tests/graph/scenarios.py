@@ -123,6 +123,12 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "networkPolicy": {"allowSameNamespace": False},
         },
     ),
+    "in-cluster-postgresql": with_changes(
+        PRODUCTION, {"database": {"inClusterPostgresql": {}}, "deletionProtection": True}
+    ),
+    "in-cluster-mysql": with_changes(
+        DEV, {"database": {"inClusterMysql": {"volume": {"existingClaim": "old-db"}, "memoryLimit": "2Gi"}}}
+    ),
     "shared-volume": with_changes(
         PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}
     ),

@@ -15,6 +15,7 @@ SECRET_ONLY = changed(PRODUCTION, POSTGRESQL, {"host": "db", "existingSecret": {
 MYSQL = changed(PRODUCTION, "database", {"mysql": {"host": "db", "password": "p"}})
 URI = changed(PRODUCTION, "database", {"uri": {"value": "postgresql+psycopg2://u:p@h/d"}})
 MSSQL = changed(PRODUCTION, "database", {"mssql": {"value": "mssql+pymssql://u:p@h/d"}})
+IN_CLUSTER = changed(PRODUCTION, "database", {"inClusterPostgresql": {}})
 REGISTRY = changed(PRODUCTION, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
 BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
 LARGE = changed(DEV, "pod.resources", {"memoryLimit": "16Gi"})
@@ -64,6 +65,14 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (PRODUCTION, "database.registry", [{}, {"value": "sqlite:///x"}, {"value": "https://mlflow.example.com"}], [{"existingSecret": {"name": "s"}}]),
     (REGISTRY, "database.registry.connectionLimit", [29], [30]),
     (REGISTRY, f"{POSTGRESQL}.connectionLimit", [29], [30]),
+    (IN_CLUSTER, "database.inClusterPostgresql.image", ["", "https://r/x", "a b"], ["postgres", "r.example:5000/a/b:1@sha256:" + "a" * 64]),
+    (IN_CLUSTER, "database.inClusterPostgresql.connectionLimit", [0, 59, 10_001], [60, 10_000]),
+    (IN_CLUSTER, "database.inClusterPostgresql.cpuRequest", ["half"], ["500m"]),
+    (IN_CLUSTER, "database.inClusterPostgresql.memoryRequest", ["2Gi", "512"], ["1Gi"]),
+    (IN_CLUSTER, "database.inClusterPostgresql.memoryLimit", ["256Mi", ""], ["2Gi"]),
+    (IN_CLUSTER, "database.inClusterPostgresql.volume.sizeGb", [0], [1]),
+    (IN_CLUSTER, "database.inClusterMysql", [{}], [None]),
+    (changed(PRODUCTION, "database", {"inClusterMysql": {}}), "database.inClusterMysql.image", ["a b"], ["mariadb:11.8"]),
     (BUCKET, "artifacts.s3.bucket", ["ab", "a" * 64, "Models", "a..b", "10.0.0.1", "s3://a", ".ab"], ["abc", "a" * 63, "a.b-c", "1.2.3"]),
     (BUCKET, "artifacts.s3.prefix", ["/", "/a", "a/"], ["", "a", "a/b"]),
     (BUCKET, "artifacts.s3.endpointUrl", ["minio", "s3://m", "http://m/x", "http://u:p@m"], ["http://m:9000", "https://m/"]),

@@ -1,0 +1,247 @@
+"""PostgreSQL and MariaDB in the cluster: one pod on one claim, with a database and a user for MLflow.
+
+Backups and a second pod are not made here; where data matters more than that, a managed database is the better choice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pulumi_random as random
+
+from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, TlsMode
+from ..contracts import DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
+from ..kubernetes.files import file_mount, file_volume
+from ..kubernetes.objects import (
+    CONTAINER_SECURITY,
+    TMP,
+    Scope,
+    claim_mounts,
+    claim_volumes,
+    plain_environment,
+    scratch_mount,
+    scratch_volume,
+    secret_environment,
+)
+from .claims import claim
+
+_COMPONENT = "database"
+_NAME = "mlflow"
+"""Of the database and of its user."""
+_USER = 999
+"""Numeric user of both official images."""
+_RESERVED = 5
+"""Connections for administrators, on top of MLflow's."""
+
+_CREATE = r"""\getenv password MLFLOW_PASSWORD
+CREATE ROLE mlflow LOGIN PASSWORD :'password';
+CREATE DATABASE mlflow OWNER mlflow;
+"""
+"""The official image would make the user an owner of the whole server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Server:
+    """What differs between the engines.
+
+    Attributes:
+        engine, driver, port: Of the connection.
+        arguments: Of the image's entry point.
+        environment: Plain variables.
+        passwords: Variables that hold the administrator's password, and MLflow's.
+        data: Where the claim is mounted.
+        runtime: Where the server makes its socket.
+        files: What the entry point runs on an empty claim.
+        alive: Command that tells whether the server takes connections over the network, which it does not yet while the
+            entry point prepares an empty claim.
+        stop: Command that asks the server to end without waiting for its clients; None where SIGTERM does that.
+    """
+
+    engine: Engine
+    driver: str
+    port: int
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    passwords: tuple[str, str]
+    data: str
+    runtime: str
+    files: Files | None = None
+    alive: Sequence[str]
+    stop: Sequence[str] | None = None
+
+
+def postgresql(scope: Scope, args: InClusterPostgresqlArgs) -> DatabaseConnection:
+    """A PostgreSQL server."""
+    server = _Server(
+        engine=Engine.POSTGRESQL,
+        driver="psycopg2",
+        port=5432,
+        arguments=["postgres", "-c", f"max_connections={args.connection_limit + _RESERVED}"],
+        environment={"PGDATA": "/var/lib/postgresql/data/pgdata"},
+        passwords=("POSTGRES_PASSWORD", "MLFLOW_PASSWORD"),
+        data="/var/lib/postgresql/data",
+        runtime="/var/run/postgresql",
+        files=Files(name="database-init", directory="/docker-entrypoint-initdb.d", plain={"create.sql": _CREATE}),
+        alive=["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={_NAME}", f"--dbname={_NAME}"],
+        # SIGTERM waits until the last client has gone.
+        stop=["bash", "-c", "kill -INT 1"],
+    )
+    return _make(scope, args, server)
+
+
+def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
+    """A MariaDB server."""
+    ping = f'MYSQL_PWD="$MARIADB_PASSWORD" exec mariadb-admin ping --silent --host=127.0.0.1 --user={_NAME}'
+    server = _Server(
+        engine=Engine.MYSQL,
+        driver="pymysql",
+        port=3306,
+        arguments=[
+            "mariadbd",
+            # Not the claim's own root, which may hold a `lost+found`.
+            "--datadir=/var/lib/mysql/data",
+            f"--max-connections={args.connection_limit + _RESERVED}",
+            "--character-set-server=utf8mb4",
+            "--collation-server=utf8mb4_unicode_ci",
+            # The schema of MLflow has a trigger; matters once a binary log is switched on.
+            "--log-bin-trust-function-creators=1",
+        ],
+        environment={
+            "MARIADB_DATABASE": _NAME,
+            "MARIADB_USER": _NAME,
+            # The administrator comes through the socket, from within the pod.
+            "MARIADB_ROOT_HOST": "localhost",
+            "MARIADB_AUTO_UPGRADE": "1",
+        },
+        passwords=("MARIADB_ROOT_PASSWORD", "MARIADB_PASSWORD"),
+        data="/var/lib/mysql",
+        runtime="/run/mysqld",
+        alive=["bash", "-c", ping],
+    )
+    return _make(scope, args, server)
+
+
+def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, server: _Server) -> DatabaseConnection:
+    name = f"{scope.name}-database"
+    service = k8s.core.v1.Service(
+        name,
+        # A headless Service has nothing to wait for.
+        metadata=scope.metadata(_COMPONENT, name, annotations={"pulumi.com/skipAwait": "true"}),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            cluster_ip="None",
+            selector=_selector(scope),
+            ports=[k8s.core.v1.ServicePortArgs(name="database", port=server.port, target_port="database")],
+        ),
+        opts=scope.options(),
+    )
+    administrator, own = (_password(scope, each, service) for each in ("database-administrator", "database"))
+    secret = k8s.core.v1.Secret(
+        f"{scope.name}-database-passwords",
+        metadata=scope.metadata(_COMPONENT),
+        type="Opaque",
+        string_data={"administrator": administrator, "password": own},
+        immutable=True,
+        opts=scope.options(),
+    )
+    keys = [
+        SecretKey(name=secret.metadata.name, key=key)  # type: ignore[arg-type]
+        for key in ("administrator", "password")
+    ]
+    volume = claim(scope, "database", args.volume, server.data)
+    made = _stateful_set(scope, args, server, name, dict(zip(server.passwords, keys, strict=True)), volume)
+    host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
+    return DatabaseConnection(
+        engine=server.engine,
+        driver=server.driver,
+        host=host,
+        port=server.port,
+        database=_NAME,
+        username=_NAME,
+        password=keys[1],
+        # Within the cluster's own network, to a server that has no certificate anybody could verify.
+        tls_mode=TlsMode.DISABLE,
+        network=NetworkDestination(host=host, port=server.port, component=_COMPONENT),
+        connection_limit=args.connection_limit,
+        ready=[made],
+    )
+
+
+def _password(scope: Scope, whose: str, after: pulumi.Resource) -> pulumi.Output[str]:
+    # Protected like the claim, which remembers it. After a first object in the cluster: an `up` that cannot reach it leaves
+    # nothing in the state.
+    options = scope.options(depends_on=[after], protect=scope.args.deletion_protection)
+    return random.RandomPassword(f"{scope.name}-{whose}-password", length=40, special=False, opts=options).result
+
+
+def _selector(scope: Scope) -> dict[str, str]:
+    return {**scope.selector(), "app.kubernetes.io/component": _COMPONENT}
+
+
+def _stateful_set(
+    scope: Scope,
+    args: InClusterPostgresqlArgs | InClusterMysqlArgs,
+    server: _Server,
+    service: str,
+    passwords: Mapping[str, SecretKey],
+    volume: Volume,
+) -> k8s.apps.v1.StatefulSet:
+    alive = k8s.core.v1.ExecActionArgs(command=list(server.alive))
+    runtime = k8s.core.v1.VolumeArgs(name="run", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="16Mi"))
+    container = k8s.core.v1.ContainerArgs(
+        name="database",
+        image=args.image,
+        image_pull_policy=scope.args.image.pull_policy.value,
+        # Not `command`: the image's own entry point prepares an empty claim.
+        args=list(server.arguments),
+        env=[
+            *plain_environment({"HOME": TMP, **server.environment}),
+            *secret_environment(scope, f"{scope.name}-database-server", _COMPONENT, passwords),
+        ],
+        ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=server.port)],
+        volume_mounts=[
+            scratch_mount(),
+            k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime),
+            *claim_mounts([volume]),
+            *([file_mount(server.files)] if server.files else []),
+        ],
+        resources=k8s.core.v1.ResourceRequirementsArgs(
+            requests={"cpu": args.cpu_request, "memory": args.memory_request, "ephemeral-storage": "256Mi"},
+            limits={"memory": args.memory_limit},
+        ),
+        security_context=CONTAINER_SECURITY,
+        # Ten minutes: after a crash a database reads its log first.
+        startup_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=600),
+        readiness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=10, timeout_seconds=5, failure_threshold=3),
+        liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),
+        lifecycle=k8s.core.v1.LifecycleArgs(
+            pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=list(server.stop)))
+        )
+        if server.stop
+        else None,
+        termination_message_policy="FallbackToLogsOnError",
+    )
+    return k8s.apps.v1.StatefulSet(
+        f"{scope.name}-database",
+        metadata=scope.metadata(_COMPONENT),
+        spec=k8s.apps.v1.StatefulSetSpecArgs(
+            replicas=1,
+            service_name=service,
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=_selector(scope)),
+            template=k8s.core.v1.PodTemplateSpecArgs(
+                metadata=scope.pod_metadata(_COMPONENT),
+                spec=scope.pod_spec(
+                    user=_USER,
+                    termination_grace_period_seconds=120,
+                    containers=[container],
+                    volumes=[
+                        scratch_volume("256Mi"),
+                        runtime,
+                        *claim_volumes([volume]),
+                        *([file_volume(scope, _COMPONENT, server.files)] if server.files else []),
+                    ],
+                ),
+            ),
+        ),
+        opts=scope.options(),
+    )
