@@ -19,11 +19,14 @@ from .in_cluster import database_server as in_cluster_database_server
 from .in_cluster.minio import minio
 from .kubernetes.access import ingress, route, service, tracking_uri
 from .kubernetes.backend_store import backend_store
+from .kubernetes.environment import environment_sources, own_environment
 from .kubernetes.keys import keys
 from .kubernetes.migration import migration_job
 from .kubernetes.network_policy import network_policies
-from .kubernetes.objects import Additions, Scope, entrance, own_environment
+from .kubernetes.objects import Additions, Scope, entrance
+from .kubernetes.overrides import Overrides, extra_objects
 from .kubernetes.rbac import roles, service_account
+from .kubernetes.scaling import autoscaler, disruption_budget
 from .kubernetes.server import deployment
 from .kubernetes.stores import stores
 
@@ -57,12 +60,17 @@ class MlflowDeployment(pulumi.ComponentResource):
             ConfigurationError: The arguments are wrong; it lists all problems, and nothing has been registered.
         """
         args = to_arguments(args, name=name)
-        super().__init__("mlflow-deployment:index:MlflowDeployment", name, None, opts)
+        overrides = Overrides(name, args.overrides)
+        last_word = pulumi.ResourceOptions(transformations=[overrides.transform])
+        super().__init__(
+            "mlflow-deployment:index:MlflowDeployment", name, None, pulumi.ResourceOptions.merge(opts, last_word)
+        )
         scope = Scope(
             name=name, namespace=_namespace(self, name, args), args=args, identity=WorkloadIdentity(), parent=self
         )
         cloud = _cloud(scope)
         scope = dataclasses.replace(scope, identity=_identity(args, cloud), environment=own_environment(scope))
+        scope = dataclasses.replace(scope, environment_from=environment_sources(scope))
         database, registry, artifacts = _database(scope, cloud), _registry(args), _artifacts(scope, cloud)
         store = backend_store(scope, database, registry)
         data = stores(scope, store, artifacts)
@@ -88,6 +96,10 @@ class MlflowDeployment(pulumi.ComponentResource):
                 artifacts=artifacts.network,
                 others=[each for part in additions for each in part.network],
             )
+        autoscaler(scope, server)
+        disruption_budget(scope)
+        extra_objects(scope)
+        overrides.refuse_what_is_not_there()
 
         self.namespace = server.metadata.namespace
         self.service_name = front.metadata.name

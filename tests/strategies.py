@@ -225,7 +225,31 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
 DIRECT = ("gcs", "azureBlob", "oss", "hdfs")
 """Those that clients may reach by themselves."""
 
+_CONTAINER = block(
+    {"name": NAMES.map("extra-{}".format), "image": st.just("registry.example.com/x:1")},
+    readinessProbe=st.just({"tcpSocket": {"port": 8080}}),
+    resources=st.just({"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}}),
+    env=st.just([{"name": "A", "value": "b"}]),
+)
+_REFERENCE = block({"name": NAMES, "key": WORDS}, optional=st.booleans())
+_VALUE_FROM = st.one_of(
+    block({"secret": _REFERENCE}),
+    block({"configMap": _REFERENCE}),
+    st.sampled_from([{"field": "spec.nodeName"}, {"resource": "limits.memory"}]),
+)
 _SERVER = {
+    "uvicorn": st.just({"timeout-keep-alive": 75, "no-server-header": True}),
+    "logLevel": st.sampled_from(["DEBUG", "WARNING"]),
+    "telemetry": st.booleans(),
+    "tls": block({"existingSecret": block({"name": NAMES}, caKey=WORDS)}),
+    "workspaces": block(storeUri=SECRETS),
+    "valueFrom": st.dictionaries(_VARIABLES.map("V{}".format), _VALUE_FROM, max_size=2),
+    "envFrom": st.lists(
+        st.one_of(block({"secret": NAMES}), block({"configMap": NAMES}, prefix=st.just("P_"))), max_size=2
+    ),
+    "maxSurge": st.integers(1, 3),
+    "maxUnavailable": st.integers(0, 2),
+    "revisionHistoryLimit": st.integers(0, 10),
     "workers": st.integers(1, 4),
     "port": st.integers(1024, 65_535),
     "staticPrefix": st.sampled_from(["", "/mlflow", "/a/b"]),
@@ -239,6 +263,13 @@ _SERVER = {
     "startupTimeoutSeconds": st.integers(10, 3600),
     "progressDeadlineSeconds": st.integers(10, 86_400),
 }
+_AUTOSCALING = block(
+    minReplicas=st.integers(1, 3),
+    maxReplicas=st.integers(3, 9),
+    cpuPercent=st.integers(1, 100),
+    memoryPercent=st.integers(1, 100),
+    behavior=st.just({"scaleDown": {"stabilizationWindowSeconds": 60}}),
+)
 _REST: dict[str, st.SearchStrategy[Any]] = {
     "namespace": NAMES,
     "createNamespace": st.booleans(),
@@ -259,7 +290,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         labels=_LABELS,
         annotations=_LABELS,
         nodeSelector=_LABELS,
-        runAsUser=st.integers(1, 65_535),
+        runAsUser=st.one_of(st.none(), st.integers(1, 65_535)),
         tmpSize=st.just("1Gi"),
         priorityClassName=NAMES,
         resources=block(
@@ -268,9 +299,35 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
             memoryRequest=st.just("1Gi"),
             memoryLimit=st.just("4Gi"),
         ),
+        deploymentLabels=_LABELS,
+        deploymentAnnotations=_LABELS,
+        affinity=st.just({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}),
+        tolerations=st.just([{"key": "a", "operator": "Exists"}]),
+        runtimeClassName=NAMES,
+        schedulerName=NAMES,
+        hostAliases=st.just([{"ip": "10.0.0.1", "hostnames": ["a.example"]}]),
+        dnsPolicy=st.sampled_from(["ClusterFirst", "Default"]),
+        dnsConfig=st.just({"options": [{"name": "ndots", "value": "2"}]}),
+        securityContext=st.just({"supplementalGroups": [7]}),
+        containerSecurityContext=st.just({"runAsNonRoot": True}),
+        containers=st.lists(_CONTAINER, max_size=1),
+        initContainers=st.lists(_CONTAINER.map(lambda c: {**c, "name": "extra-first"}), max_size=1).map(
+            lambda containers: [{k: v for k, v in c.items() if k != "readinessProbe"} for c in containers]
+        ),
+        probes=st.just({"liveness": {"periodSeconds": 30}, "readiness": {"timeoutSeconds": 9}}),
     ),
     **ACCESS,
-    "keys": block(flaskSecretKey=SECRETS, kekPassphrase=SECRETS, webhookSecretEncryptionKey=st.just("A" * 43 + "=")),
+    "names": block(service=NAMES, deployment=NAMES),
+    "disruptionBudget": block(enabled=st.booleans(), maxUnavailable=st.integers(1, 3)),
+    "spread": block(across=st.sampled_from([[], ["example.com/rack"]]), maxSkew=st.integers(1, 3)).map(
+        lambda spread: {**spread, "required": len(spread) == 2}
+    ),
+    "overrides": st.just({"Deployment/server": {"metadata": {"annotations": {"a": "b"}}}}),
+    "extraObjects": st.just([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "immutable": True}]),
+    "keys": st.one_of(
+        block({"existingSecret": block({"name": NAMES, "kekPassphraseKey": WORDS}, flaskSecretKeyKey=WORDS)}),
+        block(flaskSecretKey=SECRETS, kekPassphrase=SECRETS, webhookSecretEncryptionKey=st.just("A" * 43 + "=")),
+    ),
     "deletionProtection": st.booleans(),
     "allowInsecure": st.booleans(),
     "migrationTimeoutSeconds": st.integers(601, 86_400),
@@ -333,9 +390,18 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     artifacts |= draw(block(defaultRoot=st.just("mlflow-artifacts://artifacts.example.com/a")))
     database |= draw(_POOL)
     server = draw(block({"replicas": st.integers(0, 3 if shared else 1)}, **_SERVER))
-    if server["replicas"] < 2 and server.get("workers", 1) == 1:  # more of both would need more memory
+    if (
+        server["replicas"] < 2 and server.get("workers", 1) == 1 and "tls" not in server
+    ):  # more of both would need more memory
         server |= draw(block(jobExecution=st.booleans()))
     rest = draw(st.fixed_dictionaries({}, optional=_REST))
+    if (
+        shared
+        and server["replicas"] == 1
+        and not server.get("jobExecution")
+        and draw(st.booleans(), label="scales by itself")
+    ):
+        rest["autoscaling"] = draw(_AUTOSCALING)
     if "hdfs" in artifacts:
         rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
     made = {"database": database, "artifacts": artifacts, "server": server, **rest}

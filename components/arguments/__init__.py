@@ -51,10 +51,12 @@ from .database_connection import (
 from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database_server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
+from .environment import EnvFromArgs, KeyRefArgs, ValueFromArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
 from .image import ImageArgs, PullPolicy
-from .keys import KeysArgs
-from .pod import PodArgs
+from .keys import KeysArgs, KeysSecretArgs
+from .names import NamesArgs
+from .pod import PodArgs, ProbeArgs, ProbesArgs
 from .publishing import (
     IngressArgs,
     IngressHostArgs,
@@ -66,7 +68,8 @@ from .publishing import (
     RouteTimeoutsArgs,
 )
 from .resources import ResourcesArgs
-from .server import ServerArgs
+from .scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
+from .server import LogLevel, ServerArgs, TlsArgs, TlsSecretArgs, WorkspacesArgs
 from .service import ServiceArgs, ServicePortArgs, ServiceType
 from .volume import AccessMode, VolumeArgs
 
@@ -77,6 +80,7 @@ __all__ = [
     "AlibabaRamArgs",
     "ArtifactsArgs",
     "AuroraArgs",
+    "AutoscalingArgs",
     "AwsArgs",
     "AwsBackupArgs",
     "AwsBucketArgs",
@@ -94,7 +98,9 @@ __all__ = [
     "DatabaseTlsArgs",
     "DatabaseUriArgs",
     "DatabaseUriSecretArgs",
+    "DisruptionBudgetArgs",
     "EgressArgs",
+    "EnvFromArgs",
     "ExistingIdentityArgs",
     "FtpArgs",
     "FtpSecretArgs",
@@ -111,10 +117,14 @@ __all__ = [
     "IngressTlsArgs",
     "Input",
     "IrsaArgs",
+    "KeyRefArgs",
     "KeysArgs",
+    "KeysSecretArgs",
+    "LogLevel",
     "MinioArgs",
     "MlflowDeploymentArgs",
     "MysqlArgs",
+    "NamesArgs",
     "NetworkPeerArgs",
     "NetworkPolicyArgs",
     "NfsArgs",
@@ -127,6 +137,8 @@ __all__ = [
     "PolicyRuleArgs",
     "PostgresqlArgs",
     "PostgresqlDriver",
+    "ProbeArgs",
+    "ProbesArgs",
     "Problem",
     "ProvisionedArgs",
     "PullPolicy",
@@ -145,11 +157,16 @@ __all__ = [
     "ServiceType",
     "SftpArgs",
     "SftpSecretArgs",
+    "SpreadArgs",
     "SqliteArgs",
     "TicketCacheArgs",
+    "TlsArgs",
     "TlsMode",
+    "TlsSecretArgs",
     "UriArgs",
     "UriSecretArgs",
+    "ValueFromArgs",
     "VolumeArgs",
+    "WorkspacesArgs",
     "to_arguments",
 ]

@@ -247,7 +247,7 @@ class UriArgs(Block):
     def problems(self) -> Iterable[Problem]:
         yield from exactly_one(self, ("uri", "existing_secret"), "`uri: s3://bucket/path`")
         own = {name: use for name, use in OWN_VARIABLES.items() if name not in ARTIFACT_VARIABLES}
-        yield from variables(self.env, self.secret_env or {}, own)
+        yield from variables(self.env, self.secret_env or {}, own=own)
         uri = plain(self.uri)
         if not isinstance(uri, str):
             return

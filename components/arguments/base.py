@@ -126,3 +126,6 @@ def walk(block: Any, path: Path = ()) -> Iterator[tuple[Path, Block]]:
     elif isinstance(block, (list, tuple)):
         for index, item in enumerate(block):
             yield from walk(item, (*path, index))
+    elif isinstance(block, dict):
+        for key, item in block.items():
+            yield from walk(item, (*path, key))

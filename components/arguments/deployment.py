@@ -16,8 +16,12 @@ from .database import DatabaseArgs
 from .identity import IdentityArgs
 from .image import ImageArgs
 from .keys import KeysArgs
+from .manifests import Manifest
+from .names import NamesArgs
+from .objects import manifest_problems, patch_problems
 from .pod import PodArgs
 from .publishing import IngressArgs, RouteArgs
+from .scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
 from .server import ServerArgs
 from .service import ServiceArgs
 from .volume import AccessMode
@@ -64,6 +68,19 @@ class MlflowDeploymentArgs(Block):
     """Network policies of the pods; none if not given."""
     keys: KeysArgs = KeysArgs()
     """Keys that all replicas share."""
+    names: NamesArgs = NamesArgs()
+    """Names of objects."""
+    autoscaling: AutoscalingArgs | None = None
+    """Let the cluster decide the number of pods; `server.replicas` does if not given."""
+    disruption_budget: DisruptionBudgetArgs = DisruptionBudgetArgs()
+    """How many pods a drain of nodes may end at once."""
+    spread: SpreadArgs = SpreadArgs()
+    """How several pods are spread over zones and nodes."""
+    overrides: dict[str, Manifest] = Field(default_factory=dict)
+    """Changes of Kubernetes objects, by kind and name in the component: `{Deployment/server: {spec: {…}}}`. Mappings are
+    merged, null removes, lists of named items are merged by name; see docs/customise.md."""
+    extra_objects: list[Manifest] = Field(default_factory=list)
+    """Whole Kubernetes objects that are made with the deployment, in its namespace unless they name another."""
     migration_timeout_seconds: int = 3600
     """How long a migration of the database schema may take, in seconds."""
     deletion_protection: bool = True
@@ -84,6 +101,11 @@ class MlflowDeploymentArgs(Block):
         yield from labels(self.labels, "labels")
         yield from between(self.migration_timeout_seconds, 1, 86_400, "migration_timeout_seconds", "seconds")
         yield from self._replicas()
+        yield from self._scaling()
+        yield from patch_problems(self.overrides)
+        yield from manifest_problems(self.extra_objects)
+        if self.create_namespace:
+            yield from (problem.under("pod") for problem in self.pod.not_restricted())
         yield from self._image()
         yield from self._hadoop()
         yield from self._connections()
@@ -109,13 +131,19 @@ class MlflowDeploymentArgs(Block):
         """Whether the server's own port speaks TLS."""
         return getattr(self.server, "tls", None) is not None
 
+    @property
+    def most_replicas(self) -> int:
+        """Pods that there may be, but for those of a rolling update."""
+        return self.server.replicas if self.autoscaling is None else self.autoscaling.max_replicas
+
     def _replicas(self) -> Iterable[Problem]:
-        replicas = self.server.replicas
+        replicas = self.most_replicas
         if replicas <= 1:
             return
+        where = ("server", "replicas") if self.autoscaling is None else ("autoscaling", "max_replicas")
         if self.database.sqlite is not None:
             yield Problem(
-                ("server", "replicas"),
+                where,
                 f"{replicas} replicas cannot share a SQLite file",
                 "use 1, or database.postgresql",
             )
@@ -124,7 +152,7 @@ class MlflowDeploymentArgs(Block):
             volume.existing_claim is None and volume.access_mode is not AccessMode.READ_WRITE_MANY
         ):
             yield Problem(
-                ("server", "replicas"),
+                where,
                 f"{replicas} replicas cannot share a {volume.access_mode.value} volume for artifacts",
                 "use 1, artifacts.s3, or artifacts.volume.accessMode: ReadWriteMany with a StorageClass that has it",
             )
@@ -132,8 +160,18 @@ class MlflowDeploymentArgs(Block):
             yield Problem(
                 ("server", "job_execution"),
                 f"the job queue is local to one pod, and there are {replicas} replicas",
-                "set it to false, or server.replicas to 1",
+                "set it to false, or the number of replicas to 1",
             )
+
+    def _scaling(self) -> Iterable[Problem]:
+        if self.autoscaling is not None and self.server.replicas != 1:
+            message = f"{self.server.replicas} is not for you to say where autoscaling decides the number of pods"
+            yield Problem(("server", "replicas"), message, "remove it, and set autoscaling.minReplicas")
+        fewest = self.server.replicas if self.autoscaling is None else self.autoscaling.min_replicas
+        kept = self.disruption_budget.min_available
+        if kept is not None and self.most_replicas > 1 and kept >= fewest:
+            message = f"{kept} of {fewest} pods must stay, so that no node can be drained"
+            yield Problem(("disruption_budget", "min_available"), message, "lower it, or have more pods")
 
     def _image(self) -> Iterable[Problem]:
         tag = plain(self.image.tag)
@@ -165,14 +203,13 @@ class MlflowDeploymentArgs(Block):
         yield from self._budget(("registry",), registry.connection_limit if registry else None, 1)
 
     def _budget(self, where: Path, granted: int | None, stores: int) -> Iterable[Problem]:
-        # A rolling update runs one pod more than `replicas`.
-        pods = self.server.replicas + 1
+        pods = self.most_replicas + self.server.max_surge
         per_process = stores * (self.database.pool_size + self.database.max_overflow)
         most = pods * self.server.workers * per_process
         if granted is not None and most > granted:
             yield Problem(
                 ("database", *where, "connection_limit"),
-                f"{pods} pods (one more during a rollout) x {self.server.workers} processes x {per_process} connections = {most}, "
+                f"{pods} pods ({self.server.max_surge} of them during a rollout) x {self.server.workers} processes x {per_process} connections = {most}, "
                 f"but the database grants {granted}",
                 "lower database.poolSize or database.maxOverflow, or raise the database's limit",
             )

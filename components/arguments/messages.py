@@ -174,7 +174,7 @@ def spelled(path: Path, prefix: str, camel_case: bool) -> str:
         name = (
             to_camel(part) if camel_case and isinstance(part, str) and part in fields_of(kind).values() else str(part)
         )
-        if typing.get_origin(kind) is list:
+        if typing.get_origin(kind) is list or (isinstance(part, int) and typing.get_origin(kind) is not dict):
             text += f"[{part}]"
         elif re.fullmatch(r"\w+", name):
             text += ("." if text else "") + name

@@ -14,7 +14,7 @@ def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volu
     """
     if args.existing_claim is not None:
         # Whether others mount it too is not ours to know: treated as exclusive, unless the arguments say otherwise.
-        shared = args.access_mode is AccessMode.READ_WRITE_MANY or scope.args.server.replicas > 1
+        shared = args.access_mode is AccessMode.READ_WRITE_MANY or scope.args.most_replicas > 1
         return Volume(name=purpose, claim_name=args.existing_claim, mount_path=mount_path, shared=shared)
     made = k8s.core.v1.PersistentVolumeClaim(
         f"{scope.name}-{purpose}",

@@ -35,7 +35,9 @@ def service(scope: Scope) -> k8s.core.v1.Service:
     ]
     return k8s.core.v1.Service(
         f"{scope.name}-service",
-        metadata=scope.metadata("server", scope.name, extra_labels=args.labels, annotations=annotations or None),
+        metadata=scope.metadata(
+            "server", scope.service_name, extra_labels=args.labels, annotations=annotations or None
+        ),
         spec=k8s.core.v1.ServiceSpecArgs(
             type=args.type.value,
             selector=scope.selector(),
@@ -143,8 +145,8 @@ def route(scope: Scope, front: k8s.core.v1.Service, args: RouteArgs) -> k8s.apie
 
 def service_names(scope: Scope) -> Sequence[str]:
     """DNS names of the Service inside the cluster, shortest first."""
-    base = f"{scope.name}.{scope.args.namespace}"
-    return [scope.name, base, f"{base}.svc", f"{base}.svc.cluster.local"]
+    base = f"{scope.service_name}.{scope.args.namespace}"
+    return [scope.service_name, base, f"{base}.svc", f"{base}.svc.cluster.local"]
 
 
 def tracking_uri(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]:
@@ -190,6 +192,8 @@ def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
         # Port-forwards arrive as localhost with a port of the user's choice.
         *local,
         *(f"{name}:*" for name in local),
+        # MLflow's job runner calls the server by the address that it listens on.
+        *([f"0.0.0.0:{scope.args.server.port}"] if scope.args.server.job_execution else []),
     ]
     public = [host for _, host in published(scope)]
     # Some clients write the usual port out.

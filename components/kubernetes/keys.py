@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_random as random
 
-from ..arguments import Input
-from ..contracts import SecretValue
+from ..contracts import SecretKey, SecretValue
 from .objects import Scope
 
 
@@ -22,24 +21,29 @@ def keys(scope: Scope, account: pulumi.Resource | None) -> Mapping[str, SecretVa
         account: A first object in the cluster, where the account is made. The keys wait for it, so that an `up` that
             cannot reach the cluster leaves nothing in the state.
     """
-    given = scope.args.keys
     plain = scope.options(depends_on=[account] if account else [])
     protect = scope.options(depends_on=[account] if account else [], protect=scope.args.deletion_protection)
+
+    def generated(resource: str, length: int, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        return random.RandomPassword(f"{scope.name}-{resource}", length=length, special=False, opts=opts).result
+
     return {
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": _value(given.flask_secret_key)
-        or random.RandomPassword(f"{scope.name}-flask-secret-key", length=64, special=False, opts=plain).result,
-        "MLFLOW_CRYPTO_KEK_PASSPHRASE": _value(given.kek_passphrase)
-        or random.RandomPassword(f"{scope.name}-kek-passphrase", length=64, special=False, opts=protect).result,
-        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _value(given.webhook_secret_encryption_key)
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": _given(scope, "flask_secret_key") or generated("flask-secret-key", 64, plain),
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE": _given(scope, "kek_passphrase") or generated("kek-passphrase", 64, protect),
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _given(scope, "webhook_secret_encryption_key")
         # Not RandomBytes: the id of that resource is its value, and ids are plain text in the state.
-        or random.RandomPassword(f"{scope.name}-webhook-key", length=32, special=False, opts=protect).result.apply(
-            _fernet
-        ),
+        or generated("webhook-key", 32, protect).apply(_fernet),
     }
 
 
-def _value(given: Input[str] | None) -> pulumi.Output[str] | None:
-    return None if given is None else pulumi.Output.secret(given)
+def _given(scope: Scope, name: str) -> SecretValue | None:
+    """The key that the arguments give, or where they say that it is."""
+    args = scope.args.keys
+    key = getattr(args.existing_secret, f"{name}_key", None)
+    if args.existing_secret is not None and key is not None:
+        return SecretKey(name=args.existing_secret.name, key=key)
+    value = getattr(args, name)
+    return None if value is None else pulumi.Output.secret(value)
 
 
 def _fernet(text: str) -> str:

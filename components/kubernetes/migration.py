@@ -10,7 +10,6 @@ import pulumi_kubernetes as k8s
 
 from .backend_store import BackendStore
 from .objects import (
-    CONTAINER_SECURITY,
     HOME,
     Scope,
     config_volume,
@@ -23,6 +22,8 @@ from .objects import (
 
 _DIRECTORY = "/etc/mlflow/migration"
 _SCRIPT = Path(__file__).with_name("migrate.py")
+_USERS_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+"""Prefixes of the user's variables that concern a migration. The others must not run it again when they change."""
 
 
 def migration_script(scope: Scope) -> k8s.core.v1.ConfigMap:
@@ -61,8 +62,11 @@ def migration_container(
         image_pull_policy=scope.args.image.pull_policy.value,
         command=["python", f"{_DIRECTORY}/{_SCRIPT.name}"],
         env=unique(
-            plain_environment({**HOME, **settings}), store.environment_of("mlflow-migration"), scope.environment
+            plain_environment({**HOME, **settings}),
+            store.environment_of("mlflow-migration"),
+            [variable for variable in scope.environment if str(variable.name).startswith(_USERS_VARIABLES)],
         ),
+        env_from=list(scope.environment_from) or None,
         volume_mounts=[
             scratch_mount(),
             k8s.core.v1.VolumeMountArgs(name="migration", mount_path=_DIRECTORY, read_only=True),
@@ -71,7 +75,7 @@ def migration_container(
         resources=k8s.core.v1.ResourceRequirementsArgs(
             requests={"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"}, limits={"memory": "1Gi"}
         ),
-        security_context=CONTAINER_SECURITY,
+        security_context=scope.container_security(),
         # The reason of a refusal is in the last lines; this puts it into the pod's status, where `pulumi up` shows it.
         termination_message_policy="FallbackToLogsOnError",
     )

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import ImageArgs, Input, MlflowDeploymentArgs
+from ..arguments.manifests import Manifest
 from ..contracts import NetworkDestination, SecretKey, SecretValue, Volume, WorkloadIdentity
 
 TMP = "/tmp"  # noqa: S108 - a private volume of the pod
-CONTAINER_SECURITY = k8s.core.v1.SecurityContextArgs(
-    allow_privilege_escalation=False,
-    read_only_root_filesystem=True,
-    capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
-)
+CONTAINER_SECURITY: Any = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""What Pod Security `restricted` asks of each container, and a read-only root."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class Scope:
         identity: What the pods are towards their cloud.
         parent: The component.
         environment: The user's own variables, for every container that runs MLflow; secret values by reference.
+        environment_from: The user's Secrets and ConfigMaps of variables, for the same containers.
     """
 
     name: str
@@ -36,6 +40,12 @@ class Scope:
     identity: WorkloadIdentity
     parent: pulumi.Resource
     environment: Sequence[k8s.core.v1.EnvVarArgs] = ()
+    environment_from: Sequence[k8s.core.v1.EnvFromSourceArgs] = ()
+
+    @property
+    def service_name(self) -> str:
+        """Name of the Service."""
+        return self.args.names.service or self.name
 
     def options(self, **more: object) -> pulumi.ResourceOptions:
         """Options of a child: its parent and nothing merged from the caller, who is inherited from already."""
@@ -96,22 +106,52 @@ class Scope:
             automount_service_account_token=token,
             # A Service called `mlflow` would otherwise inject MLFLOW_PORT=tcp://…, which MLflow reads as its port.
             enable_service_links=False,
-            security_context=k8s.core.v1.PodSecurityContextArgs(
-                run_as_non_root=True,
-                run_as_user=user,
-                run_as_group=user,
-                fs_group=user,
-                fs_group_change_policy="OnRootMismatch",
-                seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+            security_context=_merged(
+                {
+                    "runAsNonRoot": True,
+                    "runAsUser": user,
+                    "runAsGroup": user,
+                    "fsGroup": user,
+                    "fsGroupChangePolicy": "OnRootMismatch",
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                pod.part("security_context"),
             ),
             image_pull_secrets=[
                 k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in self.args.image.pull_secrets
             ]
             or None,
             node_selector=pod.node_selector or None,
+            affinity=pod.part("affinity") or None,
+            tolerations=pod.part("tolerations") or None,
             priority_class_name=pod.priority_class_name,
+            runtime_class_name=pod.runtime_class_name,
+            scheduler_name=pod.scheduler_name,
+            host_aliases=pod.part("host_aliases") or None,
+            dns_policy=pod.dns_policy,
+            dns_config=pod.part("dns_config") or None,
             **more,  # type: ignore[arg-type]
         )
+
+    def container_security(self) -> k8s.core.v1.SecurityContextArgs:
+        """Security context of the component's own containers."""
+        return _merged(CONTAINER_SECURITY, self.args.pod.part("container_security_context"))
+
+
+def user_containers(given: Sequence[Manifest]) -> list[Any]:
+    """Containers that a user adds, in camelCase, with our security context where they say nothing else."""
+    return [
+        {**each, "securityContext": _merged(CONTAINER_SECURITY, each.get("securityContext") or {})} for each in given
+    ]
+
+
+def _merged(ours: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """Two levels deep, which is as deep as security contexts go; null leaves a field to the cluster."""
+    merged = {
+        key: {**ours[key], **value} if isinstance(value, Mapping) and isinstance(ours.get(key), Mapping) else value
+        for key, value in {**ours, **given}.items()
+    }
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,16 +203,6 @@ def plain_environment(values: Mapping[str, Input[str]]) -> list[k8s.core.v1.EnvV
 def unique(*groups: Iterable[k8s.core.v1.EnvVarArgs]) -> list[k8s.core.v1.EnvVarArgs]:
     """One entry for each name, of the last group that has it: server-side apply refuses two of one name."""
     return list({str(variable.name): variable for group in groups for variable in group}.values())
-
-
-def own_environment(scope: Scope) -> list[k8s.core.v1.EnvVarArgs]:
-    """The variables that the user adds; makes a Secret for the secret ones."""
-    server = scope.args.server
-    secrets = {name: pulumi.Output.secret(value) for name, value in (server.secret_env or {}).items()}
-    return [
-        *plain_environment(server.env),
-        *secret_environment(scope, f"{scope.name}-environment", "server", secrets),
-    ]
 
 
 def secret_environment(
@@ -244,7 +274,5 @@ HOME: dict[str, Input[str]] = {
     "HOME": TMP,
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
 }
 """Environment of every container that runs MLflow."""

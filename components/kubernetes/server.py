@@ -1,17 +1,19 @@
 """The tracking server's Deployment."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import Input
+from ..arguments import Input, ProbeArgs
 from ..contracts import SecretValue
+from . import tls
 from .access import allowed_hosts, allowed_origins
 from .migration import migration_container, migration_script, migration_volume
 from .objects import (
-    CONTAINER_SECURITY,
     TMP,
     Additions,
     Scope,
@@ -23,8 +25,11 @@ from .objects import (
     scratch_volume,
     secret_environment,
     unique,
+    user_containers,
 )
+from .scaling import spread
 from .stores import Stores
+from .tls import tls_mount, tls_volume
 
 PORT_NAME = "http"
 """Name of the port at which requests enter a pod, whichever container listens there."""
@@ -59,31 +64,45 @@ def deployment(
     if not stores.exclusive:
         strategy = k8s.apps.v1.DeploymentStrategyArgs(
             type="RollingUpdate",
-            rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+            rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
+                max_surge=server.max_surge, max_unavailable=server.max_unavailable
+            ),
         )
     # The deadline is for one step of a rollout, of which there is one for each replica.
-    timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, server.replicas - 1)}s"
+    timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, args.most_replicas - 1)}s"
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
-        metadata=scope.metadata("server"),
+        metadata=_deployment_metadata(scope),
         spec=k8s.apps.v1.DeploymentSpecArgs(
-            replicas=server.replicas,
+            # Left out, it is the autoscaler's: each `up` would take it back otherwise.
+            replicas=server.replicas if args.autoscaling is None else None,
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
             strategy=strategy,
             progress_deadline_seconds=server.progress_deadline_seconds,
-            revision_history_limit=3,
+            revision_history_limit=server.revision_history_limit,
             template=k8s.core.v1.PodTemplateSpecArgs(
                 metadata=scope.pod_metadata("server"),
                 spec=scope.pod_spec(
                     token=bool(args.rbac.rules or args.rbac.cluster_rules),
                     termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
-                    init_containers=[*init_containers, *chain.from_iterable(part.init_containers for part in additions)]
+                    init_containers=[
+                        *init_containers,
+                        *chain.from_iterable(part.init_containers for part in additions),
+                        *user_containers(args.pod.part("init_containers")),
+                    ]
                     or None,
                     containers=[
                         _container(scope, stores, keys, additions),
                         *chain.from_iterable(part.containers for part in additions),
+                        *user_containers(args.pod.part("containers")),
                     ],
-                    volumes=[*pod_volumes, *chain.from_iterable(part.volumes for part in additions)],
+                    volumes=[
+                        *pod_volumes,
+                        *([] if proxy_port(additions) else tls_volume(scope)),
+                        *chain.from_iterable(part.volumes for part in additions),
+                        *args.pod.part("volumes"),
+                    ],
+                    topology_spread_constraints=spread(scope),
                 ),
             ),
         ),
@@ -91,15 +110,31 @@ def deployment(
     )
 
 
+def _deployment_metadata(scope: Scope) -> k8s.meta.v1.ObjectMetaArgs:
+    args = scope.args
+    metadata = scope.metadata("server", args.names.deployment, annotations=args.pod.deployment_annotations or None)
+    metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
+    return metadata
+
+
+def proxy_port(additions: Sequence[Additions]) -> int | None:
+    """Port of the proxy in front of the server, if there is one."""
+    return next((part.proxy_port for part in additions if part.proxy_port is not None), None)
+
+
 def _container(
     scope: Scope, stores: Stores, keys: Mapping[str, SecretValue], additions: Sequence[Additions]
 ) -> k8s.core.v1.ContainerArgs:
     args = scope.args
     server, pod = args.server, args.pod
-    proxy_port = next((part.proxy_port for part in additions if part.proxy_port is not None), None)
+    proxy = proxy_port(additions)
     port = entrance(scope, additions)
-    # By number: the kubelet looks a name up among the ports of this container only.
-    health = k8s.core.v1.HTTPGetActionArgs(path=f"{server.static_prefix}/health", port=port)
+    health = k8s.core.v1.HTTPGetActionArgs(
+        path=f"{server.static_prefix}/health",
+        # By number: the kubelet looks a name up among the ports of this container only.
+        port=port,
+        scheme=None if server.tls is None else "HTTPS",
+    )
     ports = [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)]
     return k8s.core.v1.ContainerArgs(
         name="mlflow",
@@ -107,7 +142,7 @@ def _container(
         image_pull_policy=args.image.pull_policy.value,
         command=["mlflow", "server"],
         args=[
-            *_arguments(scope, behind_proxy=proxy_port is not None),
+            *_arguments(scope, behind_proxy=proxy is not None),
             *chain.from_iterable(part.arguments for part in additions),
         ],
         working_dir=TMP,
@@ -120,8 +155,15 @@ def _container(
             chain.from_iterable(part.environment for part in additions),
             scope.environment,
         ),
-        ports=ports if proxy_port is None else None,
-        volume_mounts=[scratch_mount(), *stores.mounts, *chain.from_iterable(part.mounts for part in additions)],
+        env_from=list(scope.environment_from) or None,
+        ports=ports if proxy is None else None,
+        volume_mounts=[
+            scratch_mount(),
+            *stores.mounts,
+            *([] if proxy else tls_mount(scope)),
+            *chain.from_iterable(part.mounts for part in additions),
+            *pod.part("mounts"),
+        ],
         resources=k8s.core.v1.ResourceRequirementsArgs(
             requests={
                 "cpu": pod.resources.cpu_request,
@@ -133,20 +175,27 @@ def _container(
                 **({"cpu": pod.resources.cpu_limit} if pod.resources.cpu_limit else {}),
             },
         ),
-        security_context=CONTAINER_SECURITY,
+        security_context=scope.container_security(),
         # Tight while starting, so that a pod serves within a second of being able to; patient afterwards, since a busy
         # server is not a dead one.
         startup_probe=k8s.core.v1.ProbeArgs(
             http_get=health, period_seconds=1, timeout_seconds=5, failure_threshold=server.startup_timeout_seconds
         ),
-        readiness_probe=k8s.core.v1.ProbeArgs(
-            http_get=health, period_seconds=5, timeout_seconds=5, failure_threshold=3
-        ),
-        liveness_probe=k8s.core.v1.ProbeArgs(
-            http_get=health, period_seconds=20, timeout_seconds=10, failure_threshold=6
-        ),
+        readiness_probe=_probe(health, pod.probes.readiness, period=5, timeout=5, failures=3),
+        liveness_probe=_probe(health, pod.probes.liveness, period=20, timeout=10, failures=6),
         lifecycle=None if stores.exclusive else drain(scope),
         termination_message_policy="FallbackToLogsOnError",
+    )
+
+
+def _probe(
+    health: k8s.core.v1.HTTPGetActionArgs, given: ProbeArgs, *, period: int, timeout: int, failures: int
+) -> k8s.core.v1.ProbeArgs:
+    return k8s.core.v1.ProbeArgs(
+        http_get=health,
+        period_seconds=given.period_seconds or period,
+        timeout_seconds=given.timeout_seconds or timeout,
+        failure_threshold=given.failure_threshold or failures,
     )
 
 
@@ -173,10 +222,20 @@ def _arguments(scope: Scope, *, behind_proxy: bool) -> list[str]:
     line = [f"--host={host}", f"--port={server.port}", f"--workers={server.workers}"]
     if server.static_prefix:
         line.append(f"--static-prefix={server.static_prefix}")
-    for option, value in server.options.items():
-        if value is not False:
-            line.append(f"--{option}" if value is True else f"--{option}={value}")
-    return line
+    uvicorn: dict[str, Any] = {}
+    if server.log_level is not None:
+        uvicorn["log-level"] = server.log_level.value.lower()
+    if server.tls is not None and not behind_proxy:
+        uvicorn |= {"ssl-certfile": f"{tls.DIRECTORY}/tls.crt", "ssl-keyfile": f"{tls.DIRECTORY}/tls.key"}
+    if options := _options({**uvicorn, **server.uvicorn}):
+        # MLflow takes them apart as a shell does.
+        line.append(f"--uvicorn-opts={shlex.join(options)}")
+    return [*line, *_options(server.options)]
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    given = {option: value for option, value in options.items() if value is not False}
+    return [f"--{option}" if value is True else f"--{option}={value}" for option, value in given.items()]
 
 
 def _environment(scope: Scope, port: int) -> dict[str, Input[str]]:

@@ -54,7 +54,7 @@ def test_the_cluster_has_what_the_state_says(deployed: Deployed) -> None:
 
 
 def test_a_changed_variable_updates_only_the_deployment(deployed: Deployed) -> None:
-    server = {**deployed.values.get("server", {}), "env": {"MLFLOW_LOGGING_LEVEL": "DEBUG"}}
+    server = {**deployed.values.get("server", {}), "env": {"MLFLOW_ENABLE_AI_GATEWAY": "false"}}
     plan = deployed.reconfigure(server=server).plan()
     changed = [(step["op"], step["newState"]["type"]) for step in plan["steps"] if step["op"] != "same"]
     assert changed == [("update", "kubernetes:apps/v1:Deployment")]

@@ -40,7 +40,7 @@ def _public(arguments: MlflowDeploymentArgs) -> list[tuple[str, str]]:
 
 
 def _services(graph: Graph, arguments: MlflowDeploymentArgs) -> list[str]:
-    name, namespace = _name(graph), arguments.namespace
+    name, namespace = arguments.names.service or _name(graph), arguments.namespace
     return [name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local"]
 
 
@@ -56,6 +56,7 @@ def allowed_hosts_are_all_ways_to_the_server_and_no_more(graph: Graph, configura
         *(host for _, host in _public(arguments)),
         *(f"{host}:{443 if scheme == 'https' else 80}" for scheme, host in _public(arguments)),
         *arguments.server.allowed_hosts,
+        *([f"0.0.0.0:{arguments.server.port}"] if arguments.server.job_execution else []),
     }
     names = [variable["name"] for variable in _server_variables(graph)]
     assert names.index("POD_IP") < names.index("MLFLOW_SERVER_ALLOWED_HOSTS"), "Kubernetes expands earlier names only"

@@ -27,8 +27,17 @@ def kubernetes(graph: Graph) -> list[Registration]:
 
 
 def server_container(graph: Graph) -> Mapping[str, Any]:
-    (container,) = graph.one(SERVER).pod["spec"]["containers"]
-    return container
+    return graph.one(SERVER).pod["spec"]["containers"][0]
+
+
+def own_config_maps(graph: Graph) -> list[Registration]:
+    """The ConfigMaps of the component, without those that a user adds."""
+    return [registration for registration in graph.of("ConfigMap") if "-extra-" not in registration.name]
+
+
+def own_containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The containers of a pod, but for those that a user adds; generated ones are called so."""
+    return [container for container in containers(pod) if not container["name"].startswith("extra")]
 
 
 def values(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -84,7 +93,7 @@ def outputs_hold_no_secret(graph: Graph, _: Any) -> None:
 
 def secrets_and_config_maps_are_replaced_not_changed(graph: Graph, _: Any) -> None:
     """A name made by Pulumi changes with the content, and the pods that refer to it with the name."""
-    for registration in [*graph.of("Secret"), *graph.of("ConfigMap")]:
+    for registration in [*graph.of("Secret"), *own_config_maps(graph)]:
         assert registration.inputs["immutable"] is True
         assert "name" not in registration.metadata
 
@@ -115,11 +124,13 @@ def pods_have_a_read_only_root_and_a_token_only_with_rights(graph: Graph, config
         assert spec["automountServiceAccountToken"] is (_has_rights(configuration) and owner.type.endswith(SERVER))
         assert spec["enableServiceLinks"] is False
         assert spec["serviceAccountName"] == _account(graph, configuration)
-        for container in containers(spec):
+        for container in own_containers(spec):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
         scratch = [v for v in spec["volumes"] if "emptyDir" in v]
-        assert "tmp" in [v["name"] for v in scratch] and all(v["emptyDir"]["sizeLimit"] for v in scratch)
+        assert "tmp" in [v["name"] for v in scratch] and all(
+            v["emptyDir"]["sizeLimit"] for v in scratch if not v["name"].startswith("extra")
+        )
     assert [
         a for a in graph.of("core/v1:ServiceAccount") if a.inputs["automountServiceAccountToken"] is not False
     ] == []
@@ -138,7 +149,7 @@ def only_server_pods_match_the_service(graph: Graph, _: Any) -> None:
 
 def environment_names_each_variable_once(graph: Graph, _: Any) -> None:
     for owner, pod in graph.pods():
-        for container in containers(pod["spec"]):
+        for container in own_containers(pod["spec"]):
             names = [variable["name"] for variable in container["env"]]
             assert len(names) == len(set(names)), f"{owner.name}: {sorted(n for n in names if names.count(n) > 1)}"
 
@@ -149,7 +160,7 @@ def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]
     given = {
         str(value)
         for path, value in values(configuration)
-        if re.search(r"existingClaim$|existingSecret(\.name)?$", path)
+        if re.search(r"existingClaim$|existingSecret(\.name)?$|valueFrom\..*\.name$|envFrom", path)
     }
     for owner, pod in graph.pods():
         for name, key in _references(pod["spec"]):
@@ -163,7 +174,11 @@ def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]
 
 
 def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    for container in containers(pod):
+    for container in own_containers(pod):
+        for source in container.get("envFrom", []):
+            for kind in ("secretRef", "configMapRef"):
+                if kind in source:
+                    yield source[kind]["name"], None
         for variable in container["env"]:
             for kind in ("secretKeyRef", "configMapKeyRef"):
                 if reference := variable.get("valueFrom", {}).get(kind):
@@ -171,6 +186,8 @@ def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     for volume in pod["volumes"]:
         if "configMap" in volume:
             yield volume["configMap"]["name"], None
+        if "secret" in volume:
+            yield volume["secret"]["secretName"], None
         if "persistentVolumeClaim" in volume:
             yield volume["persistentVolumeClaim"]["claimName"], None
         for source in volume.get("projected", {}).get("sources", []):
@@ -181,7 +198,9 @@ def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
 def volumes_and_mounts_fit(graph: Graph, _: Any) -> None:
     for owner, pod in graph.pods():
         volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
-        mounts = [(c["name"], m["name"], m["mountPath"]) for c in containers(pod["spec"]) for m in c["volumeMounts"]]
+        mounts = [
+            (c["name"], m["name"], m["mountPath"]) for c in containers(pod["spec"]) for m in c.get("volumeMounts", [])
+        ]
         assert len(volumes) == len(set(volumes)), owner.name
         assert set(volumes) == {name for _, name, _ in mounts}, owner.name
         assert len(mounts) == len({(container, path) for container, _, path in mounts}), owner.name
@@ -192,7 +211,8 @@ def probes_ask_for_health_under_the_prefix(graph: Graph, configuration: Mapping[
     container = server_container(graph)
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         (port,) = container["ports"]
-        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": port["containerPort"]}
+        scheme = {} if to_arguments(configuration).server.tls is None else {"scheme": "HTTPS"}
+        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": port["containerPort"], **scheme}
     startup = container["startupProbe"]
     assert (
         startup["periodSeconds"] * startup["failureThreshold"]
@@ -203,15 +223,21 @@ def probes_ask_for_health_under_the_prefix(graph: Graph, configuration: Mapping[
 def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) -> None:
     arguments = to_arguments(configuration)
     spec = graph.one(SERVER).spec
-    assert spec["replicas"] == arguments.server.replicas
+    assert spec.get("replicas") == (arguments.server.replicas if arguments.autoscaling is None else None)
     volume = arguments.artifacts.volume
     alone = arguments.database.sqlite is not None or (
         volume is not None and volume.access_mode.value != "ReadWriteMany"
     )
-    if alone and (arguments.server.replicas < 2 or arguments.database.sqlite is not None):
+    if alone and (arguments.most_replicas < 2 or arguments.database.sqlite is not None):
         assert spec["strategy"] == {"type": "Recreate"}
     else:
-        assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        assert spec["strategy"] == {
+            "type": "RollingUpdate",
+            "rollingUpdate": {
+                "maxSurge": arguments.server.max_surge,
+                "maxUnavailable": arguments.server.max_unavailable,
+            },
+        }
         sleep = server_container(graph).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         assert sleep == arguments.server.drain_seconds
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep
@@ -234,7 +260,7 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
     assert {account.urn for account in graph.of("core/v1:ServiceAccount")} <= server.depends_on
     if "sqlite" in configuration["database"]:
         assert [r.name for r in graph.of(JOB) if r.name.endswith("-migration")] == []
-        (migration,) = server.pod["spec"]["initContainers"]
+        migration, *_ = server.pod["spec"]["initContainers"]
     else:
         job = graph.named(f"{component(graph).name}-migration", JOB)
         assert job.urn in server.depends_on
@@ -242,7 +268,7 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
         (migration,) = job.pod["spec"]["containers"]
     assert migration["command"] == ["python", "/etc/mlflow/migration/migrate.py"]
-    (script,) = [r.inputs["data"]["migrate.py"] for r in graph.of("ConfigMap") if "migrate.py" in r.inputs["data"]]
+    (script,) = [r.inputs["data"]["migrate.py"] for r in own_config_maps(graph) if "migrate.py" in r.inputs["data"]]
     assert "def main" in script
 
 
@@ -257,7 +283,7 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         arguments.database.in_cluster_mysql,
     )
     companions = {(other.image, image.pull_policy.value) for other in others if other}
-    found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in containers(pod["spec"])}
+    found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in own_containers(pod["spec"])}
     assert found == {expected, *companions}
     for _, pod in graph.pods():
         assert [secret["name"] for secret in pod["spec"].get("imagePullSecrets", [])] == image.pull_secrets
@@ -269,12 +295,40 @@ def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mappi
     objects = [r for r in kubernetes(graph) if not r.type.endswith(without)]
     assert objects
     for registration in objects:
-        assert registration.metadata["namespace"] == arguments.namespace, registration.name
+        if "-extra-" not in registration.name:
+            assert registration.metadata["namespace"] == arguments.namespace, registration.name
         labels = registration.metadata["labels"]
         assert arguments.labels.items() <= labels.items()
         assert labels["app.kubernetes.io/instance"] == component(graph).name
         if arguments.create_namespace:
             assert graph.one("core/v1:Namespace").urn in registration.depends_on, registration.name
+
+
+def several_pods_have_a_budget_and_are_spread(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    several = arguments.most_replicas > 1
+    budgets = graph.of("PodDisruptionBudget")
+    assert len(budgets) == (several and arguments.disruption_budget.enabled)
+    selector = graph.one(SERVER).spec["selector"]
+    for budget in budgets:
+        assert budget.spec["selector"] == selector
+        assert ("maxUnavailable" in budget.spec) != ("minAvailable" in budget.spec)
+    given = arguments.spread.constraints
+    constraints = graph.one(SERVER).pod["spec"].get("topologySpreadConstraints", [])
+    ours = constraints[: len(constraints) - len(given)]
+    assert [each["topologyKey"] for each in ours] == (arguments.spread.across if several else [])
+    for constraint in ours:
+        assert constraint["labelSelector"] == selector and constraint["matchLabelKeys"] == ["pod-template-hash"]
+
+
+def autoscaler_alone_decides_the_number_of_pods(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    if arguments.autoscaling is None:
+        assert graph.of("HorizontalPodAutoscaler") == []
+        return
+    scaler = graph.one("autoscaling/v2:HorizontalPodAutoscaler")
+    assert graph.one(SERVER).urn in scaler.depends_on and "replicas" not in graph.one(SERVER).spec
+    assert scaler.spec["maxReplicas"] == arguments.autoscaling.max_replicas and scaler.spec["metrics"]
 
 
 CHECKS: list[Check] = [
@@ -296,4 +350,6 @@ CHECKS: list[Check] = [
     containers_run_one_image,
     objects_are_in_the_namespace_and_labelled,
     *ACCESS_CHECKS,
+    several_pods_have_a_budget_and_are_spread,
+    autoscaler_alone_decides_the_number_of_pods,
 ]

@@ -161,4 +161,28 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         PRODUCTION, {"artifacts.s3": {"bucket": "models", "prefix": "prod"}, "identity": {"irsa": {}}, "aws": AWS_FACTS}
     ),
     "alibaba-role": with_changes(PRODUCTION, {"identity.alibabaRam": {"roleName": "mlflow"}}),
+    "autoscaled": with_changes(
+        PRODUCTION,
+        {
+            "server.replicas": 1,
+            "autoscaling": {"minReplicas": 2, "maxReplicas": 6, "behavior": {"scaleUp": {"selectPolicy": "Max"}}},
+            "names": {"service": "tracking", "deployment": "tracking"},
+            "keys.existingSecret": {"name": "own-keys", "kekPassphraseKey": "kek"},
+        },
+    ),
+    "everything-of-a-pod": with_changes(
+        DEV,
+        {
+            "server.tls": {"existingSecret": {"name": "mlflow-tls", "caKey": "ca.crt"}},
+            "server.workspaces": {},
+            "server.envFrom": [{"secret": "variables"}],
+            "service.port": 443,
+            "pod.containers": [{"name": "extra-log", "image": "registry.example.com/log:1"}],
+            "overrides": {"Deployment/server": {"metadata": {"annotations": {"reloader.example.com/auto": "true"}}}},
+            "extraObjects": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "immutable": True},
+                {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "login"}},
+            ],
+        },
+    ),
 }

@@ -191,9 +191,11 @@ def test_server_is_told_where_its_stores_are(scenario: str, expected: dict[str, 
 
 
 def test_options_become_arguments_of_the_server() -> None:
-    graph = deploy(changed(DEV, "server.options", {"x-frame-options": "DENY", "dev": True, "debug": False, "depth": 3}))
+    graph = deploy(
+        changed(DEV, "server.options", {"x-frame-options": "DENY", "flag": True, "debug": False, "depth": 3})
+    )
     assert server_container(graph)["args"] == [
-        "--host=0.0.0.0", "--port=5000", "--workers=1", "--x-frame-options=DENY", "--dev", "--depth=3",
+        "--host=0.0.0.0", "--port=5000", "--workers=1", "--x-frame-options=DENY", "--flag", "--depth=3",
     ]  # fmt: skip
 
 
@@ -277,11 +279,11 @@ def test_secret_is_hidden_in_the_recording() -> None:
 def test_variables_of_the_user_reach_the_migration_too() -> None:
     """PGOPTIONS, for one, may name the schema that both work on."""
     configuration = with_changes(
-        PRODUCTION, {"server.env": {"PGOPTIONS": "-c search_path=x"}, "server.secretEnv": {"A": "b"}}
+        PRODUCTION, {"server.env": {"PGOPTIONS": "-c search_path=x"}, "server.secretEnv": {"PGX": "b"}}
     )
     graph = deploy(configuration)
     for _, pod in graph.pods():
         (container,) = pod["spec"]["containers"]
         names = {variable["name"]: variable for variable in container["env"]}
         assert names["PGOPTIONS"]["value"] == "-c search_path=x"
-        assert names["A"]["valueFrom"]["secretKeyRef"]["name"] == "mlflow-environment-1a2b3c4d"
+        assert names["PGX"]["valueFrom"]["secretKeyRef"]["name"] == "mlflow-environment-1a2b3c4d"

@@ -1,0 +1,21 @@
+"""Names of Kubernetes objects that others write down."""
+
+from collections.abc import Iterable
+
+from .base import Block, Problem, block
+from .checks import kubernetes_label_name, pattern
+
+
+@block
+class NamesArgs(Block):
+    """Names of objects, where the component's own will not do."""
+
+    service: str | None = None
+    """Name of the Service, which is part of the address of the server; the component's name if not given."""
+    deployment: str | None = None
+    """Name of the Deployment; made by Pulumi if not given. With a fixed name a replacement deletes before it creates."""
+
+    def problems(self) -> Iterable[Problem]:
+        fix = "use at most 63 lower-case letters, digits and hyphens, starting with a letter"
+        yield from pattern(self.service, r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "service", "the name of a Service", fix)
+        yield from kubernetes_label_name(self.deployment, "deployment", "the name of a Deployment")

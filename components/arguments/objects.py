@@ -1,0 +1,46 @@
+"""Changes of the component's Kubernetes objects, and further objects: what can be checked before they exist."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .base import Problem, plain
+from .checks import DNS_SUBDOMAIN
+from .manifests import Manifest, shape
+
+
+def patch_problems(overrides: Mapping[str, Manifest]) -> Iterator[Problem]:
+    """Keys that cannot be the name of an object; whether there is one is known once all are made."""
+    for name in overrides:
+        if not re.fullmatch(r"[A-Z]\w*/[a-z0-9][-a-z0-9.]*", name):
+            yield Problem(
+                ("overrides", name), "is not the name of an object", "write kind and name: 'Deployment/server'"
+            )
+
+
+def manifest_problems(objects: Sequence[Manifest]) -> Iterator[Problem]:
+    """Objects without what makes an object, or given twice."""
+    seen: set[tuple[Any, ...]] = set()
+    for index, manifest in enumerate(objects):
+        path = ("extra_objects", index)
+        metadata = plain(manifest.get("metadata"))
+        if not isinstance(metadata, Mapping):
+            yield Problem((*path, "metadata"), "is required", "give metadata.name")
+            metadata = {"name": "x"}
+        for key, regex, example in (
+            ("apiVersion", r"([a-z0-9][-a-z0-9.]*/)?v\d\w*", "v1 or apps/v1"),
+            ("kind", r"[A-Z][A-Za-z0-9]*", "ConfigMap"),
+        ):
+            if not re.fullmatch(regex, str(plain(manifest.get(key)) or "")):
+                yield Problem((*path, key), "is missing or not valid", f"write for example {example}")
+        name = plain(metadata.get("name"))
+        if not isinstance(name, str) or not re.fullmatch(rf"{DNS_SUBDOMAIN}|[a-z0-9:.-]+", name):
+            yield Problem(
+                (*path, "metadata", "name"), "is missing or not valid", "give a name; Pulumi tells objects by it"
+            )
+        key = (manifest.get("apiVersion"), manifest.get("kind"), metadata.get("namespace"), name)
+        if key in seen:
+            yield Problem(path, f"{manifest.get('kind')} {name!r} is given twice", "keep one of them")
+        seen.add(key)
+        version = str(plain(manifest.get("apiVersion")))
+        yield from shape(manifest, f"{version if '/' in version else f'core/{version}'}.{manifest.get('kind')}", path)
