@@ -78,7 +78,7 @@ class MlflowDeployment(pulumi.ComponentResource):
         roles(scope)
         first: list[pulumi.Resource] = [account] if account else []
         before = [*first, *artifacts.ready]
-        if not store.in_pod:
+        if database is not None and not store.in_pod:
             before.append(migration_job(scope, store, [*first, *database.ready]))
         additions: list[Additions] = []
         server = deployment(scope, data, keys(scope, account), before, additions)
@@ -155,11 +155,13 @@ def _identity(args: MlflowDeploymentArgs, cloud: "Cloud | None") -> WorkloadIden
     return existing_identity.identity(args.identity)
 
 
-def _database(scope: Scope, cloud: "Cloud | None") -> DatabaseConnection:
+def _database(scope: Scope, cloud: "Cloud | None") -> DatabaseConnection | None:
     made = cloud.database() if cloud else None
     if made is not None:
         return made
     choice = scope.args.database
+    if choice.none is not None:
+        return None
     if choice.sqlite is not None:
         return in_cluster_database.sqlite(scope, choice.sqlite)
     if choice.postgresql is not None:

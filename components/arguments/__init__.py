@@ -40,7 +40,7 @@ from .aws_database import (
 from .aws_identity import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
 from .base import Input, Problem
 from .conversion import ConfigurationError, to_arguments
-from .database import DatabaseArgs, SqliteArgs
+from .database import DatabaseArgs, NoDatabaseArgs, SqliteArgs
 from .database_connection import (
     DatabaseSecretArgs,
     DatabaseTlsArgs,
@@ -128,6 +128,7 @@ __all__ = [
     "NetworkPeerArgs",
     "NetworkPolicyArgs",
     "NfsArgs",
+    "NoDatabaseArgs",
     "OssArgs",
     "OssSecretArgs",
     "ParentRefArgs",

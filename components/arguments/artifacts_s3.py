@@ -74,7 +74,7 @@ class S3Args(Block):
     """Account (12 digits) that must own the bucket: requests fail if someone else has taken its name."""
     presigned: bool | None = None
     """Let clients move files straight to and from the bucket by presigned URLs that the server hands out. Clients must
-    reach the endpoint. On for AWS itself, off for an own endpoint, unless given."""
+    reach the endpoint. On for AWS itself, off for an own endpoint and with `uploadExtraArgs`, unless given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from bucket_name(self.bucket, "bucket")
@@ -96,6 +96,9 @@ class S3Args(Block):
         )
         yield from halves(self, "access_key_id", "secret_access_key")
         yield from one_at_most(self, (("access_key_id", "secret_access_key"), "existing_secret"))
+        if self.presigned and self.upload_extra_args:
+            message = "is on, but MLflow makes presigned uploads without uploadExtraArgs"
+            yield Problem(("presigned",), message, "remove it, or set encryption as the bucket's default instead")
 
 
 @block

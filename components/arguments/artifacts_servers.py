@@ -28,7 +28,9 @@ class FtpSecretArgs(Block):
 
 @block
 class FtpArgs(Block):
-    """A directory on an FTP server. Nothing is encrypted on the way, and MLflow cannot delete artifacts there."""
+    """A directory on an FTP server. Nothing is encrypted on the way, and MLflow cannot delete artifacts there.
+
+    A network policy must leave the server's passive ports open: `networkPolicy.egress`."""
 
     host: Input[str]
     """DNS name or address of the server."""

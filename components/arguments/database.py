@@ -21,6 +21,7 @@ CHOICES = (
     "in_cluster_mysql",
     "rds",
     "aurora",
+    "none",
 )
 
 
@@ -30,6 +31,11 @@ class SqliteArgs(Block):
 
     volume: VolumeArgs = VolumeArgs(size_gb=5)
     """The claim that holds the database file."""
+
+
+@block
+class NoDatabaseArgs(Block):
+    """No database: for a server that only serves artifacts."""
 
 
 @block
@@ -54,6 +60,8 @@ class DatabaseArgs(Block):
     """PostgreSQL server that is made in the cluster."""
     in_cluster_mysql: InClusterMysqlArgs | None = None
     """MariaDB server that is made in the cluster."""
+    none: NoDatabaseArgs | None = None
+    """No database, with `server.artifactsOnly`."""
     registry: DatabaseUriArgs | None = None
     """A second database server for the model registry alone, by its URI; the same database if not given. Variables such
     as PGSSLMODE, by which a `postgresql` block is passed on, hold for it too, where its URI does not say otherwise."""
@@ -86,7 +94,7 @@ class DatabaseArgs(Block):
     @property
     def shared(self) -> bool:
         """Whether it is a server, which pods can share, and which something outside a pod can migrate."""
-        return self.choice[0] not in ("", "sqlite")
+        return self.choice[0] not in ("", "sqlite", "none")
 
     @property
     def stores(self) -> int:

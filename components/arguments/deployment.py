@@ -108,6 +108,7 @@ class MlflowDeploymentArgs(Block):
             yield from (problem.under("pod") for problem in self.pod.not_restricted())
         yield from self._image()
         yield from self._hadoop()
+        yield from self._artifacts_only()
         yield from self._connections()
         yield from self._memory()
         yield from aws_problems(self)
@@ -182,6 +183,23 @@ class MlflowDeploymentArgs(Block):
                 f"{tag!r} is the official base image, which holds no database driver and no cloud client",
                 f"use '{tag}-full'",
             )
+
+    def _artifacts_only(self) -> Iterable[Problem]:
+        if not self.server.artifacts_only:
+            if self.database.none is not None:
+                message = "a tracking server needs a database"
+                yield Problem(("database", "none"), message, "choose one, or set server.artifactsOnly: true")
+            return
+        if self.database.none is None and self.database.choice[0]:
+            message = "is given, but a server with server.artifactsOnly must have no database"
+            yield Problem(("database", self.database.choice[0]), message, "write database: {none: {}}")
+        refused = {
+            ("artifacts", "proxied"): not self.artifacts.proxied,
+            ("artifacts", "default_root"): self.artifacts.default_root is not None,
+            ("server", "job_execution"): self.server.job_execution,
+        }
+        for path in (path for path, wrong in refused.items() if wrong):
+            yield Problem(path, "makes no sense with server.artifactsOnly, which knows no experiments", "remove it")
 
     def _hadoop(self) -> Iterable[Problem]:
         if self.artifacts.hdfs is not None and plain(self.image.repository) == "ghcr.io/mlflow/mlflow":

@@ -43,6 +43,7 @@ OWN_VARIABLES = {
     **dict.fromkeys(["PGAPPNAME", "PGCONNECT_TIMEOUT"], "it is fixed"),
     "MLFLOW_ARTIFACTS_DESTINATION": "use artifacts",
     "MLFLOW_DEFAULT_ARTIFACT_ROOT": "use artifacts.defaultRoot",
+    "MLFLOW_ARTIFACTS_ONLY": "use server.artifactsOnly",
     "MLFLOW_SERVE_ARTIFACTS": "use artifacts.proxied",
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "only clients read it; use artifacts.s3.presigned",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "only clients read it; use artifacts.s3.presigned",

@@ -151,6 +151,9 @@ class ServerArgs(Block):
     env_from: list[EnvFromArgs] = Field(default_factory=list)
     """Existing Secrets and ConfigMaps of which every key becomes a variable. Variables named elsewhere win over these;
     pods see a change when they are restarted."""
+    artifacts_only: bool = False
+    """Serve artifacts and nothing else, with `database: {none: {}}`: for large files beside a tracking server whose
+    `artifacts.defaultRoot` is `mlflow-artifacts://` and the name of this one."""
     job_execution: bool = False
     """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only)."""
     drain_seconds: int = 10

@@ -51,7 +51,10 @@ def s3(args: S3Args) -> ArtifactStore:
         secret_environment=_s3_keys(args),
         files=_files(plain),
         network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url),
-        presigned=args.endpoint_url is None if args.presigned is None else args.presigned,
+        # MLflow leaves the arguments out of uploads that it presigns.
+        presigned=(args.endpoint_url is None and not args.upload_extra_args)
+        if args.presigned is None
+        else args.presigned,
     )
 
 
@@ -217,6 +220,7 @@ def uri(args: UriArgs) -> ArtifactStore:
         confidential=True,
         environment=args.env,
         secret_environment={name: pulumi.Output.secret(value) for name, value in (args.secret_env or {}).items()},
+        network=_ANYWHERE,
         presigned=args.presigned,
     )
 

@@ -3,7 +3,7 @@
 import pulumi_kubernetes as k8s
 
 from ..arguments import AccessMode, NfsArgs
-from ..contracts import ArtifactStore, NetworkDestination, Volume
+from ..contracts import ArtifactStore, Volume
 from ..kubernetes.objects import Scope
 
 _DIRECTORY = "/mlflow/artifacts"
@@ -51,5 +51,4 @@ def nfs(scope: Scope, args: NfsArgs) -> ArtifactStore:
                 shared=True,
             )
         ],
-        network=NetworkDestination(host=args.server, port=2049),
     )

@@ -47,6 +47,7 @@ class BackendStore:
         init_containers: What must have run in a pod before a container of it can connect.
         volumes: Claims of the database itself.
         in_pod: The database is a file of the server pod, so nothing outside that pod can migrate it.
+        absent: There is no database.
     """
 
     environment: Sequence[k8s.core.v1.EnvVarArgs]
@@ -56,10 +57,14 @@ class BackendStore:
     init_containers: Sequence[k8s.core.v1.ContainerArgs] = ()
     volumes: Sequence[Volume] = ()
     in_pod: bool = False
+    absent: bool = False
 
     def environment_of(self, application: str) -> list[k8s.core.v1.EnvVarArgs]:
         """The variables, with the name under which PostgreSQL lists the connection."""
-        return [*self.environment, *([] if self.in_pod else plain_environment({"PGAPPNAME": application}))]
+        return [
+            *self.environment,
+            *([] if self.in_pod or self.absent else plain_environment({"PGAPPNAME": application})),
+        ]
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,17 @@ class _Parts:
 
 
 def backend_store(
-    scope: Scope, connection: DatabaseConnection, registry: DatabaseConnection | None = None
+    scope: Scope, connection: DatabaseConnection | None, registry: DatabaseConnection | None = None
 ) -> BackendStore:
     """Render the connection; makes Secrets for what is secret and a ConfigMap for the certificate where needed.
 
     Args:
         scope: What the parts have in common.
-        connection: The database.
+        connection: The database, if there is one.
         registry: Another database for the model registry, known by its URI.
     """
+    if connection is None:
+        return BackendStore(environment=[], absent=True)
     parts = _Parts()
     in_pod = connection.engine is Engine.SQLITE
     if connection.uri is not None:

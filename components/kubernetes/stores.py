@@ -71,6 +71,8 @@ def stores(scope: Scope, backend: BackendStore, artifacts: ArtifactStore) -> Sto
         plain[variable] = artifacts.destination
     if not args.proxied:
         plain["MLFLOW_SERVE_ARTIFACTS"] = "false"
+    if scope.args.server.artifacts_only:
+        plain["MLFLOW_ARTIFACTS_ONLY"] = "true"
     if args.default_root is not None:
         secret.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)
         plain["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = args.default_root

@@ -47,6 +47,9 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "labels": {"team": "a"},
         },
     ),
+    "artifacts-only": with_changes(
+        PRODUCTION, {"database": {"none": {}}, "artifacts.s3": {"bucket": "models"}, "server.artifactsOnly": True}
+    ),
     "minio": with_changes(DEV, {"artifacts": {"minio": {}}}),
     "keys-in-files": with_changes(
         PRODUCTION,

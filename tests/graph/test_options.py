@@ -180,6 +180,7 @@ def test_image_reaches_server_and_migration(configuration, image, reference) -> 
     [
         ("sqlite", {"MLFLOW_BACKEND_STORE_URI": "sqlite:////mlflow/database/mlflow.db", "MLFLOW_ARTIFACTS_DESTINATION": "/mlflow/artifacts"}),
         ("postgresql-s3", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2://", "PGSSLMODE": "require", "MLFLOW_ARTIFACTS_DESTINATION": "s3://models"}),
+        ("artifacts-only", {"MLFLOW_ARTIFACTS_ONLY": "true", "MLFLOW_ARTIFACTS_DESTINATION": "s3://models"}),
         ("shared-volume", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg://"}),
         ("verified-database-direct-artifacts", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/mlflow/database/ca.pem", "MLFLOW_SERVE_ARTIFACTS": "false", "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://models"}),
         ("cloud-identity", {"AWS_DEFAULT_REGION": "eu-central-1"}),

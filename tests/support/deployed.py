@@ -45,7 +45,8 @@ class Deployed:
             **artifacts: Further values of the block `artifacts`.
         """
         values = {"artifacts": {**store.artifacts, **artifacts}, "server": {"env": dict(store.env)}}
-        self.reconfigure(store.secrets, **values).up().succeeded()
+        others = {path: value for path, value in self.secrets.items() if not path.startswith("artifacts.")}
+        self.stack.configure({**self.values, **values}, {**others, **store.secrets}).up().succeeded()
         kubectl.text("rollout", "status", "deployment", "--namespace", self.namespace, "--timeout=120s")
 
 

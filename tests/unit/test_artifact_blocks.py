@@ -27,6 +27,7 @@ SFTP_PASSWORD = _store("sftp", host="files.example.com", username="u", knownHost
 NFS = _store("nfs", server="nfs", path="/x")
 HDFS = changed(_store("hdfs", host="h"), "image.repository", "registry.example.com/mlflow-hadoop")
 URI = _store("uri", uri="b2://bucket")
+ONLY = with_changes(S3, {"database": {"none": {}}, "server.artifactsOnly": True})
 KEY_FILE = '{"type": "service_account"}'
 
 # Configuration, path, what is refused there, what is accepted there.
@@ -37,6 +38,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (S3, "artifacts.s3.expectedBucketOwner", ["1234", "1234-5678-9012"], ["123456789012"]),
     (S3, "artifacts.s3.caCertificate", ["no"], [CERTIFICATE]),
     (changed(S3, "artifacts.s3.caCertificate", CERTIFICATE), "artifacts.s3.ignoreTls", [True], [False]),
+    (changed(S3, "artifacts.s3.uploadExtraArgs", {"ServerSideEncryption": "aws:kms"}), "artifacts.s3.presigned", [True], [False, None]),
     (MINIO, "artifacts.minio.bucket", ["a", "A", "a_b", "10.0.0.1"], ["mlflow", "a.b"]),
     (MINIO, "artifacts.minio.image", ["", "https://r/x:1", "r/x:1:2", "r/x@sha256:1"], ["r.example:5000/x", "r/x:1", "r/x@sha256:" + "0" * 64]),
     (MINIO, "artifacts.minio.password", ["1234567"], ["12345678"]),
@@ -101,6 +103,15 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (URI, "artifacts.uri.existingSecret", [{"name": "s"}], [None]),
     (URI, "artifacts.uri.env", [{"MLFLOW_ARTIFACTS_DESTINATION": "x"}, {"B2_TOKEN": "x"}, {"1": "x"}], [{"AWS_DEFAULT_REGION": "x"}]),
     (URI, "artifacts.uri.secretEnv", [{"PGPASSWORD": "x"}], [{"AWS_SECRET_ACCESS_KEY": "x"}]),
+    (ONLY, "server.artifactsOnly", [], [True]),
+    (with_changes(ONLY, {"server.replicas": 3, "image.pullPolicy": "Always"}), "server.replicas", [], [3]),
+    (with_changes(ONLY, {"database": {"sqlite": {}}}), "database.sqlite", [{}], []),
+    (changed(DEV, "database", {}), "database.none", [{}], []),
+    (ONLY, "artifacts.proxied", [False], [True]),
+    (ONLY, "artifacts.defaultRoot", ["s3://b"], [None]),
+    (with_changes(ONLY, {"pod.resources.memoryLimit": "4Gi"}), "server.jobExecution", [True], [False]),
+    (DEV, "server.options", [{"artifacts-only": True}], []),
+    (DEV, "server.env", [{"MLFLOW_ARTIFACTS_ONLY": "true"}], []),
     (DEV, "artifacts.defaultRoot", ["/x", "file:///x", "s3", "s3://u:p@h/x", "a b:/x"], ["mlflow-artifacts:/a", "mlflow-artifacts://h:80/a", "wasbs://c@a.blob.core.windows.net/p"]),
     (changed(DEV, "artifacts.defaultRoot", "s3://b"), "artifacts.proxied", [], [False, True]),
     (DEV, "server.env", [{"AZURE_STORAGE_ACCESS_KEY": "x"}, {"MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "1"}], [{"STORAGE_EMULATOR_HOST": "http://h"}]),
