@@ -107,11 +107,10 @@ _S3 = st.tuples(
         endpointUrl=NAMES.map("http://{}:9000".format),
         addressingStyle=st.sampled_from(["auto", "path", "virtual"]),
         expectedBucketOwner=st.just("0" * 12),
-        uploadExtraArgs=st.dictionaries(WORDS, TEXTS, max_size=1),
-        presigned=st.booleans(),
     ),
+    st.one_of(block(uploadExtraArgs=st.dictionaries(WORDS, TEXTS, max_size=1)), block(presigned=st.booleans())),
     st.one_of(block(ignoreTls=st.booleans()), block({"caCertificate": st.just(CERTIFICATE)})),
-).map(lambda parts: {**parts[0], **parts[1], **parts[2]})
+).map(lambda parts: {key: value for part in parts for key, value in part.items()})
 _BUCKETS = st.from_regex(r"[a-z][a-z0-9]{2,20}", fullmatch=True).filter(lambda name: "goog" not in name)
 _PATHS = st.sampled_from(["", "a", "a/b"])
 _DIRECTORIES = st.sampled_from(["/", "/srv", "/srv/a-b/"])
@@ -409,6 +408,9 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made |= draw(st.fixed_dictionaries(_ON_AWS))
         if "irsa" in made["identity"] and not made.get("serviceAccount", {}).get("create", True):
             made["identity"] = {"podIdentity": {}}
+    elif artifacts.get("proxied", True) and draw(st.integers(0, 7), label="artifacts only") == 0:
+        made |= {"database": {"none": {}}, "server": {**server, "artifactsOnly": True, "jobExecution": False}}
+        artifacts.pop("defaultRoot", None)
     return consistent(made)
 
 
