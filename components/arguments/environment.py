@@ -56,7 +56,6 @@ OWN_VARIABLES = {
     "MLFLOW_PORT": "use server.port",
     "MLFLOW_WORKERS": "use server.workers",
     "MLFLOW_STATIC_PREFIX": "use server.staticPrefix",
-    "MLFLOW_ARTIFACTS_ONLY": "use server.artifactsOnly",
     "MLFLOW_UVICORN_OPTS": "use server.uvicorn",
     "MLFLOW_GUNICORN_OPTS": "use server.uvicorn",
     "MLFLOW_EXPOSE_PROMETHEUS": "use monitoring.prometheus",
