@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from bench import imports, previews, readiness, rollouts, servers
+from bench import imports, installs, previews, readiness, rollouts, servers
 from bench.cluster import UnavailableError, open_bench
 from bench.figures import FILE, Figure, Measurement, save, table
 from toolchain.console import duration, say, step
@@ -16,6 +16,7 @@ MEASUREMENTS: list[Measurement] = [
     *readiness.MEASUREMENTS,
     *servers.MEASUREMENTS,
     *rollouts.MEASUREMENTS,
+    *installs.MEASUREMENTS,
 ]
 
 
@@ -28,7 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=f"Measure, print a table and write {FILE.relative_to(FILE.parents[1])}."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="measurement or figure (default: all); see --list")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="measurement or figure (default: all but those on request); see --list"
+    )
     parser.add_argument("--list", action="store_true", help="list the measurements with their figures")
     options = parser.parse_args()
     if options.list:
@@ -40,7 +43,8 @@ def main() -> int:
     known = {name for each in MEASUREMENTS for name in (each.name, *each.figures)}
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"there is no {unknown[0]!r}; see --list")
-    chosen = [m for m in MEASUREMENTS if not options.names or {m.name, *m.figures} & set(options.names)]
+    wanted = set(options.names)
+    chosen = [m for m in MEASUREMENTS if ({m.name, *m.figures} & wanted if wanted else not m.on_request)]
     return _measure(chosen)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import configurations, postgresql, pulumi, s3
+from tests.support import configurations, mariadb, postgresql, pulumi, s3
 from tests.support.kubernetes import Kubectl, unique_name
 from toolchain.session import Session
 
@@ -65,6 +65,11 @@ class Bench:
         return self._exit.enter_context(postgresql.serve(str(self.session.host_address)))
 
     @functools.cached_property
+    def mariadb(self) -> mariadb.Server:
+        """A MariaDB server outside the cluster, with TLS."""
+        return self._exit.enter_context(mariadb.serve(str(self.session.host_address)))
+
+    @functools.cached_property
     def s3_url(self) -> str:
         """An S3-compatible endpoint outside the cluster."""
         return self._exit.enter_context(s3.serve(str(self.session.host_address), self.new_folder() / "log"))
@@ -89,6 +94,14 @@ class Bench:
         database, bucket = self.postgresql.database(), s3.bucket(self.s3_url)
         values = configurations.postgresql(unique_name(), database, bucket, **more)
         with self._configured(values, configurations.postgresql_secrets(database, bucket)) as configured:
+            yield configured
+
+    @contextlib.contextmanager
+    def external_mariadb(self) -> Iterator[Configured]:
+        """The deployment with an empty MariaDB database, a bucket and two replicas."""
+        database, bucket = self.mariadb.database(), s3.bucket(self.s3_url)
+        values = configurations.mysql(unique_name(), database, bucket)
+        with self._configured(values, configurations.mysql_secrets(database, bucket)) as configured:
             yield configured
 
     @contextlib.contextmanager

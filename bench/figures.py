@@ -98,12 +98,14 @@ class Measurement:
         what: What it does, with roughly how long it takes.
         figures: Names of the figures that it yields.
         run: Measures them.
+        on_request: Whether it is run only when it is named, since it takes long.
     """
 
     name: str
     what: str
     figures: Sequence[str]
     run: Callable[[Any], Sequence[Figure]]
+    on_request: bool = False
 
 
 def save(figures: Sequence[Figure]) -> None:
