@@ -10,8 +10,8 @@ from toolchain import golang
 from toolchain.console import UserError, run, step
 from toolchain.paths import ROOT, cache, lock, state
 
-_AZURITE = ROOT / "toolchain" / "npm" / "azurite"
-"""Locked requirements of the stand-in for Azure Blob Storage."""
+_NPM = ROOT / "toolchain" / "npm"
+"""Locked requirements of programs for Node.js, each in a folder of its own."""
 
 
 NAMES = ("fake-gcs-server", "azurite-blob")
@@ -23,27 +23,32 @@ def ensure(name: str) -> Path:
     Raises:
         UserError: It cannot be had.
     """
-    return _azurite() if name == "azurite-blob" else golang.build([name])[name]
+    return npm("azurite") / ".bin" / name if name == "azurite-blob" else golang.build([name])[name]
 
 
-def _azurite() -> Path:
-    files = [_AZURITE / name for name in ("package.json", "package-lock.json")]
+def npm(name: str) -> Path:
+    """Folder `node_modules` with the locked requirements of `npm/<name>`, installed if it is not there.
+
+    Raises:
+        UserError: Node.js is missing, or the packages cannot be had.
+    """
+    files = [_NPM / name / file for file in ("package.json", "package-lock.json")]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     folder = cache("npm", digest)
-    program = folder / "node_modules" / ".bin" / "azurite-blob"
-    if program.exists():
-        return program
-    missing = [name for name in ("node", "npm") if not shutil.which(name)]
+    modules = folder / "node_modules"
+    if modules.exists():
+        return modules
+    missing = [program for program in ("node", "npm") if not shutil.which(program)]
     if missing:
-        raise UserError(f"{' and '.join(missing)} not found, which Azurite needs", "Install Node.js 20 or newer.")
-    with lock("npm", "installing Azurite"), step("installing Azurite", "about 40 seconds") as doing:
-        if not program.exists():
+        raise UserError(f"{' and '.join(missing)} not found, which {name} needs", "Install Node.js 20 or newer.")
+    with lock("npm", f"installing {name}"), step(f"installing {name}", "up to a minute") as doing:
+        if not modules.exists():
             partial = folder.with_name(f"{digest}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             for file in files:
                 shutil.copyfile(file, partial / file.name)
             command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            run(command, log=state("logs", "azurite.log"), doing=doing, cwd=partial)
+            run(command, log=state("logs", f"npm-{name}.log"), doing=doing, cwd=partial)
             partial.replace(folder)
-    return program
+    return modules

@@ -158,6 +158,7 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
             f"has {len(password)} characters, or one that RDS refuses",
             "use 8 to 41 printable ASCII characters without space, slash, double quote and at sign",
         )
+    yield from between(args.port, 1150, 65_535, "port")
     yield from between(args.connection_limit, 1, 100_000, "connection_limit", "connections")
     if (_daily(args.backup.window) or set()) & (_weekly(args.maintenance.window) or set()):
         message = f"{args.backup.window!r} overlaps the maintenance window"
@@ -252,6 +253,8 @@ class RdsArgs(Block):
     ever raise it, together with `maintenance.allowMajorVersionUpgrade`."""
     identifier: str | None = None
     """Name of the instance in AWS. Made from the deployment's name if not given. Changing it renames the database."""
+    port: int | None = None
+    """TCP port, 1150 to 65535; the engine's own if not given. Changing it restarts the database."""
     database: str = "mlflow"
     """Name of the database that is made."""
     username: str = "mlflow"
@@ -355,6 +358,8 @@ class AuroraArgs(Block):
     ever raise it, together with `maintenance.allowMajorVersionUpgrade`."""
     identifier: str | None = None
     """Name of the cluster in AWS. Made from the deployment's name if not given. Changing it renames the database."""
+    port: int | None = None
+    """TCP port, 1150 to 65535; the engine's own if not given. Changing it restarts the database."""
     database: str = "mlflow"
     """Name of the database that is made."""
     username: str = "mlflow"

@@ -20,7 +20,7 @@ class _Kind:
     Attributes:
         name, aurora: What RDS calls it, and its Aurora variant.
         engine, driver: What it is for MLflow.
-        port: Where it listens.
+        port: Where it listens unless told otherwise.
         family: Start of the names of its parameter groups.
         parameters: TLS forced, and what MLflow's migrations need.
         logs, aurora_logs: Logs that go to CloudWatch: errors, slow queries and upgrades, but no statement otherwise.
@@ -72,6 +72,7 @@ class _Surroundings:
         kind: The engine.
         identifier: Name of the instance or cluster in AWS.
         password: Password of the master user.
+        port: Where it listens.
         subnets, group: Where it is, and who reaches it.
         monitoring_role: ARN of the role that Enhanced Monitoring writes with; None if that is off.
         before: What must be there first: rules of the group, the role's permission, and the groups that its logs go to,
@@ -81,6 +82,7 @@ class _Surroundings:
     kind: _Kind
     identifier: pulumi.Output[str]
     password: pulumi.Output[str]
+    port: int
     subnets: rds.SubnetGroup
     group: ec2.SecurityGroup
     monitoring_role: pulumi.Output[str] | None
@@ -121,7 +123,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         username=None if args.snapshot_identifier else args.username,
         password=around.password,
         snapshot_identifier=args.snapshot_identifier,
-        port=kind.port,
+        port=around.port,
         publicly_accessible=False,
         db_subnet_group_name=around.subnets.name,
         vpc_security_group_ids=[around.group.id],
@@ -190,7 +192,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         master_username=None if args.snapshot_identifier else args.username,
         master_password=around.password,
         snapshot_identifier=args.snapshot_identifier,
-        port=kind.port,
+        port=around.port,
         db_subnet_group_name=around.subnets.name,
         vpc_security_group_ids=[around.group.id],
         db_cluster_parameter_group_name=parameters.name,
@@ -257,7 +259,8 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     password = random.RandomPassword(
         f"{name}-password", length=32, special=False, opts=scope.options(protect=aws.protect)
     ).result if args.password is None else pulumi.Output.secret(args.password)  # fmt: skip
-    group, before = network.security_group(aws, kind.port)
+    port = args.port or kind.port
+    group, before = network.security_group(aws, port)
     before = [
         *before,
         *(
@@ -281,6 +284,7 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
         identifier=identifier,
         password=password,
         subnets=network.subnet_group(aws),
+        port=port,
         group=group,
         monitoring_role=monitoring_role,
         before=before,
@@ -321,12 +325,12 @@ def _connection(
         engine=around.kind.engine,
         driver=around.kind.driver,
         host=host,
-        port=around.kind.port,
+        port=around.port,
         database=args.database,
         username=args.username,
         password=around.password,
         tls_mode=TlsMode.VERIFY_FULL,
         ca_certificate=authorities,
-        network=NetworkDestination(host=host, port=around.kind.port),
+        network=NetworkDestination(host=host, port=around.port),
         connection_limit=args.connections,
     )

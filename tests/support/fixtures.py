@@ -1,13 +1,14 @@
 """Fixtures of the rungs that need real tools; imported by their conftest.py."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import mariadb, postgresql, pulumi, s3
+from tests.support import aws, mariadb, postgresql, pulumi, s3
 from tests.support.kubernetes import Kubectl
 from toolchain.session import Session
 
@@ -56,6 +57,36 @@ def s3_url(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """An S3-compatible endpoint outside the cluster."""
     with s3.serve(str(session.host_address), tmp_path_factory.mktemp("s3") / "log") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def aws_cloud(
+    session: Session,
+    postgresql_server: postgresql.Server,
+    mariadb_server: mariadb.Server,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[aws.Cloud]:
+    """AWS on this machine."""
+    folder = tmp_path_factory.mktemp("aws")
+    with aws.serve(str(session.host_address), folder, postgresql_server, mariadb_server) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def new_aws_stack(
+    session: Session, kubectl: Kubectl, aws_cloud: aws.Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> Deploy:
+    """Makes stacks on it, as `new_stack`; their programs run in an environment with the SDK of AWS alone."""
+    if "aws" not in session.cloud_paths:
+        pytest.fail(f"the AWS provider cannot be had: {session.cloud_problems.get('aws', 'run `make test`')}")
+    tools = dataclasses.replace(session, path=session.cloud_paths["aws"], pulumi_home=session.clouds_home)
+
+    def make(kubeconfig: Path | None = None, **options: Any) -> "contextlib.AbstractContextManager[pulumi.Stack]":
+        folder = tmp_path_factory.mktemp("stack")
+        variables = {**aws_cloud.variables, **options.pop("variables", {})}
+        return pulumi.stack(tools, folder, kubeconfig or kubectl.kubeconfig, variables=variables, **options)
+
+    return make
 
 
 @pytest.fixture(scope="session")

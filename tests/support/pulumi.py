@@ -101,12 +101,14 @@ class Stack:
         """Replace the configuration.
 
         Args:
-            values: Values by their key without `mlflow:`, as the stack file holds them.
+            values: Values by their key without `mlflow:`, as the stack file holds them; keys of others are whole.
             secrets: Secret values by their path, as `pulumi config set --secret --path` takes them.
         """
         lines = self.config_file.read_text().splitlines() if self.config_file.exists() else []
         kept = [line for line in lines if line.startswith("encryptionsalt:")]
-        config = json.dumps({f"mlflow:{key}": value for key, value in values.items()})  # JSON is YAML
+        config = json.dumps(
+            {key if ":" in key else f"mlflow:{key}": value for key, value in values.items()}
+        )  # JSON is YAML
         self.config_file.write_text("\n".join([*kept, f"config: {config}", ""]))
         if secrets:
             pairs = [part for path, value in secrets.items() for part in ("--secret", f"mlflow:{path}={value}")]

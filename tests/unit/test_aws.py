@@ -55,6 +55,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (A_MYSQL_CLUSTER, "database.aurora.engineVersion", ["8.4", "8.0.mysql_aurora.3.08.0"], ["8.0"]),
     (AWS, f"{RDS}.identifier", ["a--b", "1a", "a-", "A", "a_b", "a" * 64, "a"], ["ab", "a-b", "a" * 63]),
     (AWS, f"{RDS}.database", ["", "1a", "a-b", "a" * 64], ["a", "A_1", "a" * 63]),
+    (AWS, f"{RDS}.port", [80, 1149, 65_536], [1150, 5432]),
     (AWS, f"{RDS}.username", ["", "1a", "a-b", "admin", "postgres", "a" * 64], ["a", "a" * 63]),
     (MYSQL, f"{RDS}.username", ["a" * 17], ["a" * 16]),
     (AWS, f"{RDS}.password", ["short", "a" * 42, "with space", "with/slash", 'with"quote', "with@at12"], ["12345678", "!#$%&()*+,-.:;<=>?[]^_`{|}~"]),
