@@ -1,6 +1,7 @@
 """`MlflowDeployment`: composes the parts, and does nothing else."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -71,12 +72,12 @@ class MlflowDeployment(pulumi.ComponentResource):
         cloud = _cloud(scope)
         scope = dataclasses.replace(scope, identity=_identity(args, cloud), environment=own_environment(scope))
         scope = dataclasses.replace(scope, environment_from=environment_sources(scope))
-        database, registry, artifacts = _database(scope, cloud), _registry(args), _artifacts(scope, cloud)
+        account = service_account(scope)
+        first: list[pulumi.Resource] = [account] if account else []
+        database, registry, artifacts = _database(scope, cloud, first), _registry(args), _artifacts(scope, cloud)
         store = backend_store(scope, database, registry)
         data = stores(scope, store, artifacts)
-        account = service_account(scope)
         roles(scope)
-        first: list[pulumi.Resource] = [account] if account else []
         before = [*first, *artifacts.ready]
         if database is not None and not store.in_pod:
             before.append(migration_job(scope, store, [*first, *database.ready]))
@@ -155,7 +156,7 @@ def _identity(args: MlflowDeploymentArgs, cloud: "Cloud | None") -> WorkloadIden
     return existing_identity.identity(args.identity)
 
 
-def _database(scope: Scope, cloud: "Cloud | None") -> DatabaseConnection | None:
+def _database(scope: Scope, cloud: "Cloud | None", first: Sequence[pulumi.Resource]) -> DatabaseConnection | None:
     made = cloud.database() if cloud else None
     if made is not None:
         return made
@@ -165,9 +166,9 @@ def _database(scope: Scope, cloud: "Cloud | None") -> DatabaseConnection | None:
     if choice.sqlite is not None:
         return in_cluster_database.sqlite(scope, choice.sqlite)
     if choice.postgresql is not None:
-        return existing_database.postgresql(choice.postgresql)
+        return existing_database.postgresql(scope, choice.postgresql, first)
     if choice.mysql is not None:
-        return existing_database.mysql(choice.mysql)
+        return existing_database.mysql(scope, choice.mysql, first)
     if choice.in_cluster_postgresql is not None:
         return in_cluster_database_server.postgresql(scope, choice.in_cluster_postgresql)
     if choice.in_cluster_mysql is not None:

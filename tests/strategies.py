@@ -48,6 +48,18 @@ _POSTGRESQL = st.tuples(
         connectionLimit=st.integers(10_000, 100_000),
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
+_CREATE = st.one_of(
+    block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS, usernameKey=WORDS)}, username=NAMES),
+    block({"secretsStore": block({"aws": block({"secret": NAMES}, usernameKey=st.just("username"))})}),
+    block(
+        {
+            "secretsStore": st.fixed_dictionaries(
+                {"vault": st.fixed_dictionaries({"address": st.just("https://vault"), "role": NAMES, "path": NAMES})}
+            )
+        },
+        username=NAMES,
+    ),
+)
 _MYSQL = st.tuples(
     st.one_of(
         block({"password": SECRETS}),
@@ -60,6 +72,7 @@ _MYSQL = st.tuples(
         username=TEXTS,
         tls=_TLS,
         connectionLimit=st.integers(10_000, 100_000),
+        create=_CREATE,
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
 
@@ -71,7 +84,9 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     )
     limit = st.integers(10_000, 100_000)
     secret = block({"name": NAMES}, key=WORDS)
-    return st.one_of(block({"value": given}, connectionLimit=limit), block({"existingSecret": secret}))
+    return st.one_of(
+        block({"value": given}, connectionLimit=limit), block({"existingSecret": secret, "port": st.just(5432)})
+    )
 
 
 _IN_CLUSTER = block(

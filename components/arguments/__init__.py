@@ -48,6 +48,14 @@ from .database_connection import (
     DatabaseUriSecretArgs,
     TlsMode,
 )
+from .database_creation import (
+    AwsStoreArgs,
+    AzureStoreArgs,
+    DatabaseCreationArgs,
+    GcpStoreArgs,
+    SecretsStoreArgs,
+    VaultStoreArgs,
+)
 from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database_server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
@@ -88,12 +96,15 @@ __all__ = [
     "AwsEngine",
     "AwsMaintenanceArgs",
     "AwsMonitoringArgs",
+    "AwsStoreArgs",
     "AzureBlobArgs",
     "AzureDomain",
     "AzureSecretArgs",
+    "AzureStoreArgs",
     "CertificateAuthority",
     "ConfigurationError",
     "DatabaseArgs",
+    "DatabaseCreationArgs",
     "DatabaseSecretArgs",
     "DatabaseTlsArgs",
     "DatabaseUriArgs",
@@ -104,6 +115,7 @@ __all__ = [
     "ExistingIdentityArgs",
     "FtpArgs",
     "FtpSecretArgs",
+    "GcpStoreArgs",
     "GcsArgs",
     "GcsSecretArgs",
     "HdfsArgs",
@@ -150,6 +162,7 @@ __all__ = [
     "RouteTimeoutsArgs",
     "S3Args",
     "S3SecretArgs",
+    "SecretsStoreArgs",
     "ServerArgs",
     "ServerlessV2Args",
     "ServiceAccountArgs",
@@ -167,6 +180,7 @@ __all__ = [
     "UriArgs",
     "UriSecretArgs",
     "ValueFromArgs",
+    "VaultStoreArgs",
     "VolumeArgs",
     "WorkspacesArgs",
     "to_arguments",

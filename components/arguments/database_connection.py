@@ -92,11 +92,16 @@ class DatabaseUriArgs(Block):
     """The URI. Either this or `existingSecret`."""
     existing_secret: DatabaseUriSecretArgs | None = None
     """Secret that holds the URI, instead of `value`."""
+    port: int | None = None
+    """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.connection_limit, 1, 100_000, "connection_limit", "connections")
+        yield from between(self.port, 1, 65535, "port")
+        if self.value is not None and self.port is not None:
+            yield Problem(("port",), "is given as well as value, which holds it", "remove port")
         yield from one_of_two(self, "value", "existing_secret", "give the URI as a secret, or name an existing Secret")
         yield from _uri(self.value)
 
@@ -149,4 +154,5 @@ def server(block: Any, name: str) -> Iterator[Problem]:
     yield from between(block.port, 1, 65535, "port")
     yield from between(block.connection_limit, 1, 100_000, "connection_limit", "connections")
     fix = f"pulumi config set --secret --path 'mlflow:database.{name}.password', or name an existing Secret"
-    yield from one_of_two(block, "password", "existing_secret", fix)
+    if block.create is None or block.password is not None:
+        yield from one_of_two(block, "password", "existing_secret", fix)

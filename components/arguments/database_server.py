@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from .base import Block, Input, Problem, block, secret
 from .database_connection import DatabaseSecretArgs, DatabaseTlsArgs, server
+from .database_creation import DatabaseCreationArgs
 
 
 class PostgresqlDriver(enum.Enum):
@@ -23,7 +24,7 @@ class PostgresqlArgs(Block):
     port: Input[int] = 5432
     """TCP port."""
     database: Input[str] = "mlflow"
-    """Name of the database; it must exist."""
+    """Name of the database; it must exist, unless `create` is given."""
     username: Input[str] = "mlflow"
     """User that owns the database."""
     password: Input[str] | None = secret()
@@ -36,6 +37,8 @@ class PostgresqlArgs(Block):
     """Encryption of the connection."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+    create: DatabaseCreationArgs | None = None
+    """Make the database and its user first; the user's password is then generated unless given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "postgresql")
@@ -51,7 +54,7 @@ class MysqlArgs(Block):
     port: Input[int] = 3306
     """TCP port."""
     database: Input[str] = "mlflow"
-    """Name of the database; it must exist."""
+    """Name of the database; it must exist, unless `create` is given."""
     username: Input[str] = "mlflow"
     """User with all privileges on the database."""
     password: Input[str] | None = secret()
@@ -62,6 +65,8 @@ class MysqlArgs(Block):
     """Encryption of the connection."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+    create: DatabaseCreationArgs | None = None
+    """Make the database and its user first; the user's password is then generated unless given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "mysql")

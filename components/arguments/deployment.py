@@ -110,6 +110,7 @@ class MlflowDeploymentArgs(Block):
         yield from self._hadoop()
         yield from self._artifacts_only()
         yield from self._connections()
+        yield from self._unknown_ports()
         yield from self._memory()
         yield from aws_problems(self)
         connect = self.database.connect_timeout_seconds
@@ -219,6 +220,16 @@ class MlflowDeploymentArgs(Block):
         registry = database.registry
         yield from self._budget((name,), granted, database.stores)
         yield from self._budget(("registry",), registry.connection_limit if registry else None, 1)
+
+    def _unknown_ports(self) -> Iterable[Problem]:
+        for name in ("mssql", "uri", "registry") if self.network_policy is not None else ():
+            known = getattr(self.database, name)
+            if known is not None and known.existing_secret is not None and known.port is None:
+                yield Problem(
+                    ("database", name, "port"),
+                    "is required with networkPolicy, which cannot know it from a URI in a Secret",
+                    "give the port of the database server",
+                )
 
     def _budget(self, where: Path, granted: int | None, stores: int) -> Iterable[Problem]:
         pods = self.most_replicas + self.server.max_surge

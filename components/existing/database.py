@@ -1,48 +1,59 @@
-"""Databases that exist already."""
+"""Databases that exist already, or are made on a server that does."""
 
+import dataclasses
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import pulumi
+import pulumi_random as random
 
 from ..arguments import DatabaseUriArgs, Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
 from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
+from ..kubernetes.creation import creation_job
+from ..kubernetes.objects import Scope
 
 _PORTS = {Engine.POSTGRESQL: 5432, Engine.MYSQL: 3306, Engine.MSSQL: 1433}
 
 
-def postgresql(args: PostgresqlArgs) -> DatabaseConnection:
-    """A PostgreSQL server that exists already."""
-    return _server(args, Engine.POSTGRESQL, args.driver.value)
+def postgresql(scope: Scope, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
+    """A PostgreSQL server that exists already; `after` is what must be there before a Job makes the database on it."""
+    return _server(scope, args, Engine.POSTGRESQL, args.driver.value, after)
 
 
-def mysql(args: MysqlArgs) -> DatabaseConnection:
-    """A MySQL or MariaDB server that exists already."""
-    return _server(args, Engine.MYSQL, "pymysql")
+def mysql(scope: Scope, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
+    """A MySQL or MariaDB server that exists already, likewise."""
+    return _server(scope, args, Engine.MYSQL, "pymysql", after)
 
 
 def uri(args: DatabaseUriArgs) -> DatabaseConnection:
     """A server that exists already, of which only the URI is known."""
     if args.existing_secret is not None:
         secret = SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
-        return DatabaseConnection(engine=None, uri=secret, connection_limit=args.connection_limit)
+        network = None if args.port is None else NetworkDestination(host="0.0.0.0", port=args.port)  # noqa: S104
+        return DatabaseConnection(engine=None, uri=secret, network=network, connection_limit=args.connection_limit)
     assert args.value is not None, "arguments hold one of the two"
     known = plain(args.value)
-    engine = Engine(known.partition(":")[0].partition("+")[0]) if isinstance(known, str) else None
+    given = pulumi.Output.from_input(args.value)
     return DatabaseConnection(
-        engine=engine,
+        engine=_engine(known) if isinstance(known, str) else None,
         uri=pulumi.Output.secret(args.value),
-        network=_destination(known, engine) if engine else None,
+        # Neither is secret, and both go into network policies.
+        network=NetworkDestination(
+            host=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).hostname or "0.0.0.0")),  # noqa: S104
+            port=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).port or _PORTS[_engine(text)])),
+        ),
         connection_limit=args.connection_limit,
     )
 
 
-def _destination(known: str, engine: Engine) -> NetworkDestination | None:
-    parts = urlsplit(known)
-    return NetworkDestination(host=parts.hostname, port=parts.port or _PORTS[engine]) if parts.hostname else None
+def _engine(text: str) -> Engine:
+    return Engine(text.partition(":")[0].partition("+")[0])
 
 
-def _server(args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str) -> DatabaseConnection:
+def _server(
+    scope: Scope, args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str, after: Sequence[pulumi.Resource]
+) -> DatabaseConnection:
     username: Input[str] | SecretKey = args.username
     password: SecretValue
     if args.existing_secret is not None:
@@ -50,10 +61,14 @@ def _server(args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str) -> Da
         password = SecretKey(name=secret.name, key=secret.password_key)
         if secret.username_key is not None:
             username = SecretKey(name=secret.name, key=secret.username_key)
-    else:
-        assert args.password is not None
+    elif args.password is not None:
         password = pulumi.Output.secret(args.password)
-    return DatabaseConnection(
+    else:
+        # After a first object in the cluster: an `up` that cannot reach it leaves nothing in the state.
+        options = scope.options(depends_on=list(after), protect=scope.args.deletion_protection)
+        name = f"{scope.name}-database-password"
+        password = random.RandomPassword(name, length=40, special=False, opts=options).result
+    connection = DatabaseConnection(
         engine=engine,
         driver=driver,
         host=args.host,
@@ -66,3 +81,6 @@ def _server(args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str) -> Da
         network=NetworkDestination(host=args.host, port=args.port),
         connection_limit=args.connection_limit,
     )
+    if args.create is None:
+        return connection
+    return dataclasses.replace(connection, ready=[creation_job(scope, connection, args.create, after)])

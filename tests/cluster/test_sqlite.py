@@ -169,3 +169,35 @@ def test_again_changes_nothing(dev: Deployed, kubectl: Kubectl) -> None:
     dev.stack.up("--expect-no-changes").succeeded()
     measurements.record("seconds_of_an_up_without_changes", time.monotonic() - began, "s", "")
     assert [(pod_name(pod), restarts([pod])) for pod in kubectl.pods(dev.namespace)] == before
+
+
+@pytest.mark.feature("db-sqlite")
+def test_an_existing_claim_keeps_the_database_from_one_stack_to_the_next(
+    new_stack: Deploy, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    with kubectl.namespace("enforce") as namespace:
+        for name in ("kept-database", "kept-files"):
+            spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+            metadata = {"name": name, "namespace": namespace}
+            claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+            kubectl.apply(claim)
+        values = configurations.sqlite(
+            namespace,
+            createNamespace=False,
+            database={"sqlite": {"volume": {"existingClaim": "kept-database"}}},
+            artifacts={"volume": {"existingClaim": "kept-files"}},
+        )
+        with new_stack() as stack:
+            stack.configure({**values, "server": {"replicas": 2}})
+            assert "2 replicas cannot share a SQLite file" in stack.preview().failed().output
+            stack.configure(values).up().succeeded()
+            strategy = kubectl.items("deployments", namespace)[0]["spec"]["strategy"]
+            assert strategy == {"type": "Recreate"}
+            with kubectl.forward(namespace, "mlflow", tmp_path) as url:
+                logged = client.log(url, client.MIB)
+        with new_stack() as stack:
+            stack.configure(values).up().succeeded()
+            with kubectl.forward(namespace, "mlflow", tmp_path) as url:
+                client.read_back(url, logged)
+        claims = kubectl.items("persistentvolumeclaims", namespace)
+        assert {claim["status"]["phase"] for claim in claims} == {"Bound"}

@@ -126,6 +126,29 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "networkPolicy": {"allowSameNamespace": False},
         },
     ),
+    "created-database": with_changes(
+        PRODUCTION,
+        {
+            "database": {
+                "postgresql": {
+                    "host": "db.example.com",
+                    "tls": {"caCertificate": CERTIFICATE},
+                    "create": {"username": "master", "existingSecret": {"name": "db-master"}},
+                }
+            }
+        },
+    ),
+    "created-database-secrets-store": with_changes(
+        PRODUCTION,
+        {
+            "database": {
+                "mysql": {
+                    "host": "db.example.com",
+                    "create": {"secretsStore": {"aws": {"secret": "rds!db-1", "usernameKey": "username"}}},
+                }
+            }
+        },
+    ),
     "in-cluster-postgresql": with_changes(
         PRODUCTION, {"database": {"inClusterPostgresql": {}}, "deletionProtection": True}
     ),

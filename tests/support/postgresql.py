@@ -70,6 +70,11 @@ class Server:
         self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
         return made
 
+    def role(self, name: str, password: str, rights: str) -> None:
+        """Make a user with rights that `CREATE ROLE` takes."""
+        role = sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD {}")
+        self._execute(role.format(sql.Identifier(name), sql.SQL(rights), sql.Literal(password)))  # type: ignore[arg-type]
+
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as connection:
             connection.execute(statement)

@@ -15,6 +15,9 @@ SECRET_ONLY = changed(PRODUCTION, POSTGRESQL, {"host": "db", "existingSecret": {
 MYSQL = changed(PRODUCTION, "database", {"mysql": {"host": "db", "password": "p"}})
 URI = changed(PRODUCTION, "database", {"uri": {"value": "postgresql+psycopg2://u:p@h/d"}})
 MSSQL = changed(PRODUCTION, "database", {"mssql": {"value": "mssql+pymssql://u:p@h/d"}})
+CREATE = changed(
+    PRODUCTION, "database", {"mysql": {"host": "db", "create": {"secretsStore": {"aws": {"secret": "s"}}}}}
+)
 IN_CLUSTER = changed(PRODUCTION, "database", {"inClusterPostgresql": {}})
 REGISTRY = changed(PRODUCTION, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
 BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
@@ -68,6 +71,15 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (PRODUCTION, "database.registry", [{}, {"value": "sqlite:///x"}, {"value": "https://mlflow.example.com"}], [{"existingSecret": {"name": "s"}}]),
     (REGISTRY, "database.registry.connectionLimit", [29], [30]),
     (REGISTRY, f"{POSTGRESQL}.connectionLimit", [29], [30]),
+    (URI, "database.uri.port", [5432], [None]),
+    (with_changes(PRODUCTION, {"networkPolicy": {}, "database": {"uri": {"existingSecret": {"name": "s"}}}}), "database.uri.port", [None, 0], [5432]),
+    (CREATE, "database.mysql.create", [{}, {"existingSecret": {"name": "A"}}, {"secretsStore": {}}, {"existingSecret": {"name": "s"}, "secretsStore": {"aws": {"secret": "s"}}}], [{"existingSecret": {"name": "s"}}]),
+    (CREATE, "database.mysql.create.secretsStore", [{"aws": {}}, {"aws": {"secret": "s"}, "gcp": {}}, {"aws": {"secret": "s", "passwordKey": "a b"}}], [{"aws": {"secret": "s", "usernameKey": "user-name"}}]),
+    (CREATE, "database.mysql.create.secretsStore", [{"gcp": {"passwordVersion": "s"}}], [{"gcp": {"passwordVersion": "projects/p/secrets/s/versions/latest"}}]),
+    (CREATE, "database.mysql.create.secretsStore", [{"vault": {"address": "vault", "role": "r", "path": "p"}}], [{"vault": {"address": "https://vault:8200", "role": "r", "path": "p"}}]),
+    (CREATE, "database.mysql.create.secretsStore", [{"azure": {"vault": "v"}}], [{"azure": {"vault": "v", "tenantId": "t", "clientId": "c", "passwordSecret": "p"}}]),
+    (CREATE, "database.mysql.existingSecret", [{"name": "S"}], [None, {"name": "s"}]),
+    (CREATE, "database.mysql.password", [], [None]),
     (IN_CLUSTER, "database.inClusterPostgresql.image", ["", "https://r/x", "a b"], ["postgres", "r.example:5000/a/b:1@sha256:" + "a" * 64]),
     (IN_CLUSTER, "database.inClusterPostgresql.connectionLimit", [0, 59, 10_001], [60, 10_000]),
     (IN_CLUSTER, "database.inClusterPostgresql.cpuRequest", ["half"], ["500m"]),

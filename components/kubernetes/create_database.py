@@ -1,0 +1,155 @@
+"""Make MLflow's database and its user on a PostgreSQL or MySQL server, with the rights of another user.
+
+Runs inside the MLflow image, as a Job before the migration, and may run again: what is there already is left as it is, but
+for the password. MLflow's user gets its own database and nothing else.
+"""
+
+# What it imports is in the image, not here; `migrate` is the other script in its folder.
+# pyright: reportMissingImports=false
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from migrate import CONNECT_TIMEOUT, HOPELESS, RefusalError, told
+
+MASTER_FOLDER = Path("/etc/mlflow/master")
+PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER"
+"""What a schema with a trigger needs on MySQL, and nothing of the administrator's."""
+
+
+def say(text: str) -> None:
+    print(f"database: {text}", flush=True)
+
+
+def master(what: str) -> str:
+    """User or password of who may create: from the environment, or from a file where a secrets store is mounted."""
+    value = os.environ.get(f"MASTER_{what.upper()}")
+    return (MASTER_FOLDER / what).read_text(encoding="utf-8") if value is None else value
+
+
+def connected(connect: Callable[[], Any]) -> Any:
+    """A connection; bounded wait, with the last reason as part of the error."""
+    deadline = time.monotonic() + CONNECT_TIMEOUT
+    reason = ""
+    while True:
+        try:
+            return connect()
+        except Exception as error:  # each driver has its own
+            newest = told(error)
+            if HOPELESS.search(newest):
+                raise RefusalError(f"the database server refused the connection: {newest}") from error
+            if newest != reason:
+                say(f"waiting for the database server: {newest}")
+            reason = newest
+        if time.monotonic() > deadline:
+            raise RefusalError(f"the database server did not answer within {CONNECT_TIMEOUT:.0f} seconds: {reason}")
+        time.sleep(1)
+
+
+def postgresql(database: str, user: str, password: str) -> None:
+    """Host, port and TLS come from libpq's own variables."""
+    import psycopg2
+    from psycopg2 import sql
+
+    name = master("username")
+    refuse_own(name, user)
+    connection = connected(lambda: psycopg2.connect(dbname="postgres", user=name, password=master("password")))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+
+        def run(statement: str, *values: str, **names: str) -> list[Any]:
+            identifiers = {key: sql.Identifier(value) for key, value in names.items()}
+            cursor.execute(sql.SQL(statement).format(*(sql.Literal(value) for value in values), **identifiers))
+            return cursor.fetchall() if cursor.description else []
+
+        run("SELECT pg_advisory_lock(hashtext('mlflow database creation'))")
+        roles = run("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = {}", user)
+        if roles and roles[0][0]:
+            raise RefusalError(f"the user {user!r} is an administrator of the server; give MLflow a user of its own")
+        verb = "ALTER" if roles else "CREATE"
+        run(f"{verb} ROLE {{user}} LOGIN PASSWORD {{}}", password, user=user)
+        say(f"user {user!r}: {'has its password' if roles else 'made'}")
+        owners = run("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {}", database)
+        if owners:
+            if owners[0][0] != user:
+                raise RefusalError(
+                    f"the database {database!r} belongs to {owners[0][0]!r}, not to {user!r}; choose another name, or change "
+                    "its owner"
+                )
+            say(f"database {database!r}: is there already")
+            return
+        # Only a member of a role may make it an owner; administrators of clouds are no superusers.
+        (member,) = run("SELECT pg_has_role(current_user, {}, 'MEMBER')", user)[0]
+        if not member:
+            run("GRANT {user} TO CURRENT_USER", user=user)
+        run("CREATE DATABASE {database} OWNER {user} ENCODING 'UTF8' TEMPLATE template0", database=database, user=user)
+        run("REVOKE ALL ON DATABASE {database} FROM PUBLIC", database=database)
+        if not member:
+            run("REVOKE {user} FROM CURRENT_USER", user=user)
+        say(f"database {database!r}: made")
+
+
+def mysql(database: str, user: str, password: str) -> None:
+    import pymysql
+
+    name = master("username")
+    refuse_own(name, user)
+    tls: dict[str, Any] = {
+        "disable": {"ssl_disabled": True},
+        "require": {"ssl": {"check_hostname": False}},
+        "verify-ca": {"ssl": {"ca": os.environ.get("DATABASE_CA"), "check_hostname": False}},
+        "verify-full": {"ssl": {"ca": os.environ.get("DATABASE_CA")}},
+    }[os.environ["DATABASE_TLS_MODE"]]
+    connection = connected(
+        lambda: pymysql.connect(
+            host=os.environ["DATABASE_HOST"],
+            port=int(os.environ["DATABASE_PORT"]),
+            user=name,
+            # As bytes, or PyMySQL would encode it as Latin-1.
+            password=master("password").encode(),  # type: ignore[arg-type]
+            autocommit=True,
+            **tls,
+        )
+    )
+    schema = f"`{database.replace('`', '``')}`"
+    # Names in grants are patterns.
+    granted = re.sub(r"([_%])", r"\\\1", schema)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK('mlflow-database-creation', %s)", (CONNECT_TIMEOUT,))
+        cursor.execute("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s", (database,))
+        there = cursor.fetchone()[0]
+        if not there:
+            cursor.execute(f"CREATE DATABASE {schema.replace('%', '%%')} CHARACTER SET utf8mb4")
+        say(f"database {database!r}: {'is there already' if there else 'made'}")
+        made = cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
+        cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (user, password))
+        cursor.execute(f"GRANT {PRIVILEGES} ON {granted.replace('%', '%%')}.* TO %s@'%%'", (user,))
+        say(f"user {user!r}: has its password and the rights on this database" if not made else f"user {user!r}: made")
+
+
+def refuse_own(name: str, user: str) -> None:
+    if name == user:
+        raise RefusalError(
+            f"the user {user!r} is the one that makes databases; MLflow needs none of its rights, give it another one"
+        )
+
+
+def main() -> int:
+    database, user = os.environ["DATABASE_NAME"], os.environ["DATABASE_USERNAME"]
+    make = {"postgresql": postgresql, "mysql": mysql}[os.environ["DATABASE_ENGINE"]]
+    try:
+        make(database, user, os.environ["DATABASE_PASSWORD"])
+    except RefusalError as refusal:
+        say(f"refused: {refusal}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
