@@ -271,7 +271,7 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
         (migration,) = job.pod["spec"]["containers"]
     assert migration["command"] == ["python", "/etc/mlflow/migration/migrate.py"]
-    (script,) = [r.inputs["data"]["migrate.py"] for r in own_config_maps(graph) if "migrate.py" in r.inputs["data"]]
+    (script,) = {r.inputs["data"]["migrate.py"] for r in own_config_maps(graph) if "migrate.py" in r.inputs["data"]}
     assert "def main" in script
 
 
