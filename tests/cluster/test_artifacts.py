@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from mlflow import MlflowClient
 
 from tests.support import client, configurations, file_servers
 from tests.support.deployed import Deployed, deploy
@@ -57,6 +58,26 @@ def test_volumes_new_and_existing(deployed: Deployed, kubectl: Kubectl, tmp_path
     assert path.startswith("/mlflow/artifacts/team-a/") and path.endswith(
         f"{logged.run_id}/artifacts/model/weights.bin"
     )
+
+
+@pytest.mark.feature("art-root")
+def test_workspaces_have_roots_of_their_own(
+    deployed: Deployed, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the deployment's default root, or where their owner says."""
+    artifacts = {"volume": {"sizeGb": 1}, "defaultRoot": "mlflow-artifacts:/everyone"}
+    deployed.reconfigure(artifacts=artifacts, server={"workspaces": {}}).up().succeeded()
+    kubectl.text("rollout", "status", "deployment", "--namespace", deployed.namespace, "--timeout=120s")
+    with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+        owner = MlflowClient(tracking_uri=url, registry_uri=url)
+        owner.create_workspace("team-a")
+        owner.create_workspace("team-b", default_artifact_root="mlflow-artifacts:/of-team-b")
+        for name, root in {"team-a": "/everyone/workspaces/team-a/", "team-b": "/of-team-b/"}.items():
+            monkeypatch.setenv("MLFLOW_WORKSPACE", name)
+            logged = client.log(url)
+            client.read_back(url, logged)
+            run = MlflowClient(tracking_uri=url, registry_uri=url).get_run(logged.run_id)
+            assert run.info.artifact_uri.startswith(f"mlflow-artifacts:{root}"), run.info.artifact_uri
 
 
 @pytest.mark.feature("art-minio")

@@ -107,6 +107,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (with_changes(ONLY, {"server.replicas": 3, "image.pullPolicy": "Always"}), "server.replicas", [], [3]),
     (with_changes(ONLY, {"database": {"sqlite": {}}}), "database.sqlite", [{}], []),
     (changed(DEV, "database", {}), "database.none", [{}], []),
+    (ONLY, "server.workspaces", [{}], [None, {"storeUri": "x://y"}]),
     (ONLY, "artifacts.proxied", [False], [True]),
     (ONLY, "artifacts.defaultRoot", ["s3://b"], [None]),
     (with_changes(ONLY, {"pod.resources.memoryLimit": "4Gi"}), "server.jobExecution", [True], [False]),
