@@ -60,26 +60,6 @@ def test_volumes_new_and_existing(deployed: Deployed, kubectl: Kubectl, tmp_path
     )
 
 
-@pytest.mark.feature("art-root")
-def test_workspaces_have_roots_of_their_own(
-    deployed: Deployed, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Below the deployment's default root, or where their owner says."""
-    artifacts = {"volume": {"sizeGb": 1}, "defaultRoot": "mlflow-artifacts:/everyone"}
-    deployed.reconfigure(artifacts=artifacts, server={"workspaces": {}}).up().succeeded()
-    kubectl.text("rollout", "status", "deployment", "--namespace", deployed.namespace, "--timeout=120s")
-    with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
-        owner = MlflowClient(tracking_uri=url, registry_uri=url)
-        owner.create_workspace("team-a")
-        owner.create_workspace("team-b", default_artifact_root="mlflow-artifacts:/of-team-b")
-        for name, root in {"team-a": "/everyone/workspaces/team-a/", "team-b": "/of-team-b/"}.items():
-            monkeypatch.setenv("MLFLOW_WORKSPACE", name)
-            logged = client.log(url)
-            client.read_back(url, logged)
-            run = MlflowClient(tracking_uri=url, registry_uri=url).get_run(logged.run_id)
-            assert run.info.artifact_uri.startswith(f"mlflow-artifacts:{root}"), run.info.artifact_uri
-
-
 @pytest.mark.feature("art-minio")
 @pytest.mark.parametrize("store", ["minio"], indirect=True)
 def test_minio_in_the_cluster(deployed: Deployed, kubectl: Kubectl, store: Store, tmp_path: Path) -> None:
@@ -154,6 +134,26 @@ def test_sftp_with_key_and_with_password(
         with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
             client.read_back(url, logged)
             client.read_back(url, client.log(url))
+
+
+@pytest.mark.feature("art-root")
+def test_workspaces_have_roots_of_their_own(
+    deployed: Deployed, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the deployment's default root, or where their owner says. The last test: MLflow does not switch them off again."""
+    artifacts = {"volume": {"sizeGb": 1}, "defaultRoot": "mlflow-artifacts:/everyone"}
+    deployed.reconfigure(artifacts=artifacts, server={"workspaces": {}}).up().succeeded()
+    kubectl.text("rollout", "status", "deployment", "--namespace", deployed.namespace, "--timeout=120s")
+    with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+        owner = MlflowClient(tracking_uri=url, registry_uri=url)
+        owner.create_workspace("team-a")
+        owner.create_workspace("team-b", default_artifact_root="mlflow-artifacts:/of-team-b")
+        for name, root in {"team-a": "/everyone/workspaces/team-a/", "team-b": "/of-team-b/"}.items():
+            monkeypatch.setenv("MLFLOW_WORKSPACE", name)
+            logged = client.log(url)
+            client.read_back(url, logged)
+            run = MlflowClient(tracking_uri=url, registry_uri=url).get_run(logged.run_id)
+            assert run.info.artifact_uri.startswith(f"mlflow-artifacts:{root}"), run.info.artifact_uri
 
 
 def _secret(deployed: Deployed, name: str, values: dict[str, str]) -> dict[str, Any]:
