@@ -1,6 +1,7 @@
 """The root of the arguments, and the rules that concern more than one block."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import Field
 
@@ -109,6 +110,7 @@ class MlflowDeploymentArgs(Block):
         yield from self._image()
         yield from self._hadoop()
         yield from self._artifacts_only()
+        yield from self._workspaces()
         yield from self._connections()
         yield from self._unknown_ports()
         yield from self._memory()
@@ -205,6 +207,23 @@ class MlflowDeploymentArgs(Block):
             yield Problem(("server", "workspaces", "store_uri"), message, "give it, or remove server.workspaces")
         for path in (path for path, wrong in refused.items() if wrong):
             yield Problem(path, "makes no sense with server.artifactsOnly, which knows no experiments", "remove it")
+
+    def _workspaces(self) -> Iterable[Problem]:
+        workspaces = self.server.workspaces
+        if workspaces is None:
+            return
+        if self.server.artifacts_only and workspaces.store_uri is None:
+            message = "has nowhere to look workspaces up, since a server with server.artifactsOnly has no database"
+            yield Problem(("server", "workspaces"), message, "give server.workspaces.storeUri")
+        roots: dict[Path, Any] = {("artifacts", "default_root"): self.artifacts.default_root}
+        if not self.artifacts.proxied:
+            roots |= {("artifacts", n, "prefix"): getattr(b, "prefix", None) for n, b in vars(self.artifacts).items()}
+        for path, root in roots.items():
+            known = plain(root)
+            # https://github.com/mlflow/mlflow/blob/v3.17.2/mlflow/store/tracking/sqlalchemy_workspace_store.py
+            if isinstance(known, str) and "workspaces" in known.rstrip("/").split("/")[-2:]:
+                message = f"{known!r} holds the folder 'workspaces', under which MLflow keeps the roots of workspaces"
+                yield Problem(path, message, "use another name")
 
     def _hadoop(self) -> Iterable[Problem]:
         if self.artifacts.hdfs is not None and plain(self.image.repository) == "ghcr.io/mlflow/mlflow":

@@ -87,7 +87,6 @@ def uri(
         yield url.replace("http://", "https://") + PREFIX
 
 
-@pytest.mark.feature("srv-tls", "srv-prefix")
 def test_a_client_that_verifies_reads_back_what_it_logged_under_the_prefix(
     uri: str, server: Deployed, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ IN_CLUSTER = changed(PRODUCTION, "database", {"inClusterPostgresql": {}})
 REGISTRY = changed(PRODUCTION, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
 BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
 LARGE = changed(DEV, "pod.resources", {"memoryLimit": "16Gi"})
+ONLY = with_changes(DEV, {"server.artifactsOnly": True, "database": {"none": {}}})
 TLS = changed(DEV, "server.tls", {"existingSecret": {"name": "t"}})
 SHARED = with_changes(PRODUCTION, {"server.replicas": 1, "autoscaling": {}})
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b"}}
@@ -185,6 +186,8 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (TLS, "server.tls.existingSecret.certificateKey", ["", "a b"], ["c.pem"]),
     (TLS, "server.tls.existingSecret.privateKeyKey", ["", "a/b"], ["k.pem"]),
     (TLS, "server.tls.existingSecret.caKey", ["", "a b"], ["ca.crt", None]),
+    (ONLY, "server.workspaces", [{}], [None, {"storeUri": "plugin://x"}]),
+    (with_changes(BUCKET, {"artifacts.proxied": False, "server.workspaces": {}}), "artifacts.s3.prefix", ["workspaces", "a/workspaces"], ["a", "workspace"]),
     (TLS, "server.jobExecution", [True], [False]),
     (DEV, "server.maxSurge", [-1, 0, 101], [1, 100]),
     (changed(DEV, "server.maxUnavailable", 1), "server.maxSurge", [-1], [0]),
