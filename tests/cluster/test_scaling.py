@@ -1,0 +1,102 @@
+"""Autoscaler, eviction and ending pods while clients keep the servers busy: no request is lost."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support import configurations, load, postgresql, s3
+from tests.support.deployed import Deployed, deploy
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, pod_name, unique_name
+from tests.support.processes import eventually
+
+
+@pytest.fixture(scope="module")
+def scaled(
+    new_stack: Deploy, kubectl: Kubectl, postgresql_server: postgresql.Server, s3_url: str
+) -> Iterator[Deployed]:
+    """Two or three replicas, as a low target for their CPU asks for."""
+    database, bucket = postgresql_server.database(), s3.bucket(s3_url)
+    values = configurations.postgresql(
+        unique_name(),
+        database,
+        bucket,
+        server={"drainSeconds": 5},
+        autoscaling={"minReplicas": 2, "maxReplicas": 3, "cpuPercent": 5},
+    )
+    with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
+        yield deployed
+
+
+def _scaler(kubectl: Kubectl, namespace: str) -> dict:
+    (scaler,) = kubectl.items("horizontalpodautoscalers", namespace)
+    return scaler
+
+
+def _ready(kubectl: Kubectl, namespace: str) -> list[str]:
+    return [
+        pod_name(pod)
+        for pod in kubectl.pods(namespace)
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+    ]
+
+
+def _evict(kubectl: Kubectl, namespace: str, pod: str) -> str:
+    """What the API server says to an eviction, which is what a drain of a node asks for; empty if it agrees."""
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    result = kubectl.run("create", "--raw", path, "--filename", "-", input=json.dumps(body))
+    return "" if result.returncode == 0 else result.stderr
+
+
+@pytest.mark.feature("hpa")
+def test_scaling_eviction_and_ending_pods_lose_no_request(scaled: Deployed, kubectl: Kubectl) -> None:
+    namespace = scaled.namespace
+    service = kubectl.json("get", "service", "mlflow", "--namespace", namespace)["spec"]
+    target = load.Target(service["clusterIP"], 80, f"mlflow.{namespace}")
+    run_id = target.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+    ended, new = threading.Event(), load.Load()
+
+    def one_after_the_other() -> None:
+        while not ended.is_set():
+            found = load.new_connections(lambda _: target.post("experiments/search", max_results=1), 20, 10)
+            new.seconds.extend(found.seconds)
+            new.failures.extend(found.failures)
+
+    with ThreadPoolExecutor() as pool:
+        works = [pool.submit(one_after_the_other), pool.submit(load.kept_connections, target, run_id, ended)]
+        try:
+            # Real metrics of a real load.
+            eventually(lambda: len(_ready(kubectl, namespace)) == 3, 300, "three replicas under load", 1)
+            status = _scaler(kubectl, namespace)["status"]
+            assert status["currentMetrics"][0]["containerResource"]["current"]["averageUtilization"] > 5
+            assert {c["type"]: c["status"] for c in status["conditions"]}["ScalingActive"] == "True"
+
+            # The number of pods is the autoscaler's: nothing of it is in the way of another `up`.
+            scaled.stack.up("--expect-no-changes", "--refresh").succeeded()
+            assert len(kubectl.pods(namespace)) == 3
+
+            # A drain may take one pod at a time.
+            first, second, _ = _ready(kubectl, namespace)
+            assert _evict(kubectl, namespace, first) == ""
+            refusal = _evict(kubectl, namespace, second)
+            assert "would violate the pod's disruption budget" in refusal, refusal
+            eventually(lambda: len(set(_ready(kubectl, namespace)) - {first}) == 3, 240, "the next pod", 1)
+
+            kubectl.text("delete", "pod", second, "--namespace", namespace, "--wait=false")
+            eventually(lambda: len(set(_ready(kubectl, namespace)) - {second}) == 3, 240, "the next pod", 1)
+
+            # Down to two at once, by a smaller maximum.
+            less = {**scaled.values["autoscaling"], "maxReplicas": 2}
+            scaled.reconfigure(autoscaling=less).up().succeeded()
+            eventually(lambda: len(kubectl.pods(namespace)) == 2, 120, "two replicas", 1)
+        finally:
+            ended.set()
+        kept = works[1].result()
+        works[0].result()
+    assert new.failures == []
+    assert kept is not None and kept.failures == []
+    assert len(new.seconds) > 200 and len(kept.seconds) > 200
