@@ -7,6 +7,7 @@ or a pod, and nothing describes "a database in general": only what a running MLf
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pulumi
 
@@ -143,9 +144,27 @@ class WorkloadIdentity:
     Attributes:
         service_account_annotations: Annotations of the ServiceAccount.
         pod_labels: Labels of every pod, of servers and jobs alike.
-        endpoint: Where pods fetch their credentials, which a network policy must leave open.
+        endpoints: Where pods fetch their credentials, which a network policy must leave open.
+        ready: What must be there before the pods can use it.
     """
 
     service_account_annotations: Mapping[str, Input[str]] = field(default_factory=dict)
     pod_labels: Mapping[str, str] = field(default_factory=dict)
-    endpoint: NetworkDestination | None = None
+    endpoints: Sequence[NetworkDestination] = ()
+    ready: Sequence[pulumi.Resource] = ()
+
+
+class Cloud(Protocol):
+    """What is made on one cloud for one deployment. Each part is None where the arguments do not ask for it."""
+
+    def identity(self) -> WorkloadIdentity | None:
+        """The identity that the pods become, allowed to use the artifact store."""
+        ...
+
+    def database(self) -> DatabaseConnection | None:
+        """The managed database."""
+        ...
+
+    def artifacts(self) -> ArtifactStore | None:
+        """The bucket or container."""
+        ...

@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from .arguments import Input, MlflowDeploymentArgs, to_arguments
-from .contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
+from .contracts import ArtifactStore, Cloud, DatabaseConnection, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
 from .existing import database as existing_database
 from .existing import identity as existing_identity
@@ -30,9 +29,6 @@ from .kubernetes.rbac import roles, service_account
 from .kubernetes.scaling import autoscaler, disruption_budget
 from .kubernetes.server import deployment
 from .kubernetes.stores import stores
-
-if TYPE_CHECKING:
-    from .aws.cloud import Cloud
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -78,7 +74,7 @@ class MlflowDeployment(pulumi.ComponentResource):
         store = backend_store(scope, database, registry)
         data = stores(scope, store, artifacts)
         roles(scope)
-        before = [*first, *artifacts.ready]
+        before = [*first, *scope.identity.ready, *artifacts.ready]
         if database is not None and not store.in_pod:
             before.append(migration_job(scope, store, [*first, *database.ready]))
         additions: list[Additions] = []
@@ -140,23 +136,31 @@ def _namespace_labels(args: MlflowDeploymentArgs) -> dict[str, str]:
     return labels
 
 
-def _cloud(scope: Scope) -> "Cloud | None":
+def _cloud(scope: Scope) -> Cloud | None:
     """The cloud on which something is made; its SDK is imported only then."""
-    if not scope.args.on_aws:
-        return None
-    from .aws.cloud import Cloud
+    if scope.args.on_aws:
+        from .aws import cloud as aws
 
-    return Cloud(scope)
+        return aws.Cloud(scope)
+    if scope.args.on_gcp:
+        from .gcp import cloud as gcp
+
+        return gcp.Cloud(scope)
+    if scope.args.on_azure:
+        from .azure import cloud as azure
+
+        return azure.Cloud(scope)
+    return None
 
 
-def _identity(args: MlflowDeploymentArgs, cloud: "Cloud | None") -> WorkloadIdentity:
+def _identity(args: MlflowDeploymentArgs, cloud: Cloud | None) -> WorkloadIdentity:
     made = cloud.identity() if cloud else None
     if made is not None or args.identity is None:
         return made or WorkloadIdentity()
     return existing_identity.identity(args.identity)
 
 
-def _database(scope: Scope, cloud: "Cloud | None", first: Sequence[pulumi.Resource]) -> DatabaseConnection | None:
+def _database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]) -> DatabaseConnection | None:
     made = cloud.database() if cloud else None
     if made is not None:
         return made
@@ -183,7 +187,7 @@ def _registry(args: MlflowDeploymentArgs) -> DatabaseConnection | None:
     return None if registry is None else existing_database.uri(registry)
 
 
-def _artifacts(scope: Scope, cloud: "Cloud | None") -> ArtifactStore:
+def _artifacts(scope: Scope, cloud: Cloud | None) -> ArtifactStore:
     made = cloud.artifacts() if cloud else None
     if made is not None:
         return made

@@ -39,6 +39,41 @@ AWS: Mapping[str, Any] = {
     "server": {"replicas": 2},
 }
 """Database, bucket and role made on AWS, two replicas."""
+GCP: Mapping[str, Any] = {
+    "gcp": {
+        "project": "project-of-tests",
+        "region": "europe-west3",
+        "network": "projects/project-of-tests/global/networks/cluster",
+        "labels": {"team": "a"},
+    },
+    "database": {"cloudSql": {}},
+    "artifacts": {"gcpBucket": {}},
+    "identity": {"gcpServiceAccount": {}},
+    "server": {"replicas": 2},
+}
+"""Cloud SQL for PostgreSQL, a bucket, and a service account."""
+
+_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/mlflow/providers/Microsoft.Network"
+
+AZURE: Mapping[str, Any] = {
+    "azure": {
+        "resourceGroup": "mlflow",
+        "location": "westeurope",
+        "delegatedSubnetId": f"{_GROUP}/virtualNetworks/cluster/subnets/database",
+        "privateDnsZoneId": f"{_GROUP}/privateDnsZones/mlflow.private.postgres.database.azure.com",
+        "privateEndpoint": {
+            "subnetId": f"{_GROUP}/virtualNetworks/cluster/subnets/endpoints",
+            "blobDnsZoneId": f"{_GROUP}/privateDnsZones/privatelink.blob.core.windows.net",
+        },
+        "aksOidcIssuerUrl": "https://westeurope.oic.prod-aks.azure.com/tenant/cluster/",
+        "tags": {"team": "a"},
+    },
+    "database": {"azureFlexibleServer": {}},
+    "artifacts": {"azureContainer": {}},
+    "identity": {"azureWorkloadIdentity": {}},
+    "server": {"replicas": 2},
+}
+"""A flexible server for PostgreSQL, a storage account, and a user-assigned identity."""
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 """Looks like a certificate, and is none."""

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
+from tests.cloud_strategies import CLOUDS
 from tests.configurations import AWS_FACTS, CERTIFICATE
 from tests.strategies_access import ACCESS, consistent
 
@@ -423,6 +424,9 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made |= draw(st.fixed_dictionaries(_ON_AWS))
         if "irsa" in made["identity"] and not made.get("serviceAccount", {}).get("create", True):
             made["identity"] = {"podIdentity": {}}
+    elif shared and "hdfs" not in artifacts and draw(st.booleans(), label="on Google Cloud or Azure"):
+        made |= draw(CLOUDS)
+        made.pop("serviceAccount", None)
     elif artifacts.get("proxied", True) and draw(st.integers(0, 7), label="artifacts only") == 0:
         made |= {"database": {"none": {}}, "server": {**server, "artifactsOnly": True, "jobExecution": False}}
         artifacts.pop("defaultRoot", None)

@@ -23,7 +23,7 @@ RUNGS = {"unit": False, "graph": False, "property": True, "engine": True, "clust
 WORKERS = {"engine": 2, "cluster": 3}
 """How many files of tests run side by side: they wait for pods and providers more than they compute."""
 
-EMULATED = {"aws": "pulumi-aws"}
+EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
 
 NOTHING_COLLECTED = 5

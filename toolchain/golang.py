@@ -27,6 +27,7 @@ PULUMI_VERSION = "3.228.0"
 KUBERNETES_PROVIDER_VERSION = "4.30.0"
 RANDOM_PROVIDER_VERSION = "4.21.4"
 AWS_PROVIDER_VERSION = "7.51.1"
+GCP_PROVIDER_VERSION = "10.2.0"
 
 _PULUMI = "github.com/pulumi/pulumi"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -112,6 +113,7 @@ COMPONENTS: dict[str, Component] = {
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
     ),
     **_cloud_provider("aws", AWS_PROVIDER_VERSION, 9),
+    **_cloud_provider("gcp", GCP_PROVIDER_VERSION, 4),
 }
 
 

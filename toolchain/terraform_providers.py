@@ -79,7 +79,23 @@ def _aws() -> Provider:
     )
 
 
-PROVIDERS = {"aws": _aws()}
+def _gcp() -> Provider:
+    services = ("compute", "resourcemanager", "servicenetworking", "sql", "storage")
+    # What these import of others.
+    imported = ("cloudbilling", "iambeta", "iamcredentials", "pubsub", "resourcemanagerv3", "serviceusage")
+    return Provider(
+        module="github.com/hashicorp/terraform-provider-google",
+        probe="version",
+        folders=("google", "version"),
+        services="google/services",
+        kept=(*services, *imported),
+        registrations=(
+            Registration("google/provider/provider_register_services.go", r"^\t_ \".*/services/(\w+)\"\n", services),
+        ),
+    )
+
+
+PROVIDERS = {"aws": _aws(), "gcp": _gcp()}
 """By the folder of the Go module, below `go/`, whose commands are built of them."""
 
 

@@ -38,7 +38,11 @@ from .aws_database import (
     ServerlessV2Args,
 )
 from .aws_identity import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
+from .azure import AzureArgs, AzurePrivateEndpointArgs, AzureWorkloadIdentityArgs
+from .azure_artifacts import AzureContainerArgs, AzureReplication
+from .azure_database import AzureFlexibleServerArgs, AzureHighAvailability
 from .base import Input, Problem
+from .clouds import CloudEngine
 from .conversion import ConfigurationError, to_arguments
 from .database import DatabaseArgs, NoDatabaseArgs, SqliteArgs
 from .database_connection import (
@@ -60,6 +64,9 @@ from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database_server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
 from .environment import EnvFromArgs, KeyRefArgs, ValueFromArgs
+from .gcp import GcpArgs, GcpDirectArgs, GcpServiceAccountArgs
+from .gcp_artifacts import GcpBucketArgs, GcsStorageClass
+from .gcp_database import CloudSqlArgs, CloudSqlEdition, CloudSqlPscArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
 from .image import ImageArgs, PullPolicy
 from .keys import KeysArgs, KeysSecretArgs
@@ -97,11 +104,22 @@ __all__ = [
     "AwsMaintenanceArgs",
     "AwsMonitoringArgs",
     "AwsStoreArgs",
+    "AzureArgs",
     "AzureBlobArgs",
+    "AzureContainerArgs",
     "AzureDomain",
+    "AzureFlexibleServerArgs",
+    "AzureHighAvailability",
+    "AzurePrivateEndpointArgs",
+    "AzureReplication",
     "AzureSecretArgs",
     "AzureStoreArgs",
+    "AzureWorkloadIdentityArgs",
     "CertificateAuthority",
+    "CloudEngine",
+    "CloudSqlArgs",
+    "CloudSqlEdition",
+    "CloudSqlPscArgs",
     "ConfigurationError",
     "DatabaseArgs",
     "DatabaseCreationArgs",
@@ -115,9 +133,14 @@ __all__ = [
     "ExistingIdentityArgs",
     "FtpArgs",
     "FtpSecretArgs",
+    "GcpArgs",
+    "GcpBucketArgs",
+    "GcpDirectArgs",
+    "GcpServiceAccountArgs",
     "GcpStoreArgs",
     "GcsArgs",
     "GcsSecretArgs",
+    "GcsStorageClass",
     "HdfsArgs",
     "IdentityArgs",
     "ImageArgs",

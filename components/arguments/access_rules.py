@@ -27,6 +27,10 @@ def access_problems(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
             "cannot be set on an account that exists already (serviceAccount.create is false)",
             "set them there, and remove them here",
         )
+    for name in ("gcp_service_account", "azure_workload_identity"):
+        if args.identity is not None and getattr(args.identity, name) is not None and not args.service_account.create:
+            message = "cannot annotate an account that exists already (serviceAccount.create is false)"
+            yield Problem(("identity", name), message, "let the account be made, or use identity.existing")
 
 
 def _published(args: "MlflowDeploymentArgs") -> Iterable[Problem]:

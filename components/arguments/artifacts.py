@@ -7,11 +7,28 @@ from .artifacts_minio import MinioArgs
 from .artifacts_s3 import OssArgs, S3Args
 from .artifacts_servers import FtpArgs, HdfsArgs, NfsArgs, SftpArgs, UriArgs
 from .aws_artifacts import AwsBucketArgs
+from .azure_artifacts import AzureContainerArgs
 from .base import Block, Input, Problem, block
 from .checks import exactly_one, pattern
+from .gcp_artifacts import GcpBucketArgs
 from .volume import VolumeArgs
 
-STORES = ("volume", "s3", "aws_bucket", "minio", "gcs", "azure_blob", "oss", "ftp", "sftp", "nfs", "hdfs", "uri")
+STORES = (
+    "volume",
+    "s3",
+    "aws_bucket",
+    "gcp_bucket",
+    "azure_container",
+    "minio",
+    "gcs",
+    "azure_blob",
+    "oss",
+    "ftp",
+    "sftp",
+    "nfs",
+    "hdfs",
+    "uri",
+)
 """The kinds of artifact store."""
 
 _SERVER_ONLY = {
@@ -49,6 +66,10 @@ class ArtifactsArgs(Block):
     """Directory on HDFS; needs an image of your own."""
     uri: UriArgs | None = None
     """Any other store, by its URI."""
+    gcp_bucket: GcpBucketArgs | None = None
+    """Bucket that is made on Google Cloud Storage."""
+    azure_container: AzureContainerArgs | None = None
+    """Storage account with a container that is made on Azure."""
     proxied: bool = True
     """Clients go through the server and need no credentials of the store. If false, clients are given the store's own
     address and need access to it."""
@@ -81,3 +102,8 @@ class ArtifactsArgs(Block):
         if with_password:
             message = "false would write the password into every experiment, and show it to every client"
             yield Problem(("proxied",), message, "remove proxied, or use sftp with a private key")
+
+    @property
+    def on_gcp(self) -> bool:
+        """Whether artifacts are in a bucket of Google Cloud."""
+        return self.gcp_bucket is not None or self.gcs is not None

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from .aws_database import AuroraArgs, RdsArgs
+from .azure_database import AzureFlexibleServerArgs
 from .base import Block, Problem, block, plain
 from .checks import between, exactly_one
 from .database_connection import DatabaseUriArgs
 from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database_server import MysqlArgs, PostgresqlArgs
+from .gcp_database import CloudSqlArgs
 from .volume import VolumeArgs
 
 CHOICES = (
@@ -21,6 +23,8 @@ CHOICES = (
     "in_cluster_mysql",
     "rds",
     "aurora",
+    "cloud_sql",
+    "azure_flexible_server",
     "none",
 )
 
@@ -65,6 +69,10 @@ class DatabaseArgs(Block):
     registry: DatabaseUriArgs | None = None
     """A second database server for the model registry alone, by its URI; the same database if not given. Variables such
     as PGSSLMODE, by which a `postgresql` block is passed on, hold for it too, where its URI does not say otherwise."""
+    cloud_sql: CloudSqlArgs | None = None
+    """Cloud SQL instance that is made on Google Cloud."""
+    azure_flexible_server: AzureFlexibleServerArgs | None = None
+    """Flexible server that is made on Azure."""
     pool_size: int = 5
     """Connections that each process of a pod keeps open, per store."""
     max_overflow: int = 5

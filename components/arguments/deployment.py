@@ -11,9 +11,16 @@ from .artifacts import ArtifactsArgs
 from .aws import AwsArgs
 from .aws import choices as aws_choices
 from .aws import problems_of as aws_problems
+from .azure import AzureArgs
+from .azure import choices as azure_choices
+from .azure import problems_of as azure_problems
 from .base import Block, Path, Problem, block, plain
 from .checks import amount, between, kubernetes_label_name, labels
+from .clouds import one_cloud
 from .database import DatabaseArgs
+from .gcp import GcpArgs
+from .gcp import choices as gcp_choices
+from .gcp import problems_of as gcp_problems
 from .identity import IdentityArgs
 from .image import ImageArgs
 from .keys import KeysArgs
@@ -45,6 +52,10 @@ class MlflowDeploymentArgs(Block):
     """What the pods are towards their cloud; nothing if not given."""
     aws: AwsArgs | None = None
     """Account, network and cluster, for what is made on AWS."""
+    gcp: GcpArgs | None = None
+    """Google Cloud, where something is made there."""
+    azure: AzureArgs | None = None
+    """Azure, where something is made there."""
     namespace: str = "mlflow"
     """Namespace of all objects. Plain and explicit, since cloud trust policies name it."""
     create_namespace: bool = True
@@ -97,6 +108,16 @@ class MlflowDeploymentArgs(Block):
         """Whether anything is made on AWS."""
         return any(aws_choices(self))
 
+    @property
+    def on_gcp(self) -> bool:
+        """Whether anything is made on Google Cloud."""
+        return any(gcp_choices(self))
+
+    @property
+    def on_azure(self) -> bool:
+        """Whether anything is made on Azure."""
+        return any(azure_choices(self))
+
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
         yield from labels(self.labels, "labels")
@@ -115,6 +136,9 @@ class MlflowDeploymentArgs(Block):
         yield from self._unknown_ports()
         yield from self._memory()
         yield from aws_problems(self)
+        yield from gcp_problems(self)
+        yield from azure_problems(self)
+        yield from one_cloud({"aws": aws_choices(self), "gcp": gcp_choices(self), "azure": azure_choices(self)})
         connect = self.database.connect_timeout_seconds
         if self.database.shared and 1 <= self.migration_timeout_seconds <= connect:
             yield Problem(

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from .aws_identity import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
+from .azure import AzureWorkloadIdentityArgs
 from .base import Block, Input, Problem, block
 from .checks import exactly_one, labels, qualified_keys
+from .gcp import GcpDirectArgs, GcpServiceAccountArgs
 
 
 @block
@@ -35,10 +37,21 @@ class IdentityArgs(Block):
     """IAM role on AWS, by EKS Pod Identity."""
     alibaba_ram: AlibabaRamArgs | None = None
     """RAM role on Alibaba Cloud, which exists already."""
+    gcp_service_account: GcpServiceAccountArgs | None = None
+    """Google service account that is made, and that the pods become by Workload Identity."""
+    gcp_direct: GcpDirectArgs | None = None
+    """On Google Cloud, the Kubernetes ServiceAccount itself by Workload Identity."""
+    azure_workload_identity: AzureWorkloadIdentityArgs | None = None
+    """User-assigned identity of Azure that is made, and that the pods become by Workload Identity."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(
-            self,
-            ("existing", "irsa", "pod_identity", "alibaba_ram"),
-            "`existing: {serviceAccountAnnotations: {…}}`",
+        choices = (
+            "existing",
+            "irsa",
+            "pod_identity",
+            "gcp_service_account",
+            "gcp_direct",
+            "azure_workload_identity",
+            "alibaba_ram",
         )
+        yield from exactly_one(self, choices, "`existing: {serviceAccountAnnotations: {…}}`")

@@ -48,7 +48,7 @@ def role(aws: Aws, args: IdentityArgs) -> tuple[iam.Role, WorkloadIdentity]:
         tags=aws.tags,
         opts=aws.scope.options(),
     )
-    return made, WorkloadIdentity(endpoint=_AGENT)
+    return made, WorkloadIdentity(endpoints=[_AGENT])
 
 
 def grant(

@@ -46,7 +46,7 @@ def network_policies(
     """
     data = [rule for each in databases for rule in _to(scope, each, args.database_cidrs)]
     files = _to(scope, artifacts, args.artifacts_cidrs)
-    outside = [rule for each in (*others, scope.identity.endpoint) for rule in _to(scope, each)]
+    outside = [rule for each in (*others, *scope.identity.endpoints) for rule in _to(scope, each)]
     if scope.args.rbac.rules or scope.args.rbac.cluster_rules:
         outside.append(_rule(_anywhere(), _KUBERNETES_API))
     for more in args.egress:

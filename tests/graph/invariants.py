@@ -13,6 +13,7 @@ from components import to_arguments
 from tests.graph.access import ACCESS_CHECKS
 from tests.graph.program import Graph, Registration, Secret
 from tests.graph.restricted import containers, violations
+from tests.support.sdk_types import is_typed, misfits
 
 Check = Callable[[Graph, Mapping[str, Any]], None]
 CLAIM, JOB, SERVER = "core/v1:PersistentVolumeClaim", "batch/v1:Job", "apps/v1:Deployment"
@@ -72,6 +73,9 @@ SECRET_INPUTS = {
     ("kubernetes:core/v1:Secret", ".stringData"),
     ("aws:rds/instance:Instance", ".password"),
     ("aws:rds/cluster:Cluster", ".masterPassword"),
+    ("gcp:sql/user:User", ".password"),
+    ("azure-native:dbforpostgresql:Server", ".administratorLoginPassword"),
+    ("azure-native:dbformysql:Server", ".administratorLoginPassword"),
 }
 """Where secrets are meant to be."""
 
@@ -243,13 +247,31 @@ def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) ->
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep
 
 
-CLOUD_DATA = {"aws:rds/instance:Instance", "aws:rds/cluster:Cluster", "aws:s3/bucket:Bucket", "aws:kms/key:Key"}
+CLOUD_DATA = {
+    "aws:rds/instance:Instance",
+    "aws:rds/cluster:Cluster",
+    "aws:s3/bucket:Bucket",
+    "aws:kms/key:Key",
+    "gcp:sql/databaseInstance:DatabaseInstance",
+    "gcp:sql/database:Database",
+    "gcp:sql/user:User",
+    "gcp:storage/bucket:Bucket",
+    "azure-native:dbforpostgresql:Server",
+    "azure-native:dbforpostgresql:Database",
+    "azure-native:dbformysql:Server",
+    "azure-native:dbformysql:Database",
+    "azure-native:storage:StorageAccount",
+    "azure-native:storage:BlobServiceProperties",
+    "azure-native:storage:BlobContainer",
+}
 """What holds data in a cloud, or what it cannot be read without."""
 
 
 def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
     keys = [r for r in graph.of("RandomPassword") if not re.search("flask|minio", r.name)]
     clouds = [r for r in graph if r.type in CLOUD_DATA]
+    # Part of the name of a storage account.
+    keys += [r for r in graph.of("RandomString") if r.name.endswith("-artifacts")]
     data = [*graph.of(CLAIM), *graph.of("core/v1:Namespace"), *keys, *clouds]
     expected = {r.name for r in data} if to_arguments(configuration).deletion_protection else set()
     assert {r.name for r in graph if r.protect} == expected
@@ -334,7 +356,24 @@ def autoscaler_alone_decides_the_number_of_pods(graph: Graph, configuration: Map
     assert scaler.spec["maxReplicas"] == arguments.autoscaling.max_replicas and scaler.spec["metrics"]
 
 
+def cloud_inputs_fit_the_sdk(graph: Graph, _: Any) -> None:
+    for registration in graph:
+        if is_typed(registration.type):
+            found = misfits(registration.type, plain(registration.inputs))
+            assert found == [], f"{registration.type} {registration.name}"
+
+
+def plain(value: Any) -> Any:
+    """Inputs without the marks of secrets."""
+    if isinstance(value, Secret):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
 CHECKS: list[Check] = [
+    cloud_inputs_fit_the_sdk,
     everything_is_a_child_of_the_component,
     urns_are_unique,
     secrets_are_in_secrets_only,

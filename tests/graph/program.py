@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
 
 from components import MlflowDeployment
-from tests.graph import aws
+from tests.graph import aws, clouds
 
 PROJECT, STACK = "mlflow", "test"
 
@@ -105,8 +105,10 @@ class _Provider(mocks.Mocks):
         if args.typ.endswith(":RandomId"):
             state["hex"] = rpc.UNKNOWN if self.preview else "0a1b2c3d"
         elif args.typ.startswith("random:"):
-            generated = rpc.UNKNOWN if self.preview else f"generated-{args.name}".ljust(int(args.inputs["length"]), "x")
-            state["result"] = {rpc._special_sig_key: rpc._special_secret_sig, "value": generated}
+            length = int(args.inputs.get("length", 0))
+            generated = rpc.UNKNOWN if self.preview else f"generated-{args.name}".ljust(length, "x")
+            secret = {rpc._special_sig_key: rpc._special_secret_sig, "value": generated}
+            state["result"] = secret if args.typ.endswith("Password") else generated
         elif args.typ.startswith("kubernetes:"):
             metadata = state.get("metadata") or {}
             made = rpc.UNKNOWN if self.preview else f"{args.name}-1a2b3c4d"
@@ -114,7 +116,12 @@ class _Provider(mocks.Mocks):
         elif args.typ.startswith("aws:"):
             computed = aws.computed(args.typ, args.name, state)
             state |= dict.fromkeys(computed, rpc.UNKNOWN) if self.preview else computed
-        return (None if self.preview else f"{args.name}-id"), state
+        elif args.typ.startswith(("gcp:", "azure-native:")):
+            computed = clouds.computed(args.typ, args.name, state)
+            if self.preview:
+                computed = dict.fromkeys(computed, rpc.UNKNOWN) | ({"name": state["name"]} if state.get("name") else {})
+            state |= computed
+        return (None if self.preview else clouds.identifier(args.typ, args.name)), state
 
 
 class _Monitor(mocks.MockMonitor):

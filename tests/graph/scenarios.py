@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.configurations import AWS, AWS_FACTS, CERTIFICATE, DEV, PRODUCTION, with_changes
+from tests.configurations import AWS, AWS_FACTS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, with_changes
 
 CANARIES = {
     "database.postgresql.password": "canary-password-'\"$%@:/",
@@ -209,6 +209,32 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
                 {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "immutable": True},
                 {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "login"}},
             ],
+        },
+    ),
+    "gcp": GCP,
+    "gcp-private-service-connect-direct": with_changes(
+        GCP,
+        {
+            "gcp.projectNumber": "123456789012",
+            "gcp.clusterProject": "clusters-of-tests",
+            "gcp.kmsKey": "projects/p-of-keys/locations/europe-west3/keyRings/r/cryptoKeys/k",
+            "database.cloudSql": {
+                "edition": "ENTERPRISE_PLUS",
+                "psc": {"subnetwork": "projects/clusters-of-tests/regions/europe-west3/subnetworks/endpoints"},
+                "password": "canary-password-of-cloud-sql",
+            },
+            "identity": {"gcpDirect": {}},
+        },
+    ),
+    "azure": AZURE,
+    "azure-private-endpoints": with_changes(
+        AZURE,
+        {
+            "azure.delegatedSubnetId": None,
+            "azure.privateDnsZoneId": None,
+            "azure.privateEndpoint.databaseDnsZoneId": AZURE["azure"]["privateDnsZoneId"],
+            "database.azureFlexibleServer.password": "canary-password-of-azure",
+            "deletionProtection": False,
         },
     ),
 }

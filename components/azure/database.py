@@ -1,0 +1,258 @@
+"""Azure Database for PostgreSQL and for MySQL: a flexible server in a private network, with its database.
+
+Subnets, DNS zones and their links belong to the network and are not made here. Nor is a second user: Azure's API knows the
+administrator only, who on a flexible server is no superuser.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pulumi
+import pulumi_random as random
+from pulumi_azure_native import authorization, dbformysql, dbforpostgresql, network
+
+from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
+from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
+from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..kubernetes.objects import Scope
+
+_PORTS = {CloudEngine.POSTGRESQL: 5432, CloudEngine.MYSQL: 3306}
+_KINDS = {CloudEngine.POSTGRESQL: "postgresqlServer", CloudEngine.MYSQL: "mysqlServer"}
+"""What private endpoints call the servers."""
+# CIS Microsoft Azure Database Services Benchmark, sections on flexible servers.
+_PARAMETERS = {
+    CloudEngine.POSTGRESQL: {
+        "require_secure_transport": "on",
+        "ssl_min_protocol_version": "TLSv1.2",
+        "log_checkpoints": "on",
+        "log_connections": "on",
+        "log_disconnections": "on",
+        "connection_throttle.enable": "on",
+        "logfiles.retention_days": "7",
+    },
+    CloudEngine.MYSQL: {
+        "require_secure_transport": "ON",
+        "tls_version": "TLSv1.2,TLSv1.3",
+        "audit_log_enabled": "ON",
+        "audit_log_events": "CONNECTION",
+        # A migration of MLflow makes a trigger, which needs the privilege SUPER while there is a binary log, or this.
+        "log_bin_trust_function_creators": "ON",
+    },
+}
+_AUTHORITIES = Path(__file__).with_name("certificates.pem")
+
+
+def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConnection:
+    """A server with its database."""
+    facts = scope.args.azure
+    assert facts is not None, "arguments hold the block of the cloud"
+    password = pulumi.Output.secret(args.password) if args.password is not None else _password(scope)
+    postgresql = args.engine is CloudEngine.POSTGRESQL
+    api = dbforpostgresql if postgresql else dbformysql
+    server = _postgresql(scope, args, facts, password) if postgresql else _mysql(scope, args, facts, password)
+    last: pulumi.Resource = server
+    if facts.delegated_subnet_id is None:
+        last = _private_endpoint(scope, args, facts, server)
+    last = _configured(scope, args, facts, api, server, last)
+    database = api.Database(
+        f"{scope.name}-database",
+        resource_group_name=facts.resource_group,
+        server_name=server.name,
+        database_name=args.database,
+        charset="UTF8" if postgresql else "utf8mb4",
+        collation="en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
+        opts=scope.options(protect=scope.args.deletion_protection, depends_on=[last]),
+    )
+    if scope.args.deletion_protection:
+        lock(scope, "database", server.id, database)
+    port = _PORTS[args.engine]
+    # Known only once the database is there, so that nothing connects before.
+    host = pulumi.Output.all(server.fully_qualified_domain_name, database.id).apply(lambda parts: parts[0])
+    return DatabaseConnection(
+        engine=Engine.POSTGRESQL if postgresql else Engine.MYSQL,
+        driver="psycopg2" if postgresql else "pymysql",
+        host=host,
+        port=port,
+        database=database.name,
+        username=args.username,
+        password=password,
+        tls_mode=TlsMode.VERIFY_FULL,
+        # Not the image's own store, which may be absent, and of which libpq before 16 knows nothing.
+        ca_certificate=args.ca_certificate if args.ca_certificate is not None else _AUTHORITIES.read_text(),
+        network=NetworkDestination(host=host, port=port),
+    )
+
+
+def lock(scope: Scope, what: str, resource_id: pulumi.Output[str], after: pulumi.Resource) -> None:
+    """Azure's own refusal to delete something, for whoever asks. Taken away first, so that the rest can be deleted."""
+    authorization.ManagementLockByScope(
+        f"{scope.name}-{what}",
+        lock_name=f"{scope.name}-{what}",
+        scope=resource_id,
+        level="CanNotDelete",
+        notes="Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
+        opts=scope.options(depends_on=[after]),
+    )
+
+
+def _server_options(scope: Scope) -> pulumi.ResourceOptions:
+    return scope.options(
+        protect=scope.args.deletion_protection,
+        ignore_changes=[
+            # A failover swaps the two zones.
+            "availabilityZone",
+            "highAvailability.standbyAvailabilityZone",
+            # The disk grows by itself, and never shrinks.
+            "storage.storageSizeGB",
+        ],
+    )
+
+
+def _postgresql(
+    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
+) -> dbforpostgresql.Server:
+    api = dbforpostgresql
+    return api.Server(
+        f"{scope.name}-database",
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        server_name=args.name,
+        version=args.version or DEFAULT_VERSIONS[args.engine],
+        create_mode="Default",
+        administrator_login=args.username,
+        administrator_login_password=password,
+        auth_config=api.AuthConfigArgs(password_auth="Enabled", active_directory_auth="Disabled"),  # noqa: S106
+        sku=api.SkuArgs(name=args.sku, tier=pulumi.Output.from_input(args.sku).apply(tier_of)),
+        storage=api.StorageArgs(storage_size_gb=args.storage_gb, auto_grow="Enabled"),
+        backup=api.BackupArgs(
+            backup_retention_days=args.backup_retention_days,
+            geo_redundant_backup="Enabled" if args.geo_redundant_backup else "Disabled",
+        ),
+        high_availability=api.HighAvailabilityArgs(mode=args.high_availability.value),
+        network=api.NetworkArgs(
+            delegated_subnet_resource_id=facts.delegated_subnet_id,
+            private_dns_zone_arm_resource_id=facts.private_dns_zone_id,
+        )
+        if facts.delegated_subnet_id is not None
+        else api.NetworkArgs(public_network_access="Disabled"),
+        maintenance_window=api.MaintenanceWindowArgs(
+            custom_window="Enabled", day_of_week=args.maintenance_day, start_hour=args.maintenance_hour, start_minute=0
+        ),
+        tags=facts.tags or None,
+        opts=_server_options(scope),
+    )
+
+
+def _mysql(
+    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
+) -> dbformysql.Server:
+    api = dbformysql
+    return api.Server(
+        f"{scope.name}-database",
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        server_name=args.name,
+        version=args.version or DEFAULT_VERSIONS[args.engine],
+        create_mode="Default",
+        administrator_login=args.username,
+        administrator_login_password=password,
+        sku=api.MySQLServerSkuArgs(name=args.sku, tier=pulumi.Output.from_input(args.sku).apply(tier_of)),
+        storage=api.StorageArgs(storage_size_gb=args.storage_gb, auto_grow="Enabled", auto_io_scaling="Enabled"),
+        backup=api.BackupArgs(
+            backup_retention_days=args.backup_retention_days,
+            geo_redundant_backup="Enabled" if args.geo_redundant_backup else "Disabled",
+        ),
+        high_availability=api.HighAvailabilityArgs(mode=args.high_availability.value),
+        network=api.NetworkArgs(
+            delegated_subnet_resource_id=facts.delegated_subnet_id,
+            private_dns_zone_resource_id=facts.private_dns_zone_id,
+        )
+        if facts.delegated_subnet_id is not None
+        else api.NetworkArgs(public_network_access="Disabled"),
+        maintenance_window=api.MaintenanceWindowArgs(
+            custom_window="Enabled", day_of_week=args.maintenance_day, start_hour=args.maintenance_hour, start_minute=0
+        ),
+        tags=facts.tags or None,
+        opts=_server_options(scope),
+    )
+
+
+def _configured(
+    scope: Scope,
+    args: AzureFlexibleServerArgs,
+    facts: AzureArgs,
+    api: ModuleType,
+    server: Any,
+    last: pulumi.Resource,
+) -> pulumi.Resource:
+    """Set the server's parameters one after the other: while one is being set, Azure refuses everything else."""
+    for name, value in sorted({**_PARAMETERS[args.engine], **args.parameters}.items()):
+        last = api.Configuration(
+            f"{scope.name}-database-{name.replace('_', '-').replace('.', '-')}",
+            resource_group_name=facts.resource_group,
+            server_name=server.name,
+            configuration_name=name,
+            value=value,
+            source="user-override",
+            opts=scope.options(depends_on=[last]),
+        )
+    return last
+
+
+def _private_endpoint(scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, server: Any) -> pulumi.Resource:
+    assert facts.private_endpoint is not None and facts.private_endpoint.database_dns_zone_id is not None
+    return private_endpoint(
+        scope, "database", server.id, _KINDS[args.engine], facts.private_endpoint.database_dns_zone_id
+    )
+
+
+def private_endpoint(
+    scope: Scope, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Any
+) -> pulumi.Resource:
+    """An address in the cluster's network for something outside of it, and its name there.
+
+    Args:
+        scope: What the parts have in common.
+        what: Part of the names.
+        resource_id: What the address leads to.
+        kind: Which of its services, as Azure calls it.
+        dns_zone_id: Private zone in which its public name is overridden.
+    """
+    facts = scope.args.azure
+    assert facts is not None and facts.private_endpoint is not None
+    endpoint = network.PrivateEndpoint(
+        f"{scope.name}-{what}",
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        subnet=network.SubnetArgs(id=facts.private_endpoint.subnet_id),
+        private_link_service_connections=[
+            network.PrivateLinkServiceConnectionArgs(
+                name=f"{scope.name}-{what}", private_link_service_id=resource_id, group_ids=[kind]
+            )
+        ],
+        tags=facts.tags or None,
+        opts=scope.options(),
+    )
+    return network.PrivateDnsZoneGroup(
+        f"{scope.name}-{what}",
+        resource_group_name=facts.resource_group,
+        private_endpoint_name=endpoint.name,
+        private_dns_zone_group_name="default",
+        private_dns_zone_configs=[network.PrivateDnsZoneConfigArgs(name="zone", private_dns_zone_id=dns_zone_id)],
+        opts=scope.options(),
+    )
+
+
+def _password(scope: Scope) -> pulumi.Output[str]:
+    """Azure asks for three kinds of characters."""
+    made = random.RandomPassword(
+        f"{scope.name}-database-password",
+        length=40,
+        special=False,
+        min_lower=1,
+        min_upper=1,
+        min_numeric=1,
+        opts=scope.options(protect=scope.args.deletion_protection),
+    )
+    return made.result

@@ -1,0 +1,192 @@
+"""Cloud SQL: an instance with a private address only, its database and its user.
+
+Private services access, to which the instance's network must be connected, is not made here: it belongs to the network, and
+other instances share it.
+"""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_random as random
+
+from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
+from ..arguments.gcp_database import DEFAULT_VERSIONS
+from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..kubernetes.objects import Scope
+
+_PORTS = {CloudEngine.POSTGRESQL: 5432, CloudEngine.MYSQL: 3306}
+# CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, where they fit a server that one program uses.
+_FLAGS = {
+    CloudEngine.POSTGRESQL: {
+        "log_connections": "on",
+        "log_disconnections": "on",
+        "log_statement": "ddl",
+        "log_min_messages": "warning",
+        "log_min_error_statement": "error",
+    },
+    CloudEngine.MYSQL: {
+        "local_infile": "off",
+        "skip_show_database": "on",
+        # A migration of MLflow makes a trigger, which needs the privilege SUPER while there is a binary log, or this.
+        "log_bin_trust_function_creators": "on",
+    },
+}
+
+
+def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
+    """An instance with its database and user."""
+    facts = scope.args.gcp
+    assert facts is not None, "arguments hold the block of the cloud"
+    keep = scope.options(protect=scope.args.deletion_protection)
+    instance = _instance(scope, args, facts)
+    database = gcp.sql.Database(
+        f"{scope.name}-database",
+        instance=instance.name,
+        name=args.database,
+        project=facts.project,
+        # PostgreSQL refuses to drop what somebody is connected to; it goes with the instance.
+        deletion_policy="ABANDON",
+        opts=keep,
+    )
+    password = pulumi.Output.secret(args.password) if args.password is not None else _password(scope)
+    user = gcp.sql.User(
+        f"{scope.name}-database",
+        instance=instance.name,
+        name=args.username,
+        password=password,
+        project=facts.project,
+        # PostgreSQL refuses to drop a user that owns tables; it goes with the instance.
+        deletion_policy="ABANDON",
+        opts=keep,
+    )
+    host = _private_service_connect(scope, args, facts, instance) if args.psc else instance.private_ip_address
+    port = _PORTS[args.engine]
+    return DatabaseConnection(
+        engine=Engine.POSTGRESQL if args.engine is CloudEngine.POSTGRESQL else Engine.MYSQL,
+        driver="psycopg2" if args.engine is CloudEngine.POSTGRESQL else "pymysql",
+        host=host,
+        port=port,
+        database=database.name,
+        username=user.name,
+        password=password,
+        # The certificate names the instance, not its address. Its authority is the instance's own and signs nothing else,
+        # so that verifying the authority verifies the server.
+        tls_mode=TlsMode.VERIFY_CA,
+        ca_certificate=pulumi.Output.unsecret(instance.server_ca_certs).apply(_bundle),
+        network=NetworkDestination(host=host, port=port),
+        connection_limit=args.connection_limit,
+    )
+
+
+def _instance(scope: Scope, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.DatabaseInstance:
+    protected = scope.args.deletion_protection
+    version = args.version or DEFAULT_VERSIONS[args.engine]
+    product = "POSTGRES" if args.engine is CloudEngine.POSTGRESQL else "MYSQL"
+    mysql = args.engine is CloudEngine.MYSQL
+    sql = gcp.sql
+    return sql.DatabaseInstance(
+        f"{scope.name}-database",
+        database_version=f"{product}_{version.replace('.', '_')}",
+        project=facts.project,
+        region=facts.region,
+        encryption_key_name=facts.kms_key,
+        # Two switches: this one holds the provider back, the one in the settings everybody else.
+        deletion_protection=protected,
+        settings=sql.DatabaseInstanceSettingsArgs(
+            edition=args.edition.value,
+            tier=args.machine,
+            availability_type="REGIONAL" if args.high_availability else "ZONAL",
+            disk_size=args.storage_gb,
+            disk_autoresize=True,
+            disk_autoresize_limit=args.storage_limit_gb,
+            deletion_protection_enabled=protected,
+            retain_backups_on_delete=True,
+            final_backup_config=sql.DatabaseInstanceSettingsFinalBackupConfigArgs(
+                enabled=True, retention_days=args.backup_retention_days
+            ),
+            ip_configuration=sql.DatabaseInstanceSettingsIpConfigurationArgs(
+                ipv4_enabled=False,
+                ssl_mode="ENCRYPTED_ONLY",
+                server_ca_mode="GOOGLE_MANAGED_INTERNAL_CA",
+                private_network=None if args.psc else facts.network,
+                psc_configs=[
+                    sql.DatabaseInstanceSettingsIpConfigurationPscConfigArgs(
+                        psc_enabled=True, allowed_consumer_projects=[facts.cluster_project or facts.project]
+                    )
+                ]
+                if args.psc
+                else None,
+            ),
+            backup_configuration=sql.DatabaseInstanceSettingsBackupConfigurationArgs(
+                enabled=True,
+                start_time="01:00",
+                # Two names for being able to restore to any second, one for each engine.
+                point_in_time_recovery_enabled=None if mysql else True,
+                binary_log_enabled=True if mysql else None,
+                transaction_log_retention_days=args.log_retention_days,
+                backup_retention_settings=sql.DatabaseInstanceSettingsBackupConfigurationBackupRetentionSettingsArgs(
+                    retained_backups=args.backup_retention_days, retention_unit="COUNT"
+                ),
+            ),
+            maintenance_window=sql.DatabaseInstanceSettingsMaintenanceWindowArgs(
+                day=args.maintenance_day, hour=args.maintenance_hour, update_track="stable"
+            ),
+            insights_config=sql.DatabaseInstanceSettingsInsightsConfigArgs(query_insights_enabled=args.insights),
+            database_flags=[
+                sql.DatabaseInstanceSettingsDatabaseFlagArgs(name=name, value=value)
+                for name, value in sorted({**_FLAGS[args.engine], **args.flags}.items())
+            ],
+            user_labels=facts.labels or None,
+        ),
+        opts=scope.options(
+            protect=protected,
+            # The disk grows by itself; setting it back would mean a new instance.
+            ignore_changes=["settings.diskSize"],
+        ),
+    )
+
+
+def _private_service_connect(
+    scope: Scope, args: CloudSqlArgs, facts: GcpArgs, instance: gcp.sql.DatabaseInstance
+) -> pulumi.Output[str]:
+    """An address in the cluster's network that leads to the instance."""
+    assert args.psc is not None
+    project: Input[str] = facts.cluster_project or facts.project
+    address = gcp.compute.Address(
+        f"{scope.name}-database",
+        address_type="INTERNAL",
+        subnetwork=args.psc.subnetwork,
+        region=facts.region,
+        project=project,
+        labels=facts.labels or None,
+        opts=scope.options(),
+    )
+    rule = gcp.compute.ForwardingRule(
+        f"{scope.name}-database",
+        ip_address=address.self_link,
+        load_balancing_scheme="",
+        network=facts.network,
+        target=instance.psc_service_attachment_link,
+        region=facts.region,
+        project=project,
+        labels=facts.labels or None,
+        opts=scope.options(),
+    )
+    # Known only once the rule is there, so that nothing connects before.
+    return pulumi.Output.all(address.address, rule.id).apply(lambda parts: parts[0])
+
+
+def _password(scope: Scope) -> pulumi.Output[str]:
+    made = random.RandomPassword(
+        f"{scope.name}-database-password",
+        length=40,
+        special=False,
+        opts=scope.options(protect=scope.args.deletion_protection),
+    )
+    return made.result
+
+
+def _bundle(certificates: Sequence[gcp.sql.outputs.DatabaseInstanceServerCaCert]) -> str:
+    """All authorities of the instance: while one is being rotated there are two."""
+    return "".join(f"{(each.cert or '').strip()}\n" for each in certificates)

@@ -1,0 +1,71 @@
+"""Generated configurations of what is made on Google Cloud and Azure."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.configurations import AZURE, CERTIFICATE, GCP
+
+_NAMES = st.from_regex(r"[a-z][a-z0-9]{3,10}", fullmatch=True)
+_SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=33, max_size=40).map("canary-{}".format)
+_ENDPOINT = AZURE["azure"]["privateEndpoint"]
+_INJECTED = {key: AZURE["azure"][key] for key in ("delegatedSubnetId", "privateDnsZoneId")}
+
+
+def _block(required: dict[str, Any], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+_SERVER = {"database": _NAMES, "username": _NAMES.map("u{}".format), "password": _SECRETS}
+_CLOUD_SQL = _block(
+    {"engine": st.sampled_from(["postgresql", "mysql"])},
+    edition=st.sampled_from(["ENTERPRISE", "ENTERPRISE_PLUS"]),
+    highAvailability=st.booleans(),
+    storageGb=st.integers(10, 1000),
+    backupRetentionDays=st.integers(7, 30),
+    logRetentionDays=st.integers(1, 7),
+    insights=st.booleans(),
+    flags=st.dictionaries(_NAMES, _NAMES, max_size=2),
+    psc=st.just({"subnetwork": "projects/p/regions/r/subnetworks/s"}),
+    **_SERVER,
+)
+_GCP = _block(
+    {
+        "gcp": _block(
+            {key: st.just(GCP["gcp"][key]) for key in ("project", "region", "network")},
+            projectNumber=st.just("123456789012"),
+            clusterProject=st.just("clusters-of-tests"),
+            kmsKey=st.just("projects/p-of-keys/locations/europe-west3/keyRings/r/cryptoKeys/k"),
+            labels=st.dictionaries(_NAMES, _NAMES, max_size=2),
+        ).map(lambda facts: {"projectNumber": "123456789012", **facts}),
+        "database": _block({"cloudSql": _CLOUD_SQL}),
+        "artifacts": st.one_of(
+            _block({"gcs": _block({"bucket": _NAMES})}),
+            _block({"gcpBucket": _block({}, prefix=_NAMES, name=_NAMES, softDeleteDays=st.integers(7, 90))}),
+        ),
+        "identity": st.sampled_from([{"gcpServiceAccount": {}}, {"gcpDirect": {}}]),
+    }
+)
+_FLEXIBLE_SERVER = _block(
+    {"engine": st.sampled_from(["postgresql", "mysql"])},
+    highAvailability=st.sampled_from(["ZoneRedundant", "SameZone", "Disabled"]),
+    storageGb=st.sampled_from([32, 128, 4096]),
+    backupRetentionDays=st.integers(7, 35),
+    geoRedundantBackup=st.booleans(),
+    parameters=st.dictionaries(_NAMES, _NAMES, max_size=2),
+    caCertificate=st.just(CERTIFICATE),
+    **_SERVER,
+)
+_AZURE = _block(
+    {
+        "azure": st.one_of(
+            st.just({**_INJECTED, "privateEndpoint": _ENDPOINT}),
+            st.just({"privateEndpoint": {**_ENDPOINT, "databaseDnsZoneId": _ENDPOINT["blobDnsZoneId"]}}),
+        ).map(lambda network: {**AZURE["azure"], "delegatedSubnetId": None, "privateDnsZoneId": None, **network}),
+        "database": _block({"azureFlexibleServer": _FLEXIBLE_SERVER}),
+        "artifacts": _block({"azureContainer": _block({}, prefix=_NAMES, container=_NAMES, accountName=_NAMES)}),
+        "identity": st.just({"azureWorkloadIdentity": {}}),
+    }
+)
+CLOUDS = st.one_of(_GCP, _AZURE)
+"""All that is made on one cloud: its block, database, artifacts and identity."""
