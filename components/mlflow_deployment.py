@@ -18,6 +18,7 @@ from .in_cluster import database as in_cluster_database
 from .in_cluster import database_server as in_cluster_database_server
 from .in_cluster.minio import minio
 from .kubernetes.access import ingress, route, service, tracking_uri
+from .kubernetes.authentication import authentication
 from .kubernetes.backend_store import backend_store
 from .kubernetes.environment import environment_sources, own_environment
 from .kubernetes.keys import keys
@@ -44,6 +45,9 @@ class MlflowDeployment(pulumi.ComponentResource):
     """What clients inside the cluster set as MLFLOW_TRACKING_URI."""
     deployment_name: pulumi.Output[str]
     """Name of the Deployment, for `kubectl logs` and `kubectl rollout`."""
+    admin: pulumi.Output[dict[str, str]]
+    """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`. Empty
+    if nobody has to log in."""
 
     def __init__(self, name: str, args: MlflowDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the deployment with all its resources.
@@ -75,10 +79,11 @@ class MlflowDeployment(pulumi.ComponentResource):
         data = stores(scope, store, artifacts)
         roles(scope)
         before = [*first, *scope.identity.ready, *artifacts.ready]
+        login = authentication(scope, store, first)
         if database is not None and not store.in_pod:
-            before.append(migration_job(scope, store, [*first, *database.ready]))
-        additions: list[Additions] = []
-        server = deployment(scope, data, keys(scope, account), before, additions)
+            before.append(migration_job(scope, store, [*first, *database.ready], login and login.migration))
+        additions: list[Additions] = [login.server] if login else []
+        server = deployment(scope, data, keys(scope, account), before, additions, login and login.migration)
         front = service(scope)
         if args.ingress is not None:
             ingress(scope, front, args.ingress)
@@ -89,7 +94,7 @@ class MlflowDeployment(pulumi.ComponentResource):
                 scope,
                 args.network_policy,
                 entrance=entrance(scope, additions),
-                databases=[each.network for each in (database, registry) if each is not None],
+                databases=[each.network for each in (database, registry, login and login.database) if each is not None],
                 artifacts=artifacts.network,
                 others=[each for part in additions for each in part.network],
             )
@@ -103,6 +108,7 @@ class MlflowDeployment(pulumi.ComponentResource):
         self.service_port = pulumi.Output.from_input(args.service.port)
         self.tracking_uri = tracking_uri(scope, front)
         self.deployment_name = server.metadata.name
+        self.admin = login.account.whereabouts if login else pulumi.Output.from_input({})
         self.register_outputs(
             {
                 "namespace": self.namespace,
@@ -110,6 +116,7 @@ class MlflowDeployment(pulumi.ComponentResource):
                 "servicePort": self.service_port,
                 "trackingUri": self.tracking_uri,
                 "deploymentName": self.deployment_name,
+                "admin": self.admin,
             }
         )
 

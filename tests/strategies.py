@@ -252,6 +252,79 @@ _VALUE_FROM = st.one_of(
     block({"configMap": _REFERENCE}),
     st.sampled_from([{"field": "spec.nodeName"}, {"resource": "limits.memory"}]),
 )
+_DNS = NAMES.map("cn={},ou=groups,dc=example,dc=com".format)
+_SEARCH = _with(
+    _credentials(
+        {},
+        {"bindDn": _DNS, "bindPassword": SECRETS},
+        {"bindDn": _DNS, "existingSecret": _secret(passwordKey=WORDS)},
+    ),
+    block({"base": st.just("dc=example,dc=com")}, attribute=st.just("cn"), scope=st.sampled_from(["sub", "one"])),
+)
+_LDAP = _with(
+    _credentials(
+        {"userDn": st.just("uid=%s,ou=people,dc=example,dc=com"), "userGroup": _DNS},
+        {"search": _SEARCH, "anyUser": st.just(True)},
+    ),
+    block(
+        {"uri": NAMES.map("ldap://{}:389".format), "adminGroup": _DNS},
+        tls=st.sampled_from(
+            [{}, {"mode": "disable"}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]
+        ),
+        memberAttribute=st.sampled_from(["member", "memberUid"]),
+        memberIs=st.sampled_from(["dn", "username"]),
+        cacheSeconds=st.integers(0, 86_400),
+        adminUsername=NAMES,
+        image=NAMES.map("registry.example.com/{}:1".format),
+    ),
+)
+_OIDC = _with(
+    _credentials(
+        {"clientId": WORDS, "clientSecret": SECRETS, "allowedGroups": st.lists(WORDS, min_size=1, max_size=2)},
+        {
+            "existingSecret": _secret(clientIdKey=WORDS),
+            "cookieSecret": st.just("c" * 32),
+            "emailDomains": st.just(["*"]),
+        },
+    ),
+    block(
+        {
+            "issuerUrl": NAMES.map("https://{}".format),
+            "redirectUrl": NAMES.map("https://{}/oauth2/callback".format),
+        },
+        provider=st.sampled_from(["oidc", "keycloak-oidc"]),
+        scope=st.just("openid email"),
+        adminGroups=st.lists(WORDS, max_size=2),
+        user=st.sampled_from(["email", "preferredUsername", "subject"]),
+        bearerTokens=st.booleans(),
+        extraAudiences=st.lists(WORDS, max_size=2),
+        extraArgs=st.dictionaries(NAMES.map("x-{}".format), st.one_of(st.booleans(), st.integers(), WORDS), max_size=2),
+        extraEnv=st.dictionaries(_VARIABLES, WORDS, max_size=2),
+    ),
+)
+_BASIC = _with(
+    _credentials({}, {"adminPassword": SECRETS}, {"existingSecret": _secret(usernameKey=WORDS)}),
+    block(
+        adminUsername=NAMES,
+        authorizationFunction=st.just("a.b:c"),
+        credentialCacheSeconds=st.integers(0, 600),
+        credentialCacheSize=st.integers(1, 1000),
+    ),
+)
+_AUTH = st.one_of(
+    block({"basic": block({"existingConfig": _secret(key=WORDS)}, existingSecret=_secret())}),
+    *(
+        block(
+            choice,
+            defaultPermission=st.sampled_from(["READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS"]),
+            grantDefaultWorkspaceAccess=st.booleans(),
+            workspaceCacheSeconds=st.integers(1, 600),
+            database=_with(st.just({}), st.one_of(block({"postgresql": _POSTGRESQL}), block({"mysql": _MYSQL}))),
+        )
+        for choice in ({"basic": _BASIC}, {"ldap": _LDAP}, {"oidc": _OIDC})
+    ),
+)
+
 _SERVER = {
     "uvicorn": st.just({"timeout-keep-alive": 75, "no-server-header": True}),
     "logLevel": st.sampled_from(["DEBUG", "WARNING"]),
@@ -343,6 +416,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         block({"existingSecret": block({"name": NAMES, "kekPassphraseKey": WORDS}, flaskSecretKeyKey=WORDS)}),
         block(flaskSecretKey=SECRETS, kekPassphrase=SECRETS, webhookSecretEncryptionKey=st.just("A" * 43 + "=")),
     ),
+    "auth": _AUTH,
     "deletionProtection": st.booleans(),
     "allowInsecure": st.booleans(),
     "migrationTimeoutSeconds": st.integers(601, 86_400),
@@ -430,6 +504,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     elif artifacts.get("proxied", True) and draw(st.integers(0, 7), label="artifacts only") == 0:
         made |= {"database": {"none": {}}, "server": {**server, "artifactsOnly": True, "jobExecution": False}}
         artifacts.pop("defaultRoot", None)
+        made.pop("auth", None)
     return consistent(made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -95,8 +96,10 @@ def up(name: str, context: str | None, port: int | None) -> None:
             _wait_for_rollout(deployed, target)
         url = _open_port(name, deployed, target, port)
         prove.wait(url)
-        prove.round_trip(url)
+        prove.round_trip(url, _login(deployed, target))
     say(f"\nMLflow is running at {url}")
+    if admin := deployed.outputs.get("admin"):
+        say(f"The password of {admin.get('username', 'the administrator')}: {_password_command(deployed, admin)}")
 
 
 def down(name: str, purge: bool = False) -> None:
@@ -333,6 +336,29 @@ def _wait_for_rollout(deployed: Deployed, target: Cluster) -> None:
         [cluster.kubectl(), "--kubeconfig", target.kubeconfig, *command],
         log=state("logs", "rollout.log"),
         fix="Mend what the pods say above and run the same command again; `make logs` shows more.",
+    )
+
+
+def _login(deployed: Deployed, target: Cluster) -> prove.Login | None:
+    """Name and password of the administrator, from the Secret that holds them; None where nobody logs in."""
+    admin: dict[str, str] = deployed.outputs.get("admin") or {}
+    if not admin:
+        return None
+    command = [cluster.kubectl(), "--kubeconfig", target.kubeconfig, "get", "secret", admin["secret"], "--output=json"]
+    done = subprocess.run(
+        [*command, "--namespace", deployed.outputs["namespace"]], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UserError(f"the administrator's password cannot be read: {done.stderr.strip()}", "Look at that Secret.")
+    data = {key: base64.b64decode(value).decode() for key, value in json.loads(done.stdout)["data"].items()}
+    return admin.get("username") or data[admin["usernameKey"]], data[admin["passwordKey"]]
+
+
+def _password_command(deployed: Deployed, admin: dict[str, str]) -> str:
+    key = admin["passwordKey"].replace(".", "\\.")
+    return (
+        f"kubectl get secret {admin['secret']} --namespace {deployed.outputs['namespace']} "
+        f"--output=jsonpath='{{.data.{key}}}' | base64 --decode"
     )
 
 

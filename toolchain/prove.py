@@ -14,9 +14,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from typing import Any
 
 from toolchain.console import UserError, step
+
+Login = tuple[str, str]
+"""User name and password."""
 
 EXPERIMENT = "make-up-check"
 ARTIFACTS = "mlflow-artifacts:"
@@ -49,7 +53,7 @@ def wait(url: str, patience: float = 60) -> None:
     reason = "no answer"
     while time.monotonic() < until:
         try:
-            _call("GET", f"{url}/health", timeout=5)
+            _call(f"{url}/health", timeout=5)
             return
         except (_RefusedError, OSError) as error:
             reason = str(error)
@@ -60,18 +64,19 @@ def wait(url: str, patience: float = 60) -> None:
     )
 
 
-def round_trip(url: str) -> None:
+def round_trip(url: str, login: Login | None = None) -> None:
     """Log a run with an artifact, read both back, and delete the run.
 
     Args:
         url: The server's URL.
+        login: As whom; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of the environment win.
 
     Raises:
         UserError: What came back is not what was sent, or the server refused a call.
     """
     with step("logging a run with an artifact and reading both back"):
         try:
-            _round_trip(url)
+            _round_trip(_Server(url, _own_login() or login))
         except (_RefusedError, OSError) as error:
             fix = "`make logs` shows what the server says."
             if isinstance(error, _RefusedError) and error.status == 401:
@@ -79,48 +84,68 @@ def round_trip(url: str) -> None:
             raise UserError(f"the round trip through {url} failed: {error}", fix) from error
 
 
-def _round_trip(url: str) -> None:
-    run = _api(url, "POST", "runs/create", experiment_id=_experiment(url), start_time=_now(), run_name=EXPERIMENT)[
+@dataclass(frozen=True)
+class _Server:
+    url: str
+    login: Login | None
+
+    def api(self, method: str, call: str, **body: Any) -> Any:
+        data = json.dumps(body).encode() if body else None
+        answer = self.call(method, f"/api/2.0/mlflow/{call}", data, "application/json")
+        return json.loads(answer or b"{}")
+
+    def call(self, method: str, path: str, body: bytes | None = None, kind: str = "application/octet-stream") -> bytes:
+        return _call(self.url + path, method, body, kind, self.login)
+
+
+def _own_login() -> Login | None:
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    return (user, password) if user and password else None
+
+
+def _round_trip(server: _Server) -> None:
+    run = server.api("POST", "runs/create", experiment_id=_experiment(server), start_time=_now(), run_name=EXPERIMENT)[
         "run"
     ]["info"]
     try:
         value, content = secrets.randbelow(1000) / 8, secrets.token_bytes(4096)
-        _api(url, "POST", "runs/log-parameter", run_id=run["run_id"], key="checked-by", value="make up")
-        _api(url, "POST", "runs/log-metric", run_id=run["run_id"], key="check", value=value, timestamp=_now())
+        server.api("POST", "runs/log-parameter", run_id=run["run_id"], key="checked-by", value="make up")
+        server.api("POST", "runs/log-metric", run_id=run["run_id"], key="check", value=value, timestamp=_now())
         artifact = None
         if run["artifact_uri"].startswith(ARTIFACTS):  # else the artifacts do not pass through the server
             path = urllib.parse.urlsplit(run["artifact_uri"]).path.lstrip("/")
-            artifact = f"{url}/api/2.0/mlflow-artifacts/artifacts/{urllib.parse.quote(path)}/check.bin"
-            _call("PUT", artifact, content)
-        data = _api(url, "GET", f"runs/get?run_id={run['run_id']}")["run"]["data"]
+            artifact = f"/api/2.0/mlflow-artifacts/artifacts/{urllib.parse.quote(path)}/check.bin"
+            server.call("PUT", artifact, content)
+        data = server.api("GET", f"runs/get?run_id={run['run_id']}")["run"]["data"]
         params = {entry["key"]: entry["value"] for entry in data.get("params", [])}
         metrics = {entry["key"]: entry["value"] for entry in data.get("metrics", [])}
         if params.get("checked-by") != "make up" or metrics.get("check") != value:
             raise UserError(
-                f"the run that was logged to {url} came back as {data}", "`make logs` shows what the server says."
+                f"the run that was logged to {server.url} came back as {data}",
+                "`make logs` shows what the server says.",
             )
         if artifact:
-            if _call("GET", artifact) != content:
+            if server.call("GET", artifact) != content:
                 raise UserError(
-                    f"the artifact that was stored through {url} came back changed",
+                    f"the artifact that was stored through {server.url} came back changed",
                     "`make logs` shows what the server says.",
                 )
-            _call("DELETE", artifact)
-        _api(url, "POST", "runs/update", run_id=run["run_id"], status="FINISHED", end_time=_now())
+            server.call("DELETE", artifact)
+        server.api("POST", "runs/update", run_id=run["run_id"], status="FINISHED", end_time=_now())
     finally:
-        _api(url, "POST", "runs/delete", run_id=run["run_id"])
+        server.api("POST", "runs/delete", run_id=run["run_id"])
 
 
-def _experiment(url: str) -> str:
+def _experiment(server: _Server) -> str:
     """The id of the experiment of all checks."""
     try:
-        found = _api(url, "GET", f"experiments/get-by-name?experiment_name={EXPERIMENT}")["experiment"]
+        found = server.api("GET", f"experiments/get-by-name?experiment_name={EXPERIMENT}")["experiment"]
     except _RefusedError as error:
         if error.status != 404:
             raise
-        return _api(url, "POST", "experiments/create", name=EXPERIMENT)["experiment_id"]
+        return server.api("POST", "experiments/create", name=EXPERIMENT)["experiment_id"]
     if found["lifecycle_stage"] == "deleted":
-        _api(url, "POST", "experiments/restore", experiment_id=found["experiment_id"])
+        server.api("POST", "experiments/restore", experiment_id=found["experiment_id"])
     return found["experiment_id"]
 
 
@@ -129,20 +154,17 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-def _api(url: str, method: str, call: str, **body: Any) -> Any:
-    answer = _call(
-        method, f"{url}/api/2.0/mlflow/{call}", json.dumps(body).encode() if body else None, "application/json"
-    )
-    return json.loads(answer or b"{}")
-
-
 def _call(
-    method: str, url: str, body: bytes | None = None, kind: str = "application/octet-stream", timeout: float = 30
+    url: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    kind: str = "application/octet-stream",
+    login: Login | None = None,
+    timeout: float = 30,
 ) -> bytes:
     request = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": kind})  # noqa: S310 - our own URL
-    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
-    if user and password:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+    if login:
+        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
     # No proxy: the server is on this machine, whatever the environment says of others.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -23,6 +23,7 @@ from .artifacts_servers import (
     UriArgs,
     UriSecretArgs,
 )
+from .auth import AdminSecretArgs, AuthArgs, AuthDatabaseArgs, AuthFileSecretArgs, BasicAuthArgs, Permission
 from .aws import AwsArgs
 from .aws_artifacts import AccessLogsArgs, AwsBucketArgs
 from .aws_database import (
@@ -70,7 +71,18 @@ from .gcp_database import CloudSqlArgs, CloudSqlEdition, CloudSqlPscArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
 from .image import ImageArgs, PullPolicy
 from .keys import KeysArgs, KeysSecretArgs
+from .ldap import (
+    BindSecretArgs,
+    CertificateSecretArgs,
+    LdapAuthArgs,
+    LdapMember,
+    LdapScope,
+    LdapSearchArgs,
+    LdapTlsArgs,
+    LdapTlsMode,
+)
 from .names import NamesArgs
+from .oidc import OidcAuthArgs, OidcSecretArgs, OidcUser
 from .pod import PodArgs, ProbeArgs, ProbesArgs
 from .publishing import (
     IngressArgs,
@@ -92,9 +104,13 @@ __all__ = [
     "AccessLogsArgs",
     "AccessMode",
     "AddressingStyle",
+    "AdminSecretArgs",
     "AlibabaRamArgs",
     "ArtifactsArgs",
     "AuroraArgs",
+    "AuthArgs",
+    "AuthDatabaseArgs",
+    "AuthFileSecretArgs",
     "AutoscalingArgs",
     "AwsArgs",
     "AwsBackupArgs",
@@ -115,7 +131,10 @@ __all__ = [
     "AzureSecretArgs",
     "AzureStoreArgs",
     "AzureWorkloadIdentityArgs",
+    "BasicAuthArgs",
+    "BindSecretArgs",
     "CertificateAuthority",
+    "CertificateSecretArgs",
     "CloudEngine",
     "CloudSqlArgs",
     "CloudSqlEdition",
@@ -155,6 +174,12 @@ __all__ = [
     "KeyRefArgs",
     "KeysArgs",
     "KeysSecretArgs",
+    "LdapAuthArgs",
+    "LdapMember",
+    "LdapScope",
+    "LdapSearchArgs",
+    "LdapTlsArgs",
+    "LdapTlsMode",
     "LogLevel",
     "MinioArgs",
     "MlflowDeploymentArgs",
@@ -164,10 +189,14 @@ __all__ = [
     "NetworkPolicyArgs",
     "NfsArgs",
     "NoDatabaseArgs",
+    "OidcAuthArgs",
+    "OidcSecretArgs",
+    "OidcUser",
     "OssArgs",
     "OssSecretArgs",
     "ParentRefArgs",
     "PathType",
+    "Permission",
     "PodArgs",
     "PodIdentityArgs",
     "PolicyRuleArgs",

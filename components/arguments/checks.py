@@ -213,3 +213,14 @@ def bucket_name(value: Any, path: str) -> Iterator[Problem]:
         yield Problem((path,), f"{bucket!r} starts with what AWS keeps for itself", "give the name of your bucket")
     if isinstance(bucket, str) and re.search(r"(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$", bucket):
         yield Problem((path,), f"{bucket!r} ends with what AWS keeps for itself", "give the name of a general bucket")
+
+
+def image_name(value: Any, path: str) -> Iterator[Problem]:
+    """A whole image reference: host, path, and a tag or a digest."""
+    yield from pattern(
+        value,
+        r"[a-z0-9]+([._-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127}|(:\w[\w.-]{0,127})?@sha256:[0-9a-f]{64})",
+        path,
+        "an image with a tag or a digest",
+        "write host/path:tag, or host/path@sha256:…",
+    )

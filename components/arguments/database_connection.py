@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import between, host_name, kubernetes_name, secret_key
+from .checks import between, certificate, host_name, kubernetes_name, secret_key
 
 DRIVERS = {"postgresql": ("psycopg2", "psycopg"), "mysql": ("pymysql",), "mssql": ("pymssql",)}
 """SQLAlchemy dialects that MLflow has a schema for, with the drivers in its official image."""
@@ -45,11 +45,7 @@ class DatabaseTlsArgs(Block):
                 f"is required with mode {self.mode.value!r}",
                 "give the certificate authority in PEM form (clouds publish theirs as a bundle), or use mode 'require'",
             )
-        known = plain(self.ca_certificate)
-        if isinstance(known, str) and "-----BEGIN CERTIFICATE-----" not in known:
-            yield Problem(
-                ("ca_certificate",), "is not a PEM certificate", "paste the text from '-----BEGIN CERTIFICATE-----' on"
-            )
+        yield from certificate(self.ca_certificate, "ca_certificate")
 
 
 @block

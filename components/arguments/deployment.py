@@ -8,6 +8,7 @@ from pydantic import Field
 from .access import NetworkPolicyArgs, RbacArgs, ServiceAccountArgs
 from .access_rules import access_problems
 from .artifacts import ArtifactsArgs
+from .auth import AuthArgs
 from .aws import AwsArgs
 from .aws import choices as aws_choices
 from .aws import problems_of as aws_problems
@@ -50,6 +51,8 @@ class MlflowDeploymentArgs(Block):
     """Where models, plots and files are kept."""
     identity: IdentityArgs | None = None
     """What the pods are towards their cloud; nothing if not given."""
+    auth: AuthArgs | None = None
+    """Who may use the server; without it, whoever reaches it."""
     aws: AwsArgs | None = None
     """Account, network and cluster, for what is made on AWS."""
     gcp: GcpArgs | None = None
@@ -134,6 +137,7 @@ class MlflowDeploymentArgs(Block):
         yield from self._workspaces()
         yield from self._connections()
         yield from self._unknown_ports()
+        yield from self._login()
         yield from self._memory()
         yield from aws_problems(self)
         yield from gcp_problems(self)
@@ -152,7 +156,7 @@ class MlflowDeploymentArgs(Block):
     @property
     def authenticated(self) -> bool:
         """Whether the server asks its users who they are."""
-        return False
+        return self.auth is not None
 
     @property
     def serves_tls(self) -> bool:
@@ -207,7 +211,7 @@ class MlflowDeploymentArgs(Block):
         if official and isinstance(tag, str) and not tag.endswith("-full") and self._needs_full_image():
             yield Problem(
                 ("image", "tag"),
-                f"{tag!r} is the official base image, which holds no database driver and no cloud client",
+                f"{tag!r} is the official base image, which holds no database driver, no cloud client and no log-in",
                 f"use '{tag}-full'",
             )
 
@@ -259,13 +263,30 @@ class MlflowDeploymentArgs(Block):
 
     def _needs_full_image(self) -> bool:
         clients = ("s3", "aws_bucket", "minio", "gcs", "azure_blob", "oss", "sftp", "uri")
-        return self.database.shared or any(getattr(self.artifacts, name) is not None for name in clients)
+        return (
+            self.database.shared
+            or self.authenticated
+            or any(getattr(self.artifacts, name) is not None for name in clients)
+        )
+
+    def _login(self) -> Iterable[Problem]:
+        if self.auth is not None and self.database.none is not None:
+            message = "keeps users in the database that a server for artifacts alone does not have"
+            yield Problem(
+                ("auth",), message, "leave it out and protect the server by networkPolicy, or give it a database"
+            )
+        if self.auth is not None and self.auth.basic is None:
+            for where in ("env", "secret_env"):
+                if "PYTHONPATH" in (getattr(self.server, where) or {}):
+                    message = "is set by this component where a proxy authenticates users"
+                    yield Problem(("server", where, "PYTHONPATH"), message, "put your modules into the image")
 
     def _connections(self) -> Iterable[Problem]:
         database, (name, chosen) = self.database, self.database.choice
         granted = getattr(chosen, "connections", getattr(chosen, "connection_limit", None))
         registry = database.registry
-        yield from self._budget((name,), granted, database.stores)
+        users = self.auth is not None and self.auth.database is None
+        yield from self._budget((name,), granted, database.stores + users)
         yield from self._budget(("registry",), registry.connection_limit if registry else None, 1)
 
     def _unknown_ports(self) -> Iterable[Problem]:

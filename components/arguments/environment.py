@@ -63,6 +63,10 @@ OWN_VARIABLES = {
     "MLFLOW_ENABLE_WORKSPACES": "use server.workspaces",
     "MLFLOW_WORKSPACE_STORE_URI": "use server.workspaces.storeUri",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "use server.jobExecution",
+    **dict.fromkeys(
+        ["MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_AUTH_ADMIN_PASSWORD"], "use auth"
+    ),
+    "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "it would let users past the checks of their permissions",
     "MLFLOW_FLASK_SERVER_SECRET_KEY": "use keys.flaskSecretKey",
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",

@@ -29,11 +29,29 @@ _LOGIN_SCRIPT = Path(__file__).with_name("option_file.py")
 _TLS_OPTIONS: dict[TlsMode, dict[str, str]] = {
     TlsMode.DISABLE: {"ssl_disabled": "true"},
     TlsMode.REQUIRE: {"ssl_check_hostname": "false"},
-    TlsMode.VERIFY_CA: {"ssl_ca": _CA_FILE, "ssl_check_hostname": "false"},
-    TlsMode.VERIFY_FULL: {"ssl_ca": _CA_FILE},
+    TlsMode.VERIFY_CA: {"ssl_ca": "", "ssl_check_hostname": "false"},
+    TlsMode.VERIFY_FULL: {"ssl_ca": ""},
 }
-"""Options of a URI that give PyMySQL what libpq does by that mode. Not MLFLOW_MYSQL_SSL_CA, with which MLflow encrypts
-but verifies nothing, neither the certificate nor the host."""
+"""Options of a URI that give PyMySQL what libpq does by that mode; `ssl_ca` is the file of the authorities. Not
+MLFLOW_MYSQL_SSL_CA, with which MLflow encrypts but verifies nothing, neither the certificate nor the host."""
+
+
+def tls_query(connection: DatabaseConnection, authorities: str, **more: str) -> str:
+    """The part of a URI that says how the connection is encrypted and verified.
+
+    Args:
+        connection: PostgreSQL or MySQL.
+        authorities: File of the certificate authorities.
+        **more: Further options.
+    """
+    assert connection.tls_mode is not None
+    if connection.engine is Engine.POSTGRESQL:
+        options = {"sslmode": connection.tls_mode.value, "connect_timeout": "10"}
+        if connection.ca_certificate is not None:
+            options["sslrootcert"] = authorities
+    else:
+        options = {name: value or authorities for name, value in _TLS_OPTIONS[connection.tls_mode].items()}
+    return urlencode({**more, **options}, safe="/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +186,7 @@ def _mysql(parts: _Parts, scope: Scope, connection: DatabaseConnection) -> None:
 
 def _mysql_uri(connection: DatabaseConnection) -> pulumi.Output[str]:
     """Where to connect and how; as whom is in the option file."""
-    assert connection.tls_mode is not None
-    query = urlencode({"read_default_file": _LOGIN_FILE, **_TLS_OPTIONS[connection.tls_mode]}, safe="/")
+    query = tls_query(connection, _CA_FILE, read_default_file=_LOGIN_FILE)
 
     def uri(parts: list[str]) -> str:
         host, port, database = parts

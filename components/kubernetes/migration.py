@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from .backend_store import BackendStore
 from .objects import (
     HOME,
+    Additions,
     Scope,
     config_volume,
     image_reference,
@@ -22,48 +23,49 @@ from .objects import (
 
 _DIRECTORY = "/etc/mlflow/migration"
 _SCRIPT = Path(__file__).with_name("migrate.py")
+_USERS_SCRIPT = Path(__file__).with_name("migrate_users.py")
 _USERS_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 """Prefixes of the user's variables that concern a migration. The others must not run it again when they change."""
 
 
 def migration_script(scope: Scope) -> k8s.core.v1.ConfigMap:
-    """The script that runs inside the MLflow image."""
+    """The scripts that run inside the MLflow image."""
+    scripts = [_SCRIPT, _USERS_SCRIPT] if scope.args.authenticated else [_SCRIPT]
     return k8s.core.v1.ConfigMap(
         f"{scope.name}-migration",
         metadata=scope.metadata("migration"),
-        data={_SCRIPT.name: _SCRIPT.read_text(encoding="utf-8")},
+        data={script.name: script.read_text(encoding="utf-8") for script in scripts},
         immutable=True,
         opts=scope.options(),
     )
 
 
-def migration_container(
-    scope: Scope, store: BackendStore, schemas: str = "mlflow", name: str = "migration"
-) -> k8s.core.v1.ContainerArgs:
+def migration_container(scope: Scope, store: BackendStore, users: Additions | None = None) -> k8s.core.v1.ContainerArgs:
     """The container, for a Job or as an init container.
 
     Args:
         scope: What the parts have in common.
-        store: The database.
-        schemas: Which of MLflow's schemas it holds: `mlflow`, `auth`, or `mlflow,auth`.
-        name: Name of the container.
+        store: The database of experiments, runs and models.
+        users: What it takes to reach the database of users as well, where users log in.
     """
+    script = _SCRIPT if users is None else _USERS_SCRIPT
+    users = users or Additions()
     connect = scope.args.database.connect_timeout_seconds
     settings = {
-        "MIGRATION_SCHEMAS": schemas,
         **({"MIGRATION_SQLITE": "true"} if store.in_pod else {}),
         "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(connect),
         # Shorter than the Job may take, so that the reason is told before Kubernetes ends it.
         "MIGRATION_LOCK_TIMEOUT_SECONDS": str(max(1, scope.args.migration_timeout_seconds - connect)),
     }
     return k8s.core.v1.ContainerArgs(
-        name=name,
+        name="migration",
         image=image_reference(scope.args.image),
         image_pull_policy=scope.args.image.pull_policy.value,
-        command=["python", f"{_DIRECTORY}/{_SCRIPT.name}"],
+        command=["python", f"{_DIRECTORY}/{script.name}"],
         env=unique(
             plain_environment({**HOME, **settings}),
             store.environment_of("mlflow-migration"),
+            users.environment,
             [variable for variable in scope.environment if str(variable.name).startswith(_USERS_VARIABLES)],
         ),
         env_from=list(scope.environment_from) or None,
@@ -71,6 +73,7 @@ def migration_container(
             scratch_mount(),
             k8s.core.v1.VolumeMountArgs(name="migration", mount_path=_DIRECTORY, read_only=True),
             *store.mounts,
+            *users.mounts,
         ],
         resources=k8s.core.v1.ResourceRequirementsArgs(
             requests={"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"}, limits={"memory": "1Gi"}
@@ -86,7 +89,7 @@ def migration_volume(script: k8s.core.v1.ConfigMap) -> k8s.core.v1.VolumeArgs:
 
 
 def migration_job(
-    scope: Scope, store: BackendStore, after: Sequence[pulumi.Resource], auth: BackendStore | None = None
+    scope: Scope, store: BackendStore, after: Sequence[pulumi.Resource], users: Additions | None = None
 ) -> k8s.batch.v1.Job:
     """Run the migration to its end. A change of image, script or connection replaces the Job, which runs it again.
 
@@ -94,15 +97,10 @@ def migration_job(
         scope: What the parts have in common.
         store: The database of experiments, runs and models.
         after: What must be there before.
-        auth: The database of users and permissions, where the server has such; `store` itself if it holds these too.
+        users: What it takes to reach the database of users as well, where users log in.
     """
     timeout = scope.args.migration_timeout_seconds
     script = migration_script(scope)
-    containers = [migration_container(scope, store, "mlflow,auth" if auth is store else "mlflow")]
-    stores = [store]
-    if auth is not None and auth is not store:
-        containers.append(migration_container(scope, auth, "auth", "migration-auth"))
-        stores.append(auth)
     return k8s.batch.v1.Job(
         f"{scope.name}-migration",
         metadata=scope.metadata(
@@ -130,12 +128,13 @@ def migration_job(
                 metadata=scope.pod_metadata("migration"),
                 spec=scope.pod_spec(
                     restart_policy="Never",
-                    init_containers=[container for each in stores for container in each.init_containers] or None,
-                    containers=containers,
+                    init_containers=[*store.init_containers, *(users.init_containers if users else [])] or None,
+                    containers=[migration_container(scope, store, users)],
                     volumes=[
                         scratch_volume("256Mi"),
                         migration_volume(script),
-                        *(volume for each in stores for volume in each.pod_volumes),
+                        *store.pod_volumes,
+                        *(users.volumes if users else []),
                     ],
                 ),
             ),

@@ -227,16 +227,17 @@ def secret_environment(
         made = secret.metadata.name  # type: ignore[assignment]
     variables = []
     for name, value in values.items():
-        where = (value.name, value.key) if isinstance(value, SecretKey) else (made, name)
-        variables.append(
-            k8s.core.v1.EnvVarArgs(
-                name=name,
-                value_from=k8s.core.v1.EnvVarSourceArgs(
-                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=where[0], key=where[1])
-                ),
-            )
-        )
+        if not isinstance(value, SecretKey):
+            assert made is not None, "a value that is given is in the Secret"
+            value = SecretKey(name=made, key=name)
+        variables.append(secret_reference(name, value))
     return variables
+
+
+def secret_reference(name: str, key: SecretKey) -> k8s.core.v1.EnvVarArgs:
+    """An environment variable that refers to a key of a Secret."""
+    selector = k8s.core.v1.SecretKeySelectorArgs(name=key.name, key=key.key)
+    return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(secret_key_ref=selector))
 
 
 def scratch_volume(size: str) -> k8s.core.v1.VolumeArgs:
@@ -267,6 +268,30 @@ def config_volume(name: str, config_map: k8s.core.v1.ConfigMap) -> k8s.core.v1.V
         name=name,
         config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=config_map.metadata.name),  # type: ignore[arg-type]
     )
+
+
+def config_map(scope: Scope, purpose: str, data: Mapping[str, Input[str]]) -> k8s.core.v1.ConfigMap:
+    """A ConfigMap whose name, made by Pulumi, changes with its content."""
+    return k8s.core.v1.ConfigMap(
+        f"{scope.name}-{purpose}",
+        metadata=scope.metadata("server"),
+        data=data,
+        immutable=True,
+        opts=scope.options(),
+    )
+
+
+def secret_volume(name: str, secret: Input[str], items: Mapping[str, str] | None = None) -> k8s.core.v1.VolumeArgs:
+    """Files from a Secret, readable by the pod's group only.
+
+    Args:
+        name: Name of the volume.
+        secret: Name of the Secret.
+        items: File names by their keys; all keys under their own names if None.
+    """
+    paths = [k8s.core.v1.KeyToPathArgs(key=key, path=path) for key, path in (items or {}).items()]
+    source = k8s.core.v1.SecretVolumeSourceArgs(secret_name=secret, items=paths or None, default_mode=0o440)
+    return k8s.core.v1.VolumeArgs(name=name, secret=source)
 
 
 HOME: dict[str, Input[str]] = {

@@ -41,6 +41,7 @@ def deployment(
     keys: Mapping[str, SecretValue],
     after: Sequence[pulumi.Resource],
     additions: Sequence[Additions] = (),
+    users: Additions | None = None,
 ) -> k8s.apps.v1.Deployment:
     """The server pods.
 
@@ -50,13 +51,14 @@ def deployment(
         keys: Secret variables that the replicas share.
         after: What must have happened before any pod of this version starts.
         additions: What other parts add to the pods; at most one of them brings a proxy.
+        users: What a migration in these pods needs to reach the database of users, where users log in.
     """
     args = scope.args
     server = args.server
     pod_volumes = [scratch_volume(args.pod.tmp_size), *stores.pod_volumes]
-    init_containers = [*stores.init_containers]
+    init_containers = [*stores.init_containers, *chain.from_iterable(part.init_containers for part in additions)]
     if stores.backend.in_pod:
-        container = migration_container(scope, stores.backend)
+        container = migration_container(scope, stores.backend, users)
         container.volume_mounts = [*container.volume_mounts, *claim_mounts(stores.backend.volumes)]  # type: ignore[misc]
         init_containers.append(container)
         pod_volumes.append(migration_volume(migration_script(scope)))
@@ -87,7 +89,6 @@ def deployment(
                     termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
                     init_containers=[
                         *init_containers,
-                        *chain.from_iterable(part.init_containers for part in additions),
                         *user_containers(args.pod.part("init_containers")),
                     ]
                     or None,

@@ -18,6 +18,13 @@ def _name(graph: Graph) -> str:
     return graph.one("index:MlflowDeployment").name
 
 
+def entrance(graph: Graph) -> int:
+    """The port at which requests enter a server pod, whichever container listens there."""
+    ports = [port for c in graph.one("apps/v1:Deployment").pod["spec"]["containers"] for port in c.get("ports", [])]
+    (found,) = [port["containerPort"] for port in ports if port["name"] == "http"]
+    return found
+
+
 def _server_variables(graph: Graph) -> list[Mapping[str, Any]]:
     (container,) = [c for c in graph.one("apps/v1:Deployment").pod["spec"]["containers"] if c["name"] == "mlflow"]
     return container["env"]
@@ -50,7 +57,7 @@ def allowed_hosts_are_all_ways_to_the_server_and_no_more(graph: Graph, configura
     assert _list(graph, "MLFLOW_SERVER_ALLOWED_HOSTS") == {
         *services,
         *(f"{service}:{arguments.service.port}" for service in services),
-        f"$(POD_IP):{arguments.server.port}",
+        f"$(POD_IP):{entrance(graph)}",
         *local,
         *(f"{host}:*" for host in local),
         *(host for _, host in _public(arguments)),
@@ -110,18 +117,18 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         template["metadata"]["labels"]["app.kubernetes.io/component"]: Pod(template["metadata"]["labels"], here)
         for _, template in graph.pods()
     }
-    server, entrance = pods["server"], arguments.server.port
+    server, port_of_server = pods["server"], entrance(graph)
     outside, neighbour, stranger = "198.51.100.9", Pod({"app": "x"}, here), Pod({"app": "x"}, "no-such-namespace")
     welcome = policy.allow_same_namespace or here in policy.allow_namespaces
-    assert allowed(policies, neighbour, server, entrance) == welcome
-    assert not allowed(policies, stranger, server, entrance)
-    assert not allowed(policies, outside, server, entrance)
+    assert allowed(policies, neighbour, server, port_of_server) == welcome
+    assert not allowed(policies, stranger, server, port_of_server)
+    assert not allowed(policies, outside, server, port_of_server)
     for name in policy.allow_namespaces:
-        assert allowed(policies, Pod({}, name), server, entrance)
+        assert allowed(policies, Pod({}, name), server, port_of_server)
         assert not allowed(policies, Pod({}, name), server, 1)
     for peer in policy.allow_pods:
         client = Pod(peer.pod_labels, "theirs" if peer.namespace_labels else here, peer.namespace_labels)
-        assert allowed(policies, client, server, entrance)
+        assert allowed(policies, client, server, port_of_server)
     for component in [name for name in pods if any(r.name.endswith(f"-{name}") for r in graph.of("NetworkPolicy"))]:
         if component != "server":
             store = pods.pop(component)
@@ -137,7 +144,7 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             meant = arguments.on_gcp and (component, port) == ("server", 80)
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
         if component != "server":
-            assert not allowed(policies, neighbour, pod, entrance)
+            assert not allowed(policies, neighbour, pod, port_of_server)
             assert not allowed(policies, pod, outside, 2) or "postgresql" in configuration["database"]
         if "postgresql" in configuration["database"]:
             port = configuration["database"]["postgresql"].get("port", 5432)

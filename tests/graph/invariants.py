@@ -10,7 +10,7 @@ from typing import Any
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import to_arguments
-from tests.graph.access import ACCESS_CHECKS
+from tests.graph.access import ACCESS_CHECKS, entrance
 from tests.graph.program import Graph, Registration, Secret
 from tests.graph.restricted import containers, violations
 from tests.support.sdk_types import is_typed, misfits
@@ -91,7 +91,7 @@ def secrets_are_in_secrets_only(graph: Graph, _: Any) -> None:
 
 def outputs_hold_no_secret(graph: Graph, _: Any) -> None:
     outputs = graph.outputs[next(urn for urn in graph.outputs if "MlflowDeployment" in urn)]
-    assert set(outputs) >= {"namespace", "serviceName", "servicePort", "trackingUri", "deploymentName"}
+    assert set(outputs) >= {"namespace", "serviceName", "servicePort", "trackingUri", "deploymentName", "admin"}
     assert [path for path, value in values(outputs) if isinstance(value, Secret) or "canary" in str(value)] == []
 
 
@@ -148,7 +148,7 @@ def only_server_pods_match_the_service(graph: Graph, _: Any) -> None:
     matching = [r for r, pod in graph.pods() if selector.items() <= pod["metadata"]["labels"].items()]
     assert matching == [server]
     port, *_further = service.spec["ports"]
-    assert port["targetPort"] in [p["name"] for p in server_container(graph)["ports"]]
+    assert port["targetPort"] == "http"
 
 
 def environment_names_each_variable_once(graph: Graph, _: Any) -> None:
@@ -164,7 +164,7 @@ def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]
     given = {
         str(value)
         for path, value in values(configuration)
-        if re.search(r"existingClaim$|existingSecret(\.name)?$|valueFrom\..*\.name$|envFrom", path)
+        if re.search(r"existingClaim$|existing(Secret|Config)(\.name)?$|valueFrom\..*\.name$|envFrom", path)
     }
     for owner, pod in graph.pods():
         for name, key in _references(pod["spec"]):
@@ -191,7 +191,8 @@ def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         if "configMap" in volume:
             yield volume["configMap"]["name"], None
         if "secret" in volume:
-            yield volume["secret"]["secretName"], None
+            items = volume["secret"].get("items", [{"key": None}])
+            yield from ((volume["secret"]["secretName"], item["key"]) for item in items)
         if "persistentVolumeClaim" in volume:
             yield volume["persistentVolumeClaim"]["claimName"], None
         for source in volume.get("projected", {}).get("sources", []):
@@ -214,9 +215,8 @@ def probes_ask_for_health_under_the_prefix(graph: Graph, configuration: Mapping[
     prefix = to_arguments(configuration).server.static_prefix
     container = server_container(graph)
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        (port,) = container["ports"]
         scheme = {} if to_arguments(configuration).server.tls is None else {"scheme": "HTTPS"}
-        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": port["containerPort"], **scheme}
+        assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": entrance(graph), **scheme}
     startup = container["startupProbe"]
     assert (
         startup["periodSeconds"] * startup["failureThreshold"]
@@ -268,7 +268,7 @@ CLOUD_DATA = {
 
 
 def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    keys = [r for r in graph.of("RandomPassword") if not re.search("flask|minio", r.name)]
+    keys = [r for r in graph.of("RandomPassword") if not re.search("flask|minio|admin-password|proxied|cookie", r.name)]
     clouds = [r for r in graph if r.type in CLOUD_DATA]
     # Part of the name of a storage account.
     keys += [r for r in graph.of("RandomString") if r.name.endswith("-artifacts")]
@@ -285,16 +285,27 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         return
     if "sqlite" in configuration["database"]:
         assert [r.name for r in graph.of(JOB) if r.name.endswith("-migration")] == []
-        migration, *_ = server.pod["spec"]["initContainers"]
+        (migration,) = [c for c in server.pod["spec"]["initContainers"] if c["name"] == "migration"]
     else:
         job = graph.named(f"{component(graph).name}-migration", JOB)
         assert job.urn in server.depends_on
         assert job.spec["backoffLimit"] == 0 and job.pod["spec"]["restartPolicy"] == "Never"
         assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
         (migration,) = job.pod["spec"]["containers"]
-    assert migration["command"] == ["python", "/etc/mlflow/migration/migrate.py"]
-    (script,) = {r.inputs["data"]["migrate.py"] for r in own_config_maps(graph) if "migrate.py" in r.inputs["data"]}
-    assert "def main" in script
+    name = "migrate_users.py" if "auth" in configuration else "migrate.py"
+    assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
+    found = [r.inputs["data"] for r in own_config_maps(graph) if "migrate.py" in r.inputs["data"]]
+    assert found and all(set(scripts) == {"migrate.py", name} for scripts in found)
+    assert all("def main" in script for scripts in found for script in scripts.values())
+
+
+def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    auth = to_arguments(configuration).auth
+    server = server_container(graph)
+    assert ("--app-name=basic-auth" in server["args"]) == (auth is not None)
+    proxied = auth is not None and auth.basic is None
+    assert ("--host=127.0.0.1" in server["args"]) == proxied == ("ports" not in server)
+    assert proxied == any(v["name"] == "PROXIED_USER_SECRET" for v in server["env"])
 
 
 def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> None:
@@ -306,6 +317,7 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         arguments.artifacts.minio,
         arguments.database.in_cluster_postgresql,
         arguments.database.in_cluster_mysql,
+        *([arguments.auth.ldap, arguments.auth.oidc] if arguments.auth else []),
     )
     companions = {(other.image, image.pull_policy.value) for other in others if other}
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in own_containers(pod["spec"])}
@@ -391,6 +403,7 @@ CHECKS: list[Check] = [
     server_waits_for_the_migration,
     containers_run_one_image,
     objects_are_in_the_namespace_and_labelled,
+    behind_a_proxy_the_server_is_on_the_loopback,
     *ACCESS_CHECKS,
     several_pods_have_a_budget_and_are_spread,
     autoscaler_alone_decides_the_number_of_pods,

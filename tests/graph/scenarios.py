@@ -18,6 +18,55 @@ CANARIES = {
 
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "sqlite": DEV,
+    "basic-auth": with_changes(
+        PRODUCTION,
+        {"auth": {"basic": {"adminPassword": "canary-administrator"}, "defaultPermission": "NO_PERMISSIONS"}},
+    ),
+    "basic-auth-own-database": with_changes(
+        DEV,
+        {
+            "auth": {
+                "basic": {"existingSecret": {"name": "administrator", "usernameKey": "name"}},
+                "database": {
+                    "mysql": {
+                        "host": "db.example.com",
+                        "existingSecret": {"name": "users-login"},
+                        "tls": {"caCertificate": CERTIFICATE},
+                    }
+                },
+            }
+        },
+    ),
+    "ldap": with_changes(
+        PRODUCTION,
+        {
+            "auth": {
+                "ldap": {
+                    "uri": "ldaps://ldap.example.com",
+                    "userDn": "uid=%s,ou=people,dc=example,dc=com",
+                    "userGroup": "cn=mlflow-users,ou=groups,dc=example,dc=com",
+                    "adminGroup": "cn=mlflow-admins,ou=groups,dc=example,dc=com",
+                    "tls": {"existingSecret": {"name": "directory-ca"}},
+                }
+            },
+            "server.staticPrefix": "/mlflow",
+        },
+    ),
+    "oidc": with_changes(
+        PRODUCTION,
+        {
+            "auth": {
+                "oidc": {
+                    "issuerUrl": "https://id.example.com/realms/main",
+                    "redirectUrl": "https://mlflow.example.com/oauth2/callback",
+                    "clientId": "mlflow",
+                    "clientSecret": "canary-of-client",
+                    "allowedGroups": ["data-science"],
+                    "adminGroups": ["platform"],
+                }
+            }
+        },
+    ),
     "postgresql-s3": PRODUCTION,
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}

@@ -57,4 +57,4 @@ def test_additions_reach_the_pod_and_a_proxy_is_the_only_way_in() -> None:
     assert "$(POD_IP):4180" in str(environment["MLFLOW_SERVER_ALLOWED_HOSTS"])
     assert {"name": "extra", "mountPath": "/extra"} in server["volumeMounts"]
     assert {"name": "extra", "emptyDir": {}} in pod["volumes"]
-    assert [container["name"] for container in pod["initContainers"]] == ["migration", "first"]
+    assert [container["name"] for container in pod["initContainers"]] == ["first", "migration"]

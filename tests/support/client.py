@@ -1,8 +1,10 @@
 """What a data scientist does: the real MLflow client against a tracking server."""
 
+import contextlib
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,19 @@ class Logged:
     value: float
     artifact: bytes
     model: str
+
+
+@contextlib.contextmanager
+def login(username: str, password: str) -> Iterator[None]:
+    """Be a user: what clients read as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
+    values = {"MLFLOW_TRACKING_USERNAME": username, "MLFLOW_TRACKING_PASSWORD": password}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def log(uri: str, size: int = 3 * MIB) -> Logged:

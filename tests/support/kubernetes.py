@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,13 @@ class Kubectl:
         found = self.items("pods", namespace, "--selector", f"app.kubernetes.io/component={component}")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def settled(self, namespace: str, count: int) -> None:
+        """Wait until this many server pods are there and none is ending, to which a forwarded port might lead."""
+        selector = "--selector=app.kubernetes.io/component=server"
+        processes.eventually(
+            lambda: len(self.items("pods", namespace, selector)) == count, 90, f"{count} server pods in {namespace}", 1
+        )
+
     def exec(self, namespace: str, pod: str, *command: str) -> str:
         """Output of a command in a pod's container for MLflow."""
         return self.text("exec", "--namespace", namespace, pod, "--container", "mlflow", "--", *command)
@@ -65,6 +72,11 @@ class Kubectl:
         self.text(
             "apply", "--filename", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
         )
+
+    def secret(self, namespace: str, name: str, values: Mapping[str, str]) -> None:
+        """Make or change a Secret."""
+        metadata = {"name": name, "namespace": namespace}
+        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(values)})
 
     def exists(self, kind: str, name: str) -> bool:
         """Whether the cluster has the object, which has no namespace."""

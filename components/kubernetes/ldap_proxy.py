@@ -1,0 +1,284 @@
+"""Apache httpd beside the server: it asks a directory for users and groups, and vouches for them.
+
+Only modules of the official image are used (https://httpd.apache.org/docs/2.4/mod/mod_authnz_ldap.html), which verifies
+TLS, keeps connections and remembers answers. The server never sees a user's password.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import LdapAuthArgs, LdapMember, LdapSearchArgs, LdapTlsMode
+from ..contracts import SecretValue
+from . import proxy, tls
+from .objects import TMP, Additions, Scope, config_map, config_volume, secret_environment, secret_volume
+
+_DIRECTORY = "/etc/mlflow/proxy"
+_CA_DIRECTORY = "/etc/mlflow/directory"
+_SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+_LOGIN_DIRECTORY = "/etc/mlflow/directory-login"
+_ACCOUNTS = "/etc/mlflow/proxy-accounts"
+_ADMIN_PROBE = "/.mlflow-admin"
+
+_MODULES = (
+    *("mpm_event", "unixd", "log_config", "env", "setenvif", "headers", "authn_core", "authn_file", "authz_core"),
+    *("authz_user", "auth_basic", "ldap", "authnz_ldap", "proxy", "proxy_http", "reqtimeout"),
+)
+
+
+_ENCRYPTION = f"""
+SSLEngine On
+SSLCertificateFile {tls.DIRECTORY}/tls.crt
+SSLCertificateKeyFile {tls.DIRECTORY}/tls.key
+SSLProtocol -all +TLSv1.2 +TLSv1.3
+SSLSessionCache none
+"""
+
+
+def additions(
+    scope: Scope, args: LdapAuthArgs, administrator: pulumi.Output[str], after: Sequence[pulumi.Resource]
+) -> Additions:
+    """The proxy and what the server needs to know of it.
+
+    Args:
+        scope: What the parts have in common.
+        args: The directory.
+        administrator: Password of the administrator outside the directory.
+        after: First objects in the cluster, which generated secrets wait for.
+    """
+    configuration = config_map(scope, "proxy", {"httpd.conf": _configuration(scope, args)})
+    volumes = [
+        config_volume("proxy", configuration),
+        secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator)),
+    ]
+    mounts = {"proxy": _DIRECTORY, "proxy-accounts": _ACCOUNTS}
+    if args.tls.existing_secret is not None:
+        existing = args.tls.existing_secret
+        volumes.append(secret_volume("directory-ca", existing.name, {existing.key: "ca.crt"}))
+    elif args.tls.ca_certificate is not None:
+        authority = config_map(scope, "directory-ca", {"ca.crt": args.tls.ca_certificate})
+        volumes.append(config_volume("directory-ca", authority))
+    if _own_authority(args):
+        mounts["directory-ca"] = _CA_DIRECTORY
+    shared: dict[str, SecretValue] = {
+        "PROXIED_USER_SECRET": proxy.password(scope, "proxied-user", after),
+        "PROXIED_ADMIN_SECRET": proxy.password(scope, "proxied-admin", after),
+    }
+    trusted = secret_environment(scope, f"{scope.name}-proxy-trust", "server", shared)
+    login = _login(scope, args)
+    if login is not None:
+        volumes.append(login)
+        mounts["directory-login"] = _LOGIN_DIRECTORY
+    container = proxy.container(
+        scope,
+        args.image,
+        # Not `httpd-foreground`, which deletes a file that is not there and starts the same.
+        ["httpd", "-DFOREGROUND", "-f", f"{_DIRECTORY}/httpd.conf"],
+        [],
+        trusted,
+        mounts,
+        args.resources,
+        _graceful_stop(scope),
+    )
+    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.uri))
+
+
+def _own_authority(args: LdapAuthArgs) -> bool:
+    return args.tls.existing_secret is not None or args.tls.ca_certificate is not None
+
+
+def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:
+    """The password of the account that searches, as a file."""
+    search = args.search
+    if search is None or search.bind_dn is None:
+        return None
+    if search.existing_secret is not None:
+        existing = search.existing_secret
+        return secret_volume("directory-login", existing.name, {existing.password_key: "password"})
+    assert search.bind_password is not None
+    made = k8s.core.v1.Secret(
+        f"{scope.name}-directory-login",
+        metadata=scope.metadata("server"),
+        type="Opaque",
+        string_data={"password": pulumi.Output.secret(search.bind_password)},
+        immutable=True,
+        opts=scope.options(),
+    )
+    return secret_volume("directory-login", made.metadata.name)  # type: ignore[arg-type]
+
+
+def _graceful_stop(scope: Scope) -> k8s.core.v1.LifecycleArgs:
+    """Go on serving until nobody sends any more, then finish what has begun, whatever signal the image is ended with."""
+    wait = 'pid=$(cat /tmp/httpd.pid); kill -WINCH "$pid"; while kill -0 "$pid"; do sleep 0.2; done'
+    command = ["/bin/sh", "-c", f"sleep {scope.args.server.drain_seconds}; {wait}"]
+    return k8s.core.v1.LifecycleArgs(
+        pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=command))
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The values that may be outputs, once they are known."""
+
+    uri: str
+    base: str | None
+    filter: str
+    bind_dn: str | None
+    user_group: str | None
+    admin_group: str
+
+
+def _configuration(scope: Scope, args: LdapAuthArgs) -> pulumi.Output[str]:
+    search = args.search or LdapSearchArgs(base="")
+    values = (args.uri, search.base or None, search.filter, search.bind_dn, args.user_group, args.admin_group)
+    return pulumi.Output.all(*values).apply(lambda known: _render(scope, args, _Known(*known)))
+
+
+def _render(scope: Scope, args: LdapAuthArgs, known: _Known) -> str:
+    server, port = scope.args.server, proxy.port(scope)
+    authority = f"{_CA_DIRECTORY}/ca.crt" if _own_authority(args) else _SYSTEM_CA
+    verify = args.tls.mode is LdapTlsMode.VERIFY
+    entries = 1024 if args.cache_seconds else 0
+    modules, encryption = _MODULES, ""
+    if server.tls is not None:
+        modules, encryption = (*_MODULES, "socache_shmcb", "ssl"), _ENCRYPTION
+    loads = "\n".join(
+        f"<IfModule !{name}_module>\n  LoadModule {name}_module modules/mod_{name}.so\n</IfModule>" for name in modules
+    )
+    admins = [f"Require ldap-group {_text(known.admin_group)}", f"Require user {args.admin_username}"]
+    everyone = (
+        ["Require valid-user"] if args.any_user else [f"Require ldap-group {_text(known.user_group or '')}", *admins]
+    )
+    trust = f"""
+  # What the client sent about itself is replaced: the server believes nothing but these two passwords.
+  RequestHeader unset Mlflowadmin
+  RequestHeader set Mlflowadmin yes "expr=-A '{_ADMIN_PROBE}'"
+  RequestHeader set Authorization "expr=Basic %{{base64:%{{REMOTE_USER}}:${{PROXIED_USER_SECRET}}}}"
+  RequestHeader set Authorization "expr=Basic %{{base64:%{{REMOTE_USER}}:${{PROXIED_ADMIN_SECRET}}}}" "expr=%{{req:Mlflowadmin}} == 'yes'"
+  RequestHeader unset Mlflowadmin"""
+    return f"""ServerRoot /usr/local/apache2
+ServerName localhost
+Listen {port}
+PidFile {TMP}/httpd.pid
+DefaultRuntimeDir {TMP}
+ErrorLog /proc/self/fd/2
+LogLevel warn
+ServerTokens Prod
+TraceEnable Off
+{loads}
+LogFormat "%h %u %t \\"%m %U\\" %>s %B %D" access
+SetEnvIf Request_URI "^{re.escape(server.static_prefix)}/health$" healthy
+CustomLog /proc/self/fd/1 access env=!healthy
+
+StartServers 1
+ServerLimit 4
+ThreadsPerChild 64
+MaxRequestWorkers 256
+MinSpareThreads 16
+MaxSpareThreads 256
+# Uploads may be of any size and take any time, as long as they move on.
+LimitRequestBody 0
+RequestReadTimeout header=20-60,MinRate=500 body=0
+Timeout 600
+KeepAliveTimeout 75
+MaxKeepAliveRequests 0
+GracefulShutdownTimeout {server.shutdown_grace_seconds}
+{encryption}
+<IfFile "{authority}">
+  LDAPTrustedGlobalCert CA_BASE64 {authority}
+</IfFile>
+LDAPVerifyServerCert {"On" if verify else "Off"}
+LDAPConnectionTimeout 5
+LDAPTimeout 15
+LDAPCacheEntries {entries}
+LDAPCacheTTL {args.cache_seconds}
+LDAPOpCacheEntries {entries}
+LDAPOpCacheTTL {args.cache_seconds}
+
+<Directory />
+  AllowOverride None
+  Require all denied
+</Directory>
+<Location "/">
+  AuthType Basic
+  AuthName MLflow
+  AuthBasicProvider file ldap
+  AuthUserFile {_ACCOUNTS}/accounts
+{_indented(_directory(args, known))}
+{_any(everyone)}
+</Location>
+# Never served: only asked whether this user may see it, which is whether they are an administrator.
+<Location "{_ADMIN_PROBE}">
+  LogLevel crit
+{_any(admins)}
+</Location>
+<LocationMatch "^/(?!{re.escape(_ADMIN_PROBE[1:])})">{trust}
+</LocationMatch>
+<LocationMatch "^{re.escape(server.static_prefix)}/health$">
+  AuthMerging Off
+  Require all granted
+  RequestHeader unset Authorization
+</LocationMatch>
+
+AllowEncodedSlashes NoDecode
+ProxyRequests Off
+ProxyPreserveHost On
+ProxyPass "{_ADMIN_PROBE}" "!"
+# A connection that the server is just closing must not be used again, and a server that starts must be asked again.
+ProxyPass "/" "http://127.0.0.1:{server.port}/" nocanon disablereuse=On flushpackets=On retry=0 connectiontimeout=5 timeout=3600
+"""
+
+
+def _directory(args: LdapAuthArgs, known: _Known) -> list[str]:
+    """How users are found and groups compared."""
+    search = args.search
+    secure = known.uri.startswith("ldaps:")
+    encryption = "NONE" if args.tls.mode is LdapTlsMode.DISABLE else "SSL" if secure else "STARTTLS"
+    if search is not None:
+        attribute, base, scope, filter_ = search.attribute, known.base or "", search.scope.value, known.filter
+    else:
+        attribute, _, base = (args.user_dn or "").partition("=%s,")
+        scope, filter_ = "one", "(objectClass=*)"
+    url = f"{known.uri.rstrip('/')}/{_in_url(base)}?{attribute}?{scope}?{_in_url(filter_)}"
+    lines = [
+        f"AuthLDAPURL {_quoted(url)} {encryption}",
+        # Names are compared without case by directories, and with it by MLflow: the directory's spelling counts.
+        f"AuthLDAPRemoteUserAttribute {attribute}",
+        f"AuthLDAPGroupAttribute {args.member_attribute}",
+        f"AuthLDAPGroupAttributeIsDN {'On' if args.member_is is LdapMember.DN else 'Off'}",
+        "LDAPReferrals Off",
+    ]
+    if args.user_dn is not None:
+        lines.append(f"AuthLDAPInitialBindPattern (.+) {_quoted(args.user_dn.replace('$', '').replace('%s', '$1'))}")
+        lines += [f"AuthLDAP{what} On" for what in ("InitialBindAsUser", "SearchAsUser", "CompareAsUser")]
+    elif known.bind_dn is not None:
+        lines.append(f"AuthLDAPBindDN {_quoted(known.bind_dn)}")
+        # The first line of the program's output; it is given no environment.
+        lines.append(f'AuthLDAPBindPassword "exec:/bin/cat {_LOGIN_DIRECTORY}/password"')
+    return lines
+
+
+def _any(rules: list[str]) -> str:
+    return _indented(["<RequireAny>", *(f"  {rule}" for rule in rules), "</RequireAny>"])
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _text(value: str) -> str:
+    """A value as it is; one that would end the line or be expanded is refused, for nobody's name has that."""
+    if re.search(r"[\n\r\0]|[$%]\{", value):
+        raise ValueError(f"{value!r} cannot be written into the proxy's configuration")
+    return value
+
+
+def _quoted(value: str) -> str:
+    return '"' + _text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _in_url(value: str) -> str:
+    return value.replace("%", "%25").replace("?", "%3F")

@@ -1,0 +1,115 @@
+"""Migrate the backend store as `migrate.py` does, and then the store of users; and see to the administrator.
+
+Runs inside the MLflow image in place of `migrate.py` where users log in. MLflow would migrate that store in each of its
+processes at once, and would create the administrator but never change the password again.
+"""
+
+# What it imports is in the image, not here.
+# pyright: reportMissingImports=false
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+if __package__:
+    from . import migrate
+else:  # as a script, beside the other one
+    import migrate
+
+CLAIMS = tuple(filter(None, os.environ.get("MIGRATION_USERS_FOLDER", "").split(":")))
+
+
+def database_uri(config: Path) -> str:
+    """Where the users are kept, according to the settings of MLflow's log-in.
+
+    Raises:
+        RefusalError: The file does not say, or it is a place that pods cannot share.
+    """
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_string(config.read_text(encoding="utf-8"))
+        uri = parser.get("mlflow", "database_uri")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # Not the text of the error, which may quote the line and with it a password.
+        hint = " (a literal % is written %%)" if isinstance(error, configparser.InterpolationError) else ""
+        raise migrate.RefusalError(f"basic_auth.ini cannot be read: {type(error).__name__}{hint}") from None
+    if uri.startswith("sqlite") and not uri.startswith(tuple(f"sqlite:///{folder}/" for folder in CLAIMS) or ("none",)):
+        where = f"a file in {CLAIMS[0]}" if CLAIMS else "a database server"
+        raise migrate.RefusalError(f"basic_auth.ini names a SQLite file that pods lose or do not share; use {where}")
+    return uri
+
+
+def users(uri: str) -> None:
+    """Migrate the store of users, and set the administrator."""
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    if uri.startswith("sqlite:///"):
+        engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+        current, _ = migrate.found(engine, migrate.AUTH)
+        if current not in (None, migrate.known_revisions(migrate.AUTH)[1]):
+            keep_a_copy(Path(uri.removeprefix("sqlite:///")), current)
+    else:
+        engine = migrate.connectable(uri)
+    migrate.server(engine, [migrate.AUTH])
+    try:
+        administrator(engine)
+    except sqlalchemy.exc.IntegrityError:  # another migration has just made them
+        administrator(engine)
+
+
+def keep_a_copy(file: Path, revision: str | None) -> None:
+    copy = file.with_name(f"{file.name}.at-{revision}")
+    migrate.say(f"copying the users to {copy} first")
+    with contextlib.closing(sqlite3.connect(file)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def administrator(engine: Any) -> None:
+    """Make the administrator, or give it the configured password and rights again.
+
+    By MLflow's own way of hashing (https://werkzeug.palletsprojects.com/en/stable/utils/#module-werkzeug.security), without
+    MLflow, whose import takes seconds.
+    """
+    import sqlalchemy
+    from werkzeug.security import check_password_hash, generate_password_hash
+
+    name, password = (os.environ[f"MLFLOW_AUTH_ADMIN_{part}"] for part in ("USERNAME", "PASSWORD"))
+    if not name or len(password) < 12 or not (name + password).isascii() or ":" in name:
+        raise migrate.RefusalError(
+            "the administrator needs a name without ':' and a password of at least 12 characters, all of them ASCII; "
+            "look at the Secret that holds them (a line break at the end counts)"
+        )
+    values = {"name": name, "hash": generate_password_hash(password), "admin": True}
+    with engine.begin() as connection:
+        query = "SELECT password_hash, is_admin FROM users WHERE username = :name"
+        row = connection.execute(sqlalchemy.text(query), {"name": name}).first()
+        if row is None:
+            statement = "INSERT INTO users (username, password_hash, is_admin) VALUES (:name, :hash, :admin)"
+            migrate.say(f"created the administrator {name!r}")
+        elif check_password_hash(row[0], password) and row[1]:
+            return
+        else:
+            statement = "UPDATE users SET password_hash = :hash, is_admin = :admin WHERE username = :name"
+            migrate.say(f"set password and rights of the administrator {name!r}")
+        connection.execute(sqlalchemy.text(statement), values)
+
+
+def main() -> int:
+    if code := migrate.main():
+        return code
+    try:
+        users(database_uri(Path(os.environ["MLFLOW_AUTH_CONFIG_PATH"])))
+    except migrate.RefusalError as refusal:
+        migrate.say(f"refused: {refusal}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""The settings of MLflow's users, `basic_auth.ini`, with the address of their database.
+
+The Pulumi program fills in an address that holds no secret. Where it does, this runs as an init container inside the
+MLflow image, since the secret may be in an existing Secret, and must be escaped: MLflow reads the address from this file
+only, as one URL (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/#configuration).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+PLACEHOLDER = "@database_uri@"
+
+
+def filled(template: str, uri: str) -> str:
+    """The file with the address; `configparser` wants a literal `%` doubled."""
+    return template.replace(PLACEHOLDER, uri.replace("%", "%%"))
+
+
+def url(variables: Mapping[str, str]) -> str:
+    """The address as SQLAlchemy reads it, for a user and password of any characters."""
+    if "USERS_DATABASE_URI" in variables:
+        return variables["USERS_DATABASE_URI"].strip()
+    dialect, host, port, name, user, password, query = (
+        variables[f"USERS_DATABASE_{part}"]
+        for part in ("DIALECT", "HOST", "PORT", "NAME", "USERNAME", "PASSWORD", "QUERY")
+    )
+    if dialect.startswith("mysql"):  # PyMySQL sends Latin-1 where the server expects UTF-8
+        password = password.encode("utf-8").decode("latin-1")
+    where = f"[{host}]" if ":" in host else host
+    return (
+        f"{dialect}://{quote(user, safe='')}:{quote(password, safe='')}@{where}:{port}/{quote(name, safe='')}?{query}"
+    )
+
+
+def main() -> int:
+    template, target = Path(sys.argv[1]), Path(sys.argv[2])
+    target.touch(mode=0o600)
+    target.write_text(filled(template.read_text(encoding="utf-8"), url(os.environ)), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Refusals of the blocks that say who may log in, and the scripts and settings that come of them."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from components.kubernetes import migrate, migrate_users, users_ini
+from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
+from tests.graph.program import deploy
+from tests.unit.refusals import messages
+
+DN = "cn=a,dc=example,dc=com"
+LDAP = {"uri": "ldaps://ldap", "userDn": "uid=%s,ou=people,dc=example,dc=com", "userGroup": DN, "adminGroup": DN}
+SEARCH = {"base": "dc=example,dc=com", "bindDn": DN, "bindPassword": "p"}
+OIDC = {
+    "issuerUrl": "https://id.example.com",
+    "redirectUrl": "https://mlflow.example.com/oauth2/callback",
+    "clientId": "mlflow",
+    "clientSecret": "s",
+    "allowedGroups": ["a"],
+}
+SECRET = {"existingSecret": {"name": "s", "clientIdKey": "id"}}
+OWN = {"postgresql": {"host": "h", "password": "p"}}
+
+# Path, block that is changed there, what is refused there, what is accepted there.
+CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
+    ({}, "", [{}, {"basic": {}, "ldap": LDAP}, {"basic": {}, "oidc": OIDC}, {"none": {}}], [{"basic": {}}]),
+    ({"basic": {}}, "basic.adminPassword", ["short", "a" * 11, "password1234", "ü" * 12, "a" * 11 + "\n"], ["a" * 12, "%/:@ '\"\\$!~;"]),
+    ({"basic": {}}, "basic.adminUsername", ["", "a:b", "a b", "ü", "a" * 256], ["admin", "a.b@c"]),
+    ({"basic": {"adminPassword": "a" * 12}}, "basic.existingSecret", [{"name": "s"}], [None]),
+    ({"basic": {}}, "basic.existingSecret", [{}, {"name": "S"}, {"name": "s", "passwordKey": "a b"}], [{"name": "s", "usernameKey": "u"}]),
+    ({"basic": {}}, "basic.authorizationFunction", ["f", "a.b", "a:b:c", "a b:c"], ["a:b", "a.b_c:d"]),
+    ({"basic": {}}, "basic.credentialCacheSeconds", [-1, 86_401], [0, 60]),
+    ({"basic": {}}, "basic.existingConfig", [{}, {"name": "s", "key": ""}], [{"name": "s"}, {"name": "s", "key": "k"}]),
+    ({"basic": {"existingConfig": {"name": "s"}}}, "basic.authorizationFunction", ["a:b"], [None]),
+    ({"basic": {"existingConfig": {"name": "s"}}}, "basic.credentialCacheSeconds", [60], [0]),
+    ({"basic": {"existingConfig": {"name": "s"}}}, "database", [OWN], [None]),
+    ({"basic": {"existingConfig": {"name": "s"}}}, "defaultPermission", ["EDIT"], [None]),
+    ({"basic": {}}, "defaultPermission", ["read", "NONE"], ["READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS"]),
+    ({"basic": {}}, "workspaceCacheSeconds", [0, 86_401], [1, 3600]),
+    ({"basic": {}}, "database", [{}, {"sqlite": {}}, {"uri": {"value": "sqlite:///x"}}, {**OWN, "uri": {"value": "u"}}], [OWN, None]),
+    ({"ldap": LDAP}, "ldap.uri", ["ldap", "http://ldap", "ldaps://", "ldaps://h/dc=x", "ldap://h:x"], ["ldap://h", "ldaps://h:636", "ldap://[fd00::1]:389/"]),
+    ({"ldap": LDAP}, "ldap.userDn", ["uid=x,dc=y", "%s", "%s@example.com", "uid=%s,ou=%s,dc=x", "uid=%s"], ["cn=%s,dc=x"]),
+    ({"ldap": {**LDAP, "search": {"base": "dc=x"}}}, "ldap.userDn", ["%s%s"], ["%s@example.com", None]),
+    ({"ldap": LDAP}, "ldap.userDn", [None], []),
+    ({"ldap": LDAP}, "ldap.userGroup", ["users", "cn=a,users", None], [DN, "cn=a b,dc=x", r"cn=a\,b,dc=x"]),
+    ({"ldap": LDAP}, "ldap.adminGroup", ["", "a"], [DN]),
+    ({"ldap": LDAP}, "ldap.anyUser", [True], [False]),
+    ({"ldap": LDAP}, "ldap.tls.mode", ["disable", "none", "verify-full"], ["verify", "require"]),
+    ({"ldap": {**LDAP, "uri": "ldap://h"}}, "ldap.tls.mode", [], ["verify", "require", "disable"]),
+    ({"ldap": LDAP}, "ldap.tls", [{"caCertificate": "x"}, {"mode": "require", "caCertificate": CERTIFICATE}, {"caCertificate": CERTIFICATE, "existingSecret": {"name": "s"}}], [{"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "s"}}]),
+    ({"ldap": LDAP}, "ldap.memberAttribute", ["", "a b", "1a"], ["uniqueMember"]),
+    ({"ldap": LDAP}, "ldap.memberIs", ["DN", "uid"], ["dn", "username"]),
+    ({"ldap": LDAP}, "ldap.cacheSeconds", [-1, 86_401], [0, 600]),
+    ({"ldap": LDAP}, "ldap.adminUsername", ["", "a:b", "a b"], ["a-b"]),
+    ({"ldap": LDAP}, "ldap.image", ["httpd", "https://r/h:1", "r/h:"], ["r.example:5000/h:2.4", "h@sha256:" + "0" * 64]),
+    ({"ldap": LDAP}, "ldap.search", [SEARCH, {"base": "x"}, {"base": "dc=x", "bindPassword": "p"}], [{"base": "dc=x"}]),
+    ({"ldap": {**LDAP, "userDn": None}}, "ldap.search", [{**SEARCH, "bindPassword": None}, {**SEARCH, "existingSecret": {"name": "s"}}, {**SEARCH, "filter": "a=b"}], [SEARCH, {"base": "dc=x", "attribute": "sAMAccountName"}]),
+    ({"oidc": OIDC}, "oidc.issuerUrl", ["id.example.com", "http://id.example.com", "https://u:p@h"], ["https://h/realms/x"]),
+    ({"oidc": OIDC}, "oidc.redirectUrl", ["https://h", "https://h/callback"], ["https://h/team/oauth2/callback"]),
+    ({"oidc": OIDC}, "oidc.clientId", [None], ["a"]),
+    ({"oidc": OIDC}, "oidc.clientSecret", [None], ["a"]),
+    ({"oidc": OIDC}, "oidc.existingSecret", [{"name": "s"}], [None]),
+    ({"oidc": {**OIDC, **SECRET}}, "oidc.clientId", ["mlflow"], []),
+    ({"oidc": {**OIDC, "clientId": None, "clientSecret": None}}, "oidc.existingSecret", [{"name": "s"}, {}], [{"name": "s", "clientIdKey": "id"}]),
+    ({"oidc": OIDC}, "oidc.cookieSecret", ["a" * 15, "a" * 33], ["a" * 16, "a" * 24, "a" * 32]),
+    ({"oidc": OIDC}, "oidc.allowedGroups", [[], ["a,b"], [""]], [["a b", "/a"]]),
+    ({"oidc": {**OIDC, "allowedGroups": []}}, "oidc.emailDomains", [[]], [["*"], ["example.com"]]),
+    ({"oidc": OIDC}, "oidc.user", ["mail"], ["email", "preferredUsername", "subject"]),
+    ({"oidc": OIDC}, "oidc.extraArgs", [{"upstream": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-expire": "8h", "request-logging": False}]),
+    ({"oidc": OIDC}, "oidc.extraEnv", [{"OAUTH2_PROXY_UPSTREAMS": "x"}, {"1": "x"}, {"A_TOKEN": "x"}], [{"HTTPS_PROXY": "http://p:3128"}]),
+    ({"oidc": OIDC}, "oidc.image", ["quay.io/oauth2-proxy/oauth2-proxy:v7.12.0", "o"], ["quay.io/oauth2-proxy/oauth2-proxy:v7.13.0", "r.example/o:1"]),
+]  # fmt: skip
+
+
+def cases(accepted: bool) -> list[Any]:
+    return [
+        pytest.param(
+            changed({"auth": block}, f"auth.{path}".rstrip("."), value)["auth"], path, id=f"{path}={value!r}"[:80]
+        )
+        for block, path, refused, allowed in CASES
+        for value in (allowed if accepted else refused)
+    ]
+
+
+def without_nothing(tree: Any) -> Any:
+    return {k: without_nothing(v) for k, v in tree.items() if v is not None} if isinstance(tree, dict) else tree
+
+
+@pytest.mark.parametrize(("auth", "path"), cases(accepted=False))
+def test_wrong_value_is_refused_with_its_path(auth, path: str) -> None:
+    lines = messages({**DEV, "auth": without_nothing(auth)})
+    assert lines
+    assert all(line.startswith(("auth", f"auth.{path}".rpartition(".")[0])) for line in lines), lines
+
+
+@pytest.mark.parametrize(("auth", "path"), cases(accepted=True))
+def test_nearest_value_is_accepted(auth, path: str) -> None:
+    assert messages({**DEV, "auth": without_nothing(auth)}) == []
+
+
+@pytest.mark.parametrize("auth", [{"basic": {}}, {"ldap": LDAP}, {"oidc": OIDC}], ids=lambda auth: next(iter(auth)))
+def test_a_server_with_a_login_may_be_published(auth) -> None:
+    published = changed(DEV, "service.type", "LoadBalancer")
+    (line,) = messages(published)
+    assert "asks nobody for a password" in line
+    (line,) = messages({**published, "auth": auth})
+    assert "asks nobody for a password" not in line and "without TLS" in line
+
+
+def test_rules_about_other_blocks() -> None:
+    basic, ldap = {"auth": {"basic": {}}}, {"auth": {"ldap": LDAP}}
+    (line,) = messages({**DEV, **basic, "image": {"tag": "v3.17.2"}})
+    assert line.startswith("image.tag") and "no log-in" in line
+    for where in ("env", "secretEnv"):
+        (line,) = messages(changed({**DEV, **ldap}, f"server.{where}", {"PYTHONPATH": "/x"}))
+        assert line.startswith(f"server.{where}.PYTHONPATH")
+    assert messages(changed({**DEV, **basic}, "server.env", {"PYTHONPATH": "/x"})) == []
+    for variable in ("MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_BASIC_AUTH_FAIL_CLOSED"):
+        assert messages(changed(DEV, "server.env", {variable: "x"}))
+    assert messages(changed(DEV, "server.options", {"app-name": "basic-auth"}))
+    lines = messages(with_changes({**DEV, **basic}, {"server.replicas": 2}))
+    assert any("2 replicas cannot share a SQLite file" in line for line in lines)
+
+
+def test_users_in_the_same_database_are_counted_into_its_connections() -> None:
+    tight = changed(PRODUCTION, "database.postgresql.connectionLimit", 60)
+    assert messages(tight) == []
+    (line,) = messages({**tight, "auth": {"basic": {}}})
+    assert "= 90" in line
+    assert messages({**tight, "auth": {"basic": {}, "database": OWN}}) == []
+
+
+def test_the_file_says_what_was_chosen() -> None:
+    auth = {
+        "basic": {"authorizationFunction": "ours.login:check", "credentialCacheSeconds": 60, "credentialCacheSize": 5},
+        "defaultPermission": "MANAGE",
+        "grantDefaultWorkspaceAccess": True,
+        "workspaceCacheSeconds": 7,
+    }
+    text = deploy({**DEV, "auth": auth}).named("mlflow-users").inputs["stringData"].value["basic_auth.ini"]
+    assert text.splitlines() == [
+        "[mlflow]",
+        "default_permission = MANAGE",
+        "database_uri = sqlite:////mlflow/database/users.db",
+        "authorization_function = ours.login:check",
+        "grant_default_workspace_access = true",
+        "workspace_cache_ttl_seconds = 7",
+        "auth_cache_ttl_seconds = 60",
+        "auth_cache_max_size = 5",
+    ]
+
+
+NASTY = "%/&@:'\" \\ü#?"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql+psycopg2", "mysql+pymysql"])
+def test_passwords_of_any_characters_survive_url_and_file(dialect: str, tmp_path: Path, monkeypatch) -> None:
+    values = {"DIALECT": dialect, "HOST": "fd00::1", "PORT": "1", "NAME": "a/b", "USERNAME": "u@", "PASSWORD": NASTY}
+    for name, value in {**values, "QUERY": "a=b%2Fc"}.items():
+        monkeypatch.setenv(f"USERS_DATABASE_{name}", value)
+    (tmp_path / "template").write_text(f"[mlflow]\ndatabase_uri = {users_ini.PLACEHOLDER}\n")
+    monkeypatch.setattr("sys.argv", ["", str(tmp_path / "template"), str(tmp_path / "ini")])
+    assert users_ini.main() == 0
+    url = urlsplit(migrate_users.database_uri(tmp_path / "ini"))
+    password = NASTY.encode().decode("latin-1") if dialect.startswith("mysql") else NASTY
+    parts = [unquote(part or "") for part in (url.username, url.password, url.hostname, url.path)]
+    assert parts == ["u@", password, "fd00::1", "/a/b"]
+    assert (tmp_path / "ini").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[mlflow]\ndatabase_uri = postgresql+psycopg2://u:p%4@h/d\n", "literal % is written %%"),
+        ("database_uri = x\n", "MissingSectionHeaderError"),
+        ("[mlflow]\n", "NoOptionError"),
+        ("[mlflow]\ndatabase_uri = sqlite:///basic_auth.db\n", "pods lose or do not share"),
+    ],
+)
+def test_a_file_that_cannot_work_is_refused_without_showing_it(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "ini").write_text(text)
+    with pytest.raises(migrate.RefusalError, match=reason) as caught:
+        migrate_users.database_uri(tmp_path / "ini")
+    assert "u:p" not in str(caught.value)
