@@ -229,10 +229,6 @@ class MlflowDeploymentArgs(Block):
             ("artifacts", "default_root"): self.artifacts.default_root is not None,
             ("server", "job_execution"): self.server.job_execution,
         }
-        workspaces = self.server.workspaces
-        if workspaces is not None and workspaces.store_uri is None:
-            message = "is required with server.artifactsOnly, which has no database to look workspaces up in"
-            yield Problem(("server", "workspaces", "store_uri"), message, "give it, or remove server.workspaces")
         for path in (path for path, wrong in refused.items() if wrong):
             yield Problem(path, "makes no sense with server.artifactsOnly, which knows no experiments", "remove it")
 

@@ -153,7 +153,7 @@ def test_workspaces_have_roots_of_their_own(
             logged = client.log(url)
             client.read_back(url, logged)
             run = MlflowClient(tracking_uri=url, registry_uri=url).get_run(logged.run_id)
-            assert run.info.artifact_uri.startswith(f"mlflow-artifacts:{root}"), run.info.artifact_uri
+            assert str(run.info.artifact_uri).startswith(f"mlflow-artifacts:{root}"), run.info.artifact_uri
 
 
 def _secret(deployed: Deployed, name: str, values: dict[str, str]) -> dict[str, Any]:
