@@ -165,8 +165,8 @@ def test_every_kind_of_database_migrates_and_is_left_alone_the_second_time(
     """RDS MySQL, Aurora PostgreSQL (serverless) and Aurora MySQL (provisioned) side by side, without servers."""
     shared = {
         "artifacts": {"awsBucket": {}},
-        "identity": {"podIdentity": {}},
-        "aws": {**aws_cloud.facts, "clusterName": "tools"},
+        "identity": {"irsa": {}},
+        "aws": aws_cloud.facts,
         "server": {"replicas": 0},
         "deletionProtection": False,
     }
@@ -179,8 +179,6 @@ def test_every_kind_of_database_migrates_and_is_left_alone_the_second_time(
         name: {**shared, "namespace": unique_name(), "database": database} for name, database in kinds.items()
     }
     with new_aws_stack(program=SEVERAL) as stack:
-        cluster = aws_cloud.client("eks")
-        cluster.create_cluster(name="tools", roleArn=f"arn:aws:iam::{aws.ACCOUNT}:role/eks", resourcesVpcConfig={})
         (stack.folder / "deployments.json").write_text(json.dumps(deployments))
         stack.configure(aws_cloud.configuration).up().succeeded()
         stack.preview("--expect-no-changes", "--diff").succeeded()
