@@ -39,7 +39,7 @@ def main(settings: dict[str, str]) -> None:
             cursor = connection.cursor()
             cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
             cursor.execute(f"CREATE USER {user}@'%%' IDENTIFIED BY %s", (password,))
-            cursor.execute(f"GRANT ALL ON {name}.* TO {user}@'%%'")
+            cursor.execute(f"GRANT ALL ON {name}.* TO {user}@'%%'", ())
 
     make: dict[str, Callable[[str, str, str], None]] = {"postgres": postgresql, "mysql": mysql}
     make |= {"aurora-postgresql": postgresql, "aurora-mysql": mysql}
@@ -84,6 +84,8 @@ def main(settings: dict[str, str]) -> None:
     responses.S3Response._bucket_response_put = made_bucket  # type: ignore[method-assign]
     rds.DBInstance.address = property(lambda _: settings["host"])  # type: ignore[assignment,method-assign]
     rds.DBCluster.endpoint = property(lambda _: settings["host"])  # type: ignore[assignment,method-assign]
+    # Only the first kind of serverless clusters has it.
+    rds.DBCluster.scaling_configuration_info = property(lambda _: None)  # type: ignore[assignment,method-assign]
     server.main(["-H", "0.0.0.0", "-p", settings["port"]])
 
 
