@@ -288,3 +288,17 @@ def test_variables_of_the_user_reach_the_migration_too() -> None:
         names = {variable["name"]: variable for variable in container["env"]}
         assert names["PGOPTIONS"]["value"] == "-c search_path=x"
         assert names["PGX"]["valueFrom"]["secretKeyRef"]["name"] == "mlflow-environment-1a2b3c4d"
+
+
+@pytest.mark.feature("db-mssql")
+def test_sql_server_is_reached_by_its_uri_which_is_in_a_secret() -> None:
+    uri = "mssql+pymssql://mlflow:canary@db.example.com:1434/mlflow"
+    graph = deploy(with_changes(PRODUCTION, {"database": {"mssql": {"value": uri}}, "networkPolicy": {}}))
+    assert secrets_of(graph)["MLFLOW_BACKEND_STORE_URI"] == uri
+    by_secret = {"mssql": {"existingSecret": {"name": "db", "key": "url"}}}
+    for owner, pod in deploy(changed(PRODUCTION, "database", by_secret)).pods():
+        for container in pod["spec"]["containers"]:
+            (found,) = [v for v in container["env"] if v["name"] == "MLFLOW_BACKEND_STORE_URI"]
+            assert found["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}, owner.name
+    ports = {str(path): value for r in graph.of("NetworkPolicy") for path, value in values(r.inputs) if "port" in path}
+    assert 1434 in ports.values()
