@@ -38,7 +38,8 @@ _GCP = _block(
             kmsKey=st.just("projects/p-of-keys/locations/europe-west3/keyRings/r/cryptoKeys/k"),
             labels=st.dictionaries(_NAMES, _NAMES, max_size=2),
         ).map(lambda facts: {"projectNumber": "123456789012", **facts}),
-        "database": _block({"cloudSql": _CLOUD_SQL}),
+        # What the smallest instance grants is enough for so few.
+        "database": _block({"cloudSql": _CLOUD_SQL, "poolSize": st.just(2), "maxOverflow": st.just(1)}),
         "artifacts": st.one_of(
             _block({"gcs": _block({"bucket": _NAMES})}),
             _block({"gcpBucket": _block({}, prefix=_NAMES, name=_NAMES, softDeleteDays=st.integers(7, 90))}),

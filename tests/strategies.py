@@ -34,21 +34,6 @@ def _volume(*modes: str) -> st.SearchStrategy[Any]:
 
 
 _TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"caCertificate": CERTIFICATE}])
-_POSTGRESQL = st.tuples(
-    st.one_of(
-        block({"password": SECRETS}),
-        block({"existingSecret": block({"name": NAMES}, usernameKey=WORDS, passwordKey=WORDS)}),
-    ),
-    block(
-        {"host": NAMES},
-        port=st.integers(1, 65_535),
-        database=TEXTS,
-        username=TEXTS,
-        driver=st.sampled_from(["psycopg2", "psycopg"]),
-        tls=_TLS,
-        connectionLimit=st.integers(10_000, 100_000),
-    ),
-).map(lambda parts: {**parts[0], **parts[1]})
 _CREATE = st.one_of(
     block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS, usernameKey=WORDS)}, username=NAMES),
     block({"secretsStore": block({"aws": block({"secret": NAMES}, usernameKey=st.just("username"))})}),
@@ -61,21 +46,27 @@ _CREATE = st.one_of(
         username=NAMES,
     ),
 )
-_MYSQL = st.tuples(
-    st.one_of(
+
+
+def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A database server that is there already."""
+    credentials = st.one_of(
         block({"password": SECRETS}),
         block({"existingSecret": block({"name": NAMES}, usernameKey=WORDS, passwordKey=WORDS)}),
-    ),
-    block(
+    )
+    rest = block(
         {"host": NAMES},
         port=st.integers(1, 65_535),
         database=TEXTS,
         username=TEXTS,
         tls=_TLS,
         connectionLimit=st.integers(10_000, 100_000),
-        create=_CREATE,
-    ),
-).map(lambda parts: {**parts[0], **parts[1]})
+        **more,
+    )
+    return st.tuples(credentials, rest).map(lambda parts: {**parts[0], **parts[1]})
+
+
+_DRIVERS = st.sampled_from(["psycopg2", "psycopg"])
 
 
 def _uri(*schemes: str) -> st.SearchStrategy[Any]:
@@ -99,8 +90,8 @@ _IN_CLUSTER = block(
 _SERVER_DATABASE = st.one_of(
     block({"inClusterPostgresql": _IN_CLUSTER}),
     block({"inClusterMysql": _IN_CLUSTER}),
-    block({"postgresql": _POSTGRESQL}),
-    block({"mysql": _MYSQL}),
+    block({"postgresql": _database_server(driver=_DRIVERS, create=_CREATE)}),
+    block({"mysql": _database_server(create=_CREATE)}),
     block({"mssql": _uri("mssql+pymssql")}),
     block({"uri": _uri("postgresql+psycopg2", "mysql+pymysql")}, registry=_uri("postgresql+psycopg")),
 )
@@ -319,7 +310,9 @@ _AUTH = st.one_of(
             defaultPermission=st.sampled_from(["READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS"]),
             grantDefaultWorkspaceAccess=st.booleans(),
             workspaceCacheSeconds=st.integers(1, 600),
-            database=_with(st.just({}), st.one_of(block({"postgresql": _POSTGRESQL}), block({"mysql": _MYSQL}))),
+            database=st.one_of(
+                block({"postgresql": _database_server(driver=_DRIVERS)}), block({"mysql": _database_server()})
+            ),
         )
         for choice in ({"basic": _BASIC}, {"ldap": _LDAP}, {"oidc": _OIDC})
     ),
@@ -505,6 +498,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made |= {"database": {"none": {}}, "server": {**server, "artifactsOnly": True, "jobExecution": False}}
         artifacts.pop("defaultRoot", None)
         made.pop("auth", None)
+        if "workspaces" in server:
+            server["workspaces"].setdefault("storeUri", draw(SECRETS))
     return consistent(made)
 
 

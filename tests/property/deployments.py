@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from components import ConfigurationError
 from tests.graph.program import Graph, Registration, Secret, deploy
 from tests.strategies import configurations
 
@@ -18,13 +19,16 @@ COUNT = 500
 SEED = int(os.environ.get("SEED") or (0 if os.environ.get("CI") == "true" else random.getrandbits(32)))
 """Where the configurations begin. `SEED=… make test RUNG=property` makes the same ones again."""
 
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+"""What a busy machine, or a large configuration, would be reported as."""
+
 
 def generate(start: int) -> list[dict[str, Any]]:
     """Valid configurations; the same ones for the same start."""
     made: list[dict[str, Any]] = []
 
     @seed(start)
-    @settings(max_examples=COUNT, phases=[Phase.generate], derandomize=False)
+    @settings(max_examples=COUNT, phases=[Phase.generate], derandomize=False, suppress_health_check=_SLOW)
     @given(configurations())
     def collect(configuration: dict[str, Any]) -> None:
         made.append(configuration)
@@ -52,7 +56,10 @@ class Deployment:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], label: str) -> "Deployment":
-        graph = deploy(configuration)
+        try:
+            graph = deploy(configuration)
+        except ConfigurationError as error:  # which does not leave a process
+            raise AssertionError(f"{label} is not valid: {error}\n{json.dumps(configuration)}") from None
         return cls(configuration, label, graph, [_object(r) for r in graph if r.type.startswith("kubernetes:")])
 
     def of_kind(self, *kinds: str) -> list[Object]:
