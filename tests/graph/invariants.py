@@ -294,9 +294,8 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         (migration,) = job.pod["spec"]["containers"]
     name = "migrate_users.py" if "auth" in configuration else "migrate.py"
     assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
-    found = [r.inputs["data"] for r in own_config_maps(graph) if "migrate.py" in r.inputs["data"]]
-    assert found and all(set(scripts) == {"migrate.py", name} for scripts in found)
-    assert all("def main" in script for scripts in found for script in scripts.values())
+    scripts = graph.named(f"{component(graph).name}-migration", "core/v1:ConfigMap").inputs["data"]
+    assert set(scripts) == {"migrate.py", name} and all("def main" in script for script in scripts.values())
 
 
 def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Mapping[str, Any]) -> None:
