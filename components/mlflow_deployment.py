@@ -23,13 +23,15 @@ from .kubernetes.backend_store import backend_store
 from .kubernetes.environment import environment_sources, own_environment
 from .kubernetes.keys import keys
 from .kubernetes.migration import migration_job
+from .kubernetes.monitoring import exporter, monitoring
 from .kubernetes.network_policy import network_policies
-from .kubernetes.objects import Additions, Scope, entrance
+from .kubernetes.objects import Scope, entrance
 from .kubernetes.overrides import Overrides, extra_objects
 from .kubernetes.rbac import roles, service_account
 from .kubernetes.scaling import autoscaler, disruption_budget
 from .kubernetes.server import deployment
 from .kubernetes.stores import stores
+from .kubernetes.upkeep import garbage_collection
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -82,13 +84,17 @@ class MlflowDeployment(pulumi.ComponentResource):
         login = authentication(scope, store, first)
         if database is not None and not store.in_pod:
             before.append(migration_job(scope, store, [*first, *database.ready], login and login.migration))
-        additions: list[Additions] = [login.server] if login else []
+        additions = [*([login.server] if login else []), *([exporter()] if args.monitoring.prometheus else [])]
         server = deployment(scope, data, keys(scope, account), before, additions, login and login.migration)
         front = service(scope)
         if args.ingress is not None:
             ingress(scope, front, args.ingress)
         if args.route is not None:
             route(scope, front, args.route)
+        monitoring(scope, args.monitoring, server, login and login.account)
+        if args.garbage_collection is not None:
+            sign_in = login.client_environment if login else []
+            garbage_collection(scope, data, args.garbage_collection, tracking_uri(scope, front), sign_in)
         if args.network_policy is not None:
             network_policies(
                 scope,

@@ -76,9 +76,44 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
     ),
 }
 
+_MONITOR = _block(
+    namespace=_NAMES,
+    labels=_LABELS,
+    interval=st.just("1m"),
+    basicAuth=_block({"name": _NAMES}),
+    metricRelabelings=st.just([{"action": "labeldrop", "regex": "mlflow_version"}]),
+    targetLabels=st.just(["team"]),
+)
+ACCESS["monitoring"] = st.one_of(
+    st.just({}),
+    _block(
+        {"prometheus": st.just(True)},
+        serviceMonitor=_MONITOR,
+        dashboard=_block(namespace=_NAMES, annotations=_LABELS),
+        alerts=_block(
+            configMap=st.booleans(),
+            alertLabels=st.just({"team": "ml"}),
+            runbookUrl=st.just("https://docs.example.com/operations"),
+            errorPercent=st.integers(1, 100),
+        ),
+    ),
+)
+ACCESS["garbageCollection"] = _block(
+    schedule=st.sampled_from(["@daily", "*/15 1-5 1,15 * mon-fri"]),
+    timeZone=st.just("Europe/Berlin"),
+    olderThan=st.sampled_from(["30d", "1d12h", "0.5h"]),
+    allWorkspaces=st.booleans(),
+    suspend=st.booleans(),
+)
+
 
 def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what its blocks may not say together."""
+    if "none" in configuration["database"]:
+        configuration.pop("garbageCollection", None)
+    monitor = (configuration.get("monitoring") or {}).get("serviceMonitor", {})
+    if "auth" in configuration and "namespace" in monitor:
+        monitor.setdefault("basicAuth", {"name": "scraper"})
     service = configuration.get("service", {})
     if {"ingress", "route"} & set(configuration) or service.get("type", "ClusterIP") != "ClusterIP":
         configuration["allowInsecure"] = True

@@ -81,6 +81,7 @@ from .ldap import (
     LdapTlsArgs,
     LdapTlsMode,
 )
+from .monitoring import AlertsArgs, DashboardArgs, MonitoringArgs, ScrapeSecretArgs, ServiceMonitorArgs
 from .names import NamesArgs
 from .oidc import OidcAuthArgs, OidcSecretArgs, OidcUser
 from .pod import PodArgs, ProbeArgs, ProbesArgs
@@ -98,6 +99,7 @@ from .resources import ResourcesArgs
 from .scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
 from .server import LogLevel, ServerArgs, TlsArgs, TlsSecretArgs, WorkspacesArgs
 from .service import ServiceArgs, ServicePortArgs, ServiceType
+from .upkeep import GarbageCollectionArgs
 from .volume import AccessMode, VolumeArgs
 
 __all__ = [
@@ -105,6 +107,7 @@ __all__ = [
     "AccessMode",
     "AddressingStyle",
     "AdminSecretArgs",
+    "AlertsArgs",
     "AlibabaRamArgs",
     "ArtifactsArgs",
     "AuroraArgs",
@@ -140,6 +143,7 @@ __all__ = [
     "CloudSqlEdition",
     "CloudSqlPscArgs",
     "ConfigurationError",
+    "DashboardArgs",
     "DatabaseArgs",
     "DatabaseCreationArgs",
     "DatabaseSecretArgs",
@@ -152,6 +156,7 @@ __all__ = [
     "ExistingIdentityArgs",
     "FtpArgs",
     "FtpSecretArgs",
+    "GarbageCollectionArgs",
     "GcpArgs",
     "GcpBucketArgs",
     "GcpDirectArgs",
@@ -183,6 +188,7 @@ __all__ = [
     "LogLevel",
     "MinioArgs",
     "MlflowDeploymentArgs",
+    "MonitoringArgs",
     "MysqlArgs",
     "NamesArgs",
     "NetworkPeerArgs",
@@ -214,11 +220,13 @@ __all__ = [
     "RouteTimeoutsArgs",
     "S3Args",
     "S3SecretArgs",
+    "ScrapeSecretArgs",
     "SecretsStoreArgs",
     "ServerArgs",
     "ServerlessV2Args",
     "ServiceAccountArgs",
     "ServiceArgs",
+    "ServiceMonitorArgs",
     "ServicePortArgs",
     "ServiceType",
     "SftpArgs",

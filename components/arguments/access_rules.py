@@ -20,6 +20,17 @@ def access_problems(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
         yield from _published(args)
     yield from _paths(args)
     yield from _peers(args)
+    if args.garbage_collection is not None and args.database.none is not None:
+        message = "reads in the database what was deleted, and there is none"
+        yield Problem(("garbage_collection",), message, "move it to the deployment that has the database")
+    monitor = args.monitoring.service_monitor
+    elsewhere = monitor is not None and monitor.namespace not in (None, args.namespace)
+    if monitor is not None and elsewhere and args.authenticated and monitor.basic_auth is None:
+        yield Problem(
+            ("monitoring", "service_monitor", "basic_auth"),
+            f"is required: figures are for administrators only, and Secrets of {args.namespace!r} are out of reach there",
+            f"name a Secret in {monitor.namespace!r} with an administrator's name and password, or leave the namespace out",
+        )
     existing = args.identity.existing if args.identity is not None else None
     if existing is not None and existing.service_account_annotations and not args.service_account.create:
         yield Problem(

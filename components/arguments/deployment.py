@@ -26,6 +26,7 @@ from .identity import IdentityArgs
 from .image import ImageArgs
 from .keys import KeysArgs
 from .manifests import Manifest
+from .monitoring import MonitoringArgs
 from .names import NamesArgs
 from .objects import manifest_problems, patch_problems
 from .pod import PodArgs
@@ -33,6 +34,7 @@ from .publishing import IngressArgs, RouteArgs
 from .scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
 from .server import ServerArgs
 from .service import ServiceArgs
+from .upkeep import GarbageCollectionArgs
 from .volume import AccessMode
 
 PROCESS_MIB = 200
@@ -81,6 +83,10 @@ class MlflowDeploymentArgs(Block):
     """An HTTPRoute of the Gateway API that leads to the Service; none if not given."""
     network_policy: NetworkPolicyArgs | None = None
     """Network policies of the pods; none if not given."""
+    monitoring: MonitoringArgs = MonitoringArgs()
+    """Figures for Prometheus, a dashboard, and alert rules."""
+    garbage_collection: GarbageCollectionArgs | None = None
+    """Regular deletion of what users have deleted; none if not given."""
     keys: KeysArgs = KeysArgs()
     """Keys that all replicas share."""
     names: NamesArgs = NamesArgs()

@@ -14,6 +14,7 @@ from pulumi_kubernetes.networking import v1 as net
 from ..arguments import Input, NetworkPeerArgs, NetworkPolicyArgs
 from ..contracts import NetworkDestination
 from .objects import Scope
+from .upkeep import COMPONENT
 
 _DNS = (53, 5353)
 """The second one is where OpenShift's DNS pods listen, which is what a policy sees."""
@@ -55,9 +56,7 @@ def network_policies(
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
 
     ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports)]
-    clients = [
-        net.NetworkPolicyIngressRuleArgs(from_=peers, ports=_ports(ports)) for peers in [_clients(args)] if peers
-    ]
+    clients = [net.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
     _policy(scope, "server", _component("In", ["server"]), clients, [dns, *data, *files, *outside])
 
     inside = {
@@ -67,6 +66,10 @@ def network_policies(
     jobs = _component("NotIn", ["server", *sorted(inside)])
     near = files if artifacts is not None and artifacts.component is not None else []
     _policy(scope, "jobs", jobs, [], [dns, *data, *near])
+    if scope.args.garbage_collection is not None:
+        collector = _component("In", [COMPONENT])
+        server = _rule([_own(scope, "server")], [entrance])
+        _policy(scope, COMPONENT, collector, [], [server, *files, *_to(scope, scope.identity.endpoint)])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
         rule = net.NetworkPolicyIngressRuleArgs(
@@ -110,11 +113,12 @@ def _own(scope: Scope, component: str) -> net.NetworkPolicyPeerArgs:
     return net.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels))
 
 
-def _clients(args: NetworkPolicyArgs) -> list[net.NetworkPolicyPeerArgs]:
-    everyone = k8s.meta.v1.LabelSelectorArgs()
+def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[net.NetworkPolicyPeerArgs]:
+    # The deployment's own jobs ask the server as well.
+    near = k8s.meta.v1.LabelSelectorArgs(match_labels={} if args.allow_same_namespace else _instance(scope))
     names = [{"kubernetes.io/metadata.name": name} for name in args.allow_namespaces]
     return [
-        *([net.NetworkPolicyPeerArgs(pod_selector=everyone)] if args.allow_same_namespace else []),
+        net.NetworkPolicyPeerArgs(pod_selector=near),
         *(net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=n)) for n in names),
         *map(_pods, args.allow_pods),
         *_blocks(args.allow_cidrs),

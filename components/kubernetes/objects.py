@@ -91,12 +91,20 @@ class Scope:
             annotations=self.args.pod.annotations or None,
         )
 
-    def pod_spec(self, *, user: int | None = None, token: bool = False, **more: object) -> k8s.core.v1.PodSpecArgs:
+    def pod_spec(
+        self,
+        *,
+        user: int | None = None,
+        token: bool = False,
+        affinity: k8s.core.v1.AffinityArgs | None = None,
+        **more: object,
+    ) -> k8s.core.v1.PodSpecArgs:
         """Pod specification that passes Pod Security `restricted`.
 
         Args:
             user: Numeric user; that of MLflow's pods if not given.
             token: Whether the pod may speak to the Kubernetes API.
+            affinity: Where the pod must run; as the arguments say if not given.
             **more: The rest of the specification.
         """
         pod = self.args.pod
@@ -122,7 +130,7 @@ class Scope:
             ]
             or None,
             node_selector=pod.node_selector or None,
-            affinity=pod.part("affinity") or None,
+            affinity=affinity or pod.part("affinity") or None,
             tolerations=pod.part("tolerations") or None,
             priority_class_name=pod.priority_class_name,
             runtime_class_name=pod.runtime_class_name,

@@ -130,7 +130,7 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         client = Pod(peer.pod_labels, "theirs" if peer.namespace_labels else here, peer.namespace_labels)
         assert allowed(policies, client, server, port_of_server)
     for component in [name for name in pods if any(r.name.endswith(f"-{name}") for r in graph.of("NetworkPolicy"))]:
-        if component != "server":
+        if component not in ("server", "garbage-collection"):
             store = pods.pop(component)
             assert not allowed(policies, store, outside, 443) and not allowed(policies, store, outside, 53, "UDP")
             assert not allowed(policies, neighbour, store, 9000)
@@ -143,7 +143,9 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             # Google's own server of tokens stands there, in front of the node's.
             meant = arguments.on_gcp and (component, port) == ("server", 80)
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
-        if component != "server":
+        if component == "garbage-collection":
+            assert allowed(policies, pod, server, port_of_server)
+        elif component != "server":
             assert not allowed(policies, neighbour, pod, port_of_server)
             assert not allowed(policies, pod, outside, 2) or "postgresql" in configuration["database"]
         if "postgresql" in configuration["database"]:
@@ -152,9 +154,53 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             assert all(allowed(policies, pod, address, port) for address in known or [outside, "2001:db8::9"])
 
 
+def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    args = arguments.garbage_collection
+    assert len(graph.of("CronJob")) == (args is not None)
+    for made in graph.of("CronJob"):
+        assert args is not None
+        (container,) = made.pod["spec"]["containers"]
+        values = {variable["name"]: variable.get("value") for variable in container["env"]}
+        server = {v["name"]: v for v in _server_variables(graph)}
+        scheme, usual = ("https", 443) if arguments.serves_tls else ("http", 80)
+        port = "" if arguments.service.port == usual else f":{arguments.service.port}"
+        uri = f"{scheme}://{_services(graph, arguments)[-1]}{port}{arguments.server.static_prefix}"
+        assert values["MLFLOW_TRACKING_URI"] in (uri, UNKNOWN)
+        for variable in container["env"]:
+            if variable["name"] in server and variable["name"] not in ("PGAPPNAME", "MLFLOW_TRACKING_URI"):
+                assert variable == server[variable["name"]]
+        assert "MLFLOW_BACKEND_STORE_URI" in values
+        assert ("MLFLOW_TRACKING_PASSWORD" in values) == arguments.authenticated
+        assert container["args"] == [f"--older-than={args.older_than}"] + ["--all-workspaces"] * args.all_workspaces
+        assert made.spec["concurrencyPolicy"] == "Forbid" and made.pod["spec"]["restartPolicy"] == "Never"
+        recreated = graph.one("apps/v1:Deployment").spec["strategy"]["type"] == "Recreate"
+        assert ("podAffinity" in made.pod["spec"].get("affinity", {})) == recreated
+
+
+def figures_are_served_and_asked_for(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    arguments = to_arguments(configuration)
+    monitoring, authenticated = arguments.monitoring, arguments.authenticated
+    monitor = monitoring.service_monitor
+    (server,) = [c for c in graph.one("apps/v1:Deployment").pod["spec"]["containers"] if c["name"] == "mlflow"]
+    assert ("--expose-prometheus=/tmp/metrics" in server["args"]) == monitoring.prometheus
+    front = graph.named(f"{_name(graph)}-service", "core/v1:Service")
+    assert len(graph.of("ServiceMonitor")) == (monitoring.service_monitor is not None)
+    for made in graph.of("ServiceMonitor"):
+        assert made.spec["selector"]["matchLabels"].items() <= front.metadata["labels"].items()
+        assert made.spec["namespaceSelector"] == {"matchNames": [front.metadata["namespace"]]}
+        (endpoint,) = made.spec["endpoints"]
+        assert endpoint["path"] == "/metrics"
+        assert endpoint["port"] in [port["name"] for port in front.spec["ports"]]
+        assert ("basicAuth" in endpoint) == (authenticated or (monitor is not None and monitor.basic_auth is not None))
+    assert len(graph.of("PrometheusRule")) == (monitoring.alerts is not None and monitoring.alerts.prometheus_rule)
+
+
 ACCESS_CHECKS: list[Callable[[Graph, Mapping[str, Any]], None]] = [
     allowed_hosts_are_all_ways_to_the_server_and_no_more,
     allowed_origins_are_those_of_its_own_pages,
     ways_in_lead_to_the_service_under_the_prefix,
     policies_let_through_what_is_used_and_no_more,
+    garbage_is_collected_where_the_stores_are,
+    figures_are_served_and_asked_for,
 ]

@@ -325,6 +325,11 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         assert [secret["name"] for secret in pod["spec"].get("imagePullSecrets", [])] == image.pull_secrets
 
 
+def _watched(arguments: Any) -> list[Any]:
+    """Blocks whose objects may live in a namespace of their own."""
+    return [arguments.monitoring.service_monitor, arguments.monitoring.dashboard, arguments.monitoring.alerts]
+
+
 def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mapping[str, Any]) -> None:
     arguments = to_arguments(configuration)
     without = (":Namespace", ":PersistentVolume", ":ClusterRole", ":ClusterRoleBinding")
@@ -332,7 +337,8 @@ def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mappi
     assert objects
     for registration in objects:
         if "-extra-" not in registration.name:
-            assert registration.metadata["namespace"] == arguments.namespace, registration.name
+            elsewhere = [part.namespace for part in _watched(arguments) if part is not None and part.namespace]
+            assert registration.metadata["namespace"] in [arguments.namespace, *elsewhere], registration.name
         labels = registration.metadata["labels"]
         assert arguments.labels.items() <= labels.items()
         assert labels["app.kubernetes.io/instance"] == component(graph).name

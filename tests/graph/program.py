@@ -59,8 +59,9 @@ class Registration:
 
     @property
     def pod(self) -> Mapping[str, Any]:
-        """The pod template of a Deployment or Job."""
-        return self.spec["template"]
+        """The pod template of a Deployment, Job or CronJob."""
+        spec = self.spec.get("jobTemplate", {}).get("spec", self.spec)
+        return spec["template"]
 
 
 class Graph(list[Registration]):
@@ -87,7 +88,7 @@ class Graph(list[Registration]):
     def pods(self) -> Iterator[tuple[Registration, Mapping[str, Any]]]:
         """Each owner of pods with its template."""
         for registration in self:
-            if "template" in (registration.inputs.get("spec") or {}):
+            if {"template", "jobTemplate"} & set(registration.inputs.get("spec") or {}):
                 yield registration, registration.pod
 
 

@@ -165,6 +165,13 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
                 "databaseCidrs": ["10.1.0.0/24"],
                 "egress": [{"cidrs": ["192.0.2.0/24"], "ports": [443]}],
             },
+            "monitoring": {
+                "prometheus": True,
+                "serviceMonitor": {"namespace": "monitoring", "labels": {"release": "prometheus"}, "interval": "15s"},
+                "dashboard": {"annotations": {"grafana_folder": "ML"}},
+                "alerts": {"configMap": True, "alertLabels": {"team": "ml"}},
+            },
+            "garbageCollection": {"schedule": "30 2 * * sat", "timeZone": "Europe/Berlin", "olderThan": "14d"},
             "allowInsecure": True,
         },
     ),

@@ -21,7 +21,7 @@ class Certificates:
 
 
 def make(address: str) -> Certificates:
-    """Make an authority and a certificate for a server at an IP address, valid for a day."""
+    """Make an authority and a certificate for a server at an IP address or a DNS name, valid for a day."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name(f"test authority {secrets.token_hex(4)}")
     authority = (
@@ -31,7 +31,7 @@ def make(address: str) -> Certificates:
     )
     certificate = (
         _builder(_name(address), issuer, key)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_subject(address)]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     return Certificates(
@@ -41,6 +41,13 @@ def make(address: str) -> Certificates:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode(),
     )
+
+
+def _subject(address: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        return x509.DNSName(address)
 
 
 def _name(common: str) -> x509.Name:

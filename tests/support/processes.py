@@ -17,6 +17,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts TCP connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
 def eventually(condition: Callable[[], object], seconds: float, what: str, pause: float = 0.2) -> None:
     """Wait until the condition holds.
 

@@ -16,6 +16,8 @@ ROUTE = changed(OPEN, "route", {"parentRefs": [{"name": "public"}], "hostnames":
 BALANCER = changed(OPEN, "service.type", "LoadBalancer")
 EXISTING = changed(DEV, "serviceAccount", {"create": False, "name": "robot"})
 POLICY = changed(DEV, "networkPolicy", {})
+WATCHED = changed(DEV, "monitoring", {"prometheus": True, "serviceMonitor": {}})
+GARBAGE = changed(DEV, "garbageCollection", {})
 PORT = {"name": "proxy", "port": 81, "targetPort": 8080}
 
 
@@ -77,6 +79,31 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (POLICY, "networkPolicy.databaseCidrs", [["db.example.com"]], [["10.0.0.0/8"]]),
     (POLICY, "networkPolicy.artifactsCidrs", [["fd00::1/8"]], [["fd00::/8"]]),
     (POLICY, "networkPolicy.egress", [[{"ports": []}], [{"ports": [0]}], [{"cidrs": ["x"], "ports": [1]}], [{}]], [[{"ports": [443]}]]),
+    (DEV, "monitoring", [{part: {}} for part in ("serviceMonitor", "dashboard", "alerts")], [{"prometheus": True}, {}]),
+    (WATCHED, "monitoring.serviceMonitor.namespace", ["A", "a.b"], ["monitoring"]),
+    (WATCHED, "monitoring.serviceMonitor.labels", [{"a": "b c"}], [{"release": "prometheus"}]),
+    (WATCHED, "monitoring.serviceMonitor.interval", ["30", "1.5m", "", "half a minute"], ["30s", "1m30s", "500m"]),
+    (WATCHED, "monitoring.serviceMonitor.timeout", ["31s", "1m", "x"], ["30s", "900ms"]),
+    (WATCHED, "monitoring.serviceMonitor.port", ["Http", ""], ["http", "proxy"]),
+    (WATCHED, "monitoring.serviceMonitor.basicAuth", [{}, {"name": "A"}, {"name": "a", "usernameKey": "a b"}], [{"name": "a", "passwordKey": "p"}]),
+    (WATCHED, "monitoring.dashboard", [{"namespace": "A"}, {"labels": {"a": "b c"}}, {"annotations": {"a b": ""}}], [{"labels": {}}]),
+    (WATCHED, "monitoring.alerts", [{"prometheusRule": False}], [{"prometheusRule": False, "configMap": True}]),
+    (WATCHED, "monitoring.alerts.alertLabels", [{"severity": "x"}, {"alertname": "x"}, {"a-b": "c"}], [{"team": "any text"}]),
+    (WATCHED, "monitoring.alerts.runbookUrl", ["docs.example.com", "https://a/#b"], ["https://docs.example.com/operations"]),
+    (WATCHED, "monitoring.alerts.errorPercent", [0, 101], [1, 100]),
+    (WATCHED, "monitoring.alerts.latencySeconds", [0, 601], [0.5, 600]),
+    (WATCHED, "monitoring.alerts.volumeFreePercent", [0, 100], [1, 99]),
+    (WATCHED, "server.options", [{"expose-prometheus": "/tmp/x"}], [{}]),
+    (GARBAGE, "garbageCollection.schedule", ["", "daily", "@dayly", "* * * *", "* * * * * *", "60 * * * *", "0 24 * * *"], ["@daily", "* * * * *"]),
+    (GARBAGE, "garbageCollection.schedule", ["0 0 0 * *", "0 0 * 13 *", "0 0 * * 8", "5-1 * * * *", "*/0 * * * *", "a * * * *"], ["59 23 31 12 7", "0-5/2 * * * *"]),
+    (GARBAGE, "garbageCollection.schedule", ["TZ=UTC 0 0 * * *", "0 0 * mon *", "0 jan * * *", "1,, * * * *"], ["0 0 * jan-mar mon,Fri", "*/15 1,3 ? * *"]),
+    (GARBAGE, "garbageCollection.timeZone", ["", "Europe Berlin", "/UTC", "+1"], ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+1"]),
+    (GARBAGE, "garbageCollection.olderThan", ["", "30", "30 days", "1h1d", "-1d", "1w"], ["30d", "1d2h3m4s", "0.5d", "0s"]),
+    (GARBAGE, "garbageCollection.timeoutSeconds", [9, 86_401], [10, 86_400]),
+    (GARBAGE, "garbageCollection.startingDeadlineSeconds", [9, 86_401], [10, 86_400]),
+    (GARBAGE, "garbageCollection.successfulHistory", [-1, 101], [0, 100]),
+    (GARBAGE, "garbageCollection.failedHistory", [-1, 101], [0, 100]),
+    (GARBAGE, "garbageCollection.resources", [{"memoryLimit": "100Mi"}, {"cpuRequest": "x"}], [{"memoryLimit": "2Gi"}]),
     (changed(INGRESS, "networkPolicy", {}), "networkPolicy.allowNamespaces", [[]], [["ingress-nginx"]]),
     (changed(BALANCER, "networkPolicy", {}), "networkPolicy.allowCidrs", [[]], [["10.0.0.0/8"]]),
 ]  # fmt: skip
@@ -156,3 +183,18 @@ def test_hosts_of_a_larger_program_are_not_checked() -> None:
     assert messages(changed(OPEN, "ingress", ingress)) == []
     assert messages(changed(OPEN, "route", {"parentRefs": [{"name": later}], "hostnames": [later]})) == []
     assert messages(changed(POLICY, "networkPolicy.databaseCidrs", [later])) == []
+
+
+def test_garbage_collection_needs_a_database() -> None:
+    storing = with_changes(DEV, {"database": {"none": {}}, "server.artifactsOnly": True})
+    assert messages(storing) == []
+    (line,) = messages(changed(storing, "garbageCollection", {}))
+    assert line.startswith("garbageCollection: ")
+
+
+def test_a_monitor_elsewhere_needs_credentials_that_it_can_reach() -> None:
+    watched = with_changes(WATCHED, {"auth": {"basic": {}}, "monitoring.serviceMonitor": {"namespace": "monitoring"}})
+    (line,) = messages(watched)
+    assert line.startswith("monitoring.serviceMonitor.basicAuth: is required")
+    assert messages(changed(watched, "monitoring.serviceMonitor.basicAuth", {"name": "scraper"})) == []
+    assert messages(changed(watched, "monitoring.serviceMonitor", {})) == []

@@ -1,0 +1,93 @@
+"""Alert rules. What each means and what to do stands in docs/operations.md under the alert's name."""
+
+from typing import Any
+
+from ..arguments import AlertsArgs
+
+
+def rules(args: AlertsArgs, *, name: str, service: str, namespace: str, workload: str) -> list[dict[str, Any]]:
+    """The rules of one deployment, as Prometheus reads them.
+
+    Args:
+        args: What the user says.
+        name: Name of the component; names of Jobs and claims begin with it.
+        service: Name of the Service.
+        namespace: Its namespace.
+        workload: Name of the Deployment.
+    """
+    here, of = f'namespace="{namespace}"', f'namespace="{namespace}",service="{service}"'
+    share, free = args.error_percent / 100, args.volume_free_percent / 100
+    requests = f"sum(rate(mlflow_http_request_total{{{of}}}[5m]))"
+    errors = f'sum(rate(mlflow_http_request_total{{{of},status=~"5.."}}[5m]))'
+    buckets = f"sum by (le) (rate(mlflow_http_request_duration_seconds_bucket{{{of}}}[5m]))"
+    replicas = f'{{{here},deployment="{workload}"}}'
+    volumes = f'{{{here},persistentvolumeclaim=~"(.*-)?{name}-.*"}}'
+
+    def rule(alert: str, severity: str, wait: str, expression: str, summary: str, action: str) -> dict[str, Any]:
+        where = f"MLflow {name} in {namespace}"
+        annotations = {"summary": f"{where}: {summary}", "description": action}
+        if args.runbook_url is not None:
+            annotations["runbook_url"] = f"{args.runbook_url}#{alert.lower()}"
+        labels = {**args.alert_labels, "severity": severity}
+        return {"alert": alert, "expr": expression, "for": wait, "labels": labels, "annotations": annotations}
+
+    return [
+        rule(
+            "MlflowDown",
+            "critical",
+            "2m",
+            f"absent(up{{{of}}} == 1)",
+            "no pod answers",
+            "Nobody can log or read. See `kubectl get pods` and the events of the namespace, then the log of the server.",
+        ),
+        rule(
+            "MlflowNoReplicaAvailable",
+            "critical",
+            "2m",
+            f"kube_deployment_status_replicas_available{replicas} == 0 and kube_deployment_spec_replicas{replicas} > 0",
+            "no replica is ready",
+            "Pods do not start or fail their probes: image, scheduling, volume or database. See `kubectl describe pods`.",
+        ),
+        rule(
+            "MlflowErrors",
+            "critical",
+            "5m",
+            f"{errors} / {requests} > {share:g}",
+            f"more than {args.error_percent} % of the requests fail",
+            "Usually the database or the artifact store. The log of the server names which: look for tracebacks.",
+        ),
+        rule(
+            "MlflowSlow",
+            "warning",
+            "10m",
+            f"histogram_quantile(0.95, {buckets}) > {args.latency_seconds:g}",
+            f"one request of twenty takes longer than {args.latency_seconds:g} s",
+            "Look at CPU throttling, the database's load and its number of connections; add replicas if the CPU is busy.",
+        ),
+        rule(
+            "MlflowRestarting",
+            "warning",
+            "0m",
+            f'increase(kube_pod_container_status_restarts_total{{{here},pod=~"{workload}-.*"}}[15m]) > 2',
+            "{{ $labels.pod }} is started again and again",
+            "`kubectl logs --previous` has the last words; `OOMKilled` in its status means: raise pod.resources.memoryLimit.",
+        ),
+        rule(
+            "MlflowJobFailed",
+            "warning",
+            "0m",
+            f'kube_job_status_failed{{{here},job_name=~"{name}-(migration|garbage-collection).*"}} > 0',
+            "the Job {{ $labels.job_name }} failed",
+            "Its pod's log says why. A failed migration keeps the new version from starting; a failed garbage collection"
+            " leaves deleted artifacts in place.",
+        ),
+        rule(
+            "MlflowVolumeFilling",
+            "warning",
+            "10m",
+            f"kubelet_volume_stats_available_bytes{volumes} / kubelet_volume_stats_capacity_bytes{volumes} < {free:g}",
+            "the volume {{ $labels.persistentvolumeclaim }} is nearly full",
+            "A full volume stops logging. Run garbage collection, enlarge the claim where its class allows that, or move to"
+            " a bucket.",
+        ),
+    ]
