@@ -47,7 +47,8 @@ def network_policies(
     """
     data = [rule for each in databases for rule in _to(scope, each, args.database_cidrs)]
     files = _to(scope, artifacts, args.artifacts_cidrs)
-    outside = [rule for each in (*others, *scope.identity.endpoints) for rule in _to(scope, each)]
+    cloud = [rule for each in scope.identity.endpoints for rule in _to(scope, each)]
+    outside = [*(rule for each in others for rule in _to(scope, each)), *cloud]
     if scope.args.rbac.rules or scope.args.rbac.cluster_rules:
         outside.append(_rule(_anywhere(), _KUBERNETES_API))
     for more in args.egress:
@@ -69,7 +70,7 @@ def network_policies(
     if scope.args.garbage_collection is not None:
         collector = _component("In", [COMPONENT])
         server = _rule([_own(scope, "server")], [entrance])
-        _policy(scope, COMPONENT, collector, [], [server, *files, *_to(scope, scope.identity.endpoint)])
+        _policy(scope, COMPONENT, collector, [], [server, *files, *cloud])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
         rule = net.NetworkPolicyIngressRuleArgs(

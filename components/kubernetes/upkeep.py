@@ -7,7 +7,6 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import GarbageCollectionArgs
 from .objects import (
-    CONTAINER_SECURITY,
     TMP,
     Scope,
     image_reference,
@@ -63,6 +62,7 @@ def garbage_collection(
             trust.environment,
             client,
         ),
+        env_from=list(scope.environment_from) or None,
         volume_mounts=[scratch_mount(), *stores.mounts, *trust.mounts],
         resources=k8s.core.v1.ResourceRequirementsArgs(
             requests={
@@ -75,7 +75,7 @@ def garbage_collection(
                 **({"cpu": args.resources.cpu_limit} if args.resources.cpu_limit else {}),
             },
         ),
-        security_context=CONTAINER_SECURITY,
+        security_context=scope.container_security(),
         termination_message_policy="FallbackToLogsOnError",
     )
     pod = scope.pod_spec(
