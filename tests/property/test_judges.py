@@ -34,7 +34,10 @@ ACCEPTED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
         lambda _: True,
     ),
     "pod-networkpolicy": ("a network policy is the user's choice", lambda c: "networkPolicy" not in c),
-    "deployment-has-poddisruptionbudget": ("a disruption budget is the user's choice", lambda c: "disruptionBudget" not in c),
+    "deployment-has-poddisruptionbudget": (
+        "a disruption budget can be switched off",
+        lambda c: not c.get("disruptionBudget", {}).get("enabled", True),
+    ),
 }  # fmt: skip
 """What kube-score calls critical and we do not: why, and for which configurations."""
 
