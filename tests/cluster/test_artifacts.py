@@ -143,7 +143,7 @@ def test_workspaces_have_roots_of_their_own(
     """Below the deployment's default root, or where their owner says. The last test: MLflow does not switch them off again."""
     artifacts = {"volume": {"sizeGb": 1}, "defaultRoot": "mlflow-artifacts:/everyone"}
     deployed.reconfigure(artifacts=artifacts, server={"workspaces": {}}).up().succeeded()
-    kubectl.text("rollout", "status", "deployment", "--namespace", deployed.namespace, "--timeout=120s")
+    kubectl.rolled_out(deployed.namespace)
     with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
         owner = MlflowClient(tracking_uri=url, registry_uri=url)
         owner.create_workspace("team-a")

@@ -52,7 +52,7 @@ def test_uris_from_a_secret_and_inline(
         (before,) = kubectl.pods(namespace)
         del values["database"]["uri"], values["database"]["registry"]
         stack.configure(values, {"database.uri.value": uri, "database.registry.value": models}).up().succeeded()
-        kubectl.text("rollout", "status", "deployment", "--namespace", namespace, "--timeout=120s")
+        kubectl.rolled_out(namespace)
         (pod,) = kubectl.pods(namespace)
         assert pod_name(pod) != pod_name(before)
         with kubectl.forward(namespace, "mlflow", tmp_path) as url:

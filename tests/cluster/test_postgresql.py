@@ -126,6 +126,7 @@ def test_keys_are_the_same_on_all_replicas_and_changed_ones_roll_the_pods(extern
 
     given = own_keys()
     external.reconfigure(given).up().succeeded()
+    kubectl.rolled_out(external.namespace)
     assert _keys(kubectl, external) == dict(zip(KEYS, given.values(), strict=True))
     assert before.isdisjoint(pod_name(pod) for pod in kubectl.pods(external.namespace))
 

@@ -45,7 +45,7 @@ def test_data_survives_the_pod(dev: Deployed, kubectl: Kubectl, tmp_path: Path) 
         logged = client.log(url)
     (old,) = kubectl.pods(dev.namespace)
     kubectl.text("delete", "pod", "--namespace", dev.namespace, pod_name(old))
-    kubectl.text("rollout", "status", "deployment", "--namespace", dev.namespace, "--timeout=90s")
+    kubectl.rolled_out(dev.namespace)
     (new,) = kubectl.pods(dev.namespace)
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
     with kubectl.forward(dev.namespace, "mlflow", tmp_path) as url:

@@ -47,7 +47,7 @@ class Deployed:
         values = {"artifacts": {**store.artifacts, **artifacts}, "server": {"env": dict(store.env)}}
         others = {path: value for path, value in self.secrets.items() if not path.startswith("artifacts.")}
         self.stack.configure({**self.values, **values}, {**others, **store.secrets}).up().succeeded()
-        kubectl.text("rollout", "status", "deployment", "--namespace", self.namespace, "--timeout=120s")
+        kubectl.rolled_out(self.namespace)
 
 
 @contextlib.contextmanager

@@ -56,8 +56,22 @@ class Kubectl:
         found = self.items("pods", namespace, "--selector", f"app.kubernetes.io/component={component}")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def rolled_out(self, namespace: str) -> None:
+        """Wait until all server pods are of the newest kind and ready, and no other one is left but to end.
+
+        `pulumi up` returns a little earlier: the provider takes a `Recreate` for done while the old pod is still counted,
+        and does not wait for the last old pod of a rolling update to be told to end.
+        """
+        self.text("rollout", "status", "deployment", "--namespace", namespace, "--timeout=180s")
+
     def settled(self, namespace: str, count: int) -> None:
-        """Wait until this many server pods are there and none is ending, to which a forwarded port might lead."""
+        """Wait for the same, and until none is ending, to which a forwarded port might lead.
+
+        Args:
+            namespace: Namespace of the deployment.
+            count: Number of server pods.
+        """
+        self.rolled_out(namespace)
         selector = "--selector=app.kubernetes.io/component=server"
         processes.eventually(
             lambda: len(self.items("pods", namespace, selector)) == count, 90, f"{count} server pods in {namespace}", 1
