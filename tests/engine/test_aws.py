@@ -72,6 +72,7 @@ def test_again_changes_nothing(production: Deployed) -> None:
     production.stack.preview("--expect-no-changes", "--diff").succeeded()
 
 
+@pytest.mark.feature("db-rds")
 def test_a_client_logs_and_reads_a_run(
     production: Deployed, kubectl: Kubectl, aws_cloud: aws.Cloud, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_data_is_deleted_in_two_steps_only(production: Deployed, aws_cloud: aws.
     assert f"{identifier}-final" in snapshots
 
 
+@pytest.mark.feature("db-rds", "db-aurora")
 def test_every_kind_of_database_migrates_and_is_left_alone_the_second_time(
     new_aws_stack: Deploy, aws_cloud: aws.Cloud, kubectl: Kubectl
 ) -> None:
