@@ -283,6 +283,7 @@ _OIDC = _with(
             "issuerUrl": NAMES.map("https://{}".format),
             "redirectUrl": NAMES.map("https://{}/oauth2/callback".format),
         },
+        tls=st.sampled_from([{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]),
         provider=st.sampled_from(["oidc", "keycloak-oidc"]),
         scope=st.just("openid email"),
         adminGroups=st.lists(WORDS, max_size=2),

@@ -91,8 +91,9 @@ COMPONENTS: dict[str, Component] = {
         module="language-python",
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={PULUMI_VERSION}",),
     ),
-    # Only tests use these two, so that no user waits for them.
+    # Only tests use these, so that no user waits for them.
     "minio": Component("github.com/minio/minio", 3, module="minio"),
+    "oidc-proxy": Component(".", 0.3, module="oidc-proxy", sources=("oidc-proxy",)),
     "fake-gcs-server": Component("github.com/fsouza/fake-gcs-server", 1, module="fake-gcs-server"),
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",

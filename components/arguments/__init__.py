@@ -83,7 +83,7 @@ from .ldap import (
 )
 from .monitoring import AlertsArgs, DashboardArgs, MonitoringArgs, ScrapeSecretArgs, ServiceMonitorArgs
 from .names import NamesArgs
-from .oidc import OidcAuthArgs, OidcSecretArgs, OidcUser
+from .oidc import OidcAuthArgs, OidcSecretArgs, OidcTlsArgs, OidcUser
 from .pod import PodArgs, ProbeArgs, ProbesArgs
 from .publishing import (
     IngressArgs,
@@ -197,6 +197,7 @@ __all__ = [
     "NoDatabaseArgs",
     "OidcAuthArgs",
     "OidcSecretArgs",
+    "OidcTlsArgs",
     "OidcUser",
     "OssArgs",
     "OssSecretArgs",

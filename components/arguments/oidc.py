@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from .base import Block, Input, Problem, block, looks_secret, plain, secret
-from .checks import image_name, kubernetes_name, pattern, secret_key
+from .checks import certificate, image_name, kubernetes_name, pattern, secret_key
+from .ldap import CertificateSecretArgs
 from .resources import ResourcesArgs
 
 FIRST_SAFE_MINOR = 13
@@ -27,6 +28,7 @@ OWN_OPTIONS = {
     "oidc-groups-claim": "use auth.oidc.groupsClaim",
     "oidc-extra-audience": "use auth.oidc.extraAudiences",
     "skip-jwt-bearer-tokens": "use auth.oidc.bearerTokens",
+    "provider-ca-file": "use auth.oidc.tls",
     **dict.fromkeys(["http-address", "https-address", "tls-cert-file", "tls-key-file", "upstream", "proxy-prefix"], "it is fixed"),
     **dict.fromkeys(["htpasswd-file", "htpasswd-user-group", "api-route"], "it is fixed"),
     **dict.fromkeys(["basic-auth-password", "pass-basic-auth", "pass-user-headers", "prefer-email-to-user"], "the server trusts it"),
@@ -64,6 +66,25 @@ class OidcSecretArgs(Block):
 
 
 @block
+class OidcTlsArgs(Block):
+    """How the provider's certificate is verified."""
+
+    ca_certificate: Input[str] | None = None
+    """Certificate authorities in PEM form that it is verified with, instead of those that the proxy's image trusts."""
+    existing_secret: CertificateSecretArgs | None = None
+    """Secret that holds the certificate authorities, instead of `caCertificate`."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from certificate(self.ca_certificate, "ca_certificate")
+        if self.ca_certificate is not None and self.existing_secret is not None:
+            yield Problem(
+                ("existing_secret",),
+                "is given as well as caCertificate",
+                "keep at most one of: caCertificate, existingSecret",
+            )
+
+
+@block
 class OidcAuthArgs(Block):
     """Users log in at an identity provider. oauth2-proxy runs beside the server and sees to it; MLflow keeps their
     permissions and makes its own entry for each of them at the first log-in."""
@@ -73,6 +94,8 @@ class OidcAuthArgs(Block):
     redirect_url: Input[str]
     """Where the provider sends browsers back to: the public URL of the server, its prefix, and `/oauth2/callback`. It must
     be registered with the provider."""
+    tls: OidcTlsArgs = OidcTlsArgs()
+    """Certificate authorities of the provider, if they are your own."""
     client_id: Input[str] | None = None
     """Id of the client that is registered with the provider."""
     client_secret: Input[str] | None = secret()

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 import pulumi
+import pulumi_kubernetes as k8s
 
-from ..arguments import Input, OidcAuthArgs, OidcUser
+from ..arguments import Input, OidcAuthArgs, OidcTlsArgs, OidcUser
 from ..contracts import SecretKey, SecretValue
 from . import proxy, tls
-from .objects import Additions, Scope, plain_environment, secret_environment, secret_volume
+from .objects import Additions, Scope, config_map, config_volume, plain_environment, secret_environment, secret_volume
 from .server import drain
 
 _ACCOUNTS = "/etc/mlflow/proxy-accounts"
+_CA_DIRECTORY = "/etc/mlflow/provider"
 _HEADERS = {OidcUser.EMAIL: "X-Forwarded-Email", OidcUser.PREFERRED_USERNAME: "X-Forwarded-Preferred-Username"}
 """Where oauth2-proxy puts a user's name; the subject is the name in the Authorization header."""
 
@@ -29,6 +31,11 @@ def additions(
     user_secret = proxy.password(scope, "proxied-user", after)
     # The name of a group that nobody can choose, since nobody knows it: that of the administrator outside the provider.
     local_group = proxy.password(scope, "proxied-group", after)
+    volumes = [secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator))]
+    mounts = {"proxy-accounts": _ACCOUNTS}
+    if (authority := _authority(scope, args)) is not None:
+        volumes.append(authority)
+        mounts["provider-ca"] = _CA_DIRECTORY
     container = proxy.container(
         scope,
         args.image,
@@ -40,7 +47,7 @@ def additions(
                 scope, f"{scope.name}-proxy", "server", _secrets(scope, args, user_secret, local_group, after)
             ),
         ],
-        {"proxy-accounts": _ACCOUNTS},
+        mounts,
         args.resources,
         drain(scope),
     )
@@ -54,8 +61,17 @@ def additions(
         *plain_environment(plain),
         *secret_environment(scope, f"{scope.name}-proxy-trust", "server", shared),
     ]
-    accounts = secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator))
-    return proxy.behind(scope, container, trusted, [accounts], proxy.destination(args.issuer_url))
+    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.issuer_url))
+
+
+def _authority(scope: Scope, args: OidcAuthArgs) -> k8s.core.v1.VolumeArgs | None:
+    """The certificate authorities of the provider, if they are not those that the image trusts."""
+    if args.tls.existing_secret is not None:
+        existing = args.tls.existing_secret
+        return secret_volume("provider-ca", existing.name, {existing.key: "ca.crt"})
+    if args.tls.ca_certificate is not None:
+        return config_volume("provider-ca", config_map(scope, "provider-ca", {"ca.crt": args.tls.ca_certificate}))
+    return None
 
 
 def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
@@ -92,6 +108,8 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
     else:
         options |= {"http-address": "", "https-address": address}
         options |= {"tls-cert-file": f"{tls.DIRECTORY}/tls.crt", "tls-key-file": f"{tls.DIRECTORY}/tls.key"}
+    if args.tls != OidcTlsArgs():
+        options["provider-ca-file"] = f"{_CA_DIRECTORY}/ca.crt"
     if args.client_id is not None:
         options["client-id"] = args.client_id
     if args.scope is not None:

@@ -191,12 +191,14 @@ def test_an_existing_claim_keeps_the_database_from_one_stack_to_the_next(
             stack.configure({**values, "server": {"replicas": 2}})
             assert "2 replicas cannot share a SQLite file" in stack.preview().failed().output
             stack.configure(values).up().succeeded()
+            kubectl.settled(namespace, 1)
             strategy = kubectl.items("deployments", namespace)[0]["spec"]["strategy"]
             assert strategy == {"type": "Recreate"}
             with kubectl.forward(namespace, "mlflow", tmp_path) as url:
                 logged = client.log(url, client.MIB)
         with new_stack() as stack:
             stack.configure(values).up().succeeded()
+            kubectl.settled(namespace, 1)
             with kubectl.forward(namespace, "mlflow", tmp_path) as url:
                 client.read_back(url, logged)
         claims = kubectl.items("persistentvolumeclaims", namespace)

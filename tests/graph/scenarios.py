@@ -61,6 +61,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
                     "redirectUrl": "https://mlflow.example.com/oauth2/callback",
                     "clientId": "mlflow",
                     "clientSecret": "canary-of-client",
+                    "tls": {"existingSecret": {"name": "authority"}},
                     "allowedGroups": ["data-science"],
                     "adminGroups": ["platform"],
                 }

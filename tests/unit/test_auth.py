@@ -68,8 +68,9 @@ CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"oidc": OIDC}, "oidc.cookieSecret", ["a" * 15, "a" * 33], ["a" * 16, "a" * 24, "a" * 32]),
     ({"oidc": OIDC}, "oidc.allowedGroups", [[], ["a,b"], [""]], [["a b", "/a"]]),
     ({"oidc": {**OIDC, "allowedGroups": []}}, "oidc.emailDomains", [[]], [["*"], ["example.com"]]),
+    ({"oidc": OIDC}, "oidc.tls", [{"caCertificate": "x"}, {"caCertificate": CERTIFICATE, "existingSecret": {"name": "s"}}, {"mode": "verify"}], [{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "s", "key": "k"}}]),
     ({"oidc": OIDC}, "oidc.user", ["mail"], ["email", "preferredUsername", "subject"]),
-    ({"oidc": OIDC}, "oidc.extraArgs", [{"upstream": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-expire": "8h", "request-logging": False}]),
+    ({"oidc": OIDC}, "oidc.extraArgs", [{"upstream": "x"}, {"provider-ca-file": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-expire": "8h", "request-logging": False}]),
     ({"oidc": OIDC}, "oidc.extraEnv", [{"OAUTH2_PROXY_UPSTREAMS": "x"}, {"1": "x"}, {"A_TOKEN": "x"}], [{"HTTPS_PROXY": "http://p:3128"}]),
     ({"oidc": OIDC}, "oidc.image", ["quay.io/oauth2-proxy/oauth2-proxy:v7.12.0", "o"], ["quay.io/oauth2-proxy/oauth2-proxy:v7.13.0", "r.example/o:1"]),
 ]  # fmt: skip

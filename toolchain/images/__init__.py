@@ -47,6 +47,8 @@ _FILES = Path(__file__).resolve().parent / "recipes"
 RECIPES: Mapping[str, Recipe] = {
     "ghcr.io/mlflow/mlflow:v3.17.2-full": MlflowImage(_FILES / "mlflow-3.17.2-full.txt"),
     "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z": GoImage("minio", "/usr/bin/minio", cmd=("minio",)),
+    # In place of oauth2-proxy, under a name of its own, since it is not that.
+    "registry.invalid/oidc-proxy:1": GoImage("oidc-proxy", "/bin/oidc-proxy", user="65532:65532"),
     "docker.io/library/postgres:17": DebianImage(
         packages=("postgresql-17",),
         account="postgres",
