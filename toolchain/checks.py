@@ -26,6 +26,9 @@ WORKERS = {"engine": 2, "cluster": 3}
 EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
 
+PLAYED = {"azure-native": "pulumi-azure-native"}
+"""The same for clouds whose plugin the tests play themselves, since it cannot be built; only the SDK is prepared."""
+
 NOTHING_COLLECTED = 5
 """pytest's exit code for it."""
 
@@ -141,10 +144,11 @@ def _prepare_clouds(session: Session) -> None:
     """Add the clouds whose plugins can be had: last, since the other tests need none of them."""
     cli = pulumi.of_tests(pulumi.ensure())
     session.clouds_home = str(cli.home)
-    for plugin, sdk in EMULATED.items():
+    for plugin, sdk in {**EMULATED, **PLAYED}.items():
         try:
             venv = environments.ensure("up", (sdk,))
-            pulumi.ensure_plugins(cli, venv, environments.plugins((sdk,)), (*pulumi.BUILDABLE, *pulumi.PARTS))
+            plugins = [name for name in environments.plugins((sdk,)) if name not in PLAYED]
+            pulumi.ensure_plugins(cli, venv, plugins, (*pulumi.BUILDABLE, *pulumi.PARTS))
             session.cloud_paths[plugin] = cli.variables(venv)["PATH"]
         except UserError as error:
             session.cloud_problems[plugin] = str(error)

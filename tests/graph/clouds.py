@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.configurations import CERTIFICATE
 
+ISSUER = "https://westeurope.oic.prod-aks.azure.com/tenant/cluster/"
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 
 
@@ -20,7 +21,8 @@ def computed(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if package == "azure-native":
         return _azure(module, what, name, inputs)
     called = inputs.get("name") or f"{name}-1a2b3c4"
-    made = {
+    made: dict[str, dict[str, Any]] = {
+        "Cluster": {"endpoint": "10.9.0.4", "masterAuth": {"clusterCaCertificate": "Q0E="}},
         "Account": {"email": f"{inputs.get('accountId')}@project-of-tests.iam.gserviceaccount.com"},
         "Address": {"address": "10.9.0.2", "selfLink": f"https://www.googleapis.com/compute/v1/{name}"},
         "DatabaseInstance": {
@@ -48,6 +50,8 @@ def _azure(module: str, what: str, name: str, inputs: Mapping[str, Any]) -> dict
     made: dict[str, Any] = {"name": called}
     if what == "Server":
         made["fullyQualifiedDomainName"] = f"{called}.{module.removeprefix('dbfor')}.database.azure.com"
+    if what == "ManagedCluster":
+        made["oidcIssuerProfile"] = {"enabled": True, "issuerURL": ISSUER}
     if what == "UserAssignedIdentity":
         made |= {"clientId": f"client-of-{called}", "principalId": f"principal-of-{called}"}
     return made

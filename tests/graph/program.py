@@ -95,11 +95,13 @@ class Graph(list[Registration]):
 class _Provider(mocks.Mocks):
     """Answers as the real providers do: names where none is given, and generated secrets; unknown in a preview."""
 
-    def __init__(self, preview: bool) -> None:
+    def __init__(self, preview: bool, answers: Mapping[str, Any]) -> None:
         self.preview = preview
+        self.answers = answers
 
     def call(self, args: mocks.MockCallArgs) -> Any:
-        raise AssertionError(f"the component asks a provider: {args.token}")
+        assert args.token in self.answers, f"the component asks a provider: {args.token}"
+        return self.answers[args.token]
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         state = dict(args.inputs)
@@ -169,18 +171,19 @@ def _unwrap(value: Any) -> Any:
     return {key: _unwrap(item) for key, item in value.items()}
 
 
-def run(program: Callable[[], Any], *, preview: bool = False) -> Graph:
+def run(program: Callable[[], Any], *, preview: bool = False, answers: Mapping[str, Any] | None = None) -> Graph:
     """Run a program to its end in a context and an event loop of its own.
 
     Args:
         program: Makes resources.
         preview: Whether what providers compute is unknown, as in `pulumi preview`.
+        answers: What providers' functions answer, by token; the component itself calls none.
     """
-    return contextvars.copy_context().run(_run, program, preview)
+    return contextvars.copy_context().run(_run, program, preview, answers or {})
 
 
-def _run(program: Callable[[], Any], preview: bool) -> Graph:
-    provider = _Provider(preview)
+def _run(program: Callable[[], Any], preview: bool, answers: Mapping[str, Any]) -> Graph:
+    provider = _Provider(preview, answers)
     monitor = _Monitor(provider)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -20,8 +20,8 @@ class Certificates:
     key: str
 
 
-def make(address: str) -> Certificates:
-    """Make an authority and a certificate for a server at an IP address or a DNS name, valid for a day."""
+def make(address: str, *names: str) -> Certificates:
+    """Make an authority and a certificate for a server at an IP address or a DNS name, and with further names, valid for a day."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name(f"test authority {secrets.token_hex(4)}")
     authority = (
@@ -29,9 +29,10 @@ def make(address: str) -> Certificates:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
+    called = [_subject(each) for each in (address, *names)]
     certificate = (
         _builder(_name(address), issuer, key)
-        .add_extension(x509.SubjectAlternativeName([_subject(address)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(called), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     return Certificates(

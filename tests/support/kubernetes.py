@@ -97,13 +97,14 @@ class Kubectl:
         return self.run("get", kind, name).returncode == 0
 
     @contextlib.contextmanager
-    def namespace(self, *policies: str) -> Iterator[str]:
+    def namespace(self, *policies: str, name: str | None = None) -> Iterator[str]:
         """A namespace that is removed at the end.
 
         Args:
             *policies: Modes (`enforce`, `warn`, `audit`) in which Pod Security `restricted` applies.
+            name: Its name; any if None.
         """
-        name = unique_name()
+        name = name or unique_name()
         labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in policies}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         try:

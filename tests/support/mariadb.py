@@ -88,16 +88,17 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(host: str) -> Iterator[Server]:
+def serve(host: str, *names: str) -> Iterator[Server]:
     """Run a server with an empty data directory that refuses connections without TLS over the network.
 
     Args:
         host: Address of this machine at which pods reach it; also the name in the server's certificate.
+        *names: Further names in it.
     """
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-mariadb-"))
     try:
         root, environment = _programs()
-        data, socket, made = folder / "data", folder / "socket", certificates.make(host)
+        data, socket, made = folder / "data", folder / "socket", certificates.make(host, *names)
         for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
             (folder / name).write_text(content)
             (folder / name).chmod(0o600)

@@ -66,16 +66,22 @@ class Server:
             self.host, self.port, f"t{secrets.token_hex(4)}", secrets.token_hex(8) + NASTY, self.ca_certificate
         )
         name = sql.Identifier(made.name)
-        self._execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(made.password)))
-        self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+        self.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(made.password)))
+        self.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
         return made
 
     def role(self, name: str, password: str, rights: str) -> None:
         """Make a user with rights that `CREATE ROLE` takes."""
         role = sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD {}")
-        self._execute(role.format(sql.Identifier(name), sql.SQL(rights), sql.Literal(password)))  # type: ignore[arg-type]
+        self.execute(role.format(sql.Identifier(name), sql.SQL(rights), sql.Literal(password)))  # type: ignore[arg-type]
 
-    def _execute(self, statement: sql.Composed) -> None:
+    def query(self, database: str, statement: str) -> list[Any]:
+        """Run one statement in a database as the superuser, and fetch all rows."""
+        with psycopg.connect(host=str(self.folder), port=self.port, dbname=database, user="postgres") as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[arg-type] - statements are the tests' own
+
+    def execute(self, statement: sql.Composed) -> None:
+        """Run one statement as the superuser."""
         with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as connection:
             connection.execute(statement)
 
@@ -100,18 +106,19 @@ def foreign_authority(host: str) -> str:
 
 
 @contextlib.contextmanager
-def serve(host: str) -> Iterator[Server]:
+def serve(host: str, *names: str) -> Iterator[Server]:
     """Run a server with an empty data directory that refuses connections without TLS over the network.
 
     Args:
         host: Address of this machine at which pods reach it; also the name in the server's certificate.
+        *names: Further names in it.
     """
     user = NOBODY if os.geteuid() == 0 else None
     # Not pytest's own folder, which other users cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-postgresql-"))
     try:
         programs, environment = _programs(folder)
-        data, made = folder / "data", certificates.make(host)
+        data, made = folder / "data", certificates.make(host, *names)
         data.mkdir(mode=0o700)
         for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
             (folder / name).write_text(content)

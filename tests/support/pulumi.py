@@ -1,6 +1,7 @@
 """The real Pulumi command line on a project in a temporary folder, with its state in that folder."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
@@ -196,6 +197,24 @@ def stack(session: Session, folder: Path, kubeconfig: Path, **options: Any) -> I
         if made.resources():
             made._run("state", "unprotect", "--all", "--yes")
             made.destroy().succeeded()
+
+
+@contextlib.contextmanager
+def cloud_stack(session: Session, plugin: str, folder: Path, kubeconfig: Path, **options: Any) -> Iterator[Stack]:
+    """A stack whose program runs in an environment with the SDK of one cloud.
+
+    Args:
+        session: The tools.
+        plugin: Name of the cloud's provider.
+        folder: An empty folder.
+        kubeconfig: The cluster.
+        **options: Those of `Stack`, and `programs`: a folder that is searched for programs first.
+    """
+    assert plugin in session.cloud_paths, session.cloud_problems.get(plugin, "`make test` prepares it; it is not there")
+    path = os.pathsep.join(map(str, filter(None, [options.pop("programs", None), session.cloud_paths[plugin]])))
+    tools = dataclasses.replace(session, path=path, pulumi_home=session.clouds_home)
+    with stack(tools, folder, kubeconfig, **options) as made:
+        yield made
 
 
 def _in_clear(value: Any) -> Any:
