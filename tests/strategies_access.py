@@ -111,6 +111,10 @@ def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what its blocks may not say together."""
     if "none" in configuration["database"]:
         configuration.pop("garbageCollection", None)
+    if "ftp" in configuration["artifacts"]:
+        configuration.pop("garbageCollection", None)
+    if "workspaces" not in configuration.get("server", {}):
+        configuration.get("garbageCollection", {}).pop("allWorkspaces", None)
     monitor = (configuration.get("monitoring") or {}).get("serviceMonitor", {})
     if "auth" in configuration and "namespace" in monitor:
         monitor.setdefault("basicAuth", {"name": "scraper"})

@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Iterable
 
-from .base import Path, Problem
+from .base import Path, Problem, plain
 from .publishing import unfitting
 from .service import ServiceType
 
@@ -20,9 +20,7 @@ def access_problems(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
         yield from _published(args)
     yield from _paths(args)
     yield from _peers(args)
-    if args.garbage_collection is not None and args.database.none is not None:
-        message = "reads in the database what was deleted, and there is none"
-        yield Problem(("garbage_collection",), message, "move it to the deployment that has the database")
+    yield from _collection(args)
     monitor = args.monitoring.service_monitor
     elsewhere = monitor is not None and monitor.namespace not in (None, args.namespace)
     if monitor is not None and elsewhere and args.authenticated and monitor.basic_auth is None:
@@ -42,6 +40,25 @@ def access_problems(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
         if args.identity is not None and getattr(args.identity, name) is not None and not args.service_account.create:
             message = "cannot annotate an account that exists already (serviceAccount.create is false)"
             yield Problem(("identity", name), message, "let the account be made, or use identity.existing")
+
+
+def _collection(args: "MlflowDeploymentArgs") -> Iterable[Problem]:
+    """What cannot be deleted, or not found."""
+    collection = args.garbage_collection
+    if collection is None:
+        return
+    if args.database.none is not None:
+        message = "reads in the database what was deleted, and there is none"
+        yield Problem(("garbage_collection",), message, "move it to the deployment that has the database")
+    if collection.all_workspaces and args.server.workspaces is None:
+        message = "asks for workspaces, and the server has none"
+        yield Problem(("garbage_collection", "all_workspaces"), message, "remove it, or switch server.workspaces on")
+    # https://github.com/mlflow/mlflow/blob/v3.17.2/mlflow/store/artifact/ftp_artifact_repo.py
+    uri = args.artifacts.uri
+    roots = [plain(args.artifacts.default_root), plain(uri.uri) if uri is not None else None]
+    if args.artifacts.ftp is not None or any(str(root).startswith("ftp:") for root in roots):
+        message = "would stop at the first run: MLflow deletes nothing on FTP servers"
+        yield Problem(("garbage_collection",), message, "remove it, or keep artifacts elsewhere, for example on SFTP")
 
 
 def _published(args: "MlflowDeploymentArgs") -> Iterable[Problem]:

@@ -47,7 +47,9 @@ class ServiceMonitorArgs(Block):
     """Whose name Prometheus uses: under authentication only administrators may read the figures. The generated
     administrator if not given, which needs the monitor in the deployment's own namespace."""
     tls_config: dict[str, Any] = Field(default_factory=dict)
-    """`tlsConfig` of the monitor where the pods speak TLS, for example `{serverName: mlflow, ca: {configMap: {…}}}`."""
+    """`tlsConfig` of the monitor where the pods speak TLS, for example `{ca: {configMap: {name: ca, key: ca.crt}}}`. Of its
+    own accord it expects the Service's full name in the certificate, and trusts the authority that `server.tls` names, if
+    the monitor is in the deployment's namespace."""
     relabelings: list[dict[str, Any]] = Field(default_factory=list)
     """Relabelings of the targets."""
     metric_relabelings: list[dict[str, Any]] = Field(default_factory=list)

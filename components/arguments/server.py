@@ -77,8 +77,8 @@ class TlsSecretArgs(Block):
     private_key_key: str = "tls.key"
     """Key of the private key in PEM form, without a password."""
     ca_key: str | None = None
-    """Key of the certificate authority that our own jobs in the cluster verify the server with, for example `ca.crt`;
-    they trust the public authorities if not given."""
+    """Key of the certificate authority that our own jobs in the cluster and Prometheus verify the server with, for
+    example `ca.crt`; they trust the public authorities if not given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.name, "name", "the name of a Secret")

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import AlertsArgs, DashboardArgs, Input, MonitoringArgs, ServiceMonitorArgs
 from ..contracts import SecretKey
+from .access import service_names
 from .alerts import rules
 from .authentication import Account
 from .dashboard import dashboard
@@ -57,9 +58,7 @@ def _service_monitor(
     }
     if scope.args.serves_tls:
         endpoint["scheme"] = "https"
-        # Certificates are for names, and pods are asked by address.
-        server_name = {"serverName": f"{scope.service_name}.{scope.args.namespace}.svc"}
-        endpoint["tlsConfig"] = {**server_name, **args.tls_config}
+        endpoint["tlsConfig"] = {**_trust(scope, args), **args.tls_config}
     if args.basic_auth is not None:
         secret = args.basic_auth
         account = Account(
@@ -88,6 +87,15 @@ def _service_monitor(
         },
         opts=scope.options(),
     )
+
+
+def _trust(scope: Scope, args: ServiceMonitorArgs) -> dict[str, Any]:
+    """How Prometheus verifies a pod: certificates are for names, and it asks by address."""
+    trust: dict[str, Any] = {"serverName": service_names(scope)[-1]}
+    tls = scope.args.server.tls
+    if tls is not None and tls.existing_secret.ca_key is not None and args.namespace in (None, scope.args.namespace):
+        trust["ca"] = {"secret": {"name": tls.existing_secret.name, "key": tls.existing_secret.ca_key}}
+    return trust
 
 
 def _user(scope: Scope, username: Input[str]) -> SecretKey:

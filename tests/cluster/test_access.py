@@ -1,8 +1,12 @@
-"""A server behind a TLS proxy that follows its Ingress, under a prefix: client, browser, Prometheus, garbage collection."""
+"""A server behind a TLS proxy that follows its Ingress, first in the open, then with prefix, TLS in the pod, users, workspaces.
+
+In either form clients come by the Ingress and from inside the cluster, and Prometheus by the address of the pod.
+"""
 
 import contextlib
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -15,70 +19,105 @@ from mlflow import MlflowClient
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.support import certificates, client, configurations, definitions, prometheus, proxy
+from tests.support import certificates, client, configurations, definitions, prometheus, proxy, users
 from tests.support.browser import open_browser
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
-from tests.support.kubernetes import Kubectl, pod_name, unique_name
+from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.processes import eventually
 
 SCREENSHOT = "SCREENSHOT"
 """Environment variable with the file to keep a picture of the page in, such as docs/images/experiments.png."""
 HOST, PREFIX = "mlflow.example.com", "/team/mlflow"
+ROOT, URI = f"https://{HOST}", f"https://{HOST}{PREFIX}"
 MADE = certificates.make(HOST)
-MORE: dict[str, Any] = {
-    "server": {"staticPrefix": PREFIX},
-    "ingress": {"hosts": [{"host": HOST}], "tls": [{"secretName": "certificate"}]},
-    "monitoring": {"prometheus": True, "serviceMonitor": {}, "dashboard": {}},
-    "garbageCollection": {"schedule": "0 0 1 1 *", "olderThan": "0s"},
+OPEN: dict[str, Any] = {
+    "ingress": {"hosts": [{"host": HOST}], "tls": [{"secretName": "public"}]},
+    "service": {"port": 443},
     "allowInsecure": True,
+}
+GUARDED: dict[str, Any] = {
+    "server": {
+        "staticPrefix": PREFIX,
+        "tls": {"existingSecret": {"name": "pods", "caKey": "ca.crt"}},
+        "workspaces": {},
+    },
+    "auth": {"basic": {}},
+    "monitoring": {"prometheus": True, "serviceMonitor": {}, "dashboard": {}},
+    "garbageCollection": {"schedule": "0 0 1 1 *", "olderThan": "0s", "allWorkspaces": True},
+    "allowInsecure": False,
 }
 
 
 @pytest.fixture(scope="module")
-def published(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
-    """The deployment."""
+def deployed(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
+    """The deployment in the open, watched from another namespace."""
     definitions.install(kubectl)
-    with deploy(new_stack, kubectl, configurations.sqlite(unique_name(), **MORE), {}) as deployed:
-        kubectl.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "type": "kubernetes.io/tls",
-                "metadata": {"name": "certificate", "namespace": deployed.namespace},
-                "stringData": {"tls.crt": MADE.certificate, "tls.key": MADE.key},
-            }
-        )
-        yield deployed
+    namespace = unique_name()
+    service = f"mlflow.{namespace}.svc.cluster.local"
+    monitor = {"interval": "15s", "timeout": "5s", "labels": {"release": "prometheus"}}
+    with kubectl.namespace() as elsewhere:
+        monitoring = {"prometheus": True, "serviceMonitor": {**monitor, "namespace": elsewhere}}
+        values = configurations.sqlite(namespace, **OPEN, monitoring=monitoring)
+        with deploy(new_stack, kubectl, values, {}) as deployed:
+            for name, made in (("public", MADE), ("pods", certificates.make(service))):
+                texts = {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": made.authority}
+                kubectl.secret(namespace, name, texts)
+            yield deployed
 
 
-@pytest.fixture(scope="module")
-def front(published: Deployed, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxy.Proxy]:
-    """The proxy; this process finds the host there, and trusts its certificate."""
-    (ingress,) = kubectl.items("ingresses", published.namespace)
-    folder = tmp_path_factory.mktemp("proxy")
+@contextlib.contextmanager
+def _published(kubectl: Kubectl, namespace: str, folder: Path) -> Iterator[str]:
+    """A proxy that follows the Ingress of now; this process finds the host there, and trusts its certificate."""
+    (ingress,) = kubectl.items("ingresses", namespace)
     (folder / "ca.pem").write_text(MADE.authority)
     look_up = socket.getaddrinfo
     with pytest.MonkeyPatch.context() as patch, proxy.serve(kubectl, ingress, folder) as running:
         patch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(folder / "ca.pem"))
+        patch.setenv("REQUESTS_CA_BUNDLE", str(folder / "ca.pem"))
         patch.setattr(
             socket,
             "getaddrinfo",
             lambda host, *rest, **more: look_up(running.address if host == HOST else host, *rest, **more),
         )
-        yield running
+        yield running.address
 
 
-URI = f"https://{HOST}{PREFIX}"
+@pytest.fixture(scope="module")
+def in_the_open(deployed: Deployed, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the proxy in front of the first form."""
+    with _published(kubectl, deployed.namespace, tmp_path_factory.mktemp("open")) as address:
+        yield address
 
 
-def test_a_client_from_outside_gets_through_with_large_files(front: proxy.Proxy) -> None:
-    client.read_back(URI, client.log(URI, 50 * client.MIB))
+@pytest.fixture(scope="module")
+def guarded(deployed: Deployed, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the proxy in front of the second form, which is protected; this process is the administrator."""
+    deployed.reconfigure(**GUARDED, deletionProtection=True).up().succeeded()
+    administrator = users.administrator(deployed, kubectl)
+    with (
+        _published(kubectl, deployed.namespace, tmp_path_factory.mktemp("guarded")) as address,
+        client.login(*administrator),
+    ):
+        yield address
 
 
-def test_another_host_or_origin_does_not(front: proxy.Proxy, published: Deployed, kubectl: Kubectl) -> None:
-    service = kubectl.json("get", "service", "mlflow", "--namespace", published.namespace)["spec"]
-    base = f"http://{service['clusterIP']}{PREFIX}/api/2.0/mlflow/experiments"
+def test_in_the_open_clients_get_through_from_both_sides(
+    deployed: Deployed, in_the_open: str, kubectl: Kubectl
+) -> None:
+    logged = client.log(ROOT, 50 * client.MIB)
+    client.read_back(ROOT, logged)
+    uri = deployed.stack.outputs()["trackingUri"]
+    assert uri == f"http://mlflow.{deployed.namespace}.svc.cluster.local:443"
+    program = f"import mlflow; print(mlflow.MlflowClient({uri!r}).create_experiment('from-inside'))"
+    (pod,) = kubectl.pods(deployed.namespace)
+    assert kubectl.exec(deployed.namespace, pod_name(pod), "python", "-c", program).strip().isdigit()
+    assert MlflowClient(ROOT).get_experiment_by_name("from-inside") is not None
+
+
+def test_another_host_or_origin_does_not(deployed: Deployed, in_the_open: str, kubectl: Kubectl) -> None:
+    service = kubectl.json("get", "service", "mlflow", "--namespace", deployed.namespace)["spec"]
+    base = f"http://{service['clusterIP']}:443/api/2.0/mlflow/experiments"
 
     def status(host: str, origin: str | None = None) -> int:
         headers = {"Host": host, **({"Origin": origin} if origin else {})}
@@ -89,25 +128,62 @@ def test_another_host_or_origin_does_not(front: proxy.Proxy, published: Deployed
 
     assert status(HOST) == status(f"{HOST}:443") == 200
     assert status("attacker.example") == status(f"{HOST}.attacker.example") == status(f"{HOST}:80") == 403
-    assert status(HOST, f"https://{HOST}") == status("mlflow", "http://mlflow") == 200
+    assert status(HOST, f"https://{HOST}") == status("mlflow:443", "http://mlflow:443") == 200
     assert status(HOST, f"http://{HOST}") == status(HOST, "https://attacker.example") == 403
 
 
+def test_prometheus_scrapes_what_a_monitor_of_another_namespace_says(
+    deployed: Deployed, in_the_open: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    namespace = deployed.values["monitoring"]["serviceMonitor"]["namespace"]
+    (monitor,) = kubectl.items("servicemonitors.monitoring.coreos.com", namespace, "--selector=release=prometheus")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("15s", "5s")
+    with prometheus.serve([prometheus.scrape_job(monitor, kubectl, "1s")], tmp_path) as server:
+        figures = f'mlflow_http_request_total{{namespace="{deployed.namespace}",method="POST"}}'
+        eventually(lambda: server.query(figures), 30, "the first figures", 0.5)
+        (up,) = server.query("up")
+        assert (up["metric"]["namespace"], up["value"][1]) == (deployed.namespace, "1")
+
+
+@pytest.mark.feature("srv-prefix", "srv-tls")
+def test_guarded_a_client_who_logs_in_gets_through_the_proxy(
+    deployed: Deployed, guarded: str, kubectl: Kubectl
+) -> None:
+    """Prefix and TLS in the probes, since the pod is ready, and in the Ingress; the other tests show jobs and figures."""
+    (pod,) = kubectl.pods(deployed.namespace)
+    assert restarts([pod]) == 0
+    probes = [pod["spec"]["containers"][0][f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
+    assert probes == [{"path": f"{PREFIX}/health", "port": 5000, "scheme": "HTTPS"}] * 3
+    client.read_back(URI, client.log(URI, 50 * client.MIB))
+    search, body = f"{URI}/api/2.0/mlflow/experiments/search", {"max_results": 1}
+    assert requests.post(search, json=body, timeout=30).status_code == 401
+    assert requests.post(search, json=body, auth=("admin", "password1234"), timeout=30).status_code == 401
+    assert requests.get(f"{ROOT}/health", timeout=30).status_code == 404
+
+
 @pytest.mark.feature("srv-hosts")
-def test_a_browser_shows_the_pages_and_creates_an_experiment(front: proxy.Proxy, tmp_path: Path) -> None:
-    name = f"made-in-a-browser-{unique_name()}"
-    with open_browser(tmp_path, {HOST: front.address}, MADE.certificate) as browser:
+def test_a_browser_logs_in_shows_the_pages_and_creates_an_experiment(
+    deployed: Deployed, guarded: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    name = f"made-in-a-browser-{secrets.token_hex(2)}"
+    administrator = users.administrator(deployed, kubectl)
+    with open_browser(tmp_path, {HOST: guarded}, MADE.certificate) as browser:
         wait = WebDriverWait(browser, 40)
+        search = f"{PREFIX}/ajax-api/2.0/mlflow/experiments/search?max_results=1"
+        browser.get(f"{ROOT}{search}")
+        assert "Default" not in browser.page_source
+        # What a user types into the browser's own dialog.
+        browser.get(f"https://{administrator.username}:{administrator.password}@{HOST}{search}")
         browser.get(f"{URI}/#/experiments")
-        wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "[data-testid='create-experiment-button']"))[
-            0
-        ].click()
+        create = "[data-testid='create-experiment-button']"
+        wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, create))[0].click()
         dialog = wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "[role='dialog']"))[0]
         dialog.find_elements(By.CSS_SELECTOR, "input")[0].send_keys(name)
         dialog.find_elements(By.XPATH, ".//button[normalize-space()='Create']")[0].click()
         wait.until(lambda page: not page.find_elements(By.CSS_SELECTOR, "[role='dialog']"))
         # It leads to the page of the new experiment, which asks the server for it.
-        wait.until(lambda page: "/#/experiments/" in page.current_url and name in page.page_source)
+        wait.until(lambda page: "/experiments/" in page.current_url and name in page.page_source)
         browser.get(f"{URI}/#/experiments")
         wait.until(lambda page: name in page.page_source)
         if SCREENSHOT in os.environ:
@@ -118,20 +194,23 @@ def test_a_browser_shows_the_pages_and_creates_an_experiment(front: proxy.Proxy,
     assert found is not None and found.lifecycle_stage == "active"
 
 
-@pytest.mark.feature("dash")
-def test_prometheus_scrapes_as_the_monitor_says_and_every_panel_has_data(
-    published: Deployed, front: proxy.Proxy, kubectl: Kubectl, tmp_path: Path
+@pytest.mark.feature("metrics", "dash", "srv-prefix", "srv-tls")
+def test_prometheus_logs_in_as_the_monitor_says_and_every_panel_has_data(
+    deployed: Deployed, guarded: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    (monitor,) = kubectl.items("servicemonitors.monitoring.coreos.com", published.namespace)
-    jobs = [prometheus.scrape_job(monitor, kubectl, "2s"), *prometheus.node_jobs(kubectl, tmp_path, "4s")]
+    (monitor,) = kubectl.items("servicemonitors.monitoring.coreos.com", deployed.namespace)
+    job = prometheus.scrape_job(monitor, kubectl, "2s")
+    stranger = {**job, "job_name": "stranger"}
+    del stranger["basic_auth"]
+    jobs = [job, stranger, *prometheus.node_jobs(kubectl, tmp_path, "4s")]
     with prometheus.serve(jobs, tmp_path) as server:
-        of = f'namespace="{published.namespace}",service="mlflow"'
+        of = f'namespace="{deployed.namespace}",service="mlflow"'
         eventually(lambda: server.query(f"up{{{of}}} == 1"), 30, "the first scrape", 0.5)
         outside = MlflowClient(tracking_uri=URI)
-        (pod,) = kubectl.pods(published.namespace)
-        (up,) = server.query(f"up{{{of}}}")
+        (pod,) = kubectl.pods(deployed.namespace)
+        (up,) = server.query(f'up{{{of},job!="stranger"}}')
         assert (up["metric"]["pod"], up["metric"]["container"], up["value"][1]) == (pod_name(pod), "mlflow", "1")
-        config = kubectl.items("configmaps", published.namespace, "--selector=grafana_dashboard=1")
+        config = kubectl.items("configmaps", deployed.namespace, "--selector=grafana_dashboard=1")
         (dashboard,) = [json.loads(text) for each in config for text in each["data"].values()]
 
         def without_data() -> list[tuple[str, str]]:
@@ -151,51 +230,75 @@ def test_prometheus_scrapes_as_the_monitor_says_and_every_panel_has_data(
             time.sleep(0.5)
         assert empty == []
         assert len(dashboard["panels"]) > 5
+        errors = [each["lastError"] for each in server.targets() if each["labels"]["job"] == "stranger"]
+        assert len(errors) == 1 and "401" in errors[0]
 
 
-def test_what_was_deleted_vanishes_and_the_rest_stays(
-    published: Deployed, front: proxy.Proxy, kubectl: Kubectl
+@pytest.mark.feature("gc", "srv-prefix", "srv-tls")
+def test_what_was_deleted_vanishes_from_all_workspaces_and_the_rest_stays(
+    deployed: Deployed, guarded: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The Job is an in-cluster client too: it logs in at the Service, and verifies its certificate."""
     outside = MlflowClient(tracking_uri=URI)
+    administrator = users.administrator(deployed, kubectl)
+    url = f"{URI}/api/3.0/mlflow/workspaces"
+    requests.post(url, json={"name": "team-a"}, auth=administrator, timeout=30).raise_for_status()
     kept, deleted = client.log(URI, 1024), client.log(URI, 1024)
     outside.delete_run(deleted.run_id)
-    (pod,) = kubectl.pods(published.namespace)
+    experiment = outside.get_experiment_by_name(client.log(URI, 1024).experiment)
+    assert experiment is not None
+    outside.delete_experiment(experiment.experiment_id)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_WORKSPACE", "team-a")
+        theirs, their_own = client.log(URI, 1024), client.log(URI, 1024)
+        outside.delete_run(theirs.run_id)
+    (pod,) = kubectl.pods(deployed.namespace)
 
     def files() -> str:
-        return kubectl.exec(published.namespace, pod_name(pod), "find", "/mlflow/artifacts", "-type", "f")
+        return kubectl.exec(deployed.namespace, pod_name(pod), "find", "/mlflow/artifacts", "-type", "f")
 
-    assert deleted.run_id in files() and kept.run_id in files()
-    (cron,) = kubectl.items("cronjobs", published.namespace)
+    assert all(each.run_id in files() for each in (kept, deleted, theirs, their_own))
+    (cron,) = kubectl.items("cronjobs", deployed.namespace)
+    assert (cron["spec"]["schedule"], cron["spec"]["concurrencyPolicy"]) == ("0 0 1 1 *", "Forbid")
     name = cron["metadata"]["name"]
-    kubectl.text("create", "job", f"--from=cronjob/{name}", "now", "--namespace", published.namespace)
+    kubectl.text("create", "job", f"--from=cronjob/{name}", "now", "--namespace", deployed.namespace)
 
     def ended() -> bool:
-        conditions = kubectl.json("get", "job", "now", "--namespace", published.namespace)["status"].get("conditions")
+        conditions = kubectl.json("get", "job", "now", "--namespace", deployed.namespace)["status"].get("conditions")
         return any(each["type"] in ("Complete", "Failed") for each in conditions or [])
 
-    eventually(ended, 120, "the end of the garbage collection", 1)
-    log = kubectl.text("logs", "job/now", "--namespace", published.namespace)
-    assert f"Run with ID {deleted.run_id} has been permanently deleted." in log, log
-    assert deleted.run_id not in files()
-    with pytest.raises(Exception, match="not found"):
-        outside.get_run(deleted.run_id)
+    eventually(ended, 120, "the end of the garbage collection", 0.5)
+    log = kubectl.text("logs", "job/now", "--namespace", deployed.namespace)
+    for each in (deleted, theirs):
+        assert f"Run with ID {each.run_id} has been permanently deleted." in log, log
+        assert each.run_id not in files()
+    assert f"Experiment with ID {experiment.experiment_id} has been permanently deleted." in log
+    for missing in (deleted.run_id, theirs.run_id):
+        with pytest.raises(Exception, match="not found"):
+            outside.get_run(missing)
     client.read_back(URI, kept)
-    (collector,) = kubectl.pods(published.namespace, "garbage-collection")
-    assert collector["metadata"]["labels"]["app.kubernetes.io/component"] == "garbage-collection"
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_WORKSPACE", "team-a")
+        client.read_back(URI, their_own)
+        with pytest.raises(Exception, match="not found"):
+            outside.get_run(theirs.run_id)
+    (collector,) = kubectl.pods(deployed.namespace, "garbage-collection")
+    assert restarts([collector]) == 0
 
 
 @pytest.mark.feature("keep")
 def test_data_survives_a_destroy_and_is_there_again(
-    published: Deployed, front: proxy.Proxy, kubectl: Kubectl, tmp_path: Path
+    deployed: Deployed, guarded: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:
+    """Volumes and the database in them; that without protection nothing is left is checked at the end of the module.
+
+    Databases and buckets of a cloud are kept likewise in tests/engine/test_aws.py.
+    """
     logged = client.log(URI, 1024)
-    stack = published.reconfigure(deletionProtection=True)
-    stack.up().succeeded()
-    stack.destroy().failed()
-    assert kubectl.pods(published.namespace) == []
-    claims = kubectl.items("persistentvolumeclaims", published.namespace)
+    deployed.stack.destroy().failed()
+    assert kubectl.pods(deployed.namespace) == []
+    claims = kubectl.items("persistentvolumeclaims", deployed.namespace)
     assert len(claims) == 2 and {claim["status"]["phase"] for claim in claims} == {"Bound"}
-    stack.up().succeeded()
-    with kubectl.forward(published.namespace, "mlflow", tmp_path) as url:
-        client.read_back(f"{url}{PREFIX}", logged)
-    published.reconfigure().up().succeeded()
+    deployed.reconfigure(**GUARDED).up().succeeded()
+    with _published(kubectl, deployed.namespace, tmp_path), client.login(*users.administrator(deployed, kubectl)):
+        client.read_back(URI, logged)

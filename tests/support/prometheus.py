@@ -98,12 +98,20 @@ def scrape_job(monitor: Mapping[str, Any], kubectl: Kubectl, interval: str) -> d
         "scheme": endpoint.get("scheme", "http"),
         "static_configs": targets,
     }
+    # As the operator does, from Secrets of the monitor's own namespace.
+    own = monitor["metadata"]["namespace"]
     if "basicAuth" in endpoint:
-        # As the operator does, from Secrets of the monitor's own namespace.
         job["basic_auth"] = {
-            what: _secret(kubectl, monitor["metadata"]["namespace"], reference["name"], reference["key"])
+            what: _secret(kubectl, own, reference["name"], reference["key"])
             for what, reference in endpoint["basicAuth"].items()
         }
+    if "tlsConfig" in endpoint:
+        trust = dict(endpoint["tlsConfig"])
+        job["tls_config"] = {"server_name": trust.pop("serverName")}
+        if "ca" in trust:
+            reference = trust.pop("ca")["secret"]
+            job["tls_config"]["ca"] = _secret(kubectl, own, reference["name"], reference["key"])
+        assert not trust, f"not understood: {trust}"
     return job
 
 
