@@ -139,7 +139,7 @@ def test_prometheus_scrapes_what_a_monitor_of_another_namespace_says(
     (monitor,) = kubectl.items("servicemonitors.monitoring.coreos.com", namespace, "--selector=release=prometheus")
     (endpoint,) = monitor["spec"]["endpoints"]
     assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("15s", "5s")
-    with prometheus.serve([prometheus.scrape_job(monitor, kubectl, "1s")], tmp_path) as server:
+    with prometheus.serve([prometheus.scrape_job(monitor, kubectl, tmp_path, "1s")], tmp_path) as server:
         figures = f'mlflow_http_request_total{{namespace="{deployed.namespace}",method="POST"}}'
         eventually(lambda: server.query(figures), 30, "the first figures", 0.5)
         (up,) = server.query("up")
@@ -175,7 +175,7 @@ def test_a_browser_logs_in_shows_the_pages_and_creates_an_experiment(
         assert "Default" not in browser.page_source
         # What a user types into the browser's own dialog.
         browser.get(f"https://{administrator.username}:{administrator.password}@{HOST}{search}")
-        browser.get(f"{URI}/#/experiments")
+        browser.get(f"{URI}/#/experiments?workspace=default")
         create = "[data-testid='create-experiment-button']"
         wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, create))[0].click()
         dialog = wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "[role='dialog']"))[0]
@@ -184,7 +184,7 @@ def test_a_browser_logs_in_shows_the_pages_and_creates_an_experiment(
         wait.until(lambda page: not page.find_elements(By.CSS_SELECTOR, "[role='dialog']"))
         # It leads to the page of the new experiment, which asks the server for it.
         wait.until(lambda page: "/experiments/" in page.current_url and name in page.page_source)
-        browser.get(f"{URI}/#/experiments")
+        browser.get(f"{URI}/#/experiments?workspace=default")
         wait.until(lambda page: name in page.page_source)
         if SCREENSHOT in os.environ:
             browser.save_screenshot(os.environ[SCREENSHOT])
@@ -199,7 +199,7 @@ def test_prometheus_logs_in_as_the_monitor_says_and_every_panel_has_data(
     deployed: Deployed, guarded: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     (monitor,) = kubectl.items("servicemonitors.monitoring.coreos.com", deployed.namespace)
-    job = prometheus.scrape_job(monitor, kubectl, "2s")
+    job = prometheus.scrape_job(monitor, kubectl, tmp_path, "2s")
     stranger = {**job, "job_name": "stranger"}
     del stranger["basic_auth"]
     jobs = [job, stranger, *prometheus.node_jobs(kubectl, tmp_path, "4s")]

@@ -169,7 +169,11 @@ def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mappi
         assert values["MLFLOW_TRACKING_URI"] in (uri, UNKNOWN)
         for variable in container["env"]:
             # A proxy in front of the server teaches it who asks; jobs need not know.
-            if variable["name"] in server and variable["name"] not in ("PGAPPNAME", "MLFLOW_TRACKING_URI", "PYTHONPATH"):
+            if variable["name"] in server and variable["name"] not in (
+                "PGAPPNAME",
+                "MLFLOW_TRACKING_URI",
+                "PYTHONPATH",
+            ):
                 assert variable == server[variable["name"]], variable
         assert "MLFLOW_BACKEND_STORE_URI" in values
         assert ("MLFLOW_TRACKING_PASSWORD" in values) == arguments.authenticated

@@ -70,7 +70,7 @@ def serve(jobs: list[dict[str, Any]], folder: Path) -> Iterator[Prometheus]:
         yield Prometheus(url)
 
 
-def scrape_job(monitor: Mapping[str, Any], kubectl: Kubectl, interval: str) -> dict[str, Any]:
+def scrape_job(monitor: Mapping[str, Any], kubectl: Kubectl, folder: Path, interval: str) -> dict[str, Any]:
     """A scrape job as the operator and Prometheus make it of a ServiceMonitor with one endpoint.
 
     How pods are found (Services by labels, their endpoints by the name of the port), asked (scheme, path, credentials) and
@@ -79,6 +79,7 @@ def scrape_job(monitor: Mapping[str, Any], kubectl: Kubectl, interval: str) -> d
     Args:
         monitor: The ServiceMonitor as the cluster has it.
         kubectl: The cluster.
+        folder: Takes the certificate authority.
         interval: How often to ask, instead of what the monitor says.
     """
     (endpoint,) = monitor["spec"]["endpoints"]
@@ -110,7 +111,8 @@ def scrape_job(monitor: Mapping[str, Any], kubectl: Kubectl, interval: str) -> d
         job["tls_config"] = {"server_name": trust.pop("serverName")}
         if "ca" in trust:
             reference = trust.pop("ca")["secret"]
-            job["tls_config"]["ca"] = _secret(kubectl, own, reference["name"], reference["key"])
+            job["tls_config"]["ca_file"] = str(folder / "pods.pem")
+            (folder / "pods.pem").write_text(_secret(kubectl, own, reference["name"], reference["key"]))
         assert not trust, f"not understood: {trust}"
     return job
 
