@@ -16,6 +16,12 @@ CANARIES = {
 }
 """A value for every secret, to be found again nowhere but in Secrets."""
 
+CONTAINER = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/data/providers/Microsoft.Storage"
+    "/storageAccounts/models/blobServices/default/containers/mlflow"
+)
+"""A container that exists."""
+
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "sqlite": DEV,
     "basic-auth": with_changes(
@@ -283,6 +289,9 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "identity": {"gcpDirect": {}},
         },
     ),
+    "gcp-mysql-existing-bucket": with_changes(
+        GCP, {"database.cloudSql": {"engine": "mysql"}, "artifacts": {"gcs": {"bucket": "models", "prefix": "team/a"}}}
+    ),
     "azure": AZURE,
     "azure-private-endpoints": with_changes(
         AZURE,
@@ -292,6 +301,15 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "azure.privateEndpoint.databaseDnsZoneId": AZURE["azure"]["privateDnsZoneId"],
             "database.azureFlexibleServer.password": "canary-password-of-azure",
             "deletionProtection": False,
+        },
+    ),
+    "azure-mysql-existing-container": with_changes(
+        AZURE,
+        {
+            "azure.privateEndpoint": None,
+            "database.azureFlexibleServer": {"engine": "mysql"},
+            "artifacts": {"azureBlob": {"account": "models", "container": "mlflow"}},
+            "identity.azureWorkloadIdentity.containerId": CONTAINER,
         },
     ),
 }

@@ -15,7 +15,7 @@ from tests.strategies import configurations
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "components" / "stack-config.schema.json"
-STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
+STACK_FILES = [*sorted(ROOT.glob("Pulumi.*.yaml")), *sorted(ROOT.glob("examples/Pulumi.*.yaml"))]
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,15 @@ def test_committed_schema_is_current() -> None:
 
 
 def test_there_are_stack_files() -> None:
-    assert [path.name for path in STACK_FILES] == ["Pulumi.dev.yaml", "Pulumi.prod.yaml"]
+    names = ["Pulumi.dev.yaml", "Pulumi.prod.yaml", "Pulumi.prod-azure.yaml", "Pulumi.prod-gcp.yaml"]
+    assert [path.name for path in STACK_FILES] == names
 
 
 @pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
 def test_stack_file_names_the_schema_and_fits_it(path: Path, validator) -> None:
     first = path.read_text().splitlines()[0]
-    assert first == "# yaml-language-server: $schema=components/stack-config.schema.json"
+    above = "../" * (len(path.relative_to(ROOT).parts) - 1)
+    assert first == f"# yaml-language-server: $schema={above}components/stack-config.schema.json"
     validator.validate(yaml.safe_load(path.read_text()))
 
 
