@@ -5,13 +5,14 @@ import os
 import sys
 import time
 
-from bench import imports, installs, previews, readiness, rollouts, servers
+from bench import cloud_previews, imports, installs, previews, readiness, rollouts, servers
 from bench.cluster import UnavailableError, open_bench
 from bench.figures import FILE, Figure, Measurement, save, table
 from toolchain.console import duration, say, step
 
 MEASUREMENTS: list[Measurement] = [
     *previews.MEASUREMENTS,
+    *cloud_previews.MEASUREMENTS,
     *imports.MEASUREMENTS,
     *readiness.MEASUREMENTS,
     *servers.MEASUREMENTS,

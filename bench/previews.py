@@ -37,7 +37,7 @@ def over_floor(bench: Bench) -> list[Figure]:
     with bench.new_stack() as dev, bench.new_stack(program=FLOOR) as floor:
         salt = dev.config_file.read_text()
         dev.config_file.write_text(salt.rstrip("\n") + "\n" + stack_file("dev").read_text())
-        seconds = _in_turns({"dev": dev, "floor": floor}, ROUNDS)
+        seconds = in_turns({"dev": dev, "floor": floor}, ROUNDS)
     return [
         ratio(
             "preview_over_floor",
@@ -63,7 +63,7 @@ def growth(bench: Bench) -> list[Figure]:
         for number in numbers:
             program = SEVERAL.format(number=number)
             programs[str(number)] = stacks.enter_context(bench.new_stack(program=program))
-        seconds = _in_turns(programs, ROUNDS)
+        seconds = in_turns(programs, ROUNDS)
     # The least of several runs: what it is about is work, and everything else only adds to a run.
     least = {name: min(values) for name, values in seconds.items()}
     early, late = (least["5"] - least["1"]) / 4, (least["20"] - least["5"]) / 15
@@ -85,7 +85,7 @@ def growth(bench: Bench) -> list[Figure]:
     ]
 
 
-def _in_turns(stacks: dict[str, Stack], rounds: int) -> dict[str, list[float]]:
+def in_turns(stacks: dict[str, Stack], rounds: int) -> dict[str, list[float]]:
     """Preview each stack in each round; the round before the first is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in stacks}
     for number in range(rounds + 1):

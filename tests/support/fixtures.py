@@ -1,7 +1,6 @@
 """Fixtures of the rungs that need real tools; imported by their conftest.py."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,14 +76,12 @@ def new_aws_stack(
     session: Session, kubectl: Kubectl, aws_cloud: aws.Cloud, tmp_path_factory: pytest.TempPathFactory
 ) -> Deploy:
     """Makes stacks on it, as `new_stack`; their programs run in an environment with the SDK of AWS alone."""
-    if "aws" not in session.cloud_paths:
-        pytest.fail(f"the AWS provider cannot be had: {session.cloud_problems.get('aws', 'run `make test`')}")
-    tools = dataclasses.replace(session, path=session.cloud_paths["aws"], pulumi_home=session.clouds_home)
 
     def make(kubeconfig: Path | None = None, **options: Any) -> "contextlib.AbstractContextManager[pulumi.Stack]":
         folder = tmp_path_factory.mktemp("stack")
         variables = {**aws_cloud.variables, **options.pop("variables", {})}
-        return pulumi.stack(tools, folder, kubeconfig or kubectl.kubeconfig, variables=variables, **options)
+        kubeconfig = kubeconfig or kubectl.kubeconfig
+        return pulumi.cloud_stack(session, "aws", folder, kubeconfig, variables=variables, **options)
 
     return make
 
