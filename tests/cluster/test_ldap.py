@@ -22,7 +22,7 @@ def directory(kubectl: Kubectl) -> Iterator[slapd.Directory]:
 
 @pytest.fixture(scope="module")
 def deployed(new_stack: Deploy, kubectl: Kubectl, directory: slapd.Directory) -> Iterator[Deployed]:
-    """Users bind themselves, over TLS, and are of a group by their distinguished name."""
+    """Users bind themselves, over TLS, and are of a group by their distinguished name; with a prefix and workspaces."""
     ldap = {
         "uri": directory.tls_uri,
         "tls": {"caCertificate": directory.ca_certificate},
@@ -31,8 +31,9 @@ def deployed(new_stack: Deploy, kubectl: Kubectl, directory: slapd.Directory) ->
         "adminGroup": slapd.ADMINS_GROUP,
         "cacheSeconds": 0,
     }
-    server = {"drainSeconds": 0, "staticPrefix": "/team"}
-    values = configurations.sqlite(unique_name(), auth={"ldap": ldap}, server=server)
+    server = {"drainSeconds": 0, "staticPrefix": "/team", "workspaces": {}}
+    auth = {"ldap": ldap, "defaultPermission": "USE", "grantDefaultWorkspaceAccess": True}
+    values = configurations.sqlite(unique_name(), auth=auth, server=server)
     with deploy(new_stack, kubectl, values, {}) as deployed:
         yield deployed
 
@@ -89,6 +90,25 @@ def test_users_have_permissions_of_their_own(directory: slapd.Directory, url: st
     assert users.grant(url, ada, "ada", experiment, "EDIT") == 403
     assert users.grant(url, grace, "ada", experiment, "EDIT") == 200
     assert users.log_parameter(url, ada, logged.run_id) == 200
+
+
+def test_a_workspace_is_closed_to_whom_nobody_let_in(directory: slapd.Directory, url: str) -> None:
+    people = _people(directory)
+    headers = {"X-MLFLOW-WORKSPACE": "secret"}
+
+    def call(who: str, method: str, path: str, **body: str) -> requests.Response:
+        login = users.encoded(people[who])
+        return requests.request(method, f"{url}/api/{path}", json=body, auth=login, headers=headers, timeout=30)
+
+    made = requests.post(
+        f"{url}/api/3.0/mlflow/workspaces", json={"name": "secret"}, auth=users.encoded(people["grace"]), timeout=30
+    )
+    assert made.status_code == 201, made.text
+    assert call("ada", "POST", "2.0/mlflow/experiments/create", name="plans").status_code == 403
+    created = call("grace", "POST", "2.0/mlflow/experiments/create", name="plans")
+    assert created.status_code == 200, created.text
+    read = f"2.0/mlflow/experiments/get?experiment_id={created.json()['experiment_id']}"
+    assert {name: call(name, "GET", read).status_code for name in ("ada", "grace")} == {"ada": 403, "grace": 200}
 
 
 def test_what_a_client_says_of_itself_is_not_believed(
@@ -166,7 +186,7 @@ def test_a_searching_account_start_tls_and_groups_by_name(
         "adminGroup": slapd.POSIX_ADMINS,
     }
     ada, grace, mallory = (_people(directory)[name] for name in ("ada", "grace", "mallory"))
-    deployed.reconfigure(auth={"ldap": ldap}).up().succeeded()
+    deployed.reconfigure(auth={**deployed.values["auth"], "ldap": ldap}).up().succeeded()
     kubectl.settled(deployed.namespace, 1)
     with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as base:
         url = f"{base}/team"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.support import certificates, client, configurations, issuer, users
+from tests.support import certificates, client, configurations, issuer, mariadb, users
 from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts
@@ -40,10 +40,20 @@ def trusted(provider: issuer.Issuer, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
+def database(mariadb_server: mariadb.Server) -> mariadb.Database:
+    """The database."""
+    return mariadb_server.database()
+
+
+@pytest.fixture(scope="module")
 def deployed(
-    new_stack: Deploy, kubectl: Kubectl, provider: issuer.Issuer, trusted: dict[str, str]
+    new_stack: Deploy,
+    kubectl: Kubectl,
+    provider: issuer.Issuer,
+    trusted: dict[str, str],
+    database: mariadb.Database,
 ) -> Iterator[Deployed]:
-    """Under a prefix, with TLS in the pod, which the proxy ends."""
+    """Under a prefix, with TLS in the pod, which the proxy ends, and with users beside the experiments in MariaDB."""
     with kubectl.namespace("enforce") as namespace:
         kubectl.secret(namespace, "server-tls", trusted)
         kubectl.secret(namespace, "client", {"secret": provider.client_secret, "ca.pem": provider.ca_certificate})
@@ -61,6 +71,7 @@ def deployed(
         values = configurations.sqlite(
             namespace,
             createNamespace=False,
+            database={"mysql": configurations.connection(database), "connectTimeoutSeconds": 20},
             auth={"oidc": oidc, "defaultPermission": "NO_PERMISSIONS"},
             server={
                 "drainSeconds": 0,
@@ -68,8 +79,9 @@ def deployed(
                 "tls": {"existingSecret": {"name": "server-tls", "caKey": "ca.crt"}},
             },
         )
+        secrets = {"database.mysql.password": database.password}
         with new_stack() as stack:
-            yield Deployed(stack, values, {}, stack.configure(values).up().succeeded())
+            yield Deployed(stack, values, secrets, stack.configure(values, secrets).up().succeeded())
 
 
 @pytest.fixture
@@ -97,10 +109,17 @@ def _status(url: str, token: str) -> int:
     return requests.post(f"{url}/api/2.0/mlflow/experiments/search", json=body, headers=headers, timeout=30).status_code
 
 
-def test_browsers_log_in_at_the_provider(
-    deployed: Deployed, kubectl: Kubectl, provider: issuer.Issuer, url: str
+def test_users_are_kept_beside_the_experiments_from_the_start(
+    deployed: Deployed, kubectl: Kubectl, database: mariadb.Database
 ) -> None:
-    assert restarts(kubectl.pods(deployed.namespace)) == 0
+    (migration,) = kubectl.pods(deployed.namespace, "migration")
+    assert restarts([migration, *kubectl.pods(deployed.namespace)]) == 0
+    log = kubectl.text("logs", "--namespace", deployed.namespace, pod_name(migration))
+    assert "auth: done (initialise)" in log and "created the administrator 'mlflow-admin'" in log
+    assert ("mlflow-admin", 1) in database.query("SELECT username, is_admin FROM users")
+
+
+def test_browsers_log_in_at_the_provider(provider: issuer.Issuer, url: str) -> None:
     assert requests.get(f"{url}/health", timeout=30).status_code == 200
     for name, admin in (("ada", False), ("grace", True)):
         browser, page = _browser(provider, url, name)

@@ -123,7 +123,15 @@ def test_rules_about_other_blocks() -> None:
         assert messages(changed(DEV, "server.env", {variable: "x"}))
     assert messages(changed(DEV, "server.options", {"app-name": "basic-auth"}))
     lines = messages(with_changes({**DEV, **basic}, {"server.replicas": 2}))
-    assert any("2 replicas cannot share a SQLite file" in line for line in lines)
+    (line,) = [line for line in lines if "2 replicas cannot share a SQLite file" in line]
+    assert line.startswith("server.replicas: ") and "use 1, or" in line
+    scaled = with_changes({**DEV, **basic}, {"autoscaling": {"maxReplicas": 3}})
+    assert any("3 replicas cannot share a SQLite file" in line for line in messages(scaled))
+    alone = with_changes(DEV, {"database": {"none": {}}, "server": {"artifactsOnly": True}})
+    assert messages(alone) == []
+    for auth in (basic, ldap):
+        (line,) = messages({**alone, **auth})
+        assert line.startswith("auth: keeps users in the database") and "give it a database" in line
 
 
 def test_users_in_the_same_database_are_counted_into_its_connections() -> None:
