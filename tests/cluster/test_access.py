@@ -3,6 +3,7 @@
 In either form clients come by the Ingress and from inside the cluster, and Prometheus by the address of the pod.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -36,21 +37,40 @@ OPEN: dict[str, Any] = {
     "service": {"port": 443},
     "allowInsecure": True,
 }
-GUARDED: dict[str, Any] = {
-    "server": {
-        "staticPrefix": PREFIX,
-        "tls": {"existingSecret": {"name": "pods", "caKey": "ca.crt"}},
-        "workspaces": {},
-    },
-    "auth": {"basic": {}},
-    "monitoring": {"prometheus": True, "serviceMonitor": {}, "dashboard": {}},
-    "garbageCollection": {"schedule": "0 0 1 1 *", "olderThan": "0s", "allWorkspaces": True},
-    "allowInsecure": False,
-}
+NODE_PORT = 30_000 + secrets.randbelow(2768)
+
+
+def guarded_values(node: str) -> dict[str, Any]:
+    """What the second form has more, with a port of the node at this address."""
+    return {
+        "server": {
+            "staticPrefix": PREFIX,
+            "tls": {"existingSecret": {"name": "pods", "caKey": "ca.crt"}},
+            "workspaces": {},
+            "allowedHosts": [f"{node}:{NODE_PORT}"],
+        },
+        "service": {
+            "port": 443,
+            "type": "NodePort",
+            "nodePort": NODE_PORT,
+            "annotations": {"example.com/a": "any text"},
+        },
+        "auth": {"basic": {}},
+        "monitoring": {"prometheus": True, "serviceMonitor": {}, "dashboard": {}},
+        "garbageCollection": {"schedule": "0 0 1 1 *", "olderThan": "0s", "allWorkspaces": True},
+        "allowInsecure": False,
+    }
 
 
 @pytest.fixture(scope="module")
-def deployed(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
+def node(kubectl: Kubectl) -> str:
+    """Address of the node."""
+    (found,) = kubectl.json("get", "nodes")["items"]
+    return next(each["address"] for each in found["status"]["addresses"] if each["type"] == "InternalIP")
+
+
+@pytest.fixture(scope="module")
+def deployed(new_stack: Deploy, kubectl: Kubectl, node: str) -> Iterator[Deployed]:
     """The deployment in the open, watched from another namespace."""
     definitions.install(kubectl)
     namespace = unique_name()
@@ -60,7 +80,7 @@ def deployed(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
         monitoring = {"prometheus": True, "serviceMonitor": {**monitor, "namespace": elsewhere}}
         values = configurations.sqlite(namespace, **OPEN, monitoring=monitoring)
         with deploy(new_stack, kubectl, values, {}) as deployed:
-            for name, made in (("public", MADE), ("pods", certificates.make(service))):
+            for name, made in (("public", MADE), ("pods", certificates.make(service, node))):
                 texts = {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": made.authority}
                 kubectl.secret(namespace, name, texts)
             yield deployed
@@ -91,9 +111,9 @@ def in_the_open(deployed: Deployed, kubectl: Kubectl, tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="module")
-def guarded(deployed: Deployed, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(deployed: Deployed, kubectl: Kubectl, node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the proxy in front of the second form, which is protected; this process is the administrator."""
-    deployed.reconfigure(**GUARDED, deletionProtection=True).up().succeeded()
+    deployed.reconfigure(**guarded_values(node), deletionProtection=True).up().succeeded()
     administrator = users.administrator(deployed, kubectl)
     with (
         _published(kubectl, deployed.namespace, tmp_path_factory.mktemp("guarded")) as address,
@@ -155,11 +175,25 @@ def test_guarded_a_client_who_logs_in_gets_through_the_proxy(
     assert restarts([pod]) == 0
     probes = [pod["spec"]["containers"][0][f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
     assert probes == [{"path": f"{PREFIX}/health", "port": 5000, "scheme": "HTTPS"}] * 3
-    client.read_back(URI, client.log(URI, 50 * client.MIB))
+    client.read_back(URI, client.log(URI))
     search, body = f"{URI}/api/2.0/mlflow/experiments/search", {"max_results": 1}
     assert requests.post(search, json=body, timeout=30).status_code == 401
     assert requests.post(search, json=body, auth=("admin", "password1234"), timeout=30).status_code == 401
     assert requests.get(f"{ROOT}/health", timeout=30).status_code == 404
+
+
+@pytest.mark.feature("net-service")
+def test_a_client_gets_through_the_port_of_the_node(
+    deployed: Deployed, guarded: str, kubectl: Kubectl, node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = kubectl.json("get", "service", "mlflow", "--namespace", deployed.namespace)
+    assert service["metadata"]["annotations"]["example.com/a"] == "any text"
+    assert (service["spec"]["type"], service["spec"]["ports"][0]["port"]) == ("NodePort", 443)
+    pods = kubectl.json("get", "secret", "pods", "--namespace", deployed.namespace)["data"]
+    (tmp_path / "pods.pem").write_bytes(base64.b64decode(pods["ca.crt"]))
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "pods.pem"))
+    uri = f"https://{node}:{NODE_PORT}{PREFIX}"
+    client.read_back(uri, client.log(uri, 1024))
 
 
 @pytest.mark.feature("srv-hosts")
@@ -236,28 +270,40 @@ def test_prometheus_logs_in_as_the_monitor_says_and_every_panel_has_data(
 
 @pytest.mark.feature("gc", "srv-prefix", "srv-tls")
 def test_what_was_deleted_vanishes_from_all_workspaces_and_the_rest_stays(
-    deployed: Deployed, guarded: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, guarded: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The Job is an in-cluster client too: it logs in at the Service, and verifies its certificate."""
     outside = MlflowClient(tracking_uri=URI)
     administrator = users.administrator(deployed, kubectl)
     url = f"{URI}/api/3.0/mlflow/workspaces"
     requests.post(url, json={"name": "team-a"}, auth=administrator, timeout=30).raise_for_status()
-    kept, deleted = client.log(URI, 1024), client.log(URI, 1024)
-    outside.delete_run(deleted.run_id)
-    experiment = outside.get_experiment_by_name(client.log(URI, 1024).experiment)
-    assert experiment is not None
-    outside.delete_experiment(experiment.experiment_id)
+
+    def log(experiment: str) -> str:
+        """A new run with an artifact."""
+        run = outside.create_run(experiment).info.run_id
+        outside.log_text(run, run, "note.txt")
+        return run
+
+    def read(run: str, folder: Path) -> bool:
+        assert outside.get_run(run).info.lifecycle_stage == "active"
+        return Path(outside.download_artifacts(run, "note.txt", str(folder))).read_text() == run
+
+    one, other = (outside.create_experiment(unique_name()) for _ in range(2))
+    kept, deleted, within = log(one), log(one), log(other)
+    outside.delete_run(deleted)
+    outside.delete_experiment(other)
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_WORKSPACE", "team-a")
-        theirs, their_own = client.log(URI, 1024), client.log(URI, 1024)
-        outside.delete_run(theirs.run_id)
+        third = outside.create_experiment(unique_name())
+        theirs, their_own = log(third), log(third)
+        outside.delete_run(theirs)
     (pod,) = kubectl.pods(deployed.namespace)
 
     def files() -> str:
         return kubectl.exec(deployed.namespace, pod_name(pod), "find", "/mlflow/artifacts", "-type", "f")
 
-    assert all(each.run_id in files() for each in (kept, deleted, theirs, their_own))
+    before = files()
+    assert all(run in before for run in (kept, deleted, within, theirs, their_own))
     (cron,) = kubectl.items("cronjobs", deployed.namespace)
     assert (cron["spec"]["schedule"], cron["spec"]["concurrencyPolicy"]) == ("0 0 1 1 *", "Forbid")
     name = cron["metadata"]["name"]
@@ -268,27 +314,27 @@ def test_what_was_deleted_vanishes_from_all_workspaces_and_the_rest_stays(
         return any(each["type"] in ("Complete", "Failed") for each in conditions or [])
 
     eventually(ended, 120, "the end of the garbage collection", 0.5)
-    log = kubectl.text("logs", "job/now", "--namespace", deployed.namespace)
-    for each in (deleted, theirs):
-        assert f"Run with ID {each.run_id} has been permanently deleted." in log, log
-        assert each.run_id not in files()
-    assert f"Experiment with ID {experiment.experiment_id} has been permanently deleted." in log
-    for missing in (deleted.run_id, theirs.run_id):
+    words, after = kubectl.text("logs", "job/now", "--namespace", deployed.namespace), files()
+    for run in (deleted, within, theirs):
+        assert f"Run with ID {run} has been permanently deleted." in words, words
+        assert run not in after
+    assert f"Experiment with ID {other} has been permanently deleted." in words
+    for run in (deleted, within):
         with pytest.raises(Exception, match="not found"):
-            outside.get_run(missing)
-    client.read_back(URI, kept)
+            outside.get_run(run)
+    assert read(kept, tmp_path)
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_WORKSPACE", "team-a")
-        client.read_back(URI, their_own)
+        assert read(their_own, tmp_path)
         with pytest.raises(Exception, match="not found"):
-            outside.get_run(theirs.run_id)
+            outside.get_run(theirs)
     (collector,) = kubectl.pods(deployed.namespace, "garbage-collection")
     assert restarts([collector]) == 0
 
 
 @pytest.mark.feature("keep")
 def test_data_survives_a_destroy_and_is_there_again(
-    deployed: Deployed, guarded: str, kubectl: Kubectl, tmp_path: Path
+    deployed: Deployed, guarded: str, kubectl: Kubectl, node: str, tmp_path: Path
 ) -> None:
     """Volumes and the database in them; that without protection nothing is left is checked at the end of the module.
 
@@ -299,6 +345,6 @@ def test_data_survives_a_destroy_and_is_there_again(
     assert kubectl.pods(deployed.namespace) == []
     claims = kubectl.items("persistentvolumeclaims", deployed.namespace)
     assert len(claims) == 2 and {claim["status"]["phase"] for claim in claims} == {"Bound"}
-    deployed.reconfigure(**GUARDED).up().succeeded()
+    deployed.reconfigure(**guarded_values(node)).up().succeeded()
     with _published(kubectl, deployed.namespace, tmp_path), client.login(*users.administrator(deployed, kubectl)):
         client.read_back(URI, logged)
