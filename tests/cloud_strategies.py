@@ -16,10 +16,26 @@ def _block(required: dict[str, Any], **optional: st.SearchStrategy[Any]) -> st.S
     return st.fixed_dictionaries(required, optional=optional)
 
 
+def _with(choices: list[dict[str, Any]], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A block of one of several sets of keys that fit each other, with any of the optional ones."""
+    return st.tuples(st.sampled_from(choices), _block({}, **optional)).map(lambda parts: {**parts[0], **parts[1]})
+
+
 _SERVER = {"database": _NAMES, "username": _NAMES.map("u{}".format), "password": _SECRETS}
-_CLOUD_SQL = _block(
-    {"engine": st.sampled_from(["postgresql", "mysql"])},
-    edition=st.sampled_from(["ENTERPRISE", "ENTERPRISE_PLUS"]),
+_ENGINES = [
+    {"engine": "postgresql"},
+    {"engine": "postgresql", "version": "16"},
+    {"engine": "mysql"},
+    {"engine": "mysql", "version": "8.4"},
+]
+_MACHINES = [
+    {},
+    {"edition": "ENTERPRISE", "tier": "db-custom-4-15360"},
+    {"edition": "ENTERPRISE_PLUS"},
+    {"edition": "ENTERPRISE_PLUS", "tier": "db-perf-optimized-N-4"},
+]
+_CLOUD_SQL = _with(
+    [{**engine, **machine} for engine in _ENGINES for machine in _MACHINES],
     highAvailability=st.booleans(),
     storageGb=st.integers(10, 1000),
     backupRetentionDays=st.integers(7, 30),
@@ -47,8 +63,8 @@ _GCP = _block(
         "identity": st.sampled_from([{"gcpServiceAccount": {}}, {"gcpDirect": {}}]),
     }
 )
-_FLEXIBLE_SERVER = _block(
-    {"engine": st.sampled_from(["postgresql", "mysql"])},
+_FLEXIBLE_SERVER = _with(
+    _ENGINES,
     highAvailability=st.sampled_from(["ZoneRedundant", "SameZone", "Disabled"]),
     storageGb=st.sampled_from([32, 128, 4096]),
     backupRetentionDays=st.integers(7, 35),

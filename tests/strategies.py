@@ -34,17 +34,29 @@ def _volume(*modes: str) -> st.SearchStrategy[Any]:
 
 
 _TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"caCertificate": CERTIFICATE}])
+SECRETS_STORES = [
+    {"aws": {"secret": "master", "usernameKey": "username", "region": "eu-central-1"}},
+    {
+        "azure": {
+            "vault": "vault-of-tests",
+            "tenantId": "00000000-0000-0000-0000-000000000001",
+            "clientId": "00000000-0000-0000-0000-000000000002",
+            "passwordSecret": "password",
+            "usernameSecret": "username",
+        }
+    },
+    {
+        "gcp": {
+            "passwordVersion": "projects/p/secrets/password/versions/latest",
+            "usernameVersion": "projects/p/secrets/username/versions/1",
+        }
+    },
+    {"vault": {"address": "https://vault", "role": "mlflow", "path": "secret/data/master", "usernameKey": "username"}},
+]
 _CREATE = st.one_of(
-    block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS, usernameKey=WORDS)}, username=NAMES),
-    block({"secretsStore": block({"aws": block({"secret": NAMES}, usernameKey=st.just("username"))})}),
-    block(
-        {
-            "secretsStore": st.fixed_dictionaries(
-                {"vault": st.fixed_dictionaries({"address": st.just("https://vault"), "role": NAMES, "path": NAMES})}
-            )
-        },
-        username=NAMES,
-    ),
+    block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS, usernameKey=WORDS)}),
+    block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS), "username": NAMES}),
+    block({"secretsStore": st.sampled_from(SECRETS_STORES)}),
 )
 
 
@@ -271,10 +283,14 @@ _LDAP = _with(
 )
 _OIDC = _with(
     _credentials(
-        {"clientId": WORDS, "clientSecret": SECRETS, "allowedGroups": st.lists(WORDS, min_size=1, max_size=2)},
         {
-            "existingSecret": _secret(clientIdKey=WORDS),
+            "clientId": WORDS,
+            "clientSecret": SECRETS,
             "cookieSecret": st.just("c" * 32),
+            "allowedGroups": st.lists(WORDS, min_size=1, max_size=2),
+        },
+        {
+            "existingSecret": _secret(clientIdKey=WORDS, cookieSecretKey=WORDS),
             "emailDomains": st.just(["*"]),
         },
     ),
@@ -311,8 +327,11 @@ _AUTH = st.one_of(
             defaultPermission=st.sampled_from(["READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS"]),
             grantDefaultWorkspaceAccess=st.booleans(),
             workspaceCacheSeconds=st.integers(1, 600),
+            workspaceCacheSize=st.integers(1, 1000),
             database=st.one_of(
-                block({"postgresql": _database_server(driver=_DRIVERS)}), block({"mysql": _database_server()})
+                block({"uri": _uri("postgresql+psycopg2")}),
+                block({"postgresql": _database_server(driver=_DRIVERS)}),
+                block({"mysql": _database_server()}),
             ),
         )
         for choice in ({"basic": _BASIC}, {"ldap": _LDAP}, {"oidc": _OIDC})
@@ -400,7 +419,9 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
     ),
     **ACCESS,
     "names": block(service=NAMES, deployment=NAMES),
-    "disruptionBudget": block(enabled=st.booleans(), maxUnavailable=st.integers(1, 3)),
+    "disruptionBudget": st.one_of(
+        block(enabled=st.booleans(), maxUnavailable=st.integers(1, 3)), block({"minAvailable": st.just(1)})
+    ),
     "spread": block(across=st.sampled_from([[], ["example.com/rack"]]), maxSkew=st.integers(1, 3)).map(
         lambda spread: {**spread, "required": len(spread) == 2}
     ),
@@ -427,6 +448,7 @@ _AWS_DATABASE = {
     "maintenance": block(window=st.just("sun:05:00-sun:06:00"), applyImmediately=st.booleans()),
     "snapshotIdentifier": NAMES,
     "parameters": st.dictionaries(NAMES, WORDS, max_size=2),
+    "tls": st.just({"caCertificate": CERTIFICATE}),
     "connectionLimit": st.integers(10_000, 100_000),
 }
 
@@ -488,11 +510,11 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     if "hdfs" in artifacts:
         rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
     made = {"database": database, "artifacts": artifacts, "server": server, **rest}
-    if shared and draw(st.booleans(), label="on AWS"):
+    if shared and draw(st.integers(0, 3), label="on AWS") == 0:
         made |= draw(st.fixed_dictionaries(_ON_AWS))
         if "irsa" in made["identity"] and not made.get("serviceAccount", {}).get("create", True):
             made["identity"] = {"podIdentity": {}}
-    elif shared and "hdfs" not in artifacts and draw(st.booleans(), label="on Google Cloud or Azure"):
+    elif shared and "hdfs" not in artifacts and draw(st.integers(0, 2), label="on Google Cloud or Azure") == 0:
         made |= draw(CLOUDS)
         made.pop("serviceAccount", None)
     elif artifacts.get("proxied", True) and draw(st.integers(0, 7), label="artifacts only") == 0:
@@ -501,6 +523,10 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made.pop("auth", None)
         if "workspaces" in server:
             server["workspaces"].setdefault("storeUri", draw(SECRETS))
+    if "minAvailable" in made.get("disruptionBudget", {}) and not (shared and server["replicas"] > 1):
+        made.pop("disruptionBudget")
+    if "oss" in artifacts and draw(st.booleans(), label="with a RAM role"):
+        made["identity"] = {"alibabaRam": {"roleName": "mlflow"}}
     return consistent(made)
 
 

@@ -26,19 +26,31 @@ _PATH = st.one_of(
     st.just({}),
     _block({"path": st.just("/"), "pathType": st.sampled_from(["Prefix", "ImplementationSpecific"])}),
     _block({"path": st.just("/docs"), "serviceName": _NAMES, "servicePort": _PORTS}),
+    _block({"path": st.just("/redirect"), "serviceName": _NAMES, "servicePortName": st.just("use-annotation")}),
 )
 _INGRESS_HOST = _block(
     {"host": _HOSTS}, paths=st.lists(_PATH, min_size=1, max_size=2, unique_by=lambda path: path.get("path"))
 )
 
+_TYPES: list[dict[str, Any]] = [
+    {},
+    {"type": "ClusterIP"},
+    {"type": "NodePort"},
+    {"type": "NodePort", "nodePort": 30_080},
+    {"type": "LoadBalancer"},
+    {"type": "LoadBalancer", "loadBalancerClass": "example.com/internal"},
+]
+
 ACCESS: dict[str, st.SearchStrategy[Any]] = {
-    "service": _block(
-        port=st.integers(1, 40_000),
-        type=st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
-        extraPorts=st.just([{"name": "proxy", "port": 41_000, "targetPort": 8080}]),
-        annotations=_LABELS,
-        labels=_LABELS,
-    ),
+    "service": st.tuples(
+        st.sampled_from(_TYPES),
+        _block(
+            port=st.integers(1, 40_000),
+            extraPorts=st.just([{"name": "proxy", "port": 41_000, "targetPort": 8080}]),
+            annotations=_LABELS,
+            labels=_LABELS,
+        ),
+    ).map(lambda parts: {**parts[0], **parts[1]}),
     "serviceAccount": st.one_of(
         _block(name=_NAMES, annotations=_LABELS, labels=_LABELS), _block({"create": st.just(False), "name": _NAMES})
     ),

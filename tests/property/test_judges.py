@@ -33,6 +33,10 @@ ACCEPTED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
         "one pod, which nobody asks for by its own name; Kubernetes asks for no serviceName since 1.34",
         lambda _: True,
     ),
+    "networkpolicy-targets-pod": (
+        "the policy for jobs holds for whatever jobs there will be; a server without a database has none",
+        lambda c: "none" in c["database"],
+    ),
     "pod-networkpolicy": ("a network policy is the user's choice", lambda c: "networkPolicy" not in c),
     "deployment-has-poddisruptionbudget": (
         "a disruption budget can be switched off",
