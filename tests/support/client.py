@@ -11,6 +11,7 @@ from pathlib import Path
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", GIT_PYTHON_REFRESH="quiet")
 
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 
 MIB = 1024**2
 
@@ -29,7 +30,12 @@ class Logged:
 @contextlib.contextmanager
 def login(username: str, password: str) -> Iterator[None]:
     """Be a user: what clients read as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
-    values = {"MLFLOW_TRACKING_USERNAME": username, "MLFLOW_TRACKING_PASSWORD": password}
+    with _variables(MLFLOW_TRACKING_USERNAME=username, MLFLOW_TRACKING_PASSWORD=password):
+        yield
+
+
+@contextlib.contextmanager
+def _variables(**values: str) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -80,6 +86,30 @@ def read_back(uri: str, logged: Logged) -> None:
         file = client.download_artifacts(logged.run_id, "model/weights.bin", folder)
         assert Path(file).read_bytes() == logged.artifact
     assert client.get_model_version_by_alias(logged.model, "champion").run_id == logged.run_id
+
+
+def log_model(uri: str, logged: Logged) -> bytes:
+    """Log a model of a run as MLflow 3 does, and register it as the version `challenger`; returns what is in it."""
+    client = _client(uri)
+    run = client.get_run(logged.run_id)
+    model = client.create_logged_model(run.info.experiment_id, "classifier", logged.run_id)
+    content = secrets.token_bytes(1024)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "MLmodel").write_text(f"model_id: {model.model_id}\nflavors: {{}}\n")
+        Path(folder, "parameters").write_bytes(content)
+        client.log_model_artifacts(model.model_id, folder)
+    client.finalize_logged_model(model.model_id, "READY")
+    source = f"models:/{model.model_id}"
+    version = client.create_model_version(logged.model, source, logged.run_id, model_id=model.model_id)
+    client.set_registered_model_alias(logged.model, "challenger", version.version)
+    return content
+
+
+def read_model(uri: str, logged: Logged) -> bytes:
+    """What is in the version `challenger`, found by the name of the model."""
+    with tempfile.TemporaryDirectory() as folder, _variables(MLFLOW_TRACKING_URI=uri):
+        path = download_artifacts(artifact_uri=f"models:/{logged.model}@challenger", dst_path=folder)
+        return Path(path, "parameters").read_bytes()
 
 
 def _client(uri: str) -> MlflowClient:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import requests
@@ -20,8 +21,12 @@ class Login(NamedTuple):
 
 def administrator(deployed: Deployed, kubectl: Kubectl) -> Login:
     """The administrator, found as the outputs of the stack say."""
-    admin = deployed.stack.outputs()["admin"]
-    secret = kubectl.json("get", "secret", admin["secret"], "--namespace", deployed.namespace)
+    return named(kubectl, deployed.namespace, deployed.stack.outputs()["admin"])
+
+
+def named(kubectl: Kubectl, namespace: str, admin: Mapping[str, str]) -> Login:
+    """The administrator whom a deployment's output `admin` tells of."""
+    secret = kubectl.json("get", "secret", admin["secret"], "--namespace", namespace)
     data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     return Login(admin.get("username") or data[admin["usernameKey"]], data[admin["passwordKey"]])
 
