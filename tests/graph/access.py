@@ -95,7 +95,9 @@ def ways_in_lead_to_the_service_under_the_prefix(graph: Graph, configuration: Ma
                     assert backend["name"] == front.metadata["name"]
                     assert backend["port"] == {"name": front.spec["ports"][0]["name"]}
                 else:
-                    assert backend == {"name": entry.service_name, "port": {"number": entry.service_port}}
+                    known = entry.service_port_name
+                    port = {"number": entry.service_port} if known is None else {"name": known}
+                    assert backend == {"name": entry.service_name, "port": port}
         assert bool(made.spec.get("tls")) == bool(arguments.ingress.tls)
         assert made.metadata["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
     assert len(graph.of("HTTPRoute")) == (arguments.route is not None)
@@ -141,7 +143,7 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         assert allowed(policies, pod, outside, 53, "UDP") is (not resolvers)
         for port in (80, 443, 988, 5432, 9000):
             # Google's own server of tokens stands there, in front of the node's.
-            meant = arguments.on_gcp and (component, port) == ("server", 80)
+            meant = arguments.on_gcp and component in ("server", "garbage-collection") and port == 80
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
         if component == "garbage-collection":
             assert allowed(policies, pod, server, port_of_server)

@@ -33,9 +33,13 @@ ACCEPTED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
         "one pod, which nobody asks for by its own name; Kubernetes asks for no serviceName since 1.34",
         lambda _: True,
     ),
+    "ingress-targets-service": (
+        "a path may lead to a Service of somebody else's",
+        lambda c: any("serviceName" in p for host in c.get("ingress", {"hosts": []})["hosts"] for p in host.get("paths", [])),
+    ),
     "networkpolicy-targets-pod": (
-        "the policy for jobs holds for whatever jobs there will be; a server without a database has none",
-        lambda c: "none" in c["database"],
+        "the policy for jobs holds for whatever jobs there will be; without a database server there may be none now",
+        lambda c: bool({"none", "sqlite"} & set(c["database"])),
     ),
     "pod-networkpolicy": ("a network policy is the user's choice", lambda c: "networkPolicy" not in c),
     "deployment-has-poddisruptionbudget": (
