@@ -20,8 +20,9 @@ from toolchain.session import VARIABLE, Session
 RUNGS = {"unit": False, "graph": False, "property": True, "engine": True, "cluster": True, "node": True}
 """The rungs in order, and whether each needs the tools and a cluster. The last one is the life of the built-in cluster."""
 
-WORKERS = {"engine": 2, "cluster": 3}
-"""How many files of tests run side by side: they wait for pods and providers more than they compute."""
+WORKERS = {"graph": (2, "load"), "engine": (2, "loadfile"), "cluster": (3, "loadfile")}
+"""How many processes of pytest run side by side, and what each takes at a time. Tests of a file share what they deploy, and wait
+for pods and providers more than they compute."""
 
 EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
@@ -236,7 +237,8 @@ def _run_rung(rung: str, session: Session, arguments: str, prepared: Future[None
     say(f"\n▸ tests: {rung}")
     command = [session.python, "-m", "pytest", f"tests/{rung}", f"--junitxml={report}"]
     if rung in WORKERS:
-        command += ["--numprocesses", str(WORKERS[rung]), "--dist", "loadfile"]
+        number, share = WORKERS[rung]
+        command += ["--numprocesses", str(number), "--dist", share]
     command += shlex.split(arguments)
     code = subprocess.run(command, cwd=ROOT, env=_variables(session), stdin=subprocess.DEVNULL, check=False).returncode
     if report.exists():
