@@ -306,8 +306,9 @@ class MlflowDeploymentArgs(Block):
         per_process = stores * (self.database.pool_size + self.database.max_overflow)
         most = pods * self.server.workers * per_process
         if granted is not None and most > granted:
+            known = hasattr(getattr(self.database, str(where[0])), "connection_limit")
             yield Problem(
-                ("database", *where, "connection_limit"),
+                ("database", *where, *(["connection_limit"] if known else [])),
                 f"{pods} pods ({self.server.max_surge} of them during a rollout) x {self.server.workers} processes x {per_process} connections = {most}, "
                 f"but the database grants {granted}",
                 "lower database.poolSize or database.maxOverflow, or raise the database's limit",

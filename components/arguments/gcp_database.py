@@ -94,7 +94,7 @@ class CloudSqlArgs(Block):
         return self.tier if self.tier is not None else DEFAULT_TIERS[self.edition]
 
     @property
-    def connection_limit(self) -> int | None:
+    def connections(self) -> int | None:
         """Connections that the server grants, where they can be told from the tier."""
         if self.engine is not CloudEngine.POSTGRESQL or "max_connections" in self.flags:
             given = self.flags.get("max_connections", "")

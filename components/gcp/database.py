@@ -75,7 +75,7 @@ def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
         tls_mode=TlsMode.VERIFY_CA,
         ca_certificate=pulumi.Output.unsecret(instance.server_ca_certs).apply(_bundle),
         network=NetworkDestination(host=host, port=port),
-        connection_limit=args.connection_limit,
+        connection_limit=args.connections,
     )
 
 

@@ -72,4 +72,11 @@ CORNERS: list[dict[str, Any]] = [
         "server": {"replicas": 2},
     }
     for number, database in enumerate(_DATABASES)
+] + [
+    {
+        "database": {"postgresql": _GIVEN},
+        "artifacts": _SHARED,
+        "server": {"replicas": 2},
+        "disruptionBudget": {"enabled": False},
+    }
 ]
