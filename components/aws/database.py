@@ -9,6 +9,7 @@ from pulumi_aws import cloudwatch, ec2, iam, rds
 
 from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
 from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..downgrades import refuse_downgrade
 from . import certificates, network, policies
 from .resources import Aws, when_ready
 
@@ -153,6 +154,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
             depends_on=[*around.before],
             # The disk grows by itself; a snapshot is looked at once.
             ignore_changes=["allocatedStorage", "snapshotIdentifier"],
+            hooks=refuse_downgrade(aws.scope, "database.rds.engineVersion", "engineVersion", "engineVersionActual"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
@@ -213,6 +215,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
             protect=aws.protect,
             depends_on=[*around.before],
             ignore_changes=["snapshotIdentifier"],
+            hooks=refuse_downgrade(aws.scope, "database.aurora.engineVersion", "engineVersion", "engineVersionActual"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )

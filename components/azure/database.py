@@ -15,6 +15,7 @@ from pulumi_azure_native import authorization, dbformysql, dbforpostgresql, netw
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
 from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
 
 _PORTS = {CloudEngine.POSTGRESQL: 5432, CloudEngine.MYSQL: 3306}
@@ -106,6 +107,7 @@ def _server_options(scope: Scope) -> pulumi.ResourceOptions:
             # The disk grows by itself, and never shrinks.
             "storage.storageSizeGB",
         ],
+        hooks=refuse_downgrade(scope, "database.azureFlexibleServer.version", "version"),
     )
 
 

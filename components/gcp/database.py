@@ -13,6 +13,7 @@ import pulumi_random as random
 from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
 from ..arguments.gcp_database import DEFAULT_VERSIONS
 from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
 
 _PORTS = {CloudEngine.POSTGRESQL: 5432, CloudEngine.MYSQL: 3306}
@@ -143,6 +144,7 @@ def _instance(scope: Scope, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
             protect=protected,
             # The disk grows by itself; setting it back would mean a new instance.
             ignore_changes=["settings.diskSize"],
+            hooks=refuse_downgrade(scope, "database.cloudSql.version", "databaseVersion"),
         ),
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import azure, azure_login, azure_provider, certificates, client, mariadb, postgresql
+from tests.support import azure, azure_login, azure_provider, certificates, client, earlier, mariadb, postgresql
 from tests.support.addresses import leading_to
 from tests.support.azure_provider import SUBSCRIPTION, Azure
 from tests.support.deployed import Deployed
@@ -167,7 +167,9 @@ def deployed(
     values["artifacts"]["azureContainer"]["accountName"] = azure.ACCOUNT
     with new_stack(session, kubectl, world, tmp_path_factory.mktemp("stack")) as stack:
         try:
-            yield Deployed(stack, values, {}, stack.configure(values).up().succeeded())
+            up = stack.configure(values).up().succeeded()
+            earlier.record(stack, "azure")
+            yield Deployed(stack, values, {}, up)
         finally:
             if any(each["type"] == POSTGRESQL for each in stack.resources()):
                 stack.configure({**values, "deletionProtection": False}).up().succeeded()
@@ -244,6 +246,23 @@ def test_a_change_that_would_replace_the_data_is_refused(deployed: Deployed, wor
     assert "unable to replace resource" in output and "as it is currently marked for protection" in output
     assert world.cloud.calls == before
     deployed.reconfigure()
+
+
+def test_an_older_engine_is_refused_by_the_preview(deployed: Deployed, world: World) -> None:
+    before = list(world.cloud.calls)
+    database = {**deployed.values["database"]["azureFlexibleServer"], "version": "16"}
+    output = deployed.reconfigure(database={"azureFlexibleServer": database}).preview().failed().output
+    assert "database.azureFlexibleServer.version: '16' is older than '17'" in output
+    assert world.cloud.calls == before
+    deployed.reconfigure()
+
+
+@pytest.mark.parametrize("path", earlier.states("azure"), ids=lambda path: path.stem)
+def test_the_state_of_an_earlier_version_keeps_its_data(
+    session: Session, kubectl: Kubectl, world: World, tmp_path: Path, path: Path
+) -> None:
+    with new_stack(session, kubectl, world, tmp_path) as stack, earlier.imported(stack, path, {}) as stack:
+        assert earlier.lost(stack) == []
 
 
 def test_a_wrong_input_is_refused_by_the_sdks_types() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import client, gcp, gcs, mariadb, postgresql
+from tests.support import client, earlier, gcp, gcs, mariadb, postgresql
 from tests.support.addresses import leading_to
 from tests.support.deployed import Deployed
 from tests.support.kubernetes import Kubectl, unique_name
@@ -58,7 +58,9 @@ def deployed(
     values["server"] = {"env": cloud.pods}
     with cloud_stack(session, "gcp", tmp_path_factory.mktemp("stack"), kubectl.kubeconfig) as stack:
         try:
-            yield Deployed(stack, values, {}, stack.configure(values).up().succeeded())
+            up = stack.configure(values).up().succeeded()
+            earlier.record(stack, "gcp")
+            yield Deployed(stack, values, {}, up)
         finally:
             free(stack, values, cloud)
 
@@ -136,6 +138,26 @@ def test_a_change_that_would_replace_the_data_is_refused(deployed: Deployed, clo
     assert "unable to replace resource" in output and "as it is currently marked for protection" in output
     assert cloud.calls == before
     deployed.reconfigure()
+
+
+def test_an_older_engine_is_refused_by_the_preview(deployed: Deployed, cloud: gcp.Cloud) -> None:
+    before = list(cloud.calls)
+    database = {**deployed.values["database"]["cloudSql"], "version": "16"}
+    output = deployed.reconfigure(database={"cloudSql": database}).preview().failed().output
+    assert "database.cloudSql.version: 'POSTGRES_16' is older than 'POSTGRES_17'" in output
+    assert cloud.calls == before
+    deployed.reconfigure()
+
+
+@pytest.mark.parametrize("path", earlier.states("gcp"), ids=lambda path: path.stem)
+def test_the_state_of_an_earlier_version_keeps_its_data(
+    session: Session, unreachable: Path, cloud: gcp.Cloud, tmp_path: Path, path: Path
+) -> None:
+    with (
+        cloud_stack(session, "gcp", tmp_path, unreachable) as stack,
+        earlier.imported(stack, path, cloud.configuration) as stack,
+    ):
+        assert earlier.lost(stack) == []
 
 
 def test_secrets_are_encrypted_in_the_state(deployed: Deployed) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import aws, canaries, client
+from tests.support import aws, canaries, client, earlier
 from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
@@ -40,7 +40,9 @@ def production(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: aws.Cloud) ->
     }
     secrets = {"database.rds.password": canaries.token()[:32]}
     with new_aws_stack() as stack:
-        yield Deployed(stack, values, secrets, stack.configure(values, secrets).up().succeeded())
+        up = stack.configure(values, secrets).up().succeeded()
+        earlier.record(stack, "aws")
+        yield Deployed(stack, values, secrets, up)
         empty(stack, aws_cloud)
     assert not kubectl.exists("namespace", name)
 
@@ -138,6 +140,29 @@ def test_a_change_that_would_replace_data_is_refused_before_it_runs(
         assert "as it is currently marked for protection" in output
     finally:
         production.reconfigure()
+
+
+def test_an_older_engine_is_refused_by_the_preview(production: Deployed, aws_cloud: aws.Cloud) -> None:
+    before = instance(aws_cloud, production.stack)["EngineVersion"]
+    database = {"rds": {**production.values["database"]["rds"], "engineVersion": "16"}, "connectTimeoutSeconds": 20}
+    stack = production.reconfigure(database=database)
+    try:
+        output = stack.preview().failed().output
+        assert f"database.rds.engineVersion: '16' is older than '{before}'" in output
+        assert instance(aws_cloud, stack)["EngineVersion"] == before
+    finally:
+        production.reconfigure()
+
+
+@pytest.mark.parametrize("path", earlier.states("aws"), ids=lambda path: path.stem)
+def test_the_state_of_an_earlier_version_keeps_its_data(
+    new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud, path: Path
+) -> None:
+    with (
+        new_aws_stack(unreachable) as stack,
+        earlier.imported(stack, path, aws_cloud.configuration) as stack,
+    ):
+        assert earlier.lost(stack) == []
 
 
 def test_data_is_deleted_in_two_steps_only(production: Deployed, aws_cloud: aws.Cloud, kubectl: Kubectl) -> None:

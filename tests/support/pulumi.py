@@ -141,6 +141,12 @@ class Stack:
         """The state as `pulumi stack export` prints it; secrets are encrypted unless `--show-secrets` is given."""
         return self._run("stack", "export", *arguments, quiet=True).succeeded().output
 
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Replace the state by one that `pulumi stack export` has printed."""
+        file = self.folder / "state.json"
+        file.write_text(json.dumps(state))
+        self._run("stack", "import", "--file", str(file), "--force").succeeded()
+
     def resources(self) -> list[dict[str, Any]]:
         """The resources in the state, those of the engine itself left out, with secrets in clear."""
         resources = json.loads(self.export("--show-secrets"))["deployment"].get("resources", [])
