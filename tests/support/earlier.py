@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.support.pulumi import Stack
 from toolchain.paths import ROOT
 
@@ -35,7 +37,8 @@ def record(stack: Stack, cloud: str) -> None:
     deployment["resources"] = [each for each in deployment["resources"] if "kubernetes" not in each["type"]]
     kept = {each["urn"] for each in deployment["resources"]}
     for each in deployment["resources"]:
-        each.pop("created", None), each.pop("modified", None)
+        for place in ("created", "modified", "sourcePosition", "stackTrace"):
+            each.pop(place, None)
         each["dependencies"] = [urn for urn in each.get("dependencies", []) if urn in kept]
         each["propertyDependencies"] = {
             name: [urn for urn in urns or [] if urn in kept]
@@ -55,8 +58,9 @@ def imported(stack: Stack, path: Path, configuration: Mapping[str, Any]) -> Iter
         configuration: What leads to the cloud of today in place of the one that was.
     """
     recorded = json.loads(path.read_text())
-    head, _, values = recorded["configuration"].partition("config: ")
-    stack.config_file.write_text(f"{head}config: {json.dumps({**json.loads(values), **configuration})}\n")
+    values = yaml.safe_load(recorded["configuration"])
+    values["config"] |= configuration
+    stack.config_file.write_text(json.dumps(values))  # JSON is YAML
     stack.load(recorded["state"])
     try:
         yield stack
