@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_random as random
-from pulumi_aws import cloudwatch, ec2, iam, rds
+from pulumi_aws import cloudwatch, iam, rds
 
 from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
 from ..contracts import DatabaseConnection, Engine, NetworkDestination
@@ -85,7 +85,7 @@ class _Surroundings:
     password: pulumi.Output[str]
     port: int
     subnets: rds.SubnetGroup
-    group: ec2.SecurityGroup
+    group: network.SecurityGroup
     monitoring_role: pulumi.Output[str] | None
     before: Sequence[pulumi.Resource]
 

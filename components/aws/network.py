@@ -1,11 +1,36 @@
 """Where a database lives: private subnets, and a security group that lets in the cluster alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 import pulumi
-from pulumi_aws import ec2, rds, vpc
+from pulumi_aws import rds, vpc
 
+from ..arguments import Input
 from .resources import Aws
+
+
+class SecurityGroup(pulumi.CustomResource):
+    """The provider's security group.
+
+    The SDK's own class comes with everything of EC2, which takes as long to import as the rest of this package and its SDKs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str,
+        vpc_id: Input[str],
+        tags: Mapping[str, Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        inputs = {"description": description, "vpcId": vpc_id, "tags": tags}
+        # As the SDK does, lest the engine start another release of the provider for it.
+        release = pulumi.ResourceOptions(version=version("pulumi-aws"))
+        super().__init__(
+            "aws:ec2/securityGroup:SecurityGroup", name, inputs, pulumi.ResourceOptions.merge(release, opts)
+        )
 
 
 def subnet_group(aws: Aws) -> rds.SubnetGroup:
@@ -21,14 +46,15 @@ def subnet_group(aws: Aws) -> rds.SubnetGroup:
     )
 
 
-def security_group(aws: Aws, port: int) -> tuple[ec2.SecurityGroup, Sequence[pulumi.Resource]]:
+def security_group(aws: Aws, port: int) -> tuple[SecurityGroup, Sequence[pulumi.Resource]]:
     """Connections from the cluster's security groups to one port; nothing goes out.
 
     Returns:
         The group, and its rules.
     """
+    assert aws.facts.vpc_id is not None, "arguments hold what a database needs"
     name = f"{aws.scope.name}-database"
-    group = ec2.SecurityGroup(
+    group = SecurityGroup(
         name,
         description="Database of MLflow, from the cluster only",
         vpc_id=aws.facts.vpc_id,

@@ -131,7 +131,7 @@ def test_only_the_cluster_reaches_the_database() -> None:
     group = inputs(graph, "SecurityGroup")
     assert not {"ingress", "egress"} & set(group)
     rules = [r.inputs for r in graph.of("SecurityGroupIngressRule")]
-    sources = [rule["referencedSecurityGroupId"] for rule in rules]
+    sources = sorted(rule["referencedSecurityGroupId"] for rule in rules)
     assert sources == ["sg-0123456789abcdef0", "sg-0123456789abcdef1"]
     for rule in rules:
         assert (rule["ipProtocol"], rule["fromPort"], rule["toPort"]) == ("tcp", 5432, 5432)
