@@ -5,21 +5,17 @@ import re
 from collections.abc import Iterable
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import between, kubernetes_name, one_at_most, pattern, relative_path, secret_key
+from .checks import ExistingSecret, between, one_at_most, pattern, relative_path
 
 
 @block
-class GcsSecretArgs(Block):
+class GcsSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds a key file of a service account."""
 
     name: Input[str]
     """Name of the Secret."""
     key: str = "keyfile.json"
     """Key of the file in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.key, "key")
 
 
 @block
@@ -85,7 +81,7 @@ class AzureDomain(enum.Enum):
 
 
 @block
-class AzureSecretArgs(Block):
+class AzureSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds credentials of a storage account: one of the two."""
 
     name: Input[str]
@@ -96,9 +92,7 @@ class AzureSecretArgs(Block):
     """Key of the connection string in the Secret."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.access_key_key, "access_key_key")
-        yield from secret_key(self.connection_string_key, "connection_string_key")
+        yield from super().problems()
         yield from one_at_most(self, ("access_key_key", "connection_string_key"))
         if self.access_key_key is None and self.connection_string_key is None:
             message = "names no key of the Secret"

@@ -7,15 +7,14 @@ from pydantic import Field
 
 from .base import Block, Input, Problem, block, secret
 from .checks import (
+    ExistingSecret,
     bucket_name,
     certificate,
     halves,
     host_name,
-    kubernetes_name,
     one_at_most,
     pattern,
     relative_path,
-    secret_key,
 )
 
 
@@ -28,7 +27,7 @@ class AddressingStyle(enum.Enum):
 
 
 @block
-class S3SecretArgs(Block):
+class S3SecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds S3 access keys."""
 
     name: Input[str]
@@ -37,11 +36,6 @@ class S3SecretArgs(Block):
     """Key of the access key id in the Secret."""
     secret_access_key_key: str = "AWS_SECRET_ACCESS_KEY"
     """Key of the secret access key in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.access_key_id_key, "access_key_id_key")
-        yield from secret_key(self.secret_access_key_key, "secret_access_key_key")
 
 
 @block
@@ -102,7 +96,7 @@ class S3Args(Block):
 
 
 @block
-class OssSecretArgs(Block):
+class OssSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds an AccessKey pair of Alibaba Cloud."""
 
     name: Input[str]
@@ -111,11 +105,6 @@ class OssSecretArgs(Block):
     """Key of the AccessKey ID in the Secret."""
     access_key_secret_key: str = "MLFLOW_OSS_KEY_SECRET"
     """Key of the AccessKey secret in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.access_key_id_key, "access_key_id_key")
-        yield from secret_key(self.access_key_secret_key, "access_key_secret_key")
 
 
 @block

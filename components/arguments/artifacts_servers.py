@@ -8,22 +8,28 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import absolute_path, between, exactly_one, host_name, kubernetes_name, one_at_most, pattern, secret_key
+from .checks import (
+    ExistingSecret,
+    absolute_path,
+    between,
+    exactly_one,
+    host_name,
+    kubernetes_name,
+    one_at_most,
+    pattern,
+    secret_key,
+)
 from .environment import ARTIFACT_VARIABLES, OWN_VARIABLES, variables
 
 
 @block
-class FtpSecretArgs(Block):
+class FtpSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds the password."""
 
     name: Input[str]
     """Name of the Secret."""
     password_key: str = "password"
     """Key of the password in the Secret. It becomes part of a URI, so it must be percent-encoded there."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.password_key, "password_key")
 
 
 @block
@@ -55,7 +61,7 @@ class FtpArgs(Block):
 
 
 @block
-class SftpSecretArgs(Block):
+class SftpSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds a password or a private key."""
 
     name: Input[str]
@@ -66,9 +72,7 @@ class SftpSecretArgs(Block):
     """Key of the private key in the Secret."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.password_key, "password_key")
-        yield from secret_key(self.private_key_key, "private_key_key")
+        yield from super().problems()
         yield from one_at_most(self, ("password_key", "private_key_key"))
         if self.password_key is None and self.private_key_key is None:
             yield Problem((), "names no key of the Secret", "give passwordKey or privateKeyKey")
@@ -217,17 +221,13 @@ class HdfsArgs(Block):
 
 
 @block
-class UriSecretArgs(Block):
+class UriSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds the whole URI."""
 
     name: Input[str]
     """Name of the Secret."""
     key: str = "uri"
     """Key of the URI in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.key, "key")
 
 
 @block

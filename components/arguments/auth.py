@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import between, exactly_one, kubernetes_name, pattern, secret_key
+from .checks import ExistingSecret, between, exactly_one, pattern
 from .database_connection import DatabaseUriArgs
 from .database_server import MysqlArgs, PostgresqlArgs
 from .ldap import LdapAuthArgs
@@ -28,7 +28,7 @@ class Permission(enum.Enum):
 
 
 @block
-class AdminSecretArgs(Block):
+class AdminSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds the administrator's password, and the name if wanted."""
 
     name: Input[str]
@@ -38,24 +38,15 @@ class AdminSecretArgs(Block):
     username_key: str | None = None
     """Key of the administrator's name in the Secret; `adminUsername` is used if not given."""
 
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.password_key, "password_key")
-        yield from secret_key(self.username_key, "username_key")
-
 
 @block
-class AuthFileSecretArgs(Block):
+class AuthFileSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds a whole `basic_auth.ini`."""
 
     name: Input[str]
     """Name of the Secret."""
     key: str = "basic_auth.ini"
     """Key of the file in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.key, "key")
 
 
 @block

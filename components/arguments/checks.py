@@ -3,11 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from .base import Problem, plain
+from .base import Block, Problem, plain
 
 
 def exactly_one(block: Any, among: Sequence[str], example: str) -> Iterator[Problem]:
@@ -103,6 +104,25 @@ def secret_key(value: Any, path: str) -> Iterator[Problem]:
     yield from pattern(
         value, r"[-._a-zA-Z0-9]{1,253}", path, "a key of a Secret", "use letters, digits, '-', '_' and '.'"
     )
+
+
+class ExistingSecret(Block):
+    """Base of the blocks that name a Secret in `name`, and keys of it in `key` or in fields that end in `_key`."""
+
+    def problems(self) -> Iterable[Problem]:
+        for field in fields(self):  # type: ignore[arg-type]
+            if field.name == "name":
+                yield from kubernetes_name(getattr(self, field.name), field.name, "the name of a Secret")
+            elif field.name == "key" or field.name.endswith("_key"):
+                yield from secret_key(getattr(self, field.name), field.name)
+
+
+def authorities(block: Any) -> Iterator[Problem]:
+    """Certificate authorities: given in `ca_certificate`, or in the Secret `existing_secret`."""
+    yield from certificate(block.ca_certificate, "ca_certificate")
+    if block.ca_certificate is not None and block.existing_secret is not None:
+        message, fix = "is given as well as caCertificate", "keep at most one of: caCertificate, existingSecret"
+        yield Problem(("existing_secret",), message, fix)
 
 
 _QUALIFIED = rf"((?=[^/]{{1,253}}/){_LABELS}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import between, certificate, host_name, kubernetes_name, secret_key
+from .checks import ExistingSecret, between, certificate, host_name
 
 DRIVERS = {"postgresql": ("psycopg2", "psycopg"), "mysql": ("pymysql",), "mssql": ("pymssql",)}
 """SQLAlchemy dialects that MLflow has a schema for, with the drivers in its official image."""
@@ -49,7 +49,7 @@ class DatabaseTlsArgs(Block):
 
 
 @block
-class DatabaseSecretArgs(Block):
+class DatabaseSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds the database password, and the user if wanted."""
 
     name: Input[str]
@@ -59,24 +59,15 @@ class DatabaseSecretArgs(Block):
     username_key: str | None = None
     """Key of the user in the Secret; `username` is used if not given."""
 
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.password_key, "password_key")
-        yield from secret_key(self.username_key, "username_key")
-
 
 @block
-class DatabaseUriSecretArgs(Block):
+class DatabaseUriSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds a database URI."""
 
     name: Input[str]
     """Name of the Secret."""
     key: str = "uri"
     """Key of the URI in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.key, "key")
 
 
 @block

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import kubernetes_name, secret_key
+from .checks import ExistingSecret
 
 
 @block
-class KeysSecretArgs(Block):
+class KeysSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds some or all of the keys."""
 
     name: Input[str]
@@ -21,11 +21,8 @@ class KeysSecretArgs(Block):
     """Key of the Fernet key in the Secret."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
+        yield from super().problems()
         fields = ("flask_secret_key_key", "kek_passphrase_key", "webhook_secret_encryption_key_key")
-        for name in fields:
-            if getattr(self, name) is not None:
-                yield from secret_key(getattr(self, name), name)
         if not any(getattr(self, name) for name in fields):
             yield Problem((), "names no key of the Secret", "give kekPassphraseKey, for one, or remove existingSecret")
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import certificate, image_name, kubernetes_name, pattern, secret_key
+from .checks import ExistingSecret, authorities, image_name, pattern
 from .resources import ResourcesArgs
 
 _DN = r"[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+(,\s*[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+)*"
@@ -27,17 +27,13 @@ class LdapTlsMode(enum.Enum):
 
 
 @block
-class CertificateSecretArgs(Block):
+class CertificateSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds certificate authorities."""
 
     name: Input[str]
     """Name of the Secret."""
     key: str = "ca.crt"
     """Key of the certificates, in PEM form, in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.key, "key")
 
 
 @block
@@ -54,13 +50,7 @@ class LdapTlsArgs(Block):
     """Secret that holds the certificate authorities, instead of `caCertificate`."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from certificate(self.ca_certificate, "ca_certificate")
-        if self.ca_certificate is not None and self.existing_secret is not None:
-            yield Problem(
-                ("existing_secret",),
-                "is given as well as caCertificate",
-                "keep at most one of: caCertificate, existingSecret",
-            )
+        yield from authorities(self)
         if self.mode is not LdapTlsMode.VERIFY:
             for field in ("ca_certificate", "existing_secret"):
                 if getattr(self, field) is not None:
@@ -69,17 +59,13 @@ class LdapTlsArgs(Block):
 
 
 @block
-class BindSecretArgs(Block):
+class BindSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds the password of the account that searches."""
 
     name: Input[str]
     """Name of the Secret."""
     password_key: str = "password"
     """Key of the password in the Secret."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.password_key, "password_key")
 
 
 class LdapScope(enum.Enum):

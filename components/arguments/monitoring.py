@@ -7,13 +7,20 @@ from typing import Any
 from pydantic import Field
 
 from .base import Block, Input, Problem, block
-from .checks import between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys, secret_key
+from .checks import (
+    ExistingSecret,
+    between,
+    kubernetes_label_name,
+    labels,
+    pattern,
+    qualified_keys,
+)
 
 _DURATION = r"([0-9]+(ms|s|m|h|d))+"
 
 
 @block
-class ScrapeSecretArgs(Block):
+class ScrapeSecretArgs(ExistingSecret):
     """An existing Secret in the ServiceMonitor's namespace with the user and password of an MLflow administrator."""
 
     name: Input[str]
@@ -22,11 +29,6 @@ class ScrapeSecretArgs(Block):
     """Key of the user."""
     password_key: str = "password"
     """Key of the password."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.username_key, "username_key")
-        yield from secret_key(self.password_key, "password_key")
 
 
 @block

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from .base import Block, Input, Problem, block, looks_secret, plain, secret
-from .checks import certificate, image_name, kubernetes_name, pattern, secret_key
+from .checks import ExistingSecret, authorities, image_name, pattern
 from .ldap import CertificateSecretArgs
 from .resources import ResourcesArgs
 
@@ -47,7 +47,7 @@ class OidcUser(enum.Enum):
 
 
 @block
-class OidcSecretArgs(Block):
+class OidcSecretArgs(ExistingSecret):
     """An existing Secret in the deployment's namespace that holds what oauth2-proxy needs."""
 
     name: Input[str]
@@ -58,11 +58,6 @@ class OidcSecretArgs(Block):
     """Key of the client's id in the Secret; `clientId` is used if not given."""
     cookie_secret_key: str | None = None
     """Key of the secret that encrypts cookies in the Secret; `cookieSecret` or a generated one is used if not given."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        for field in ("client_secret_key", "client_id_key", "cookie_secret_key"):
-            yield from secret_key(getattr(self, field), field)
 
 
 @block
@@ -75,13 +70,7 @@ class OidcTlsArgs(Block):
     """Secret that holds the certificate authorities, instead of `caCertificate`."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from certificate(self.ca_certificate, "ca_certificate")
-        if self.ca_certificate is not None and self.existing_secret is not None:
-            yield Problem(
-                ("existing_secret",),
-                "is given as well as caCertificate",
-                "keep at most one of: caCertificate, existingSecret",
-            )
+        yield from authorities(self)
 
 
 @block

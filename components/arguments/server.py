@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from .base import Block, Input, Problem, block, plain, secret
-from .checks import between, kubernetes_name, pattern, secret_key
+from .checks import ExistingSecret, between, pattern
 from .environment import EnvFromArgs, ValueFromArgs, variables
 
 OWN_OPTIONS = {
@@ -67,7 +67,7 @@ class LogLevel(enum.Enum):
 
 
 @block
-class TlsSecretArgs(Block):
+class TlsSecretArgs(ExistingSecret):
     """An existing Secret of type `kubernetes.io/tls` in the deployment's namespace, as cert-manager writes it."""
 
     name: Input[str]
@@ -79,13 +79,6 @@ class TlsSecretArgs(Block):
     ca_key: str | None = None
     """Key of the certificate authority that our own jobs in the cluster and Prometheus verify the server with, for
     example `ca.crt`; they trust the public authorities if not given."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a Secret")
-        yield from secret_key(self.certificate_key, "certificate_key")
-        yield from secret_key(self.private_key_key, "private_key_key")
-        if self.ca_key is not None:
-            yield from secret_key(self.ca_key, "ca_key")
 
 
 @block
