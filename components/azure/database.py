@@ -51,7 +51,7 @@ def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConn
     password = pulumi.Output.secret(args.password) if args.password is not None else _password(scope)
     postgresql = args.engine is CloudEngine.POSTGRESQL
     api = dbforpostgresql if postgresql else dbformysql
-    server = _postgresql(scope, args, facts, password) if postgresql else _mysql(scope, args, facts, password)
+    server = _server(scope, args, facts, api, password)
     last: pulumi.Resource = server
     if facts.delegated_subnet_id is None:
         last = _private_endpoint(scope, args, facts, server)
@@ -97,24 +97,18 @@ def lock(scope: Scope, what: str, resource_id: pulumi.Output[str], after: pulumi
     )
 
 
-def _server_options(scope: Scope) -> pulumi.ResourceOptions:
-    return scope.options(
-        protect=scope.args.deletion_protection,
-        ignore_changes=[
-            # A failover swaps the two zones.
-            "availabilityZone",
-            "highAvailability.standbyAvailabilityZone",
-            # The disk grows by itself, and never shrinks.
-            "storage.storageSizeGB",
-        ],
-        hooks=refuse_downgrade(scope, "database.azureFlexibleServer.version", "version"),
-    )
-
-
-def _postgresql(
-    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
-) -> dbforpostgresql.Server:
-    api = dbforpostgresql
+def _server(
+    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, api: ModuleType, password: pulumi.Output[str]
+) -> Any:
+    """The server. Its two APIs call a class and a field differently, and each has one thing that the other has not."""
+    postgresql = api is dbforpostgresql
+    sku = api.SkuArgs if postgresql else api.MySQLServerSkuArgs
+    zone = "private_dns_zone_arm_resource_id" if postgresql else "private_dns_zone_resource_id"
+    login, disk = {}, {}
+    if postgresql:
+        login = {"auth_config": api.AuthConfigArgs(password_auth="Enabled", active_directory_auth="Disabled")}  # noqa: S106
+    else:
+        disk = {"auto_io_scaling": "Enabled"}
     return api.Server(
         f"{scope.name}-database",
         resource_group_name=facts.resource_group,
@@ -124,17 +118,16 @@ def _postgresql(
         create_mode="Default",
         administrator_login=args.username,
         administrator_login_password=password,
-        auth_config=api.AuthConfigArgs(password_auth="Enabled", active_directory_auth="Disabled"),  # noqa: S106
-        sku=api.SkuArgs(name=args.sku, tier=pulumi.Output.from_input(args.sku).apply(tier_of)),
-        storage=api.StorageArgs(storage_size_gb=args.storage_gb, auto_grow="Enabled"),
+        **login,
+        sku=sku(name=args.sku, tier=pulumi.Output.from_input(args.sku).apply(tier_of)),
+        storage=api.StorageArgs(storage_size_gb=args.storage_gb, auto_grow="Enabled", **disk),
         backup=api.BackupArgs(
             backup_retention_days=args.backup_retention_days,
             geo_redundant_backup="Enabled" if args.geo_redundant_backup else "Disabled",
         ),
         high_availability=api.HighAvailabilityArgs(mode=args.high_availability.value),
         network=api.NetworkArgs(
-            delegated_subnet_resource_id=facts.delegated_subnet_id,
-            private_dns_zone_arm_resource_id=facts.private_dns_zone_id,
+            delegated_subnet_resource_id=facts.delegated_subnet_id, **{zone: facts.private_dns_zone_id}
         )
         if facts.delegated_subnet_id is not None
         else api.NetworkArgs(public_network_access="Disabled"),
@@ -142,41 +135,17 @@ def _postgresql(
             custom_window="Enabled", day_of_week=args.maintenance_day, start_hour=args.maintenance_hour, start_minute=0
         ),
         tags=facts.tags or None,
-        opts=_server_options(scope),
-    )
-
-
-def _mysql(
-    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
-) -> dbformysql.Server:
-    api = dbformysql
-    return api.Server(
-        f"{scope.name}-database",
-        resource_group_name=facts.resource_group,
-        location=facts.location,
-        server_name=args.name,
-        version=args.version or DEFAULT_VERSIONS[args.engine],
-        create_mode="Default",
-        administrator_login=args.username,
-        administrator_login_password=password,
-        sku=api.MySQLServerSkuArgs(name=args.sku, tier=pulumi.Output.from_input(args.sku).apply(tier_of)),
-        storage=api.StorageArgs(storage_size_gb=args.storage_gb, auto_grow="Enabled", auto_io_scaling="Enabled"),
-        backup=api.BackupArgs(
-            backup_retention_days=args.backup_retention_days,
-            geo_redundant_backup="Enabled" if args.geo_redundant_backup else "Disabled",
+        opts=scope.options(
+            protect=scope.args.deletion_protection,
+            ignore_changes=[
+                # A failover swaps the two zones.
+                "availabilityZone",
+                "highAvailability.standbyAvailabilityZone",
+                # The disk grows by itself, and never shrinks.
+                "storage.storageSizeGB",
+            ],
+            hooks=refuse_downgrade(scope, "database.azureFlexibleServer.version", "version"),
         ),
-        high_availability=api.HighAvailabilityArgs(mode=args.high_availability.value),
-        network=api.NetworkArgs(
-            delegated_subnet_resource_id=facts.delegated_subnet_id,
-            private_dns_zone_resource_id=facts.private_dns_zone_id,
-        )
-        if facts.delegated_subnet_id is not None
-        else api.NetworkArgs(public_network_access="Disabled"),
-        maintenance_window=api.MaintenanceWindowArgs(
-            custom_window="Enabled", day_of_week=args.maintenance_day, start_hour=args.maintenance_hour, start_minute=0
-        ),
-        tags=facts.tags or None,
-        opts=_server_options(scope),
     )
 
 
