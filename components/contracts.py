@@ -74,6 +74,12 @@ class Engine(enum.Enum):
     MSSQL = "mssql"
 
 
+PORTS = {Engine.POSTGRESQL: 5432, Engine.MYSQL: 3306, Engine.MSSQL: 1433}
+"""Where servers listen unless told otherwise."""
+DRIVERS = {Engine.POSTGRESQL: "psycopg2", Engine.MYSQL: "pymysql"}
+"""SQLAlchemy drivers, where nobody chooses another."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatabaseConnection:
     """How MLflow reaches its backend store.

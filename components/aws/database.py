@@ -8,7 +8,7 @@ import pulumi_random as random
 from pulumi_aws import cloudwatch, iam, rds
 
 from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
-from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
 from . import certificates, network, policies
 from .resources import Aws, when_ready
@@ -20,8 +20,7 @@ class _Kind:
 
     Attributes:
         name, aurora: What RDS calls it, and its Aurora variant.
-        engine, driver: What it is for MLflow.
-        port: Where it listens unless told otherwise.
+        engine: What it is for MLflow.
         family: Start of the names of its parameter groups.
         parameters: TLS forced, and what MLflow's migrations need.
         logs, aurora_logs: Logs that go to CloudWatch: errors, slow queries and upgrades, but no statement otherwise.
@@ -30,8 +29,6 @@ class _Kind:
     name: str
     aurora: str
     engine: Engine
-    driver: str
-    port: int
     family: str
     parameters: dict[str, str]
     logs: Sequence[str]
@@ -43,8 +40,6 @@ _KINDS = {
         name="postgres",
         aurora="aurora-postgresql",
         engine=Engine.POSTGRESQL,
-        driver="psycopg2",
-        port=5432,
         family="postgres",
         parameters={"rds.force_ssl": "1"},
         logs=("postgresql", "upgrade"),
@@ -54,8 +49,6 @@ _KINDS = {
         name="mysql",
         aurora="aurora-mysql",
         engine=Engine.MYSQL,
-        driver="pymysql",
-        port=3306,
         family="mysql",
         # The schema of MLflow has a trigger, which MySQL with a binary log lets nobody create otherwise.
         parameters={"require_secure_transport": "1", "log_bin_trust_function_creators": "1", "slow_query_log": "1"},
@@ -262,7 +255,7 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     password = random.RandomPassword(
         f"{name}-password", length=32, special=False, opts=scope.options(protect=aws.protect)
     ).result if args.password is None else pulumi.Output.secret(args.password)  # fmt: skip
-    port = args.port or kind.port
+    port = args.port or PORTS[kind.engine]
     group, before = network.security_group(aws, port)
     before = [
         *before,
@@ -326,7 +319,7 @@ def _connection(
     authorities: Input[str] = args.tls.ca_certificate or region.apply(certificates.of_region)
     return DatabaseConnection(
         engine=around.kind.engine,
-        driver=around.kind.driver,
+        driver=DRIVERS[around.kind.engine],
         host=host,
         port=around.port,
         database=args.database,

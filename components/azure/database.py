@@ -14,11 +14,10 @@ from pulumi_azure_native import authorization, dbformysql, dbforpostgresql, netw
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
-from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
 
-_PORTS = {CloudEngine.POSTGRESQL: 5432, CloudEngine.MYSQL: 3306}
 _KINDS = {CloudEngine.POSTGRESQL: "postgresqlServer", CloudEngine.MYSQL: "mysqlServer"}
 """What private endpoints call the servers."""
 # CIS Microsoft Azure Database Services Benchmark, sections on flexible servers.
@@ -67,12 +66,13 @@ def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConn
     )
     if scope.args.deletion_protection:
         lock(scope, "database", server.id, database)
-    port = _PORTS[args.engine]
+    engine = Engine(args.engine.value)
+    port = PORTS[engine]
     # Known only once the database is there, so that nothing connects before.
     host = pulumi.Output.all(server.fully_qualified_domain_name, database.id).apply(lambda parts: parts[0])
     return DatabaseConnection(
-        engine=Engine.POSTGRESQL if postgresql else Engine.MYSQL,
-        driver="psycopg2" if postgresql else "pymysql",
+        engine=engine,
+        driver=DRIVERS[engine],
         host=host,
         port=port,
         database=database.name,

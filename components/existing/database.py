@@ -9,11 +9,9 @@ import pulumi_random as random
 
 from ..arguments import DatabaseUriArgs, Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
-from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
 from ..kubernetes.creation import creation_job
 from ..kubernetes.objects import Scope
-
-_PORTS = {Engine.POSTGRESQL: 5432, Engine.MYSQL: 3306, Engine.MSSQL: 1433}
 
 
 def postgresql(scope: Scope, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
@@ -23,7 +21,7 @@ def postgresql(scope: Scope, args: PostgresqlArgs, after: Sequence[pulumi.Resour
 
 def mysql(scope: Scope, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
     """A MySQL or MariaDB server that exists already, likewise."""
-    return _server(scope, args, Engine.MYSQL, "pymysql", after)
+    return _server(scope, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
 
 
 def uri(args: DatabaseUriArgs) -> DatabaseConnection:
@@ -41,7 +39,7 @@ def uri(args: DatabaseUriArgs) -> DatabaseConnection:
         # Neither is secret, and both go into network policies.
         network=NetworkDestination(
             host=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).hostname or "0.0.0.0")),  # noqa: S104
-            port=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).port or _PORTS[_engine(text)])),
+            port=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).port or PORTS[_engine(text)])),
         ),
         connection_limit=args.connection_limit,
     )

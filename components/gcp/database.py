@@ -12,11 +12,10 @@ import pulumi_random as random
 
 from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
 from ..arguments.gcp_database import DEFAULT_VERSIONS
-from ..contracts import DatabaseConnection, Engine, NetworkDestination
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
 
-_PORTS = {CloudEngine.POSTGRESQL: 5432, CloudEngine.MYSQL: 3306}
 # CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, where they fit a server that one program uses.
 _FLAGS = {
     CloudEngine.POSTGRESQL: {
@@ -62,10 +61,11 @@ def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
         opts=keep,
     )
     host = _private_service_connect(scope, args, facts, instance) if args.psc else instance.private_ip_address
-    port = _PORTS[args.engine]
+    engine = Engine(args.engine.value)
+    port = PORTS[engine]
     return DatabaseConnection(
-        engine=Engine.POSTGRESQL if args.engine is CloudEngine.POSTGRESQL else Engine.MYSQL,
-        driver="psycopg2" if args.engine is CloudEngine.POSTGRESQL else "pymysql",
+        engine=engine,
+        driver=DRIVERS[engine],
         host=host,
         port=port,
         database=database.name,

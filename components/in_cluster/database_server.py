@@ -11,7 +11,7 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, TlsMode
-from ..contracts import DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
 from ..kubernetes.files import file_mount, file_volume
 from ..kubernetes.objects import (
     CONTAINER_SECURITY,
@@ -46,7 +46,7 @@ class _Server:
     """What differs between the engines.
 
     Attributes:
-        engine, driver, port: Of the connection.
+        engine: Of the connection.
         arguments: Of the image's entry point.
         environment: Plain variables.
         passwords: Variables that hold the administrator's password, and MLflow's.
@@ -59,8 +59,6 @@ class _Server:
     """
 
     engine: Engine
-    driver: str
-    port: int
     arguments: Sequence[str]
     environment: Mapping[str, str]
     passwords: tuple[str, str]
@@ -75,8 +73,6 @@ def postgresql(scope: Scope, args: InClusterPostgresqlArgs) -> DatabaseConnectio
     """A PostgreSQL server."""
     server = _Server(
         engine=Engine.POSTGRESQL,
-        driver="psycopg2",
-        port=5432,
         arguments=["postgres", "-c", f"max_connections={args.connection_limit + _RESERVED}"],
         environment={"PGDATA": "/var/lib/postgresql/data/pgdata"},
         passwords=("POSTGRES_PASSWORD", "MLFLOW_PASSWORD"),
@@ -95,8 +91,6 @@ def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
     ping = f'MYSQL_PWD="$MARIADB_PASSWORD" exec mariadb-admin ping --silent --host=127.0.0.1 --user={_NAME}'
     server = _Server(
         engine=Engine.MYSQL,
-        driver="pymysql",
-        port=3306,
         arguments=[
             "mariadbd",
             # Not the claim's own root, which may hold a `lost+found`.
@@ -131,7 +125,7 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None",
             selector=_selector(scope),
-            ports=[k8s.core.v1.ServicePortArgs(name="database", port=server.port, target_port="database")],
+            ports=[k8s.core.v1.ServicePortArgs(name="database", port=PORTS[server.engine], target_port="database")],
         ),
         opts=scope.options(),
     )
@@ -153,15 +147,15 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
     host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
     return DatabaseConnection(
         engine=server.engine,
-        driver=server.driver,
+        driver=DRIVERS[server.engine],
         host=host,
-        port=server.port,
+        port=PORTS[server.engine],
         database=_NAME,
         username=_NAME,
         password=keys[1],
         # Within the cluster's own network, to a server that has no certificate anybody could verify.
         tls_mode=TlsMode.DISABLE,
-        network=NetworkDestination(host=host, port=server.port, component=_COMPONENT),
+        network=NetworkDestination(host=host, port=PORTS[server.engine], component=_COMPONENT),
         connection_limit=args.connection_limit,
         ready=[made],
     )
@@ -198,7 +192,7 @@ def _stateful_set(
             *plain_environment({"HOME": TMP, **server.environment}),
             *secret_environment(scope, f"{scope.name}-database-server", _COMPONENT, passwords),
         ],
-        ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=server.port)],
+        ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
         volume_mounts=[
             scratch_mount(),
             k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime),
