@@ -55,13 +55,8 @@ def additions(
         secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator)),
     ]
     mounts = {"proxy": _DIRECTORY, "proxy-accounts": _ACCOUNTS}
-    if args.tls.existing_secret is not None:
-        existing = args.tls.existing_secret
-        volumes.append(secret_volume("directory-ca", existing.name, {existing.key: "ca.crt"}))
-    elif args.tls.ca_certificate is not None:
-        authority = config_map(scope, "directory-ca", {"ca.crt": args.tls.ca_certificate})
-        volumes.append(config_volume("directory-ca", authority))
-    if _own_authority(args):
+    if (authority := proxy.authority(scope, "directory-ca", args.tls)) is not None:
+        volumes.append(authority)
         mounts["directory-ca"] = _CA_DIRECTORY
     shared: dict[str, SecretValue] = {
         "PROXIED_USER_SECRET": proxy.password(scope, "proxied-user", after),
@@ -84,10 +79,6 @@ def additions(
         _graceful_stop(scope),
     )
     return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.uri))
-
-
-def _own_authority(args: LdapAuthArgs) -> bool:
-    return args.tls.existing_secret is not None or args.tls.ca_certificate is not None
 
 
 def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:
@@ -139,7 +130,8 @@ def _configuration(scope: Scope, args: LdapAuthArgs) -> pulumi.Output[str]:
 
 def _render(scope: Scope, args: LdapAuthArgs, known: _Known) -> str:
     server, port = scope.args.server, proxy.port(scope)
-    authority = f"{_CA_DIRECTORY}/ca.crt" if _own_authority(args) else _SYSTEM_CA
+    own_authority = args.tls.existing_secret is not None or args.tls.ca_certificate is not None
+    authority = f"{_CA_DIRECTORY}/ca.crt" if own_authority else _SYSTEM_CA
     verify = args.tls.mode is LdapTlsMode.VERIFY
     entries = 1024 if args.cache_seconds else 0
     modules, encryption = _MODULES, ""

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from ..arguments import Input, OidcAuthArgs, OidcTlsArgs, OidcUser
 from ..contracts import SecretKey, SecretValue
 from . import proxy, tls
-from .objects import Additions, Scope, config_map, config_volume, plain_environment, secret_environment, secret_volume
+from .objects import Additions, Scope, plain_environment, secret_environment, secret_volume
 from .server import drain
 
 _ACCOUNTS = "/etc/mlflow/proxy-accounts"
@@ -33,7 +32,7 @@ def additions(
     local_group = proxy.password(scope, "proxied-group", after)
     volumes = [secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator))]
     mounts = {"proxy-accounts": _ACCOUNTS}
-    if (authority := _authority(scope, args)) is not None:
+    if (authority := proxy.authority(scope, "provider-ca", args.tls)) is not None:
         volumes.append(authority)
         mounts["provider-ca"] = _CA_DIRECTORY
     container = proxy.container(
@@ -62,16 +61,6 @@ def additions(
         *secret_environment(scope, f"{scope.name}-proxy-trust", "server", shared),
     ]
     return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.issuer_url))
-
-
-def _authority(scope: Scope, args: OidcAuthArgs) -> k8s.core.v1.VolumeArgs | None:
-    """The certificate authorities of the provider, if they are not those that the image trusts."""
-    if args.tls.existing_secret is not None:
-        existing = args.tls.existing_secret
-        return secret_volume("provider-ca", existing.name, {existing.key: "ca.crt"})
-    if args.tls.ca_certificate is not None:
-        return config_volume("provider-ca", config_map(scope, "provider-ca", {"ca.crt": args.tls.ca_certificate}))
-    return None
 
 
 def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:

@@ -11,9 +11,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from ..arguments import Input, ResourcesArgs
+from ..arguments import Input, LdapTlsArgs, OidcTlsArgs, ResourcesArgs
 from ..contracts import NetworkDestination
-from .objects import Additions, Scope, config_map, config_volume, plain_environment, scratch_mount
+from .objects import Additions, Scope, config_map, config_volume, plain_environment, scratch_mount, secret_volume
 from .tls import tls_mount, tls_volume
 
 PORT_NAME = "http"
@@ -54,6 +54,15 @@ def accounts(scope: Scope, username: str, password: pulumi.Output[str]) -> Input
         opts=scope.options(),
     )
     return secret.metadata.name  # type: ignore[return-value]
+
+
+def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.core.v1.VolumeArgs | None:
+    """A volume with `ca.crt`, the authorities of whom the proxy asks; None if they are those that its image trusts."""
+    if args.existing_secret is not None:
+        return secret_volume(name, args.existing_secret.name, {args.existing_secret.key: "ca.crt"})
+    if args.ca_certificate is not None:
+        return config_volume(name, config_map(scope, name, {"ca.crt": args.ca_certificate}))
+    return None
 
 
 def destination(uri: Input[str]) -> NetworkDestination:
