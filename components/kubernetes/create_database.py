@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from migrate import CONNECT_TIMEOUT, HOPELESS, RefusalError, told
+from migrate import CONNECT_TIMEOUT, RefusalError, answered
 
 MASTER_FOLDER = Path("/etc/mlflow/master")
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER"
@@ -34,22 +33,7 @@ def master(what: str) -> str:
 
 
 def connected(connect: Callable[[], Any]) -> Any:
-    """A connection; bounded wait, with the last reason as part of the error."""
-    deadline = time.monotonic() + CONNECT_TIMEOUT
-    reason = ""
-    while True:
-        try:
-            return connect()
-        except Exception as error:  # each driver has its own
-            newest = told(error)
-            if HOPELESS.search(newest):
-                raise RefusalError(f"the database server refused the connection: {newest}") from error
-            if newest != reason:
-                say(f"waiting for the database server: {newest}")
-            reason = newest
-        if time.monotonic() > deadline:
-            raise RefusalError(f"the database server did not answer within {CONNECT_TIMEOUT:.0f} seconds: {reason}")
-        time.sleep(1)
+    return answered(connect, (Exception,), "the database server", say)  # each driver has its own errors
 
 
 def postgresql(database: str, user: str, password: str) -> None:

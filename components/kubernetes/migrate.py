@@ -229,24 +229,30 @@ def found(engine: Any, schema: Schema) -> tuple[str | None, set[str]]:
 
 
 def wait_until_it_answers(engine: Any) -> None:
-    """Bounded wait; the last reason is part of the error."""
     import sqlalchemy
 
+    errors = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError)
+    answered(lambda: engine.connect().close(), errors, "the database", say)
+
+
+def answered(
+    connect: Callable[[], Any], errors: tuple[type[Exception], ...], what: str, say: Callable[[str], None]
+) -> Any:
+    """What `connect` returns once it raises none of these errors. Bounded wait; the last reason is part of the refusal."""
     deadline = time.monotonic() + CONNECT_TIMEOUT
     reason = ""
     while True:
         try:
-            with engine.connect():
-                return
-        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
-            newest = told(error.orig)
+            return connect()
+        except errors as error:
+            newest = told(getattr(error, "orig", error))
             if HOPELESS.search(newest):
-                raise RefusalError(f"the database refused the connection: {newest}") from error
+                raise RefusalError(f"{what} refused the connection: {newest}") from error
             if newest != reason:
-                say(f"waiting for the database: {newest}")
+                say(f"waiting for {what}: {newest}")
             reason = newest
         if time.monotonic() > deadline:
-            raise RefusalError(f"the database did not answer within {CONNECT_TIMEOUT:.0f} seconds: {reason}")
+            raise RefusalError(f"{what} did not answer within {CONNECT_TIMEOUT:.0f} seconds: {reason}")
         time.sleep(1)
 
 
