@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from components import ConfigurationError, to_arguments
 
 
@@ -19,3 +21,12 @@ def lines_of(error: ConfigurationError) -> list[str]:
     heading, *lines = str(error).splitlines()
     assert heading.split()[0] == str(len(lines)), heading
     return [line.strip() for line in lines]
+
+
+def cases(values: list[tuple[Any, str, list[Any], list[Any]]], accepted: bool) -> list[Any]:
+    """Parameters of a test, one for each value of (configuration, path, refused values, allowed values)."""
+    return [
+        pytest.param(configuration, path, value, id=f"{path}={value!r}"[:80])
+        for configuration, path, refused, allowed in values
+        for value in (allowed if accepted else refused)
+    ]

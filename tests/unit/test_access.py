@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from tests.configurations import DEV, changed, with_changes
-from tests.unit.refusals import messages
+from tests.unit.refusals import cases, messages
 
 OPEN = changed(DEV, "allowInsecure", True)
 HOST = "mlflow.example.com"
@@ -114,15 +114,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
 ]  # fmt: skip
 
 
-def cases(accepted: bool) -> list[Any]:
-    return [
-        pytest.param(configuration, place, value, id=f"{place}={value!r}"[:80])
-        for configuration, place, refused, allowed in VALUES
-        for value in (allowed if accepted else refused)
-    ]
-
-
-@pytest.mark.parametrize(("configuration", "place", "value"), cases(accepted=False))
+@pytest.mark.parametrize(("configuration", "place", "value"), cases(VALUES, accepted=False))
 def test_wrong_value_is_refused_with_its_path(configuration, place: str, value) -> None:
     lines = messages(changed(configuration, place, value))
     assert lines
@@ -130,7 +122,7 @@ def test_wrong_value_is_refused_with_its_path(configuration, place: str, value) 
     assert all(line.startswith((place, block)) for line in lines), lines
 
 
-@pytest.mark.parametrize(("configuration", "place", "value"), cases(accepted=True))
+@pytest.mark.parametrize(("configuration", "place", "value"), cases(VALUES, accepted=True))
 def test_nearest_value_is_accepted(configuration, place: str, value) -> None:
     assert messages(changed(configuration, place, value)) == []
 

@@ -6,7 +6,7 @@ import asyncssh
 import pytest
 
 from tests.configurations import CERTIFICATE, DEV, changed, with_changes
-from tests.unit.refusals import messages
+from tests.unit.refusals import cases, messages
 
 
 def _store(name: str, **values: Any) -> Any:
@@ -119,22 +119,14 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
 ]  # fmt: skip
 
 
-def cases(accepted: bool) -> list[Any]:
-    return [
-        pytest.param(configuration, path, value, id=f"{path}={value!r}"[:80])
-        for configuration, path, refused, allowed in VALUES
-        for value in (allowed if accepted else refused)
-    ]
-
-
-@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=False))
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(VALUES, accepted=False))
 def test_wrong_value_is_refused_with_its_path(configuration, path: str, value) -> None:
     lines = messages(changed(configuration, path, value))
     assert len(lines) == 1
     assert lines[0].startswith((path, path.rpartition(".")[0])), lines
 
 
-@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=True))
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(VALUES, accepted=True))
 def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
     assert messages(changed(configuration, path, value)) == []
 

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
-from tests.unit.refusals import messages
+from tests.unit.refusals import cases, messages
 
 POSTGRESQL = "database.postgresql"
 LONG = "a" * 63
@@ -212,15 +212,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
 ]  # fmt: skip
 
 
-def cases(accepted: bool) -> list[Any]:
-    return [
-        pytest.param(configuration, path, value, id=f"{path}={value!r}"[:80])
-        for configuration, path, refused, allowed in VALUES
-        for value in (allowed if accepted else refused)
-    ]
-
-
-@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=False))
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(VALUES, accepted=False))
 def test_wrong_value_is_refused_with_its_path(configuration, path: str, value) -> None:
     lines = messages(changed(configuration, path, value))
     assert lines
@@ -228,7 +220,7 @@ def test_wrong_value_is_refused_with_its_path(configuration, path: str, value) -
     assert all(line.startswith((path, block)) for line in lines), lines
 
 
-@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=True))
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(VALUES, accepted=True))
 def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
     assert messages(changed(configuration, path, value)) == []
 

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from tests.configurations import AZURE, CERTIFICATE, DEV, GCP, changed, with_changes
-from tests.unit.refusals import messages
+from tests.unit.refusals import cases, messages
 
 SQL, SERVER = "database.cloudSql", "database.azureFlexibleServer"
 BUCKET, CONTAINER = "artifacts.gcpBucket", "artifacts.azureContainer"
@@ -110,15 +110,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
 ]  # fmt: skip
 
 
-def cases(accepted: bool) -> list[Any]:
-    return [
-        pytest.param(configuration, path, value, id=f"{path}={value!r}"[:80])
-        for configuration, path, refused, allowed in VALUES
-        for value in (allowed if accepted else refused)
-    ]
-
-
-@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=False))
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(VALUES, accepted=False))
 def test_wrong_value_is_refused_once_and_where_it_stands(configuration, path: str, value) -> None:
     lines = messages(changed(configuration, path, value))
     assert lines
@@ -130,7 +122,7 @@ def test_wrong_value_is_refused_once_and_where_it_stands(configuration, path: st
     assert len(lines) == 1 or value in (None, {}, {"subnetId": SUBNET}), lines
 
 
-@pytest.mark.parametrize(("configuration", "path", "value"), cases(accepted=True))
+@pytest.mark.parametrize(("configuration", "path", "value"), cases(VALUES, accepted=True))
 def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
     assert messages(changed(configuration, path, value)) == []
 
