@@ -15,18 +15,6 @@ from tests.support.kubernetes import Kubectl, restarts, unique_name
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_url: str) -> s3.Bucket:
-    """The bucket."""
-    return s3.bucket(s3_url)
-
-
-@pytest.fixture(scope="module")
-def database(postgresql_server: postgresql.Server) -> postgresql.Database:
-    """Where experiments are kept, and users unless a test says otherwise."""
-    return postgresql_server.database()
-
-
-@pytest.fixture(scope="module")
 def deployed(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:

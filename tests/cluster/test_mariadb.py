@@ -24,9 +24,8 @@ def database(mariadb_server: mariadb.Server) -> mariadb.Database:
 
 
 @pytest.fixture(scope="module")
-def external(new_stack: Deploy, kubectl: Kubectl, database: mariadb.Database, s3_url: str) -> Iterator[Deployed]:
+def external(new_stack: Deploy, kubectl: Kubectl, database: mariadb.Database, bucket: s3.Bucket) -> Iterator[Deployed]:
     """The deployment."""
-    bucket = s3.bucket(s3_url)
     values = configurations.mysql(unique_name(), database, bucket)
     with deploy(new_stack, kubectl, values, configurations.mysql_secrets(database, bucket)) as deployed:
         yield deployed

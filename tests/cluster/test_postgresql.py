@@ -20,18 +20,6 @@ KEYS = ("MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLO
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_url: str) -> s3.Bucket:
-    """The bucket."""
-    return s3.bucket(s3_url)
-
-
-@pytest.fixture(scope="module")
-def database(postgresql_server: postgresql.Server) -> postgresql.Database:
-    """The database."""
-    return postgresql_server.database()
-
-
-@pytest.fixture(scope="module")
 def external(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:

@@ -21,12 +21,6 @@ WEIGHTS = "artifacts/model/weights.bin"
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_url: str) -> s3.Bucket:
-    """A bucket over HTTP."""
-    return s3.bucket(s3_url)
-
-
-@pytest.fixture(scope="module")
 def deployed(new_stack: Deploy, kubectl: Kubectl, bucket: s3.Bucket) -> Iterator[Deployed]:
     """The deployment; clients go through the server to the bucket."""
     store = of_bucket(bucket, uploadExtraArgs={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/models"})

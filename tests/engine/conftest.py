@@ -1,3 +1,3 @@
-"""Fixtures that start real things, shared between the tests of a run."""
+"""Fixtures that start real things, shared between tests."""
 
 from tests.support.fixtures import *  # noqa: F403 - pytest takes the fixtures, and nothing else

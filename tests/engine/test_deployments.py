@@ -22,10 +22,9 @@ def sqlite(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def external(
-    new_stack: Deploy, kubectl: Kubectl, postgresql_server: postgresql.Server, s3_url: str
+    new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
     """The deployment with an external database and bucket."""
-    database, bucket = postgresql_server.database(), s3.bucket(s3_url)
     values = configurations.postgresql(unique_name(), database, bucket)
     secrets = {**configurations.postgresql_secrets(database, bucket), **_planted()}
     with deploy(new_stack, kubectl, values, secrets) as deployed:

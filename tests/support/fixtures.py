@@ -44,6 +44,12 @@ def postgresql_server(session: Session) -> Iterator[postgresql.Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def database(postgresql_server: postgresql.Server) -> postgresql.Database:
+    """An empty PostgreSQL database, of the tests of a module."""
+    return postgresql_server.database()
+
+
 @pytest.fixture(scope="session")
 def mariadb_server(session: Session) -> Iterator[mariadb.Server]:
     """A MariaDB server outside the cluster."""
@@ -56,6 +62,12 @@ def s3_url(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """An S3-compatible endpoint outside the cluster."""
     with s3.serve(str(session.host_address), tmp_path_factory.mktemp("s3") / "log") as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def bucket(s3_url: str) -> s3.Bucket:
+    """An empty bucket there over HTTP, of the tests of a module."""
+    return s3.bucket(s3_url)
 
 
 @pytest.fixture(scope="session")
