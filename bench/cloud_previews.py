@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bench.cluster import Bench, UnavailableError
 from bench.figures import Figure, Goal, Measurement, ratio
 from bench.previews import ROUNDS, in_turns
+from tests.configurations import own_values
 from tests.support import aws, azure_provider, gcp
 from tests.support.kubernetes import unique_name
 from tests.support.pulumi import cloud_stack
@@ -53,9 +52,7 @@ class Cloud:
 
     def configuration(self, emulated: Mapping[str, Any]) -> dict[str, Any]:
         """The stack file's, with what leads to the emulated API in place of the account."""
-        config = yaml.safe_load(self.file.read_text())["config"]
-        own = {name.removeprefix("mlflow:"): value for name, value in config.items() if name.startswith("mlflow:")}
-        return {**own, "namespace": unique_name(), **emulated}
+        return {**own_values(self.file), "namespace": unique_name(), **emulated}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,10 @@
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 DEV: Mapping[str, Any] = {"database": {"sqlite": {}}, "artifacts": {"volume": {}}, "deletionProtection": False}
 """SQLite and artifacts on claims."""
@@ -77,6 +80,12 @@ AZURE: Mapping[str, Any] = {
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 """Looks like a certificate, and is none."""
+
+
+def own_values(stack_file: Path) -> dict[str, Any]:
+    """The component's own values of a stack file."""
+    values = yaml.safe_load(stack_file.read_text())["config"]
+    return {key.removeprefix("mlflow:"): value for key, value in values.items() if key.startswith("mlflow:")}
 
 
 def changed(configuration: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.configurations import own_values
 from tests.support import azure, azure_login, azure_provider, certificates, client, earlier, mariadb, postgresql
 from tests.support.addresses import leading_to
 from tests.support.azure_provider import SUBSCRIPTION, Azure
@@ -54,9 +54,7 @@ class World:
     def configuration(self, kubectl: Kubectl) -> dict[str, Any]:
         """What lets pods reach this machine instead of Azure, and what the webhook of AKS adds to them."""
         issuer = json.loads(kubectl.text("get", "--raw", "/.well-known/openid-configuration"))["issuer"]
-        values = {
-            key.removeprefix("mlflow:"): value for key, value in yaml.safe_load(STACK.read_text())["config"].items()
-        }
+        values = own_values(STACK)
         token = {"audience": azure_login.AUDIENCE, "path": "azure-identity-token"}
         return {
             **values,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.configurations import own_values
 from tests.support import client, earlier, gcp, gcs, mariadb, postgresql
 from tests.support.addresses import leading_to
 from tests.support.deployed import Deployed
@@ -23,7 +23,7 @@ INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
 
 def configuration() -> dict[str, Any]:
     """The profile's values, for the project of the tests."""
-    values = {key.removeprefix("mlflow:"): value for key, value in yaml.safe_load(STACK.read_text())["config"].items()}
+    values = own_values(STACK)
     facts = {"project": gcp.PROJECT, "region": gcp.REGION, "network": f"projects/{gcp.PROJECT}/global/networks/cluster"}
     return {**values, "gcp": {**values["gcp"], **facts}}
 

@@ -1,21 +1,14 @@
 """The stack files of the checkout, with this machine's names in place of a company's. Those of examples/ are in test_gcp, test_azure."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.configurations import own_values
 from tests.support import aws, client
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
-from toolchain.paths import ROOT
-
-
-def profile(name: str) -> dict[str, Any]:
-    """The component's own values of a stack file."""
-    values = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
-    return {key.removeprefix("mlflow:"): value for key, value in values.items() if key.startswith("mlflow:")}
+from toolchain.environments import stack_file
 
 
 def round_trip(kubectl: Kubectl, namespace: str, folder: Path) -> None:
@@ -28,7 +21,7 @@ def round_trip(kubectl: Kubectl, namespace: str, folder: Path) -> None:
 def test_development(new_stack: Deploy, kubectl: Kubectl, tmp_path: Path) -> None:
     namespace = unique_name()
     with new_stack() as stack:
-        stack.configure({**profile("dev"), "namespace": namespace}).up().succeeded()
+        stack.configure({**own_values(stack_file("dev")), "namespace": namespace}).up().succeeded()
         round_trip(kubectl, namespace, tmp_path)
         assert len(kubectl.pods(namespace)) == 1
         claims = kubectl.items("persistentvolumeclaims", namespace)
@@ -39,7 +32,7 @@ def test_development(new_stack: Deploy, kubectl: Kubectl, tmp_path: Path) -> Non
 @pytest.mark.feature("profiles")
 def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: aws.Cloud, tmp_path: Path) -> None:
     """Everything of the file; what it protects may be deleted at the end."""
-    values, name = profile("prod"), unique_name()
+    values, name = own_values(stack_file("prod")), unique_name()
     rds = {**values["database"]["rds"], **aws_cloud.database("postgresql", name.replace("-", "_"))}
     values |= {
         **aws_cloud.configuration,

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 
 from components.schema import stack_schema
-from tests.configurations import DEV, PRODUCTION, changed
+from tests.configurations import DEV, PRODUCTION, changed, own_values
 from tests.strategies import configurations
 
 ROOT = Path(__file__).parents[2]
@@ -50,8 +50,7 @@ def test_stack_file_names_the_schema_and_fits_it(path: Path, validator) -> None:
 
 @pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
 def test_stack_file_loads(path: Path, load) -> None:
-    values = yaml.safe_load(path.read_text())["config"]
-    load({key.removeprefix("mlflow:"): value for key, value in values.items() if key.startswith("mlflow:")})
+    load(own_values(path))
 
 
 @pytest.mark.parametrize(
