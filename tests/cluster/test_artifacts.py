@@ -69,7 +69,7 @@ def test_minio_in_the_cluster(deployed: Deployed, kubectl: Kubectl, store: Store
     (pod,) = kubectl.pods(deployed.namespace, "minio")
     assert restarts([pod]) == 0
     kubectl.text("delete", "pod", "--namespace", deployed.namespace, pod_name(pod))
-    kubectl.text("rollout", "status", "statefulset", "--namespace", deployed.namespace, "--timeout=90s")
+    kubectl.rolled_out(deployed.namespace, "statefulset")
     again = {"minio": {**store.artifacts["minio"], "cpuRequest": "50m"}}
     deployed.reconfigure(store.secrets, artifacts=again).up().succeeded()
     with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:

@@ -187,8 +187,7 @@ def test_a_client_logs_a_run_and_reads_it_back(
 
 def test_again_changes_nothing(deployed: Deployed, kubectl: Kubectl) -> None:
     # The autoscaler's second pod is awaited, since a refresh tells of pods that are not ready.
-    available = "--for=jsonpath={.status.availableReplicas}=2"
-    kubectl.text("wait", available, "deployment", "--all", "--namespace", deployed.namespace, "--timeout=120s")
+    kubectl.wait("jsonpath={.status.availableReplicas}=2", "deployment", "--all", "--namespace", deployed.namespace)
     deployed.stack.up("--refresh", "--expect-no-changes").succeeded()
 
 

@@ -50,7 +50,7 @@ def test_users_and_administrator_are_made_before_the_servers(
 def test_nobody_gets_in_without_the_right_password(deployed: Deployed, kubectl: Kubectl, url: str) -> None:
     admin = users.administrator(deployed, kubectl)
     assert len(admin.password) == 32
-    assert requests.get(f"{url}/health", timeout=30).status_code == 200
+    assert requests.get(f"{url}/health", timeout=120).status_code == 200
     for login, status in (
         (None, 401),
         (("admin", "password1234"), 401),
@@ -58,7 +58,7 @@ def test_nobody_gets_in_without_the_right_password(deployed: Deployed, kubectl: 
         (admin, 200),
     ):
         assert users.status(url, login) == status, login
-        artifact = requests.get(f"{url}/api/2.0/mlflow-artifacts/artifacts?path=", auth=login, timeout=30)
+        artifact = requests.get(f"{url}/api/2.0/mlflow-artifacts/artifacts?path=", auth=login, timeout=120)
         assert artifact.status_code == status, login
 
 
@@ -145,5 +145,5 @@ def test_users_in_a_database_of_their_own_and_settings_from_secrets(
     deployed.reconfigure(auth={"basic": basic}, server=one).up().succeeded()
     kubectl.settled(deployed.namespace, 1)
     with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
-        assert requests.get(f"{url}/health", timeout=30).status_code == 200
+        assert requests.get(f"{url}/health", timeout=120).status_code == 200
         assert users.status(url, root) == 401

@@ -43,7 +43,7 @@ def test_a_database_in_the_cluster_keeps_its_data_when_its_pod_is_deleted(
                 ready = pods and pods[0]["status"].get("containerStatuses", [{}])[0].get("ready")
                 return bool(ready) and pods[0]["metadata"]["uid"] != database["metadata"]["uid"]
 
-            eventually(back, 90, "the database is back", 0.5)
+            eventually(back, "the database is back", 0.5)
             client.read_back(url, logged)
         command = ["sh", "-c", DUMP[kind]]
         dump = kubectl.text(

@@ -15,7 +15,7 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_reason(
         result = stack.configure(values, configurations.postgresql_secrets(database, bucket)).up().failed()
         assert "registry.invalid/mlflow:v0" in result.output
         assert "ErrImagePull" in result.output or "ImagePullBackOff" in result.output
-        assert result.seconds < 90
+        assert result.seconds < 600  # the default of the timeout is an hour
 
 
 def test_a_server_that_ends_at_once_is_named_with_its_last_words(new_stack: Deploy) -> None:

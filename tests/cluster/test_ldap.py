@@ -55,7 +55,7 @@ def test_groups_decide_who_gets_in_and_who_is_an_administrator(
     assert restarts(kubectl.pods(deployed.namespace)) == 0
     ada, grace, mallory = (_people(directory)[name] for name in ("ada", "grace", "mallory"))
     local = users.administrator(deployed, kubectl)
-    assert requests.get(f"{url}/health", timeout=30).status_code == 200
+    assert requests.get(f"{url}/health", timeout=120).status_code == 200
     expected = {
         ada: 200,
         grace: 200,
@@ -98,10 +98,10 @@ def test_a_workspace_is_closed_to_whom_nobody_let_in(directory: slapd.Directory,
 
     def call(who: str, method: str, path: str, **body: str) -> requests.Response:
         login = users.encoded(people[who])
-        return requests.request(method, f"{url}/api/{path}", json=body, auth=login, headers=headers, timeout=30)
+        return requests.request(method, f"{url}/api/{path}", json=body, auth=login, headers=headers, timeout=120)
 
     made = requests.post(
-        f"{url}/api/3.0/mlflow/workspaces", json={"name": "secret"}, auth=users.encoded(people["grace"]), timeout=30
+        f"{url}/api/3.0/mlflow/workspaces", json={"name": "secret"}, auth=users.encoded(people["grace"]), timeout=120
     )
     assert made.status_code == 201, made.text
     assert call("ada", "POST", "2.0/mlflow/experiments/create", name="plans").status_code == 403
@@ -121,9 +121,9 @@ def test_what_a_client_says_of_itself_is_not_believed(
         for name in (header, header.replace("-", "_"))
         for value in ("yes", "grace", "mlflow-admins")
     }
-    answer = requests.get(f"{url}/api/2.0/mlflow/users/current", auth=users.encoded(ada), headers=forged, timeout=30)
+    answer = requests.get(f"{url}/api/2.0/mlflow/users/current", auth=users.encoded(ada), headers=forged, timeout=120)
     assert answer.json()["user"]["username"] == "ada" and answer.json()["user"]["is_admin"] is False
-    assert requests.get(f"{url}/api/2.0/mlflow/users/current", headers=forged, timeout=30).status_code == 401
+    assert requests.get(f"{url}/api/2.0/mlflow/users/current", headers=forged, timeout=120).status_code == 401
     # Around the proxy there is nothing: the server listens inside its pod only, and asks for the proxy's password there.
     (pod,) = kubectl.pods(deployed.namespace)
     with pytest.raises(requests.ConnectionError):
@@ -152,14 +152,14 @@ def test_a_large_upload_goes_through_and_host_checks_hold(directory: slapd.Direc
     assert requests.get(path, auth=users.encoded(grace), timeout=120).content == large.read_bytes()
     search = f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0"
     for headers, status in (({"Host": "attacker.example"}, 403), ({}, 200)):
-        assert requests.get(search, auth=users.encoded(grace), headers=headers, timeout=30).status_code == status
+        assert requests.get(search, auth=users.encoded(grace), headers=headers, timeout=120).status_code == status
     origin = {"Origin": "https://attacker.example"}
     made = requests.post(
         f"{url}/api/2.0/mlflow/experiments/create",
         json={"name": "x"},
         auth=users.encoded(grace),
         headers=origin,
-        timeout=30,
+        timeout=120,
     )
     assert made.status_code == 403
 

@@ -53,7 +53,7 @@ class Checkout:
     def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
         """Exit code and output of a command."""
         process = self.start(*arguments, **variables)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=processes.PATIENCE)
         return process.returncode, output
 
     def up(self, *arguments: str) -> str:
@@ -97,12 +97,12 @@ def test_up_goes_on_after_an_interruption_and_a_second_one_waits(checkout: Check
         if line.startswith("▸ deploying"):
             break
     os.kill(interrupted.pid, signal.SIGINT)
-    rest, _ = interrupted.communicate(timeout=120)
+    rest, _ = interrupted.communicate(timeout=processes.PATIENCE)
     assert interrupted.returncode == 130, rest
     assert "goes on from here" in rest
-    processes.eventually(lambda: not _working_below(checkout.folder), 10, "the end of the engine and its plugins")
+    processes.eventually(lambda: not _working_below(checkout.folder), "the end of the engine and its plugins")
     both = [checkout.start("up", "--context", "mlflow-local") for _ in range(2)]
-    outputs = [process.communicate(timeout=300)[0] for process in both]
+    outputs = [process.communicate(timeout=processes.PATIENCE)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert [("waiting: `make up`" in output) for output in sorted(outputs, key=len)].count(True) == 1, outputs
     assert url_in(outputs[0]) == url_in(outputs[1])
@@ -136,7 +136,7 @@ def test_down_removes_the_stack_and_its_port(checkout: Checkout, url: str, kubec
     assert code == 0, output
     assert not kubectl.exists("namespace", checkout.namespace)
     port = int(url.rpartition(":")[2])
-    processes.eventually(lambda: not _listens(port), 10, "the end of the forwarded port")
+    processes.eventually(lambda: not _listens(port), "the end of the forwarded port")
     assert checkout.up()
 
 

@@ -82,10 +82,9 @@ def test_what_keeps_the_database_from_answering_is_told_and_mended_by_the_next_u
 
     # Nobody listens: worth waiting for, but not for ever.
     closed = _fixed(values, port=processes.free_port())
-    result = stack.configure(closed, secrets).up().failed()
-    assert "the database did not answer within 3 seconds" in result.output
-    assert "Connection refused" in result.output
-    assert result.seconds < 60
+    output = stack.configure(closed, secrets).up().failed().output
+    assert "the database did not answer within 3 seconds" in output
+    assert "Connection refused" in output
 
     # These do not mend themselves: told at once. Each `up` replaces the Job that failed.
     wrong = {**secrets, "database.postgresql.password": "wrong"}
@@ -185,7 +184,7 @@ def test_ten_migrations_at_once_make_one_schema(
             status = kubectl.json("get", "job", "migration", "--namespace", namespace)["status"]
             return status.get("succeeded") == 10 or bool(status.get("failed"))
 
-        processes.eventually(ended, 180, "ten migrations", 1)
+        processes.eventually(ended, "ten migrations", 1)
         logs = [
             kubectl.text("logs", "--namespace", namespace, pod_name(pod)) for pod in kubectl.items("pods", namespace)
         ]

@@ -94,19 +94,21 @@ def url(deployed: Deployed, kubectl: Kubectl, tmp_path: Path) -> Iterator[str]:
 def _browser(provider: issuer.Issuer, url: str, name: str) -> tuple[requests.Session, requests.Response]:
     """A browser in which somebody has just opened the page and logged in, and where that has led."""
     browser = requests.Session()
-    sent = browser.get(f"{url}/", timeout=30)
+    sent = browser.get(f"{url}/", timeout=120)
     assert sent.url.startswith(f"{provider.url}/authorize?") and sent.status_code == 200
     form = {"name": name, "password": provider.passwords[name]}
-    back = browser.post(sent.url, form, allow_redirects=False, timeout=30).headers["Location"]
+    back = browser.post(sent.url, form, allow_redirects=False, timeout=120).headers["Location"]
     assert back.startswith(f"{provider.redirect_url}?")
     # The public name of the server leads here.
-    return browser, browser.get(f"{url}/oauth2/callback?{urlsplit(back).query}", timeout=30)
+    return browser, browser.get(f"{url}/oauth2/callback?{urlsplit(back).query}", timeout=120)
 
 
 def _status(url: str, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"}
     body = {"max_results": 1}
-    return requests.post(f"{url}/api/2.0/mlflow/experiments/search", json=body, headers=headers, timeout=30).status_code
+    return requests.post(
+        f"{url}/api/2.0/mlflow/experiments/search", json=body, headers=headers, timeout=120
+    ).status_code
 
 
 def test_users_are_kept_beside_the_experiments_from_the_start(
@@ -120,17 +122,17 @@ def test_users_are_kept_beside_the_experiments_from_the_start(
 
 
 def test_browsers_log_in_at_the_provider(provider: issuer.Issuer, url: str) -> None:
-    assert requests.get(f"{url}/health", timeout=30).status_code == 200
+    assert requests.get(f"{url}/health", timeout=120).status_code == 200
     for name, admin in (("ada", False), ("grace", True)):
         browser, page = _browser(provider, url, name)
         assert page.status_code == 200 and page.url == f"{url}/" and "MLflow" in page.text
         assert all(cookie.secure for cookie in browser.cookies)
-        current = browser.get(f"{url}/ajax-api/2.0/mlflow/users/current", timeout=30).json()["user"]
+        current = browser.get(f"{url}/ajax-api/2.0/mlflow/users/current", timeout=120).json()["user"]
         assert (current["username"], current["is_admin"]) == (f"{name}@example.com", admin)
     _, page = _browser(provider, url, "mallory")
     assert page.status_code == 403
     # Programs are told so; they cannot follow to a page.
-    answer = requests.get(f"{url}/api/2.0/mlflow/users/current", timeout=30)
+    answer = requests.get(f"{url}/api/2.0/mlflow/users/current", timeout=120)
     assert answer.status_code == 401 and not answer.history
 
 
@@ -160,7 +162,7 @@ def test_programs_come_with_tokens_and_have_permissions_of_their_own(
     client.read_back(url, logged)
     other = provider.token("ada", sub="id-of-eve", email="eve@example.com")
     read = f"{url}/api/2.0/mlflow/runs/get?run_id={logged.run_id}"
-    assert requests.get(read, headers={"Authorization": f"Bearer {other}"}, timeout=30).status_code == 403
+    assert requests.get(read, headers={"Authorization": f"Bearer {other}"}, timeout=120).status_code == 403
 
     # Jobs in the cluster come with the password of an administrator whom the provider does not know.
     local = users.administrator(deployed, kubectl)
@@ -173,10 +175,10 @@ def test_what_a_client_says_of_itself_is_not_believed(
 ) -> None:
     headers = {f"X-Forwarded-{name}": "grace@example.com" for name in ("User", "Email", "Preferred-Username")}
     headers |= {"X-Forwarded-Groups": "platform", "Authorization": f"Bearer {provider.token('ada')}"}
-    current = requests.get(f"{url}/api/2.0/mlflow/users/current", headers=headers, timeout=30).json()["user"]
+    current = requests.get(f"{url}/api/2.0/mlflow/users/current", headers=headers, timeout=120).json()["user"]
     assert (current["username"], current["is_admin"]) == ("ada@example.com", False)
     del headers["Authorization"]
-    assert requests.get(f"{url}/api/2.0/mlflow/users/current", headers=headers, timeout=30).status_code == 401
+    assert requests.get(f"{url}/api/2.0/mlflow/users/current", headers=headers, timeout=120).status_code == 401
     # Around the proxy there is nothing: the server listens inside its pod only, and asks for the proxy's password there.
     (pod,) = kubectl.pods(deployed.namespace)
     with pytest.raises(requests.ConnectionError):

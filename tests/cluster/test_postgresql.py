@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support import client, configurations, load, measurements, postgresql, s3
+from tests.support import client, configurations, load, postgresql, s3
 from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 
+DRAIN_SECONDS = 5
 KEYS = ("MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
 
 
@@ -24,7 +25,8 @@ def external(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
     """The deployment."""
-    values = configurations.postgresql(unique_name(), database, bucket)
+    server = {"replicas": 2, "drainSeconds": DRAIN_SECONDS}
+    values = configurations.postgresql(unique_name(), database, bucket, server=server)
     with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
         yield deployed
 
@@ -34,12 +36,6 @@ def target(external: Deployed, kubectl: Kubectl) -> load.Target:
     """The Service's cluster address, which this machine reaches."""
     service = kubectl.json("get", "service", "mlflow", "--namespace", external.namespace)["spec"]
     return load.Target(service["clusterIP"], service["ports"][0]["port"], f"mlflow.{external.namespace}")
-
-
-def test_ready_soon_after_the_first_resource(external: Deployed) -> None:
-    seconds = external.up.seconds_from_first_resource
-    measurements.record("seconds_to_ready_postgresql", seconds, "s", "aim: 15")
-    assert seconds < 45  # three times the aim: other work on the machine must not fail a test
 
 
 def test_nothing_crashed_on_the_way_up(external: Deployed, kubectl: Kubectl, database: postgresql.Database) -> None:
@@ -124,16 +120,14 @@ class Rollout:
     """What clients saw while all pods were replaced.
 
     Attributes:
-        seconds: How long `pulumi up` took.
         replaced: Whether all pods were.
         run_id: The run that was logged to.
         new: Load on new connections.
         kept: Load on connections that were kept open.
-        upload: What was uploaded in 60 seconds, of which the rollout was a part.
+        upload: What was uploaded from before the rollout until all old pods had long been told to end.
         upload_path: Its path in the bucket.
     """
 
-    seconds: float
     replaced: bool
     run_id: str
     new: load.Load
@@ -142,13 +136,9 @@ class Rollout:
     upload_path: str
 
 
-REQUESTS = 1000
-PER_SECOND = 20
-
-
 @pytest.fixture(scope="module")
 def rollout(external: Deployed, kubectl: Kubectl) -> Rollout:
-    """A rolling update under load, which is over before the load is."""
+    """A rolling update under load, which begins before it and ends after the last old pod."""
     target = load.Target(
         kubectl.json("get", "service", "mlflow", "--namespace", external.namespace)["spec"]["clusterIP"],
         80,
@@ -163,33 +153,32 @@ def rollout(external: Deployed, kubectl: Kubectl) -> Rollout:
 
     before = {pod_name(pod) for pod in kubectl.pods(external.namespace)}
     stack = external.reconfigure(server={**external.values["server"], "env": {"ROLLOUT": unique_name()}})
-    ended = threading.Event()
+    uploaded, ended = threading.Event(), threading.Event()
     with ThreadPoolExecutor() as pool:
-        new = pool.submit(load.new_connections, log, REQUESTS, PER_SECOND)
+        new = pool.submit(load.new_connections, log, ended, 10)
         kept = pool.submit(load.kept_connections, target, run_id, ended)
-        upload = pool.submit(load.slow_upload, target, path, 60)
-        time.sleep(3)
-        up = stack.up()
-        during = not new.done() and not upload.done()
-        found = new.result()
-        ended.set()
-        up.succeeded()
-        assert during, f"the rollout took {up.seconds:.0f} s and outlasted the load"
+        upload = pool.submit(load.slow_upload, target, path, uploaded)
+        try:
+            time.sleep(3)
+            stack.up().succeeded()
+            kubectl.rolled_out(external.namespace)
+            time.sleep(DRAIN_SECONDS + 5)  # from here on, only the grace after the drain keeps the upload alive
+            assert not any(work.done() for work in (new, kept, upload)), "the rollout outlasted the load"
+            uploaded.set()
+            kubectl.settled(external.namespace, 2)
+        finally:
+            uploaded.set()
+            ended.set()
         replaced = before.isdisjoint(pod_name(pod) for pod in kubectl.pods(external.namespace))
-        return Rollout(up.seconds, replaced, run_id, found, kept.result(), upload.result(), path)
+        return Rollout(replaced, run_id, new.result(), kept.result(), upload.result(), path)
 
 
 def test_a_rollout_loses_no_request_on_new_connections(rollout: Rollout, target: load.Target) -> None:
     assert rollout.replaced
-    measurements.record("rollout_seconds", rollout.seconds, "s", "the strongest chart: 39")
-    measurements.record("rollout_p50", rollout.new.percentile(0.5) * 1000, "ms", "the strongest chart: 26")
-    measurements.record("rollout_p95", rollout.new.percentile(0.95) * 1000, "ms", "the strongest chart: 4655")
-    measurements.record("rollout_max", max(rollout.new.seconds) * 1000, "ms", "the strongest chart: 9839")
-    measurements.record("rollout_lost", len(rollout.new.failures), "requests", "the strongest chart: 4 to 38")
     assert rollout.new.failures == []
-    assert len(rollout.new.seconds) == REQUESTS
+    assert len(rollout.new.seconds) > 200
     # What was answered was also done.
-    assert len(_history(target, rollout.run_id, "new")) == REQUESTS
+    assert len(_history(target, rollout.run_id, "new")) == len(rollout.new.seconds)
 
 
 def test_a_rollout_loses_no_request_on_kept_connections(rollout: Rollout, target: load.Target) -> None:
@@ -210,7 +199,7 @@ def _history(target: load.Target, run_id: str, key: str) -> list[dict]:
         f"http://{target.address}:{target.port}/api/2.0/mlflow/metrics/get-history",
         params={"run_id": run_id, "metric_key": key, "max_results": 25_000},
         headers={"Host": target.host},
-        timeout=60,
+        timeout=120,
     )
     answer.raise_for_status()
     return answer.json().get("metrics", [])

@@ -45,7 +45,6 @@ def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: a
     }
     with new_aws_stack() as stack:
         stack.configure(values).up().succeeded()
-        available = "--for=jsonpath={.status.availableReplicas}=2"
-        kubectl.text("wait", available, "deployment", "--all", "--namespace", name, "--timeout=120s")
+        kubectl.wait("jsonpath={.status.availableReplicas}=2", "deployment", "--all", "--namespace", name)
         round_trip(kubectl, name, tmp_path)
     assert not kubectl.exists("namespace", name)

@@ -109,10 +109,10 @@ def test_tls_with_an_own_authority_and_a_role_then_without_and_with_a_secret(
             client.read_back(server, direct)
             # The server itself can look, with its own keys.
             answer = requests.get(
-                f"{server}/get-artifact", params={"run_id": direct.run_id, "path": "model/weights.bin"}, timeout=60
+                f"{server}/get-artifact", params={"run_id": direct.run_id, "path": "model/weights.bin"}, timeout=120
             )
             assert answer.content == direct.artifact
-            answer = requests.get(f"{server}/api/2.0/mlflow-artifacts/artifacts", timeout=60)
+            answer = requests.get(f"{server}/api/2.0/mlflow-artifacts/artifacts", timeout=120)
             assert answer.status_code == 503, answer.text
         (name,) = [name for name in bucket.objects() if name.endswith(f"{direct.run_id}/{WEIGHTS}")]
         assert not name.startswith("team/")
@@ -135,7 +135,7 @@ def test_a_server_for_artifacts_only_and_a_tracking_server_that_sends_clients_th
         deploy(new_stack, kubectl, values, store.secrets) as files,
         kubectl.forward(files.namespace, "mlflow", tmp_path) as url,
     ):
-        assert requests.post(f"{url}/api/2.0/mlflow/experiments/search", json={}, timeout=60).status_code == 503
+        assert requests.post(f"{url}/api/2.0/mlflow/experiments/search", json={}, timeout=120).status_code == 503
         place = url.replace("http://", "mlflow-artifacts://")
         deployed.move(kubectl, Store({"volume": {"sizeGb": 1}}), defaultRoot=f"{place}/elsewhere")
         with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as tracking:
@@ -147,7 +147,7 @@ def test_a_server_for_artifacts_only_and_a_tracking_server_that_sends_clients_th
 
 def _signing(url: str) -> tuple[bool, bool]:
     """Whether the server offers presigned URLs for uploads and downloads."""
-    with urllib.request.urlopen(f"{url}/api/3.0/mlflow/server-info", timeout=60) as answer:
+    with urllib.request.urlopen(f"{url}/api/3.0/mlflow/server-info", timeout=120) as answer:
         info = json.load(answer)
     return info["multipart_uploads_enabled"], info["multipart_downloads_enabled"]
 

@@ -93,13 +93,13 @@ def test_a_client_that_verifies_reads_back_what_it_logged_under_the_prefix(
     client.read_back(uri, client.log(uri))
     assert server.stack.outputs()["trackingUri"] == (f"https://tracking.{server.namespace}.svc.cluster.local{PREFIX}")
     ca = str(tmp_path / "ca.pem")
-    assert requests.get(f"{uri}/health", verify=ca, timeout=30).text == "OK"
+    assert requests.get(f"{uri}/health", verify=ca, timeout=120).text == "OK"
     # The pages and all that they load are below the prefix; there is nothing beside it.
-    page = requests.get(f"{uri}/", verify=ca, timeout=30)
+    page = requests.get(f"{uri}/", verify=ca, timeout=120)
     assert page.status_code == 200 and "<!doctype html>" in page.text.lower()
-    assert requests.get(uri.removesuffix(PREFIX) + "/health", verify=ca, timeout=30).status_code == 404
+    assert requests.get(uri.removesuffix(PREFIX) + "/health", verify=ca, timeout=120).status_code == 404
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"{uri}/health", timeout=30)
+        requests.get(f"{uri}/health", timeout=120)
     address = uri.removeprefix("https://").split("/")[0]
     with pytest.raises((http.client.HTTPException, OSError, ssl.SSLError)):
         plain = http.client.HTTPConnection(address, timeout=10)
@@ -118,9 +118,9 @@ def test_workspaces_keep_experiments_apart(uri: str, tmp_path: Path) -> None:
 
     def call(path: str, workspace: str | None = None, **body: Any) -> requests.Response:
         headers = {} if workspace is None else {"X-MLFLOW-WORKSPACE": workspace}
-        return requests.post(f"{uri}/api/2.0/mlflow/{path}", json=body, headers=headers, verify=ca, timeout=60)
+        return requests.post(f"{uri}/api/2.0/mlflow/{path}", json=body, headers=headers, verify=ca, timeout=120)
 
-    created = requests.post(f"{uri}/api/3.0/mlflow/workspaces", json={"name": "team-a"}, verify=ca, timeout=60)
+    created = requests.post(f"{uri}/api/3.0/mlflow/workspaces", json={"name": "team-a"}, verify=ca, timeout=120)
     assert created.ok, created.text
     made = call("experiments/create", "team-a", name="only-here")
     assert made.ok, made.text
@@ -146,7 +146,7 @@ def test_computed_and_own_hosts_and_origins_are_accepted_and_no_others(
     def status(host: str | None = None, origin: str | None = None) -> int:
         headers = {key: value for key, value in (("Host", host), ("Origin", origin)) if value}
         url = f"{uri}/api/2.0/mlflow/experiments/search"
-        return requests.post(url, json={"max_results": 1}, headers=headers, verify=ca, timeout=60).status_code
+        return requests.post(url, json={"max_results": 1}, headers=headers, verify=ca, timeout=120).status_code
 
     for host in (
         "tracking",
@@ -167,7 +167,7 @@ def test_computed_and_own_hosts_and_origins_are_accepted_and_no_others(
 
 @pytest.mark.feature("srv-options")
 def test_options_and_variables_reach_the_server(uri: str, server: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:
-    answer = requests.get(f"{uri}/", verify=str(tmp_path / "ca.pem"), timeout=30)
+    answer = requests.get(f"{uri}/", verify=str(tmp_path / "ca.pem"), timeout=120)
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert "server" not in answer.headers and answer.headers["X-Team"] == "vision one"
     (pod,) = kubectl.pods(server.namespace)

@@ -1,14 +1,13 @@
 """The development deployment with a real server and client."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support import canaries, client, configurations, measurements
+from tests.support import canaries, client, configurations
 from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
@@ -28,12 +27,6 @@ def uri(dev: Deployed, kubectl: Kubectl, tmp_path: Path) -> Iterator[str]:
     """A tracking URI for this machine, as `make up` gives one."""
     with kubectl.forward(dev.namespace, "mlflow", tmp_path) as url:
         yield url
-
-
-def test_ready_soon_after_the_first_resource(dev: Deployed) -> None:
-    seconds = dev.up.seconds_from_first_resource
-    measurements.record("seconds_to_ready_sqlite", seconds, "s", "aim: 10")
-    assert seconds < 30  # three times the aim: other work on the machine must not fail a test
 
 
 def test_client_reads_back_what_it_logged_through_a_forwarded_port(uri: str) -> None:
@@ -94,7 +87,7 @@ for uri in sys.argv[1:]:
         return pod["status"]["phase"] in ("Succeeded", "Failed")
 
     try:
-        eventually(ended, 90, "the client in the pod", 1)
+        eventually(ended, "the client in the pod", 1)
         output = kubectl.text("logs", "client", "--namespace", dev.namespace)
     finally:
         kubectl.run("delete", "pod", "client", "--namespace", dev.namespace, "--wait=false")
@@ -106,10 +99,10 @@ for uri in sys.argv[1:]:
 def test_an_unknown_host_is_refused_but_healthy(uri: str) -> None:
     for host in ("attacker.example", "mlflow.attacker.example", "10.attacker.example", "localhost.attacker.example"):
         answer = requests.get(
-            f"{uri}/api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": host}, timeout=30
+            f"{uri}/api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": host}, timeout=120
         )
         assert answer.status_code == 403, (host, answer.text)
-        assert requests.get(f"{uri}/health", headers={"Host": host}, timeout=30).status_code == 200
+        assert requests.get(f"{uri}/health", headers={"Host": host}, timeout=120).status_code == 200
 
 
 def test_a_page_of_another_origin_may_not_write(uri: str) -> None:
@@ -117,7 +110,7 @@ def test_a_page_of_another_origin_may_not_write(uri: str) -> None:
         f"{uri}/api/2.0/mlflow/experiments/create",
         json={"name": "from-elsewhere"},
         headers={"Origin": "https://attacker.example"},
-        timeout=30,
+        timeout=120,
     )
     assert answer.status_code == 403, answer.text
 
@@ -165,9 +158,7 @@ print(json.dumps({
 
 def test_again_changes_nothing(dev: Deployed, kubectl: Kubectl) -> None:
     before = [(pod_name(pod), restarts([pod])) for pod in kubectl.pods(dev.namespace)]
-    began = time.monotonic()
     dev.stack.up("--expect-no-changes").succeeded()
-    measurements.record("seconds_of_an_up_without_changes", time.monotonic() - began, "s", "")
     assert [(pod_name(pod), restarts([pod])) for pod in kubectl.pods(dev.namespace)] == before
 
 

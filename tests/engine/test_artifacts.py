@@ -66,14 +66,7 @@ def test_nfs_is_a_volume_of_its_own_that_outlives_the_deployment(deployed: Deplo
     pod, variables = server(deployed, kubectl, artifacts={"nfs": export})
     (claim,) = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if v["name"] == "artifacts"]
     assert variables["MLFLOW_ARTIFACTS_DESTINATION"] == "/mlflow/artifacts"
-    kubectl.text(
-        "wait",
-        f"pvc/{claim}",
-        "--for=jsonpath={.status.phase}=Bound",
-        "--timeout=60s",
-        "--namespace",
-        deployed.namespace,
-    )
+    kubectl.wait("jsonpath={.status.phase}=Bound", f"pvc/{claim}", "--namespace", deployed.namespace)
     name = kubectl.json("get", "pvc", claim, "--namespace", deployed.namespace)["spec"]["volumeName"]
     spec = kubectl.json("get", "pv", name)["spec"]
     assert spec["nfs"] == {"server": "nfs.example.com", "path": "/exports/mlflow"}

@@ -134,6 +134,5 @@ def _uids(kubectl: Kubectl, namespace: str) -> list[str]:
 def test_no_replicas_is_a_deployment_that_is_ready_at_once(new_stack: Deploy, kubectl: Kubectl) -> None:
     with new_stack() as stack:
         namespace = unique_name()
-        result = stack.configure(configurations.sqlite(namespace, server={"replicas": 0})).up().succeeded()
+        stack.configure(configurations.sqlite(namespace, server={"replicas": 0})).up().succeeded()
         assert kubectl.pods(namespace) == []
-        assert result.seconds < 60  # without pods there is nothing to wait for

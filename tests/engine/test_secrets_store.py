@@ -97,7 +97,7 @@ PROVIDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def definition(kubectl: Kubectl) -> Iterator[None]:
     """The cluster knows the kind."""
     kubectl.apply(DEFINITION)
-    kubectl.text("wait", "--for=condition=Established", "crd", KIND, "--timeout=60s")
+    kubectl.wait("condition=Established", "crd", KIND)
     yield
     kubectl.run("delete", "crd", KIND, "--wait=false")
 

@@ -35,7 +35,7 @@ def test_stop_leaves_nothing_and_start_brings_everything_back(kubectl: Kubectl) 
         record = json.loads(RECORD.read_text())
         assert traces(record["environment"]), "what is looked for must be there while the node runs"
         node.stop()
-        processes.eventually(lambda: not traces(record["environment"]), 10, "the end of all traces")
+        processes.eventually(lambda: not traces(record["environment"]), "the end of all traces")
         forwarding = record["former_forwarding"]
         assert forwarding in (None, Path("/proc/sys/net/ipv4/ip_forward").read_text().strip())
         node.start()
@@ -47,7 +47,7 @@ def test_a_killed_node_starts_again(kubectl: Kubectl) -> None:
     with kubectl.namespace() as namespace:
         kubectl.text("create", "configmap", "kept", "--namespace", namespace, "--from-literal=key=value")
         subprocess.run(["kill", "-KILL", str(json.loads(RECORD.read_text())["pid"])], check=True)
-        processes.eventually(lambda: node.current() is None, 10, "the end of the node")
+        processes.eventually(lambda: node.current() is None, "the end of the node")
         node.start()
         assert kubectl.json("get", "configmap", "kept", "--namespace", namespace)["data"] == {"key": "value"}
 

@@ -26,7 +26,7 @@ def install(kubectl: Kubectl) -> None:
     kubectl.text("apply", "--server-side", "--force-conflicts", *arguments)
     names = ["httproutes.gateway.networking.k8s.io", "servicemonitors.monitoring.coreos.com"]
     names.append("prometheusrules.monitoring.coreos.com")
-    kubectl.text("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in names))
+    kubectl.wait("condition=Established", *(f"crd/{name}" for name in names))
 
 
 def _folder(module: str) -> Path:

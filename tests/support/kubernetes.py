@@ -31,7 +31,9 @@ class Kubectl:
         """A whole command line."""
         return [self.program, "--kubeconfig", str(self.kubeconfig), *arguments]
 
-    def run(self, *arguments: str, input: str | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, input: str | None = None, timeout: float = 2 * processes.PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit code is for the caller to look at."""
         return subprocess.run(
             self.command(*arguments), input=input, capture_output=True, text=True, timeout=timeout, check=False
@@ -56,13 +58,17 @@ class Kubectl:
         found = self.items("pods", namespace, "--selector", f"app.kubernetes.io/component={component}")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
-    def rolled_out(self, namespace: str) -> None:
+    def wait(self, condition: str, *arguments: str) -> None:
+        """Wait until objects, named as `kubectl wait` wants them, meet a condition of its `--for`."""
+        self.text("wait", f"--for={condition}", f"--timeout={processes.PATIENCE}s", *arguments)
+
+    def rolled_out(self, namespace: str, kind: str = "deployment") -> None:
         """Wait until all server pods are of the newest kind and ready, and no other one is left but to end.
 
         `pulumi up` returns a little earlier: the provider takes a `Recreate` for done while the old pod is still counted,
         and does not wait for the last old pod of a rolling update to be told to end.
         """
-        self.text("rollout", "status", "deployment", "--namespace", namespace, "--timeout=180s")
+        self.text("rollout", "status", kind, "--namespace", namespace, f"--timeout={processes.PATIENCE}s")
 
     def settled(self, namespace: str, count: int) -> None:
         """Wait for the same, and until none is ending, to which a forwarded port might lead.
@@ -74,7 +80,7 @@ class Kubectl:
         self.rolled_out(namespace)
         selector = "--selector=app.kubernetes.io/component=server"
         processes.eventually(
-            lambda: len(self.items("pods", namespace, selector)) == count, 90, f"{count} server pods in {namespace}", 1
+            lambda: len(self.items("pods", namespace, selector)) == count, f"{count} server pods in {namespace}", 1
         )
 
     def exec(self, namespace: str, pod: str, *command: str) -> str:

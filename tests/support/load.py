@@ -13,6 +13,12 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+TIMEOUT = 120
+"""Seconds after which a request that is not answered counts as lost, as for MLflow's own client."""
+
+LIMIT = 900
+"""Seconds after which no load goes on, whatever it waits for."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -28,9 +34,9 @@ class Target:
     port: int
     host: str
 
-    def post(self, call: str, timeout: float = 30, **body: object) -> dict:
+    def post(self, call: str, **body: object) -> dict:
         """One call of MLflow's REST API on a new connection."""
-        connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=TIMEOUT)
         try:
             headers = {"Host": self.host, "Content-Type": "application/json"}
             connection.request("POST", f"/api/2.0/mlflow/{call}", json.dumps(body), headers)
@@ -60,12 +66,12 @@ class Load:
         return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
 
 
-def new_connections(request: Callable[[int], object], count: int, per_second: float) -> Load:
+def new_connections(request: Callable[[int], object], until: threading.Event, per_second: float) -> Load:
     """Send requests at a steady rate, whatever the answers to the earlier ones do.
 
     Args:
         request: Sends the request of that number on a connection of its own, and raises where it fails.
-        count: How many.
+        until: Ends the load.
         per_second: The rate.
     """
     load, began = Load(), time.monotonic()
@@ -79,8 +85,9 @@ def new_connections(request: Callable[[int], object], count: int, per_second: fl
             load.failures.append(f"after {started - began:.1f} s: {error!r}")
 
     with ThreadPoolExecutor(64) as pool:
-        for number in range(count):
-            time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+        for number in range(int(LIMIT * per_second)):
+            if until.wait(max(0.0, began + number / per_second - time.monotonic())):
+                break
             pool.submit(send, number)
     return load
 
@@ -103,18 +110,17 @@ def kept_connections(target: Target, run_id: str, until: threading.Event, client
                 total=7, backoff_factor=0.2, status_forcelist=[408, 429, 500, 502, 503, 504], allowed_methods=None
             )
             session.mount("http://", HTTPAdapter(max_retries=retry))
-            step = 0
-            while not until.is_set():
+            for step in range(5 * LIMIT):
+                if until.wait(0.2):
+                    break
                 body = {"run_id": run_id, "key": f"kept-{number}", "value": 1, "timestamp": 0, "step": step}
                 started = time.monotonic()
                 try:
                     url = f"http://{target.address}:{target.port}/api/2.0/mlflow/runs/log-metric"
-                    session.post(url, json=body, headers={"Host": target.host}, timeout=30).raise_for_status()
+                    session.post(url, json=body, headers={"Host": target.host}, timeout=TIMEOUT).raise_for_status()
                     load.seconds.append(time.monotonic() - started)
                 except requests.RequestException as error:
                     load.failures.append(f"{number}: {error!r}")
-                step += 1
-                until.wait(0.2)
 
     with ThreadPoolExecutor(clients) as pool:
         for number in range(clients):
@@ -122,14 +128,13 @@ def kept_connections(target: Target, run_id: str, until: threading.Event, client
     return load
 
 
-def slow_upload(target: Target, path: str, seconds: float, size: int = 60 * 1024) -> bytes:
-    """Upload an artifact in small pieces over a long time.
+def slow_upload(target: Target, path: str, until: threading.Event) -> bytes:
+    """Upload an artifact in small pieces, one per second.
 
     Args:
         target: The server.
         path: The artifact's path below the artifact root.
-        seconds: How long the upload takes.
-        size: Size in bytes.
+        until: Ends the upload.
 
     Returns:
         What was uploaded.
@@ -137,15 +142,17 @@ def slow_upload(target: Target, path: str, seconds: float, size: int = 60 * 1024
     Raises:
         OSError: The server refused it, or the connection was cut.
     """
-    content = secrets.token_bytes(size)
-    pieces = 60
+    sent = bytearray()
 
     def body() -> Iterator[bytes]:
-        for number in range(pieces):
-            yield content[number * size // pieces : (number + 1) * size // pieces]
-            time.sleep(seconds / pieces)
+        while len(sent) < LIMIT * 1024:
+            piece = secrets.token_bytes(1024)
+            yield piece
+            sent.extend(piece)
+            if until.wait(1):
+                break
 
-    connection = http.client.HTTPConnection(target.address, target.port, timeout=60)
+    connection = http.client.HTTPConnection(target.address, target.port, timeout=TIMEOUT)
     try:
         headers = {"Host": target.host, "Content-Type": "application/octet-stream"}
         url = f"/api/2.0/mlflow-artifacts/artifacts/{path}"
@@ -156,4 +163,4 @@ def slow_upload(target: Target, path: str, seconds: float, size: int = 60 * 1024
             raise OSError(f"{answer.status}: {text[:200]}")
     finally:
         connection.close()
-    return content
+    return bytes(sent)

@@ -5,17 +5,17 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from tests.support.processes import PATIENCE
 from toolchain.paths import ROOT
 
 
-def run(module: str, *arguments: str, env: Mapping[str, str], timeout: float = 300) -> tuple[int, str]:
+def run(module: str, *arguments: str, env: Mapping[str, str]) -> tuple[int, str]:
     """Exit code and output of `python -m module arguments…` in this checkout.
 
     Args:
         module: `toolchain`, or a module of it that is a command itself.
         *arguments: Its arguments.
         env: Environment variables on top of this process's own.
-        timeout: Seconds after which the command is ended and the test fails.
     """
     result = subprocess.run(
         [sys.executable, "-m", module, *arguments],
@@ -25,7 +25,7 @@ def run(module: str, *arguments: str, env: Mapping[str, str], timeout: float = 3
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout,
+        timeout=PATIENCE,
         check=False,
     )
     return result.returncode, result.stdout

@@ -53,7 +53,7 @@ def experiment(url: str, login: Login, name: str) -> str:
         f"{url}/api/2.0/mlflow/experiments/get-by-name",
         params={"experiment_name": name},
         auth=encoded(login),
-        timeout=30,
+        timeout=120,
     )
     answer.raise_for_status()
     return answer.json()["experiment"]["experiment_id"]
@@ -61,7 +61,7 @@ def experiment(url: str, login: Login, name: str) -> str:
 
 def current(url: str, login: Login) -> dict[str, Any]:
     """What the server says of the user who asks."""
-    answer = requests.get(f"{url}/api/2.0/mlflow/users/current", auth=encoded(login), timeout=30)
+    answer = requests.get(f"{url}/api/2.0/mlflow/users/current", auth=encoded(login), timeout=120)
     answer.raise_for_status()
     return answer.json()["user"]
 
@@ -92,4 +92,4 @@ def _call(
     path = f"{url}/api/{version}.0/mlflow/{call}"
     data = json.dumps(body) if body else None
     headers = {"Content-Type": "application/json"}
-    return requests.request(method, path, data=data, headers=headers, auth=encoded(login), timeout=30).status_code
+    return requests.request(method, path, data=data, headers=headers, auth=encoded(login), timeout=120).status_code
