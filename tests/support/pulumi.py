@@ -15,6 +15,8 @@ from toolchain.paths import ROOT
 from toolchain.session import Session
 
 PASSPHRASE = "of-the-tests"
+LEFT_OUT = ("PULUMI_", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+"""Beginnings of our own environment variables that a stack does not get. Without bytecode, each command would compile the package."""
 _SECRET = "4dabf18193072939515e22adb298388d"
 """Key of the marker of a secret in states: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go."""
 _ENCRYPTED = "1b47061264138c4ac30d75fd1eb44270"
@@ -76,7 +78,7 @@ class Stack:
         self.folder = folder
         self.events = folder / "events.json"
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "VIRTUAL_ENV"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)},
             "PATH": str(session.path),
             "PULUMI_HOME": str(session.pulumi_home),
             "PULUMI_BACKEND_URL": (folder / "backend").as_uri(),
@@ -85,7 +87,6 @@ class Stack:
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             **(variables or {}),
         }
         (folder / "backend").mkdir()
