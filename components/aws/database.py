@@ -8,6 +8,7 @@ import pulumi_random as random
 from pulumi_aws import cloudwatch, iam, rds
 
 from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
+from ..bare_resource import BareResource
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
 from . import certificates, network, policies
@@ -78,7 +79,7 @@ class _Surroundings:
     password: pulumi.Output[str]
     port: int
     subnets: rds.SubnetGroup
-    group: network.SecurityGroup
+    group: BareResource
     monitoring_role: pulumi.Output[str] | None
     before: Sequence[pulumi.Resource]
 

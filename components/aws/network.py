@@ -1,36 +1,12 @@
 """Where a database lives: private subnets, and a security group that lets in the cluster alone."""
 
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 
 import pulumi
 from pulumi_aws import rds, vpc
 
-from ..arguments import Input
+from ..bare_resource import BareResource
 from .resources import Aws
-
-
-class SecurityGroup(pulumi.CustomResource):
-    """The provider's security group.
-
-    The SDK's own class comes with everything of EC2, which takes as long to import as the rest of this package and its SDKs.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        description: str,
-        vpc_id: Input[str],
-        tags: Mapping[str, Input[str]],
-        opts: pulumi.ResourceOptions,
-    ) -> None:
-        inputs = {"description": description, "vpcId": vpc_id, "tags": tags}
-        # As the SDK does, lest the engine start another release of the provider for it.
-        release = pulumi.ResourceOptions(version=version("pulumi-aws"))
-        super().__init__(
-            "aws:ec2/securityGroup:SecurityGroup", name, inputs, pulumi.ResourceOptions.merge(release, opts)
-        )
 
 
 def subnet_group(aws: Aws) -> rds.SubnetGroup:
@@ -46,7 +22,7 @@ def subnet_group(aws: Aws) -> rds.SubnetGroup:
     )
 
 
-def security_group(aws: Aws, port: int) -> tuple[SecurityGroup, Sequence[pulumi.Resource]]:
+def security_group(aws: Aws, port: int) -> tuple[BareResource, Sequence[pulumi.Resource]]:
     """Connections from the cluster's security groups to one port; nothing goes out.
 
     Returns:
@@ -54,11 +30,11 @@ def security_group(aws: Aws, port: int) -> tuple[SecurityGroup, Sequence[pulumi.
     """
     assert aws.facts.vpc_id is not None, "arguments hold what a database needs"
     name = f"{aws.scope.name}-database"
-    group = SecurityGroup(
+    group = BareResource(
+        "aws:ec2/securityGroup:SecurityGroup",
         name,
-        description="Database of MLflow, from the cluster only",
-        vpc_id=aws.facts.vpc_id,
-        tags=aws.tags,
+        {"description": "Database of MLflow, from the cluster only", "vpcId": aws.facts.vpc_id, "tags": aws.tags},
+        sdk="pulumi-aws",
         opts=aws.scope.options(),
     )
     rules = [

@@ -9,7 +9,8 @@ from pulumi_azure_native import storage
 
 from ..arguments import AzureArgs, AzureContainerArgs
 from ..kubernetes.objects import Scope
-from .database import lock, private_endpoint
+from .database import lock
+from .network import private_endpoint
 
 _ACCOUNT_LENGTH = 24
 

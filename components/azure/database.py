@@ -10,13 +10,14 @@ from typing import Any
 
 import pulumi
 import pulumi_random as random
-from pulumi_azure_native import authorization, dbformysql, dbforpostgresql, network
+from pulumi_azure_native import authorization, dbformysql, dbforpostgresql
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
+from .network import private_endpoint
 
 _KINDS = {CloudEngine.POSTGRESQL: "postgresqlServer", CloudEngine.MYSQL: "mysqlServer"}
 """What private endpoints call the servers."""
@@ -175,43 +176,6 @@ def _private_endpoint(scope: Scope, args: AzureFlexibleServerArgs, facts: AzureA
     assert facts.private_endpoint is not None and facts.private_endpoint.database_dns_zone_id is not None
     return private_endpoint(
         scope, "database", server.id, _KINDS[args.engine], facts.private_endpoint.database_dns_zone_id
-    )
-
-
-def private_endpoint(
-    scope: Scope, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Any
-) -> pulumi.Resource:
-    """An address in the cluster's network for something outside of it, and its name there.
-
-    Args:
-        scope: What the parts have in common.
-        what: Part of the names.
-        resource_id: What the address leads to.
-        kind: Which of its services, as Azure calls it.
-        dns_zone_id: Private zone in which its public name is overridden.
-    """
-    facts = scope.args.azure
-    assert facts is not None and facts.private_endpoint is not None
-    endpoint = network.PrivateEndpoint(
-        f"{scope.name}-{what}",
-        resource_group_name=facts.resource_group,
-        location=facts.location,
-        subnet=network.SubnetArgs(id=facts.private_endpoint.subnet_id),
-        private_link_service_connections=[
-            network.PrivateLinkServiceConnectionArgs(
-                name=f"{scope.name}-{what}", private_link_service_id=resource_id, group_ids=[kind]
-            )
-        ],
-        tags=facts.tags or None,
-        opts=scope.options(),
-    )
-    return network.PrivateDnsZoneGroup(
-        f"{scope.name}-{what}",
-        resource_group_name=facts.resource_group,
-        private_endpoint_name=endpoint.name,
-        private_dns_zone_group_name="default",
-        private_dns_zone_configs=[network.PrivateDnsZoneConfigArgs(name="zone", private_dns_zone_id=dns_zone_id)],
-        opts=scope.options(),
     )
 
 

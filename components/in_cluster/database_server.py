@@ -3,6 +3,8 @@
 Backups and a second pod are not made here; where data matters more than that, a managed database is the better choice.
 """
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

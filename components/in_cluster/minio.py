@@ -1,5 +1,7 @@
 """MinIO in the cluster: one pod on one claim, and a bucket."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from pathlib import Path
 
 import pulumi

@@ -1,5 +1,7 @@
 """How clients reach the server: Service, Ingress and HTTPRoute, and the host names and origins that it accepts."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

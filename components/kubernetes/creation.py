@@ -1,5 +1,7 @@
 """A Job that makes the database and its user on a server that exists, before the migration."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -4,6 +4,8 @@ Policies know addresses and labels, not DNS names. What is named by DNS is there
 but link-local addresses, unless the arguments say where it is.
 """
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 import ipaddress
 from collections.abc import Iterable, Sequence
 

@@ -1,5 +1,7 @@
 """The ServiceAccount and its rights."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from collections.abc import Sequence
 
 import pulumi_kubernetes as k8s

@@ -1,5 +1,7 @@
 """How many server pods there are and where: autoscaler, disruption budget, spread."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from typing import Any
 
 import pulumi_kubernetes as k8s

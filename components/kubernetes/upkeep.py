@@ -1,5 +1,7 @@
 """What runs beside the server from time to time: the deletion of what users have deleted."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 from collections.abc import Sequence
 
 import pulumi

@@ -297,6 +297,10 @@ def serve(azure: Azure) -> Iterator[dict[str, str]]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        yield {"PULUMI_DEBUG_PROVIDERS": f"azure-native:{port}"}
+        # Nor does it look for a plugin to download, which takes seconds where there is none.
+        yield {
+            "PULUMI_DEBUG_PROVIDERS": f"azure-native:{port}",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
     finally:
         server.stop(None)

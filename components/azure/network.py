@@ -1,0 +1,52 @@
+"""How pods reach what is made: by addresses in the cluster's own network."""
+
+import pulumi
+
+from ..arguments import Input
+from ..bare_resource import BareResource
+from ..kubernetes.objects import Scope
+
+_SDK = "pulumi-azure-native"
+
+
+def private_endpoint(
+    scope: Scope, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Input[str]
+) -> pulumi.Resource:
+    """An address in the cluster's network for something outside of it, and its name there.
+
+    Args:
+        scope: What the parts have in common.
+        what: Part of the names.
+        resource_id: What the address leads to.
+        kind: Which of its services, as Azure calls it.
+        dns_zone_id: Private zone in which its public name is overridden.
+    """
+    facts = scope.args.azure
+    assert facts is not None and facts.private_endpoint is not None
+    name = f"{scope.name}-{what}"
+    endpoint = BareResource(
+        "azure-native:network:PrivateEndpoint",
+        name,
+        {
+            "resourceGroupName": facts.resource_group,
+            "location": facts.location,
+            "subnet": {"id": facts.private_endpoint.subnet_id},
+            "privateLinkServiceConnections": [{"name": name, "privateLinkServiceId": resource_id, "groupIds": [kind]}],
+            "tags": facts.tags or None,
+        },
+        sdk=_SDK,
+        opts=scope.options(),
+    )
+    return BareResource(
+        "azure-native:network:PrivateDnsZoneGroup",
+        name,
+        {
+            "resourceGroupName": facts.resource_group,
+            # An id ends with the name: https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/overview.
+            "privateEndpointName": endpoint.id.apply(lambda id: id.rsplit("/", 1)[-1]),
+            "privateDnsZoneGroupName": "default",
+            "privateDnsZoneConfigs": [{"name": "zone", "privateDnsZoneId": dns_zone_id}],
+        },
+        sdk=_SDK,
+        opts=scope.options(),
+    )

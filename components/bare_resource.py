@@ -1,0 +1,31 @@
+"""Resources of a provider without their SDK's class."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import pulumi
+
+
+class BareResource(pulumi.CustomResource):
+    """A resource by its type and inputs alone.
+
+    For the few whose class comes with hundreds of others: importing `pulumi_aws.ec2` or `pulumi_azure_native.network` takes as
+    long as this package with all else that it imports.
+    """
+
+    def __init__(
+        self, token: str, name: str, inputs: Mapping[str, Any], *, sdk: str, opts: pulumi.ResourceOptions
+    ) -> None:
+        """Register the resource.
+
+        Args:
+            token: The provider's name of the type.
+            name: Name in the stack.
+            inputs: Inputs as the provider names them.
+            sdk: Distribution that the class would come from. Its release is the provider's, as with the SDK's classes,
+                lest the engine start a second one.
+            opts: Options.
+        """
+        release = pulumi.ResourceOptions(version=version(sdk))
+        super().__init__(token, name, dict(inputs), pulumi.ResourceOptions.merge(release, opts))
