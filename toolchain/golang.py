@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -296,13 +297,17 @@ def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:
     places = subprocess.run(["go", "env", "GOMODCACHE"], env=_environment(), capture_output=True, text=True)
     escaped = re.sub(r"[A-Z]", lambda match: "!" + match.group().lower(), module)
     folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
-    if not folder.exists():
+    said = ""
+    for pause in _PAUSES:
+        if folder.exists():
+            return folder
+        time.sleep(pause)
         doing.detail(f"downloading {module}")
         # Looking at one package makes Go fetch the module without compiling any of it.
         probe = ["go", "list", "-find", f"{module}/{package}"]
-        subprocess.run(probe, cwd=main, env=_environment(), capture_output=True, text=True)
+        said = subprocess.run(probe, cwd=main, env=_environment(), capture_output=True, text=True).stderr.strip()
     if not folder.exists():
-        raise UserError(f"the sources of {module} {version} could not be downloaded", _NETWORK)
+        raise UserError(f"the sources of {module} {version} could not be downloaded: {said[-1000:]}", _NETWORK)
     return folder
 
 
@@ -313,8 +318,25 @@ _NETWORK = (
 )
 
 
+_PAUSES = (0, 15, 60)
+"""Seconds before each attempt at a download: a registry that first has to fetch a large module itself may give up on it."""
+_DOWNLOAD = re.compile(
+    r"dial tcp|i/o timeout|TLS handshake|connection re(set|fused)|unexpected EOF|stream error|deadline exceeded"
+    r"|: (429|5\d\d) "
+)
+"""What Go says of a download that may succeed another time."""
+
+
 def _go(arguments: list[str | Path], module: str, name: str, doing: Step) -> None:
-    run(["go", *arguments], log=_log(name), doing=doing, env=_environment(), cwd=MODULE / module, fix=_NETWORK)
+    for pause in _PAUSES:
+        time.sleep(pause)
+        try:
+            run(["go", *arguments], log=_log(name), doing=doing, env=_environment(), cwd=MODULE / module, fix=_NETWORK)
+            return
+        except UserError as error:
+            if pause == _PAUSES[-1] or not _DOWNLOAD.search(str(error)):
+                raise
+            doing.detail("a download failed; trying again")
 
 
 def _log(name: str) -> Path:

@@ -1,0 +1,60 @@
+"""Downloads of Go modules, with a `go` that fails as a registry does."""
+
+from pathlib import Path
+
+import pytest
+
+from toolchain import golang
+from toolchain.console import Step, UserError
+
+MODULE = "example.com/large"
+
+
+@pytest.fixture
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a `go` that fails with the text in `failures`, a line at a time, until there is none left.
+
+    It counts its calls in `calls`, and then makes the folder of the module.
+    """
+    program = tmp_path / "go"
+    program.write_text(
+        f"""#!/bin/sh
+cd {tmp_path}
+[ "$1" = env ] && {{ echo {tmp_path}/modules; exit; }}
+echo >> calls
+if [ -s failures ]; then head -n 1 failures >&2; sed -i 1d failures; exit 1; fi
+mkdir -p modules/{MODULE}@v1.2.3
+"""
+    )
+    program.chmod(0o755)
+    (tmp_path / "go.mod").write_text(f"require (\n\t{MODULE} v1.2.3\n)\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(golang, "_PAUSES", (0, 0.0, 0.01))
+    return tmp_path
+
+
+def calls(go: Path) -> int:
+    return len((go / "calls").read_text().splitlines())
+
+
+def test_a_large_module_is_asked_for_again(go: Path) -> None:
+    (go / "failures").write_text("reading large.zip: 504 Gateway Timeout\nunexpected EOF\n")
+    assert golang._module_folder(go, MODULE, "some", Step("")) == go / "modules" / f"{MODULE}@v1.2.3"
+    assert calls(go) == 3
+
+
+def test_the_registry_is_quoted_when_it_never_answers(go: Path) -> None:
+    (go / "failures").write_text("reading large.zip: 504 Gateway Timeout\n" * 3)
+    with pytest.raises(UserError, match=r"large v1\.2\.3 could not be downloaded: .* 504"):
+        golang._module_folder(go, MODULE, "some", Step(""))
+
+
+def test_a_build_goes_on_after_a_failed_download_and_not_after_another_error(go: Path) -> None:
+    (go / "failures").write_text('large@v1.2.3: Get "large.zip": net/http: TLS handshake timeout\n')
+    golang._go(["build"], ".", "large", Step(""))
+    assert calls(go) == 2
+    (go / "failures").write_text("large.go:1:1: syntax error\n")
+    with pytest.raises(UserError, match="syntax error"):
+        golang._go(["build"], ".", "large", Step(""))
+    assert calls(go) == 3
