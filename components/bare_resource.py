@@ -10,8 +10,8 @@ import pulumi
 class BareResource(pulumi.CustomResource):
     """A resource by its type and inputs alone.
 
-    For the few whose class comes with hundreds of others: importing `pulumi_aws.ec2` or `pulumi_azure_native.network` takes as
-    long as this package with all else that it imports.
+    For those whose class comes with many others that no deployment uses: importing `pulumi_aws.ec2` or
+    `pulumi_azure_native.network` takes as long as this package with all else that it imports.
     """
 
     def __init__(

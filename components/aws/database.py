@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_random as random
-from pulumi_aws import cloudwatch, iam, rds
+from pulumi_aws import iam, rds
 
 from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
 from ..bare_resource import BareResource
@@ -261,11 +261,15 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     before = [
         *before,
         *(
-            cloudwatch.LogGroup(
+            BareResource(
+                "aws:cloudwatch/logGroup:LogGroup",
                 f"{name}-log-{log}",
-                name=identifier.apply(lambda made, log=log: f"/aws/rds/{what}/{made}/{log}"),
-                retention_in_days=args.monitoring.log_retention_days,
-                tags=aws.tags,
+                {
+                    "name": identifier.apply(lambda made, log=log: f"/aws/rds/{what}/{made}/{log}"),
+                    "retentionInDays": args.monitoring.log_retention_days,
+                    "tags": aws.tags,
+                },
+                sdk="pulumi-aws",
                 opts=scope.options(),
             )
             for log in logs

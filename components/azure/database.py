@@ -10,10 +10,11 @@ from typing import Any
 
 import pulumi
 import pulumi_random as random
-from pulumi_azure_native import authorization, dbformysql, dbforpostgresql
+from pulumi_azure_native import dbformysql, dbforpostgresql
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
+from ..bare_resource import BareResource
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
@@ -88,12 +89,16 @@ def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConn
 
 def lock(scope: Scope, what: str, resource_id: pulumi.Output[str], after: pulumi.Resource) -> None:
     """Azure's own refusal to delete something, for whoever asks. Taken away first, so that the rest can be deleted."""
-    authorization.ManagementLockByScope(
+    BareResource(
+        "azure-native:authorization:ManagementLockByScope",
         f"{scope.name}-{what}",
-        lock_name=f"{scope.name}-{what}",
-        scope=resource_id,
-        level="CanNotDelete",
-        notes="Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
+        {
+            "lockName": f"{scope.name}-{what}",
+            "scope": resource_id,
+            "level": "CanNotDelete",
+            "notes": "Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
+        },
+        sdk="pulumi-azure-native",
         opts=scope.options(depends_on=[after]),
     )
 

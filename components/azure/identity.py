@@ -2,10 +2,11 @@
 
 import pulumi
 import pulumi_random as random
-from pulumi_azure_native import authorization, managedidentity
+from pulumi_azure_native import managedidentity
 
 from ..arguments import AzureWorkloadIdentityArgs, Input
 from ..arguments.azure import issuer_url
+from ..bare_resource import BareResource
 from ..contracts import NetworkDestination, WorkloadIdentity
 from ..kubernetes.objects import Scope
 
@@ -54,14 +55,18 @@ def _grant(scope: Scope, principal: Input[str], container_id: Input[str]) -> pul
         keepers={"principal": principal, "scope": container_id},
         opts=scope.options(),
     )
-    return authorization.RoleAssignment(
+    return BareResource(
+        "azure-native:authorization:RoleAssignment",
         f"{scope.name}-artifacts",
-        role_assignment_name=name.result,
-        scope=container_id,
-        role_definition_id=pulumi.Output.from_input(container_id).apply(_role),
-        principal_id=principal,
-        # Said, since Azure would otherwise look a principal up that it may not have heard of yet.
-        principal_type="ServicePrincipal",
+        {
+            "roleAssignmentName": name.result,
+            "scope": container_id,
+            "roleDefinitionId": pulumi.Output.from_input(container_id).apply(_role),
+            "principalId": principal,
+            # Said, since Azure would otherwise look a principal up that it may not have heard of yet.
+            "principalType": "ServicePrincipal",
+        },
+        sdk="pulumi-azure-native",
         opts=scope.options(),
     )
 

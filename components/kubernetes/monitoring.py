@@ -1,5 +1,7 @@
 """Figures for Prometheus, and what is made of them: ServiceMonitor, dashboard and alert rules."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 import json
 from collections.abc import Callable
 from typing import Any

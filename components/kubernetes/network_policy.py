@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.networking import v1 as net
 
 from ..arguments import Input, NetworkPeerArgs, NetworkPolicyArgs
 from ..contracts import NetworkDestination
@@ -59,7 +58,7 @@ def network_policies(
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
 
     ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports)]
-    clients = [net.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
+    clients = [k8s.networking.v1.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
     _policy(scope, "server", _component("In", ["server"]), clients, [dns, *data, *files, *outside])
 
     inside = {
@@ -75,8 +74,8 @@ def network_policies(
         _policy(scope, COMPONENT, collector, [], [server, *files, *cloud])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
-        rule = net.NetworkPolicyIngressRuleArgs(
-            from_=[net.NetworkPolicyPeerArgs(pod_selector=callers)], ports=_ports([destination.port])
+        rule = k8s.networking.v1.NetworkPolicyIngressRuleArgs(
+            from_=[k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=callers)], ports=_ports([destination.port])
         )
         _policy(scope, component, _component("In", [component]), [rule], [])
 
@@ -85,13 +84,13 @@ def _policy(
     scope: Scope,
     component: str,
     chosen: k8s.meta.v1.LabelSelectorRequirementArgs,
-    ingress: Sequence[net.NetworkPolicyIngressRuleArgs],
-    egress: Sequence[net.NetworkPolicyEgressRuleArgs],
+    ingress: Sequence[k8s.networking.v1.NetworkPolicyIngressRuleArgs],
+    egress: Sequence[k8s.networking.v1.NetworkPolicyEgressRuleArgs],
 ) -> None:
-    net.NetworkPolicy(
+    k8s.networking.v1.NetworkPolicy(
         f"{scope.name}-{component}",
         metadata=scope.metadata(component),
-        spec=net.NetworkPolicySpecArgs(
+        spec=k8s.networking.v1.NetworkPolicySpecArgs(
             pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope), match_expressions=[chosen]),
             policy_types=["Ingress", "Egress"],
             ingress=ingress,
@@ -110,27 +109,30 @@ def _component(operator: str, names: Sequence[str]) -> k8s.meta.v1.LabelSelector
     return k8s.meta.v1.LabelSelectorRequirementArgs(key="app.kubernetes.io/component", operator=operator, values=names)
 
 
-def _own(scope: Scope, component: str) -> net.NetworkPolicyPeerArgs:
+def _own(scope: Scope, component: str) -> k8s.networking.v1.NetworkPolicyPeerArgs:
     """Pods of one kind of this deployment."""
     labels = scope.labels(component, own=False)
-    return net.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels))
+    return k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels))
 
 
-def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[net.NetworkPolicyPeerArgs]:
+def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
     # The deployment's own jobs ask the server as well.
     near = k8s.meta.v1.LabelSelectorArgs(match_labels={} if args.allow_same_namespace else _instance(scope))
     names = [{"kubernetes.io/metadata.name": name} for name in args.allow_namespaces]
     return [
-        net.NetworkPolicyPeerArgs(pod_selector=near),
-        *(net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=n)) for n in names),
+        k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=near),
+        *(
+            k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=n))
+            for n in names
+        ),
         *map(_pods, args.allow_pods),
         *_blocks(args.allow_cidrs),
     ]
 
 
-def _pods(peer: NetworkPeerArgs) -> net.NetworkPolicyPeerArgs:
+def _pods(peer: NetworkPeerArgs) -> k8s.networking.v1.NetworkPolicyPeerArgs:
     namespaces, pods = peer.namespace_labels, peer.pod_labels
-    return net.NetworkPolicyPeerArgs(
+    return k8s.networking.v1.NetworkPolicyPeerArgs(
         namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=namespaces) if namespaces else None,
         pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=pods) if pods else None,
     )
@@ -138,14 +140,14 @@ def _pods(peer: NetworkPeerArgs) -> net.NetworkPolicyPeerArgs:
 
 def _to(
     scope: Scope, destination: NetworkDestination | None, known: Sequence[Input[str]] = ()
-) -> list[net.NetworkPolicyEgressRuleArgs]:
+) -> list[k8s.networking.v1.NetworkPolicyEgressRuleArgs]:
     """Open the way to a destination; `known` are its networks where it is named by DNS."""
     if destination is None:
         return []
     if destination.component is not None:
         return [_rule([_own(scope, destination.component)], [destination.port])]
 
-    def peers(host: str) -> list[net.NetworkPolicyPeerArgs]:
+    def peers(host: str) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
@@ -159,23 +161,31 @@ def _to(
 
 
 def _rule(
-    to: Input[list[net.NetworkPolicyPeerArgs]] | None,
+    to: Input[list[k8s.networking.v1.NetworkPolicyPeerArgs]] | None,
     ports: Iterable[Input[int]],
     protocols: Sequence[str] = ("TCP",),
-) -> net.NetworkPolicyEgressRuleArgs:
-    return net.NetworkPolicyEgressRuleArgs(to=to, ports=_ports(ports, protocols))  # type: ignore[arg-type]
+) -> k8s.networking.v1.NetworkPolicyEgressRuleArgs:
+    return k8s.networking.v1.NetworkPolicyEgressRuleArgs(to=to, ports=_ports(ports, protocols))  # type: ignore[arg-type]
 
 
-def _ports(ports: Iterable[Input[int]], protocols: Sequence[str] = ("TCP",)) -> list[net.NetworkPolicyPortArgs]:
-    return [net.NetworkPolicyPortArgs(port=port, protocol=protocol) for port in ports for protocol in protocols]
+def _ports(
+    ports: Iterable[Input[int]], protocols: Sequence[str] = ("TCP",)
+) -> list[k8s.networking.v1.NetworkPolicyPortArgs]:
+    return [
+        k8s.networking.v1.NetworkPolicyPortArgs(port=port, protocol=protocol)
+        for port in ports
+        for protocol in protocols
+    ]
 
 
-def _blocks(cidrs: Iterable[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:
-    return [net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=cidr)) for cidr in cidrs]
+def _blocks(cidrs: Iterable[Input[str]]) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+    return [
+        k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=k8s.networking.v1.IPBlockArgs(cidr=cidr)) for cidr in cidrs
+    ]
 
 
-def _anywhere() -> list[net.NetworkPolicyPeerArgs]:
+def _anywhere() -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
     """All addresses but link-local ones; pods by themselves too, since some network plugins do not count them in."""
-    everywhere = [net.IPBlockArgs(cidr=cidr, except_=apart) for cidr, apart in _ANYWHERE.items()]
-    pods = net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
-    return [*(net.NetworkPolicyPeerArgs(ip_block=block) for block in everywhere), pods]
+    everywhere = [k8s.networking.v1.IPBlockArgs(cidr=cidr, except_=apart) for cidr, apart in _ANYWHERE.items()]
+    pods = k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
+    return [*(k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=block) for block in everywhere), pods]

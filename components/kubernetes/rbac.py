@@ -29,6 +29,8 @@ def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount | None:
 def roles(scope: Scope) -> None:
     """Role and ClusterRole with the rules that the arguments list, bound to the account."""
     rbac = scope.args.rbac
+    if not rbac.rules and not rbac.cluster_rules:
+        return
     subject = k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=scope.account_name, namespace=scope.namespace)
 
     def reference(kind: str, name: object) -> k8s.rbac.v1.RoleRefArgs:
