@@ -1,7 +1,7 @@
 """Resources of a provider without their SDK's class."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib import import_module
 from typing import Any
 
 import pulumi
@@ -23,9 +23,9 @@ class BareResource(pulumi.CustomResource):
             token: The provider's name of the type.
             name: Name in the stack.
             inputs: Inputs as the provider names them.
-            sdk: Distribution that the class would come from. Its release is the provider's, as with the SDK's classes,
-                lest the engine start a second one.
+            sdk: Package that the class would come from. Its release is the provider's, as with the SDK's classes, lest
+                the engine start a second one.
             opts: Options.
         """
-        release = pulumi.ResourceOptions(version=version(sdk))
+        release = import_module(f"{sdk}._utilities").get_resource_opts_defaults()
         super().__init__(token, name, dict(inputs), pulumi.ResourceOptions.merge(release, opts))

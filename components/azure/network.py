@@ -6,7 +6,7 @@ from ..arguments import Input
 from ..bare_resource import BareResource
 from ..kubernetes.objects import Scope
 
-_SDK = "pulumi-azure-native"
+_SDK = "pulumi_azure_native"
 
 
 def private_endpoint(
