@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from .arguments import Input, MlflowDeploymentArgs, to_arguments
+from .arguments import MlflowDeploymentArgs, to_arguments
 from .contracts import ArtifactStore, Cloud, DatabaseConnection, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
 from .existing import database as existing_database
@@ -68,8 +68,13 @@ class MlflowDeployment(pulumi.ComponentResource):
         super().__init__(
             "mlflow-deployment:index:MlflowDeployment", name, None, pulumi.ResourceOptions.merge(opts, last_word)
         )
+        namespace = _namespace(self, name, args)
         scope = Scope(
-            name=name, namespace=_namespace(self, name, args), args=args, identity=WorkloadIdentity(), parent=self
+            name=name,
+            namespace=namespace.metadata.name if namespace else args.namespace,
+            args=args,
+            identity=WorkloadIdentity(),
+            parent=self,
         )
         cloud = _cloud(scope)
         scope = dataclasses.replace(scope, identity=_identity(args, cloud), environment=own_environment(scope))
@@ -85,7 +90,8 @@ class MlflowDeployment(pulumi.ComponentResource):
         if database is not None and not store.in_pod:
             before.append(migration_job(scope, store, [*first, *database.ready], login and login.migration))
         additions = [*([login.server] if login else []), *([exporter()] if args.monitoring.prometheus else [])]
-        server = deployment(scope, data, keys(scope, account), before, additions, login and login.migration)
+        generated = keys(scope, [namespace] if namespace else first)
+        server = deployment(scope, data, generated, before, additions, login and login.migration)
         front = service(scope)
         if args.ingress is not None:
             ingress(scope, front, args.ingress)
@@ -127,10 +133,10 @@ class MlflowDeployment(pulumi.ComponentResource):
         )
 
 
-def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -> Input[str]:
+def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -> k8s.core.v1.Namespace | None:
     if not args.create_namespace:
-        return args.namespace
-    made = k8s.core.v1.Namespace(
+        return None
+    return k8s.core.v1.Namespace(
         f"{name}-namespace",
         metadata=k8s.meta.v1.ObjectMetaArgs(
             name=args.namespace,
@@ -139,7 +145,6 @@ def _namespace(parent: pulumi.Resource, name: str, args: MlflowDeploymentArgs) -
         # Kubernetes deletes claims with their namespace, however well they are protected themselves.
         opts=pulumi.ResourceOptions(parent=parent, protect=args.deletion_protection),
     )
-    return made.metadata.name
 
 
 def _namespace_labels(args: MlflowDeploymentArgs) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Keys that all replicas of one deployment share, generated once and kept in the stack's state."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_random as random
@@ -10,7 +10,7 @@ from ..contracts import SecretKey, SecretValue
 from .objects import Scope
 
 
-def keys(scope: Scope, account: pulumi.Resource | None) -> Mapping[str, SecretValue]:
+def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> Mapping[str, SecretValue]:
     """Environment variables with the keys; each is generated unless the arguments give it.
 
     The two encryption keys are protected: without them what they encrypted in the database is lost. MLflow's own
@@ -18,11 +18,11 @@ def keys(scope: Scope, account: pulumi.Resource | None) -> Mapping[str, SecretVa
 
     Args:
         scope: What the parts have in common.
-        account: A first object in the cluster, where the account is made. The keys wait for it, so that an `up` that
-            cannot reach the cluster leaves nothing in the state.
+        first: A first object in the cluster, where one is made. The keys wait for it, so that an `up` that cannot reach
+            the cluster leaves nothing in the state.
     """
-    plain = scope.options(depends_on=[account] if account else [])
-    protect = scope.options(depends_on=[account] if account else [], protect=scope.args.deletion_protection)
+    plain = scope.options(depends_on=[*first])
+    protect = scope.options(depends_on=[*first], protect=scope.args.deletion_protection)
 
     def generated(resource: str, length: int, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         return random.RandomPassword(f"{scope.name}-{resource}", length=length, special=False, opts=opts).result
