@@ -287,17 +287,10 @@ def _patched(patch: _Patch, doing: Step) -> Path:
 
 def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:
     """Where Go keeps the sources of a module that the main one needs, downloaded first if needed."""
-    # Read here (a replacement before a requirement), since `go list -m` wants version records that are not served for
-    # every module; a build does not.
-    lines = (main / "go.mod").read_text()
-    replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
-    found = replaced or re.search(rf"^\s+{re.escape(module)} (v\S+)", lines, re.MULTILINE)
-    assert found is not None, f"go.mod does not name {module}"
-    version = found.group(1)
+    version = required_version(main, module)
     places = subprocess.run(["go", "env", "GOMODCACHE"], env=_environment(), capture_output=True, text=True)
     escaped = re.sub(r"[A-Z]", lambda match: "!" + match.group().lower(), module)
     folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
-    said = ""
     for pause in _PAUSES:
         if folder.exists():
             return folder
@@ -306,9 +299,19 @@ def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:
         # Looking at one package makes Go fetch the module without compiling any of it.
         probe = ["go", "list", "-find", f"{module}/{package}"]
         said = subprocess.run(probe, cwd=main, env=_environment(), capture_output=True, text=True).stderr.strip()
-    if not folder.exists():
-        raise UserError(f"the sources of {module} {version} could not be downloaded: {said[-1000:]}", _NETWORK)
+        if not folder.exists() and (pause == _PAUSES[-1] or not _DOWNLOAD.search(said)):
+            raise UserError(f"the sources of {module} {version} could not be downloaded: {said[-1000:]}", _NETWORK)
     return folder
+
+
+def required_version(main: Path, module: str) -> str:
+    """The version of a module that the main one needs, or that it is replaced by."""
+    # Read here, since `go list -m` wants version records that are not served for every module; a build does not.
+    lines = (main / "go.mod").read_text()
+    replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
+    found = replaced or re.search(rf"^\s+{re.escape(module)} (v\S+)", lines, re.MULTILINE)
+    assert found is not None, f"go.mod does not name {module}"
+    return found.group(1)
 
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -1,10 +1,10 @@
-"""Downloads of Go modules, with a `go` that fails as a registry does."""
+"""Downloads of Go modules: their hashes, and a `go` that fails as a registry does."""
 
 from pathlib import Path
 
 import pytest
 
-from toolchain import golang
+from toolchain import golang, terraform_providers
 from toolchain.console import Step, UserError
 
 MODULE = "example.com/large"
@@ -39,7 +39,7 @@ def calls(go: Path) -> int:
 
 
 def test_a_large_module_is_asked_for_again(go: Path) -> None:
-    (go / "failures").write_text("reading large.zip: 504 Gateway Timeout\nunexpected EOF\n")
+    (go / "failures").write_text("reading large.zip: 504 Gateway Timeout\nreading large.zip: unexpected EOF\n")
     assert golang._module_folder(go, MODULE, "some", Step("")) == go / "modules" / f"{MODULE}@v1.2.3"
     assert calls(go) == 3
 
@@ -58,3 +58,11 @@ def test_a_build_goes_on_after_a_failed_download_and_not_after_another_error(go:
     with pytest.raises(UserError, match="syntax error"):
         golang._go(["build"], ".", "large", Step(""))
     assert calls(go) == 3
+
+
+@pytest.mark.parametrize("folder", terraform_providers.PROVIDERS)
+def test_the_hash_of_a_provider_that_is_downloaded_whole_is_known(folder: str) -> None:
+    # A build alone does not need it, since it replaces the module by a part of it: `go mod tidy` may leave it out.
+    main, module = golang.MODULE / folder, terraform_providers.PROVIDERS[folder].module
+    version = golang.required_version(main, module)
+    assert f"\n{module} {version} h1:" in (main / "go.sum").read_text()
