@@ -22,7 +22,7 @@ COMMANDS = {
     "preview": "show what `up` would change; needs no cluster",
     "logs": "follow the logs",
     "open": "open MLflow in a browser, and a port to it if there is none",
-    "test": "run all tests: unit, graph, engine, cluster, node",
+    "test": "run all tests: unit, graph, property, engine, cluster, node",
     "bench": "run the benchmarks and write build/bench.json",
     "lint": "check style, format, types and generated files",
     "format": "format the code",
