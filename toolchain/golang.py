@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -291,16 +291,17 @@ def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:
     places = subprocess.run(["go", "env", "GOMODCACHE"], env=_environment(), capture_output=True, text=True)
     escaped = re.sub(r"[A-Z]", lambda match: "!" + match.group().lower(), module)
     folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
-    for pause in _PAUSES:
-        if folder.exists():
-            return folder
-        time.sleep(pause)
+
+    def fetch() -> None:
         doing.detail(f"downloading {module}")
         # Looking at one package makes Go fetch the module without compiling any of it.
         probe = ["go", "list", "-find", f"{module}/{package}"]
         said = subprocess.run(probe, cwd=main, env=_environment(), capture_output=True, text=True).stderr.strip()
-        if not folder.exists() and (pause == _PAUSES[-1] or not _DOWNLOAD.search(said)):
+        if not folder.exists():
             raise UserError(f"the sources of {module} {version} could not be downloaded: {said[-1000:]}", _NETWORK)
+
+    if not folder.exists():
+        _downloading(fetch, doing)
     return folder
 
 
@@ -319,8 +320,6 @@ _NETWORK = (
     "If modules could not be downloaded, see `go env GOPROXY`; if the disk is full, free some space. Then run the same "
     "command again: finished parts are kept."
 )
-
-
 _PAUSES = (0, 15, 60)
 """Seconds before each attempt at a download: a registry that first has to fetch a large module itself may give up on it."""
 _DOWNLOAD = re.compile(
@@ -331,10 +330,18 @@ _DOWNLOAD = re.compile(
 
 
 def _go(arguments: list[str | Path], module: str, name: str, doing: Step) -> None:
+    command = ["go", *arguments]
+    _downloading(
+        lambda: run(command, log=_log(name), doing=doing, env=_environment(), cwd=MODULE / module, fix=_NETWORK), doing
+    )
+
+
+def _downloading(attempt: Callable[[], None], doing: Step) -> None:
+    """Do something that downloads modules, again if that failed in a way that may pass."""
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            run(["go", *arguments], log=_log(name), doing=doing, env=_environment(), cwd=MODULE / module, fix=_NETWORK)
+            attempt()
             return
         except UserError as error:
             if pause == _PAUSES[-1] or not _DOWNLOAD.search(str(error)):
