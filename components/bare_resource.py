@@ -14,18 +14,16 @@ class BareResource(pulumi.CustomResource):
     `pulumi_azure_native.network` takes as long as this package with all else that it imports.
     """
 
-    def __init__(
-        self, token: str, name: str, inputs: Mapping[str, Any], *, sdk: str, opts: pulumi.ResourceOptions
-    ) -> None:
+    def __init__(self, token: str, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Register the resource.
 
         Args:
             token: The provider's name of the type.
             name: Name in the stack.
             inputs: Inputs as the provider names them.
-            sdk: Package that the class would come from. Its release is the provider's, as with the SDK's classes, lest
-                the engine start a second one.
             opts: Options.
         """
+        # The release of the provider that the SDK's classes ask for, lest the engine start a second one.
+        sdk = f"pulumi_{token.partition(':')[0].replace('-', '_')}"
         release = import_module(f"{sdk}._utilities").get_resource_opts_defaults()
         super().__init__(token, name, dict(inputs), pulumi.ResourceOptions.merge(release, opts))

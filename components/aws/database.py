@@ -269,7 +269,6 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
                     "retentionInDays": args.monitoring.log_retention_days,
                     "tags": aws.tags,
                 },
-                sdk="pulumi_aws",
                 opts=scope.options(),
             )
             for log in logs

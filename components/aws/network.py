@@ -34,7 +34,6 @@ def security_group(aws: Aws, port: int) -> tuple[BareResource, Sequence[pulumi.R
         "aws:ec2/securityGroup:SecurityGroup",
         name,
         {"description": "Database of MLflow, from the cluster only", "vpcId": aws.facts.vpc_id, "tags": aws.tags},
-        sdk="pulumi_aws",
         opts=aws.scope.options(),
     )
     rules = [

@@ -98,7 +98,6 @@ def lock(scope: Scope, what: str, resource_id: pulumi.Output[str], after: pulumi
             "level": "CanNotDelete",
             "notes": "Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
         },
-        sdk="pulumi_azure_native",
         opts=scope.options(depends_on=[after]),
     )
 

@@ -66,7 +66,6 @@ def _grant(scope: Scope, principal: Input[str], container_id: Input[str]) -> pul
             # Said, since Azure would otherwise look a principal up that it may not have heard of yet.
             "principalType": "ServicePrincipal",
         },
-        sdk="pulumi_azure_native",
         opts=scope.options(),
     )
 

@@ -6,8 +6,6 @@ from ..arguments import Input
 from ..bare_resource import BareResource
 from ..kubernetes.objects import Scope
 
-_SDK = "pulumi_azure_native"
-
 
 def private_endpoint(
     scope: Scope, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Input[str]
@@ -34,7 +32,6 @@ def private_endpoint(
             "privateLinkServiceConnections": [{"name": name, "privateLinkServiceId": resource_id, "groupIds": [kind]}],
             "tags": facts.tags or None,
         },
-        sdk=_SDK,
         opts=scope.options(),
     )
     return BareResource(
@@ -47,6 +44,5 @@ def private_endpoint(
             "privateDnsZoneGroupName": "default",
             "privateDnsZoneConfigs": [{"name": "zone", "privateDnsZoneId": dns_zone_id}],
         },
-        sdk=_SDK,
         opts=scope.options(),
     )
