@@ -7,14 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from .base import Block, Input, Problem, block
-from .checks import (
-    ExistingSecret,
-    between,
-    kubernetes_label_name,
-    labels,
-    pattern,
-    qualified_keys,
-)
+from .checks import ExistingSecret, between, kubernetes_label_name, labels, pattern, qualified_keys
 
 _DURATION = r"([0-9]+(ms|s|m|h|d))+"
 

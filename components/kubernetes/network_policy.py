@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi_kubernetes.networking import v1 as net
 
 from ..arguments import Input, NetworkPeerArgs, NetworkPolicyArgs
 from ..contracts import NetworkDestination
@@ -58,7 +59,7 @@ def network_policies(
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
 
     ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports)]
-    clients = [k8s.networking.v1.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
+    clients = [net.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
     _policy(scope, "server", _component("In", ["server"]), clients, [dns, *data, *files, *outside])
 
     inside = {
@@ -74,8 +75,8 @@ def network_policies(
         _policy(scope, COMPONENT, collector, [], [server, *files, *cloud])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
-        rule = k8s.networking.v1.NetworkPolicyIngressRuleArgs(
-            from_=[k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=callers)], ports=_ports([destination.port])
+        rule = net.NetworkPolicyIngressRuleArgs(
+            from_=[net.NetworkPolicyPeerArgs(pod_selector=callers)], ports=_ports([destination.port])
         )
         _policy(scope, component, _component("In", [component]), [rule], [])
 
@@ -84,13 +85,13 @@ def _policy(
     scope: Scope,
     component: str,
     chosen: k8s.meta.v1.LabelSelectorRequirementArgs,
-    ingress: Sequence[k8s.networking.v1.NetworkPolicyIngressRuleArgs],
-    egress: Sequence[k8s.networking.v1.NetworkPolicyEgressRuleArgs],
+    ingress: Sequence[net.NetworkPolicyIngressRuleArgs],
+    egress: Sequence[net.NetworkPolicyEgressRuleArgs],
 ) -> None:
-    k8s.networking.v1.NetworkPolicy(
+    net.NetworkPolicy(
         f"{scope.name}-{component}",
         metadata=scope.metadata(component),
-        spec=k8s.networking.v1.NetworkPolicySpecArgs(
+        spec=net.NetworkPolicySpecArgs(
             pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope), match_expressions=[chosen]),
             policy_types=["Ingress", "Egress"],
             ingress=ingress,
@@ -109,30 +110,27 @@ def _component(operator: str, names: Sequence[str]) -> k8s.meta.v1.LabelSelector
     return k8s.meta.v1.LabelSelectorRequirementArgs(key="app.kubernetes.io/component", operator=operator, values=names)
 
 
-def _own(scope: Scope, component: str) -> k8s.networking.v1.NetworkPolicyPeerArgs:
+def _own(scope: Scope, component: str) -> net.NetworkPolicyPeerArgs:
     """Pods of one kind of this deployment."""
     labels = scope.labels(component, own=False)
-    return k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels))
+    return net.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels))
 
 
-def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[net.NetworkPolicyPeerArgs]:
     # The deployment's own jobs ask the server as well.
     near = k8s.meta.v1.LabelSelectorArgs(match_labels={} if args.allow_same_namespace else _instance(scope))
     names = [{"kubernetes.io/metadata.name": name} for name in args.allow_namespaces]
     return [
-        k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=near),
-        *(
-            k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=n))
-            for n in names
-        ),
+        net.NetworkPolicyPeerArgs(pod_selector=near),
+        *(net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=n)) for n in names),
         *map(_pods, args.allow_pods),
         *_blocks(args.allow_cidrs),
     ]
 
 
-def _pods(peer: NetworkPeerArgs) -> k8s.networking.v1.NetworkPolicyPeerArgs:
+def _pods(peer: NetworkPeerArgs) -> net.NetworkPolicyPeerArgs:
     namespaces, pods = peer.namespace_labels, peer.pod_labels
-    return k8s.networking.v1.NetworkPolicyPeerArgs(
+    return net.NetworkPolicyPeerArgs(
         namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=namespaces) if namespaces else None,
         pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=pods) if pods else None,
     )
@@ -140,14 +138,14 @@ def _pods(peer: NetworkPeerArgs) -> k8s.networking.v1.NetworkPolicyPeerArgs:
 
 def _to(
     scope: Scope, destination: NetworkDestination | None, known: Sequence[Input[str]] = ()
-) -> list[k8s.networking.v1.NetworkPolicyEgressRuleArgs]:
+) -> list[net.NetworkPolicyEgressRuleArgs]:
     """Open the way to a destination; `known` are its networks where it is named by DNS."""
     if destination is None:
         return []
     if destination.component is not None:
         return [_rule([_own(scope, destination.component)], [destination.port])]
 
-    def peers(host: str) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+    def peers(host: str) -> list[net.NetworkPolicyPeerArgs]:
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
@@ -161,31 +159,23 @@ def _to(
 
 
 def _rule(
-    to: Input[list[k8s.networking.v1.NetworkPolicyPeerArgs]] | None,
+    to: Input[list[net.NetworkPolicyPeerArgs]] | None,
     ports: Iterable[Input[int]],
     protocols: Sequence[str] = ("TCP",),
-) -> k8s.networking.v1.NetworkPolicyEgressRuleArgs:
-    return k8s.networking.v1.NetworkPolicyEgressRuleArgs(to=to, ports=_ports(ports, protocols))  # type: ignore[arg-type]
+) -> net.NetworkPolicyEgressRuleArgs:
+    return net.NetworkPolicyEgressRuleArgs(to=to, ports=_ports(ports, protocols))  # type: ignore[arg-type]
 
 
-def _ports(
-    ports: Iterable[Input[int]], protocols: Sequence[str] = ("TCP",)
-) -> list[k8s.networking.v1.NetworkPolicyPortArgs]:
-    return [
-        k8s.networking.v1.NetworkPolicyPortArgs(port=port, protocol=protocol)
-        for port in ports
-        for protocol in protocols
-    ]
+def _ports(ports: Iterable[Input[int]], protocols: Sequence[str] = ("TCP",)) -> list[net.NetworkPolicyPortArgs]:
+    return [net.NetworkPolicyPortArgs(port=port, protocol=protocol) for port in ports for protocol in protocols]
 
 
-def _blocks(cidrs: Iterable[Input[str]]) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
-    return [
-        k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=k8s.networking.v1.IPBlockArgs(cidr=cidr)) for cidr in cidrs
-    ]
+def _blocks(cidrs: Iterable[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:
+    return [net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=cidr)) for cidr in cidrs]
 
 
-def _anywhere() -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+def _anywhere() -> list[net.NetworkPolicyPeerArgs]:
     """All addresses but link-local ones; pods by themselves too, since some network plugins do not count them in."""
-    everywhere = [k8s.networking.v1.IPBlockArgs(cidr=cidr, except_=apart) for cidr, apart in _ANYWHERE.items()]
-    pods = k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
-    return [*(k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=block) for block in everywhere), pods]
+    everywhere = [net.IPBlockArgs(cidr=cidr, except_=apart) for cidr, apart in _ANYWHERE.items()]
+    pods = net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
+    return [*(net.NetworkPolicyPeerArgs(ip_block=block) for block in everywhere), pods]
