@@ -20,8 +20,7 @@ def measure(bench: Bench) -> list[Figure]:
     loads: list[Load] = []
     with bench.external() as configured, ThreadPoolExecutor() as pool:
         pod_start = start(bench, configured).pod
-        service = bench.kubectl.json("get", "service", "mlflow", "--namespace", configured.namespace)["spec"]
-        target = Target(service["clusterIP"], service["ports"][0]["port"], f"mlflow.{configured.namespace}")
+        target = Target.service(bench.kubectl, configured.namespace)
         run = target.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
         for number in range(ROUNDS):
 

@@ -31,11 +31,10 @@ def external(
         yield deployed
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def target(external: Deployed, kubectl: Kubectl) -> load.Target:
-    """The Service's cluster address, which this machine reaches."""
-    service = kubectl.json("get", "service", "mlflow", "--namespace", external.namespace)["spec"]
-    return load.Target(service["clusterIP"], service["ports"][0]["port"], f"mlflow.{external.namespace}")
+    """The server, through its Service."""
+    return load.Target.service(kubectl, external.namespace)
 
 
 def test_nothing_crashed_on_the_way_up(external: Deployed, kubectl: Kubectl, database: postgresql.Database) -> None:
@@ -137,13 +136,8 @@ class Rollout:
 
 
 @pytest.fixture(scope="module")
-def rollout(external: Deployed, kubectl: Kubectl) -> Rollout:
+def rollout(external: Deployed, kubectl: Kubectl, target: load.Target) -> Rollout:
     """A rolling update under load, which begins before it and ends after the last old pod."""
-    target = load.Target(
-        kubectl.json("get", "service", "mlflow", "--namespace", external.namespace)["spec"]["clusterIP"],
-        80,
-        f"mlflow.{external.namespace}",
-    )
     run = target.post("runs/create", experiment_id="0")["run"]["info"]
     run_id = run["run_id"]
     path = f"{run['artifact_uri'].removeprefix('mlflow-artifacts:/')}/slow.bin"

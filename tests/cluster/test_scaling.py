@@ -55,8 +55,7 @@ def _evict(kubectl: Kubectl, namespace: str, pod: str) -> str:
 @pytest.mark.feature("hpa")
 def test_scaling_eviction_and_ending_pods_lose_no_request(scaled: Deployed, kubectl: Kubectl) -> None:
     namespace = scaled.namespace
-    service = kubectl.json("get", "service", "mlflow", "--namespace", namespace)["spec"]
-    target = load.Target(service["clusterIP"], 80, f"mlflow.{namespace}")
+    target = load.Target.service(kubectl, namespace)
     run_id = target.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
     ended = threading.Event()
 

@@ -31,13 +31,10 @@ class Kubectl:
         """A whole command line."""
         return [self.program, "--kubeconfig", str(self.kubeconfig), *arguments]
 
-    def run(
-        self, *arguments: str, input: str | None = None, timeout: float = 2 * processes.PATIENCE
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit code is for the caller to look at."""
-        return subprocess.run(
-            self.command(*arguments), input=input, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        command, limit = self.command(*arguments), 2 * processes.PATIENCE  # longer than what it may wait for itself
+        return subprocess.run(command, input=input, capture_output=True, text=True, timeout=limit, check=False)
 
     def text(self, *arguments: str, input: str | None = None) -> str:
         """Output of a command that must succeed."""

@@ -13,6 +13,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from tests.support.kubernetes import Kubectl
+
 TIMEOUT = 120
 """Seconds after which a request that is not answered counts as lost, as for MLflow's own client."""
 
@@ -33,6 +35,12 @@ class Target:
     address: str
     port: int
     host: str
+
+    @classmethod
+    def service(cls, kubectl: Kubectl, namespace: str) -> "Target":
+        """The cluster address of a deployment's Service, which this machine reaches where the cluster is the built-in one."""
+        spec = kubectl.json("get", "service", "mlflow", "--namespace", namespace)["spec"]
+        return cls(spec["clusterIP"], spec["ports"][0]["port"], f"mlflow.{namespace}")
 
     def post(self, call: str, **body: object) -> dict:
         """One call of MLflow's REST API on a new connection."""
