@@ -28,7 +28,10 @@ EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
 
 PLAYED = {"azure-native": "pulumi-azure-native"}
-"""The same for clouds whose plugin the tests play themselves, since it cannot be built; only the SDK is prepared."""
+"""The same for clouds whose plugin the tests play themselves, since it cannot be built."""
+
+RELAY = ROOT / "tests" / "support" / "provider_relay.py"
+"""The plugin of a cloud that is played."""
 
 NOTHING_COLLECTED = 5
 """pytest's exit code for it."""
@@ -150,6 +153,8 @@ def _prepare_clouds(session: Session) -> None:
             venv = environments.ensure("up", (sdk,))
             plugins = [name for name in environments.plugins((sdk,)) if name not in PLAYED]
             pulumi.ensure_plugins(cli, venv, plugins, (*pulumi.BUILDABLE, *pulumi.PARTS))
+            if plugin in PLAYED:
+                pulumi.install_program(cli, plugin, RELAY)
             session.cloud_paths[plugin] = cli.variables(venv)["PATH"]
         except UserError as error:
             session.cloud_problems[plugin] = str(error)

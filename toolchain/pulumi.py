@@ -120,6 +120,21 @@ def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str], buildable: Se
             run(command, log=state("logs", f"plugin-{provider}.log"), env=cli.variables(venv))
 
 
+def install_program(cli: Cli, provider: str, program: Path) -> None:
+    """Have a program of ours stand for a resource plugin, in the version that the locked Python SDK asks for.
+
+    Args:
+        cli: The command line whose home receives it.
+        provider: Name such as `azure-native`.
+        program: An executable file that needs no other.
+    """
+    folder = cli.home / "plugins" / f"resource-{provider}-v{environments.locked(f'pulumi-{provider}')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Copied each time, since it may have changed, and put there in one step, since the engine may be starting it.
+    shutil.copy(program, folder / "partial")
+    (folder / "partial").replace(folder / f"pulumi-resource-{provider}")
+
+
 @functools.cache
 def release_server_answers() -> bool:
     """Whether Pulumi's own downloads can be reached; waits 4 seconds at most."""

@@ -290,17 +290,13 @@ def serve(azure: Azure) -> Iterator[dict[str, str]]:
     """Answer the engine until the body ends.
 
     Yields:
-        Environment variables with which the engine asks this provider instead of starting its own.
+        Environment variables with which the plugin that the engine starts (`provider_relay.py`) asks this provider.
     """
     server = grpc.server(futures.ThreadPoolExecutor(16))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Provider(azure), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        # Nor does it look for a plugin to download, which takes seconds where there is none.
-        yield {
-            "PULUMI_DEBUG_PROVIDERS": f"azure-native:{port}",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        }
+        yield {"PLAYED_PROVIDER": f"127.0.0.1:{port}"}
     finally:
         server.stop(None)
