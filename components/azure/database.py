@@ -5,12 +5,10 @@ administrator only, who on a flexible server is no superuser.
 """
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pulumi
 import pulumi_random as random
-from pulumi_azure_native import dbformysql, dbforpostgresql
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
@@ -20,6 +18,7 @@ from ..downgrades import refuse_downgrade
 from ..kubernetes.objects import Scope
 from .network import private_endpoint
 
+_MODULES = {CloudEngine.POSTGRESQL: "azure-native:dbforpostgresql", CloudEngine.MYSQL: "azure-native:dbformysql"}
 _KINDS = {CloudEngine.POSTGRESQL: "postgresqlServer", CloudEngine.MYSQL: "mysqlServer"}
 """What private endpoints call the servers."""
 # CIS Microsoft Azure Database Services Benchmark, sections on flexible servers.
@@ -50,34 +49,37 @@ def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConn
     facts = scope.args.azure
     assert facts is not None, "arguments hold the block of the cloud"
     password = pulumi.Output.secret(args.password) if args.password is not None else _password(scope)
-    postgresql = args.engine is CloudEngine.POSTGRESQL
-    api = dbforpostgresql if postgresql else dbformysql
-    server = _server(scope, args, facts, api, password)
+    server = _server(scope, args, facts, password)
     last: pulumi.Resource = server
     if facts.delegated_subnet_id is None:
         last = _private_endpoint(scope, args, facts, server)
-    last = _configured(scope, args, facts, api, server, last)
-    database = api.Database(
+    last = _configured(scope, args, facts, server, last)
+    postgresql = args.engine is CloudEngine.POSTGRESQL
+    database = BareResource(
+        f"{_MODULES[args.engine]}:Database",
         f"{scope.name}-database",
-        resource_group_name=facts.resource_group,
-        server_name=server.name,
-        database_name=args.database,
-        charset="UTF8" if postgresql else "utf8mb4",
-        collation="en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
+        {
+            "resourceGroupName": facts.resource_group,
+            "serverName": server.output("name"),
+            "databaseName": args.database,
+            "charset": "UTF8" if postgresql else "utf8mb4",
+            "collation": "en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
+        },
         opts=scope.options(protect=scope.args.deletion_protection, depends_on=[last]),
+        outputs=["name"],
     )
     if scope.args.deletion_protection:
         lock(scope, "database", server.id, database)
     engine = Engine(args.engine.value)
     port = PORTS[engine]
     # Known only once the database is there, so that nothing connects before.
-    host = pulumi.Output.all(server.fully_qualified_domain_name, database.id).apply(lambda parts: parts[0])
+    host = pulumi.Output.all(server.output("fullyQualifiedDomainName"), database.id).apply(lambda parts: parts[0])
     return DatabaseConnection(
         engine=engine,
         driver=DRIVERS[engine],
         host=host,
         port=port,
-        database=database.name,
+        database=database.output("name"),
         username=args.username,
         password=password,
         tls_mode=TlsMode.VERIFY_FULL,
@@ -103,43 +105,54 @@ def lock(scope: Scope, what: str, resource_id: pulumi.Output[str], after: pulumi
 
 
 def _server(
-    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, api: ModuleType, password: pulumi.Output[str]
-) -> Any:
-    """The server. Its two APIs call a class and a field differently, and each has one thing that the other has not."""
-    postgresql = api is dbforpostgresql
-    sku = api.SkuArgs if postgresql else api.MySQLServerSkuArgs
-    zone = "private_dns_zone_arm_resource_id" if postgresql else "private_dns_zone_resource_id"
-    login, disk = {}, {}
+    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
+) -> BareResource:
+    """The server. Each of the two APIs has one thing that the other has not, and a field that the other calls differently."""
+    postgresql = args.engine is CloudEngine.POSTGRESQL
+    # Empty and default values are those that the SDK's classes write: without them every server made with an older version of this
+    # would be changed.
+    own: dict[str, Any] = {}
+    disk, standby = {}, {}
     if postgresql:
-        login = {"auth_config": api.AuthConfigArgs(password_auth="Enabled", active_directory_auth="Disabled")}  # noqa: S106
+        own = {
+            "authConfig": {"passwordAuth": "Enabled", "activeDirectoryAuth": "Disabled", "tenantId": ""},
+            "availabilityZone": "",
+        }
+        standby = {"standbyAvailabilityZone": ""}
     else:
-        disk = {"auto_io_scaling": "Enabled"}
-    return api.Server(
+        disk = {"autoIoScaling": "Enabled", "logOnDisk": "Disabled", "storageRedundancy": "LocalRedundancy"}
+    network: dict[str, Any] = {"publicNetworkAccess": "Disabled"}
+    if facts.delegated_subnet_id is not None:
+        zone = "privateDnsZoneArmResourceId" if postgresql else "privateDnsZoneResourceId"
+        network = {"delegatedSubnetResourceId": facts.delegated_subnet_id, zone: facts.private_dns_zone_id}
+    return BareResource(
+        f"{_MODULES[args.engine]}:Server",
         f"{scope.name}-database",
-        resource_group_name=facts.resource_group,
-        location=facts.location,
-        server_name=args.name,
-        version=args.version or DEFAULT_VERSIONS[args.engine],
-        create_mode="Default",
-        administrator_login=args.username,
-        administrator_login_password=password,
-        **login,
-        sku=sku(name=args.sku, tier=pulumi.Output.from_input(args.sku).apply(tier_of)),
-        storage=api.StorageArgs(storage_size_gb=args.storage_gb, auto_grow="Enabled", **disk),
-        backup=api.BackupArgs(
-            backup_retention_days=args.backup_retention_days,
-            geo_redundant_backup="Enabled" if args.geo_redundant_backup else "Disabled",
-        ),
-        high_availability=api.HighAvailabilityArgs(mode=args.high_availability.value),
-        network=api.NetworkArgs(
-            delegated_subnet_resource_id=facts.delegated_subnet_id, **{zone: facts.private_dns_zone_id}
-        )
-        if facts.delegated_subnet_id is not None
-        else api.NetworkArgs(public_network_access="Disabled"),
-        maintenance_window=api.MaintenanceWindowArgs(
-            custom_window="Enabled", day_of_week=args.maintenance_day, start_hour=args.maintenance_hour, start_minute=0
-        ),
-        tags=facts.tags or None,
+        {
+            "resourceGroupName": facts.resource_group,
+            "location": facts.location,
+            "serverName": args.name,
+            "version": args.version or DEFAULT_VERSIONS[args.engine],
+            "createMode": "Default",
+            "administratorLogin": args.username,
+            "administratorLoginPassword": password,
+            **own,
+            "sku": {"name": args.sku, "tier": pulumi.Output.from_input(args.sku).apply(tier_of)},
+            "storage": {"storageSizeGB": args.storage_gb, "autoGrow": "Enabled", **disk},
+            "backup": {
+                "backupRetentionDays": args.backup_retention_days,
+                "geoRedundantBackup": "Enabled" if args.geo_redundant_backup else "Disabled",
+            },
+            "highAvailability": {"mode": args.high_availability.value, **standby},
+            "network": network,
+            "maintenanceWindow": {
+                "customWindow": "Enabled",
+                "dayOfWeek": args.maintenance_day,
+                "startHour": args.maintenance_hour,
+                "startMinute": 0,
+            },
+            "tags": facts.tags or None,
+        },
         opts=scope.options(
             protect=scope.args.deletion_protection,
             ignore_changes=[
@@ -151,32 +164,33 @@ def _server(
             ],
             hooks=refuse_downgrade(scope, "database.azureFlexibleServer.version", "version"),
         ),
+        outputs=["name", "fullyQualifiedDomainName"],
     )
 
 
 def _configured(
-    scope: Scope,
-    args: AzureFlexibleServerArgs,
-    facts: AzureArgs,
-    api: ModuleType,
-    server: Any,
-    last: pulumi.Resource,
+    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource, last: pulumi.Resource
 ) -> pulumi.Resource:
     """Set the server's parameters one after the other: while one is being set, Azure refuses everything else."""
     for name, value in sorted({**_PARAMETERS[args.engine], **args.parameters}.items()):
-        last = api.Configuration(
+        last = BareResource(
+            f"{_MODULES[args.engine]}:Configuration",
             f"{scope.name}-database-{name.replace('_', '-').replace('.', '-')}",
-            resource_group_name=facts.resource_group,
-            server_name=server.name,
-            configuration_name=name,
-            value=value,
-            source="user-override",
+            {
+                "resourceGroupName": facts.resource_group,
+                "serverName": server.output("name"),
+                "configurationName": name,
+                "value": value,
+                "source": "user-override",
+            },
             opts=scope.options(depends_on=[last]),
         )
     return last
 
 
-def _private_endpoint(scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, server: Any) -> pulumi.Resource:
+def _private_endpoint(
+    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource
+) -> pulumi.Resource:
     assert facts.private_endpoint is not None and facts.private_endpoint.database_dns_zone_id is not None
     return private_endpoint(
         scope, "database", server.id, _KINDS[args.engine], facts.private_endpoint.database_dns_zone_id
