@@ -215,11 +215,10 @@ def cloud_stack(session: Session, plugin: str, folder: Path, kubeconfig: Path, *
         plugin: Name of the cloud's provider.
         folder: An empty folder.
         kubeconfig: The cluster.
-        **options: Those of `Stack`, and `programs`: a folder that is searched for programs first.
+        **options: Those of `Stack`.
     """
     assert plugin in session.cloud_paths, session.cloud_problems.get(plugin, "`make test` prepares it; it is not there")
-    path = os.pathsep.join(map(str, filter(None, [options.pop("programs", None), session.cloud_paths[plugin]])))
-    tools = dataclasses.replace(session, path=path, pulumi_home=session.clouds_home)
+    tools = dataclasses.replace(session, path=session.cloud_paths[plugin], pulumi_home=session.clouds_home)
     with stack(tools, folder, kubeconfig, **options) as made:
         yield made
 
