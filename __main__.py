@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import sys
 from importlib import import_module
+from pathlib import Path
 
 # This process ends in seconds. Looking for garbage among the classes of the SDKs takes longer than all else, and finds none.
 gc.disable()
@@ -63,4 +65,6 @@ async def start(provider: str) -> None:
     await pulumi.runtime.invoke_async(f"{provider}:index:start", {}, release)
 
 
+# `main` runs after this file, when this folder is no longer among those where Python looks for modules.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 pulumi.run(main)

@@ -36,7 +36,7 @@ def test_a_program_elsewhere_previews_a_deployment_from_the_wheel(
     install = [*command, "pip", "install", "--python", str(environments.python(environment))]
     _run([*install, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], env)
 
-    variables = {"PATH": f"{environment / 'bin'}:{session.path}", "PYTHONPATH": ""}
+    variables = {"PATH": f"{environment / 'bin'}:{session.path}"}
     stack = Stack(session, project, unreachable, program=PROGRAM, variables=variables)
     steps = stack.plan()["steps"]
     names = {step["urn"].rpartition("::")[2] for step in steps}

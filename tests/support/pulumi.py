@@ -15,8 +15,9 @@ from toolchain.paths import ROOT
 from toolchain.session import Session
 
 PASSPHRASE = "of-the-tests"
-LEFT_OUT = ("PULUMI_", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-"""Beginnings of our own environment variables that a stack does not get. Without bytecode, each command would compile the package."""
+LEFT_OUT = ("PULUMI_", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+"""Beginnings of our own environment variables that a stack does not get, as users have none. Without bytecode, each command would
+compile the package."""
 _SECRET = "4dabf18193072939515e22adb298388d"
 """Key of the marker of a secret in states: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go."""
 _ENCRYPTED = "1b47061264138c4ac30d75fd1eb44270"
@@ -86,11 +87,11 @@ class Stack:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
             "KUBECONFIG": str(kubeconfig),
-            "PYTHONPATH": str(ROOT),
             **(variables or {}),
         }
         (folder / "backend").mkdir()
         (folder / "Pulumi.yaml").write_text("name: mlflow\nruntime: python\n")
+        (folder / "components").symlink_to(ROOT / "components")
         (folder / "__main__.py").write_text((ROOT / "__main__.py").read_text() if program is None else program)
         self._run("stack", "init").succeeded()
 
