@@ -95,11 +95,10 @@ def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str], buildable: Se
     """
     missing = []
     for provider in providers:
-        version = environments.locked(f"pulumi-{provider}")
-        folder = cli.home / "plugins" / f"resource-{provider}-v{version}"
+        folder = _plugin_folder(cli, provider)
         # The command line leaves a .partial file beside the folder until the installation is complete.
         if not folder.is_dir() or folder.with_name(f"{folder.name}.partial").exists():
-            missing.append((provider, version))
+            missing.append((provider, environments.locked(f"pulumi-{provider}")))
     if not missing:
         return
     download = release_server_answers()
@@ -128,11 +127,16 @@ def install_program(cli: Cli, provider: str, program: Path) -> None:
         provider: Name such as `azure-native`.
         program: An executable file that needs no other.
     """
-    folder = cli.home / "plugins" / f"resource-{provider}-v{environments.locked(f'pulumi-{provider}')}"
+    folder = _plugin_folder(cli, provider)
     folder.mkdir(parents=True, exist_ok=True)
     # Copied each time, since it may have changed, and put there in one step, since the engine may be starting it.
     shutil.copy(program, folder / "partial")
     (folder / "partial").replace(folder / f"pulumi-resource-{provider}")
+
+
+def _plugin_folder(cli: Cli, provider: str) -> Path:
+    """Where the engine looks for a resource plugin in the version that the locked Python SDK asks for."""
+    return cli.home / "plugins" / f"resource-{provider}-v{environments.locked(f'pulumi-{provider}')}"
 
 
 @functools.cache

@@ -108,22 +108,19 @@ def _server(
     scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
 ) -> BareResource:
     """The server. Each of the two APIs has one thing that the other has not, and a field that the other calls differently."""
-    postgresql = args.engine is CloudEngine.POSTGRESQL
     # Empty and default values are those that the SDK's classes write: without them every server made with an older version of this
     # would be changed.
-    own: dict[str, Any] = {}
-    disk, standby = {}, {}
-    if postgresql:
-        own = {
-            "authConfig": {"passwordAuth": "Enabled", "activeDirectoryAuth": "Disabled", "tenantId": ""},
-            "availabilityZone": "",
-        }
-        standby = {"standbyAvailabilityZone": ""}
+    own: dict[str, Any]
+    if args.engine is CloudEngine.POSTGRESQL:
+        login = {"passwordAuth": "Enabled", "activeDirectoryAuth": "Disabled", "tenantId": ""}
+        own, disk, standby = {"authConfig": login, "availabilityZone": ""}, {}, {"standbyAvailabilityZone": ""}
+        zone = "privateDnsZoneArmResourceId"
     else:
         disk = {"autoIoScaling": "Enabled", "logOnDisk": "Disabled", "storageRedundancy": "LocalRedundancy"}
+        own, standby = {}, {}
+        zone = "privateDnsZoneResourceId"
     network: dict[str, Any] = {"publicNetworkAccess": "Disabled"}
     if facts.delegated_subnet_id is not None:
-        zone = "privateDnsZoneArmResourceId" if postgresql else "privateDnsZoneResourceId"
         network = {"delegatedSubnetResourceId": facts.delegated_subnet_id, zone: facts.private_dns_zone_id}
     return BareResource(
         f"{_MODULES[args.engine]}:Server",
