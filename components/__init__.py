@@ -5,7 +5,7 @@ Importing this package imports no cloud SDK: those are imported when a cloud is 
 
 from .arguments import *  # noqa: F403 - the arguments are the public interface
 from .arguments import __all__ as _arguments
-from .config import load_arguments
 from .mlflow_deployment import MlflowDeployment
+from .reading.configuration import load_arguments
 
 __all__ = ["MlflowDeployment", "load_arguments", *_arguments]

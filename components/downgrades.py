@@ -8,7 +8,7 @@ import re
 
 import pulumi
 
-from .kubernetes.objects import Scope
+from .pods.objects import Scope
 
 
 def refuse_downgrade(scope: Scope, argument: str, key: str, running: str | None = None) -> pulumi.ResourceHookBinding:

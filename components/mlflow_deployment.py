@@ -6,32 +6,32 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from .alibaba.artifacts import oss
 from .arguments import MlflowDeploymentArgs, to_arguments
+from .cluster.access import ingress, route, service, tracking_uri
+from .cluster.monitoring import exporter, monitoring
+from .cluster.network_policy import network_policies
+from .cluster.overrides import Overrides, extra_objects
+from .cluster.rbac import roles, service_account
+from .cluster.scaling import autoscaler, disruption_budget
 from .contracts import ArtifactStore, Cloud, DatabaseConnection, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
 from .existing import database as existing_database
 from .existing import identity as existing_identity
-from .existing.nfs import nfs
-from .existing.oss import oss
 from .in_cluster import artifacts as in_cluster_artifacts
 from .in_cluster import database as in_cluster_database
 from .in_cluster import database_server as in_cluster_database_server
 from .in_cluster.minio import minio
-from .kubernetes.access import ingress, route, service, tracking_uri
-from .kubernetes.authentication import authentication
-from .kubernetes.backend_store import backend_store
-from .kubernetes.environment import environment_sources, own_environment
-from .kubernetes.keys import keys
-from .kubernetes.migration import migration_job
-from .kubernetes.monitoring import exporter, monitoring
-from .kubernetes.network_policy import network_policies
-from .kubernetes.objects import Scope, entrance
-from .kubernetes.overrides import Overrides, extra_objects
-from .kubernetes.rbac import roles, service_account
-from .kubernetes.scaling import autoscaler, disruption_budget
-from .kubernetes.server import deployment
-from .kubernetes.stores import stores
-from .kubernetes.upkeep import garbage_collection
+from .in_cluster.nfs import nfs
+from .pods.authentication import authentication
+from .pods.backend_store import backend_store
+from .pods.environment import environment_sources, own_environment
+from .pods.garbage_collection import garbage_collection
+from .pods.keys import keys
+from .pods.migration import migration_job
+from .pods.objects import Scope, entrance
+from .pods.server import deployment
+from .pods.stores import stores
 
 
 class MlflowDeployment(pulumi.ComponentResource):

@@ -206,7 +206,11 @@ def schema(check: bool = False) -> None:
     path = ROOT / "components" / "stack-config.schema.json"
     venv = environments.ensure("test")
     made = subprocess.run(
-        [environments.python(venv), "-m", "components.schema"], cwd=ROOT, capture_output=True, text=True, check=False
+        [environments.python(venv), "-m", "components.reading.schema"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode:
         raise UserError(f"the schema cannot be made:\n{made.stderr.strip()}", "Mend the arguments in components/.")

@@ -1,6 +1,8 @@
 """The typed arguments: one definition for stack configuration, Python callers, the JSON schema and component providers."""
 
-from .access import (
+from ..reading.conversion import ConfigurationError, to_arguments
+from .access.auth import AdminSecretArgs, AuthArgs, AuthDatabaseArgs, AuthFileSecretArgs, BasicAuthArgs, Permission
+from .access.cluster import (
     EgressArgs,
     NetworkPeerArgs,
     NetworkPolicyArgs,
@@ -8,11 +10,36 @@ from .access import (
     RbacArgs,
     ServiceAccountArgs,
 )
+from .access.ldap import (
+    BindSecretArgs,
+    CertificateSecretArgs,
+    LdapAuthArgs,
+    LdapMember,
+    LdapScope,
+    LdapSearchArgs,
+    LdapTlsArgs,
+    LdapTlsMode,
+)
+from .access.oidc import OidcAuthArgs, OidcSecretArgs, OidcTlsArgs, OidcUser
+from .access.publishing import (
+    IngressArgs,
+    IngressHostArgs,
+    IngressPathArgs,
+    IngressTlsArgs,
+    ParentRefArgs,
+    PathType,
+    RouteArgs,
+    RouteTimeoutsArgs,
+)
+from .access.service import ServiceArgs, ServicePortArgs, ServiceType
 from .artifacts import ArtifactsArgs
-from .artifacts_cloud import AzureBlobArgs, AzureDomain, AzureSecretArgs, GcsArgs, GcsSecretArgs
-from .artifacts_minio import MinioArgs
-from .artifacts_s3 import AddressingStyle, OssArgs, OssSecretArgs, S3Args, S3SecretArgs
-from .artifacts_servers import (
+from .artifacts.aws import AccessLogsArgs, AwsBucketArgs
+from .artifacts.azure import AzureContainerArgs, AzureReplication
+from .artifacts.cloud import AzureBlobArgs, AzureDomain, AzureSecretArgs, GcsArgs, GcsSecretArgs
+from .artifacts.gcp import GcpBucketArgs, GcsStorageClass
+from .artifacts.minio import MinioArgs
+from .artifacts.s3 import AddressingStyle, OssArgs, OssSecretArgs, S3Args, S3SecretArgs
+from .artifacts.servers import (
     FtpArgs,
     FtpSecretArgs,
     HdfsArgs,
@@ -23,10 +50,13 @@ from .artifacts_servers import (
     UriArgs,
     UriSecretArgs,
 )
-from .auth import AdminSecretArgs, AuthArgs, AuthDatabaseArgs, AuthFileSecretArgs, BasicAuthArgs, Permission
-from .aws import AwsArgs
-from .aws_artifacts import AccessLogsArgs, AwsBucketArgs
-from .aws_database import (
+from .base import Input, Problem
+from .clouds.aws import AwsArgs
+from .clouds.azure import AzureArgs, AzurePrivateEndpointArgs, AzureWorkloadIdentityArgs
+from .clouds.gcp import GcpArgs, GcpDirectArgs, GcpServiceAccountArgs
+from .clouds.names import CloudEngine
+from .database import DatabaseArgs, NoDatabaseArgs, SqliteArgs
+from .database.aws import (
     AuroraArgs,
     AwsBackupArgs,
     AwsDatabaseTlsArgs,
@@ -38,22 +68,9 @@ from .aws_database import (
     RdsArgs,
     ServerlessV2Args,
 )
-from .aws_identity import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
-from .azure import AzureArgs, AzurePrivateEndpointArgs, AzureWorkloadIdentityArgs
-from .azure_artifacts import AzureContainerArgs, AzureReplication
-from .azure_database import AzureFlexibleServerArgs, AzureHighAvailability
-from .base import Input, Problem
-from .clouds import CloudEngine
-from .conversion import ConfigurationError, to_arguments
-from .database import DatabaseArgs, NoDatabaseArgs, SqliteArgs
-from .database_connection import (
-    DatabaseSecretArgs,
-    DatabaseTlsArgs,
-    DatabaseUriArgs,
-    DatabaseUriSecretArgs,
-    TlsMode,
-)
-from .database_creation import (
+from .database.azure import AzureFlexibleServerArgs, AzureHighAvailability
+from .database.connection import DatabaseSecretArgs, DatabaseTlsArgs, DatabaseUriArgs, DatabaseUriSecretArgs, TlsMode
+from .database.creation import (
     AwsStoreArgs,
     AzureStoreArgs,
     DatabaseCreationArgs,
@@ -61,45 +78,22 @@ from .database_creation import (
     SecretsStoreArgs,
     VaultStoreArgs,
 )
-from .database_in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
-from .database_server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
+from .database.gcp import CloudSqlArgs, CloudSqlEdition, CloudSqlPscArgs
+from .database.in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
+from .database.server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
-from .environment import EnvFromArgs, KeyRefArgs, ValueFromArgs
-from .gcp import GcpArgs, GcpDirectArgs, GcpServiceAccountArgs
-from .gcp_artifacts import GcpBucketArgs, GcsStorageClass
-from .gcp_database import CloudSqlArgs, CloudSqlEdition, CloudSqlPscArgs
+from .garbage_collection import GarbageCollectionArgs
 from .identity import ExistingIdentityArgs, IdentityArgs
-from .image import ImageArgs, PullPolicy
-from .keys import KeysArgs, KeysSecretArgs
-from .ldap import (
-    BindSecretArgs,
-    CertificateSecretArgs,
-    LdapAuthArgs,
-    LdapMember,
-    LdapScope,
-    LdapSearchArgs,
-    LdapTlsArgs,
-    LdapTlsMode,
-)
+from .identity.aws import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
 from .monitoring import AlertsArgs, DashboardArgs, MonitoringArgs, ScrapeSecretArgs, ServiceMonitorArgs
 from .names import NamesArgs
-from .oidc import OidcAuthArgs, OidcSecretArgs, OidcTlsArgs, OidcUser
-from .pod import PodArgs, ProbeArgs, ProbesArgs
-from .publishing import (
-    IngressArgs,
-    IngressHostArgs,
-    IngressPathArgs,
-    IngressTlsArgs,
-    ParentRefArgs,
-    PathType,
-    RouteArgs,
-    RouteTimeoutsArgs,
-)
-from .resources import ResourcesArgs
-from .scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
-from .server import LogLevel, ServerArgs, TlsArgs, TlsSecretArgs, WorkspacesArgs
-from .service import ServiceArgs, ServicePortArgs, ServiceType
-from .upkeep import GarbageCollectionArgs
+from .server.environment import EnvFromArgs, KeyRefArgs, ValueFromArgs
+from .server.image import ImageArgs, PullPolicy
+from .server.keys import KeysArgs, KeysSecretArgs
+from .server.pod import PodArgs, ProbeArgs, ProbesArgs
+from .server.resources import ResourcesArgs
+from .server.scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
+from .server.server import LogLevel, ServerArgs, TlsArgs, TlsSecretArgs, WorkspacesArgs
 from .volume import AccessMode, VolumeArgs
 
 __all__ = [

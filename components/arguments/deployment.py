@@ -5,36 +5,36 @@ from typing import Any
 
 from pydantic import Field
 
-from .access import NetworkPolicyArgs, RbacArgs, ServiceAccountArgs
-from .access_rules import access_problems
+from ..rules.access import access_problems
+from .access.auth import AuthArgs
+from .access.cluster import NetworkPolicyArgs, RbacArgs, ServiceAccountArgs
+from .access.publishing import IngressArgs, RouteArgs
+from .access.service import ServiceArgs
 from .artifacts import ArtifactsArgs
-from .auth import AuthArgs
-from .aws import AwsArgs
-from .aws import choices as aws_choices
-from .aws import problems_of as aws_problems
-from .azure import AzureArgs
-from .azure import choices as azure_choices
-from .azure import problems_of as azure_problems
 from .base import Block, Path, Problem, block, plain
 from .checks import amount, between, kubernetes_label_name, labels
-from .clouds import one_cloud
+from .clouds.aws import AwsArgs
+from .clouds.aws import choices as aws_choices
+from .clouds.aws import problems_of as aws_problems
+from .clouds.azure import AzureArgs
+from .clouds.azure import choices as azure_choices
+from .clouds.azure import problems_of as azure_problems
+from .clouds.gcp import GcpArgs
+from .clouds.gcp import choices as gcp_choices
+from .clouds.gcp import problems_of as gcp_problems
+from .clouds.names import one_cloud
 from .database import DatabaseArgs
-from .gcp import GcpArgs
-from .gcp import choices as gcp_choices
-from .gcp import problems_of as gcp_problems
+from .garbage_collection import GarbageCollectionArgs
 from .identity import IdentityArgs
-from .image import ImageArgs
-from .keys import KeysArgs
 from .manifests import Manifest
 from .monitoring import MonitoringArgs
 from .names import NamesArgs
 from .objects import manifest_problems, patch_problems
-from .pod import PodArgs
-from .publishing import IngressArgs, RouteArgs
-from .scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
-from .server import ServerArgs
-from .service import ServiceArgs
-from .upkeep import GarbageCollectionArgs
+from .server.image import ImageArgs
+from .server.keys import KeysArgs
+from .server.pod import PodArgs
+from .server.scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
+from .server.server import ServerArgs
 from .volume import AccessMode
 
 PROCESS_MIB = 200

@@ -118,7 +118,7 @@ def _wrong(value: Any, expected: str, path: Path) -> Problem:
 
 
 def _unknown(key: str, names: list[str], path: Path) -> Problem:
-    from .messages import suggestion
+    from ..reading.messages import suggestion
 
     close = suggestion(key, names)
     known = ", ".join(dict.fromkeys(names))

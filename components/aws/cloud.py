@@ -2,7 +2,7 @@
 
 from ..arguments import AwsArgs
 from ..contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 from . import artifacts, database, identity
 from .resources import Aws
 

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_aws import eks, iam
 
 from ..arguments import IdentityArgs, Input
-from ..arguments.aws import OIDC_PROVIDER, issuer
+from ..arguments.clouds.aws import OIDC_PROVIDER, issuer
 from ..contracts import NetworkDestination, WorkloadIdentity
 from . import policies
 from .resources import Aws

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_aws import kms
 
 from ..arguments import AwsArgs, Input
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pulumi_random as random
 
 from ..arguments import AzureArgs, AzureContainerArgs
 from ..bare_resource import BareResource
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 from .database import lock
 from .network import private_endpoint
 

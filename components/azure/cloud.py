@@ -6,7 +6,7 @@ import functools
 from ..arguments import AzureBlobArgs
 from ..contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
 from ..existing import artifacts as existing_artifacts
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 from . import artifacts, database, identity
 from .artifacts import Container
 

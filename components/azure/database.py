@@ -11,11 +11,11 @@ import pulumi
 import pulumi_random as random
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
-from ..arguments.azure_database import DEFAULT_VERSIONS, tier_of
+from ..arguments.database.azure import DEFAULT_VERSIONS, tier_of
 from ..bare_resource import BareResource
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 from .network import private_endpoint
 
 _MODULES = {CloudEngine.POSTGRESQL: "azure-native:dbforpostgresql", CloudEngine.MYSQL: "azure-native:dbformysql"}

@@ -5,10 +5,10 @@ import pulumi_random as random
 from pulumi_azure_native import managedidentity
 
 from ..arguments import AzureWorkloadIdentityArgs, Input
-from ..arguments.azure import issuer_url
+from ..arguments.clouds.azure import issuer_url
 from ..bare_resource import BareResource
 from ..contracts import NetworkDestination, WorkloadIdentity
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 
 BLOB_ROLE = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 """Storage Blob Data Contributor: https://learn.microsoft.com/en-us/azure/role-based-access-control/built-in-roles/storage."""

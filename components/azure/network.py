@@ -4,7 +4,7 @@ import pulumi
 
 from ..arguments import Input
 from ..bare_resource import BareResource
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 
 
 def private_endpoint(

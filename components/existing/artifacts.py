@@ -6,17 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import pulumi
 
-from ..arguments import (
-    AddressingStyle,
-    AzureBlobArgs,
-    FtpArgs,
-    GcsArgs,
-    HdfsArgs,
-    Input,
-    S3Args,
-    SftpArgs,
-    UriArgs,
-)
+from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsArgs, Input, S3Args, SftpArgs, UriArgs
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue
 
 FILES = "/etc/mlflow/artifacts"

@@ -10,8 +10,8 @@ import pulumi_random as random
 from ..arguments import DatabaseUriArgs, Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
-from ..kubernetes.creation import creation_job
-from ..kubernetes.objects import Scope
+from ..pods.database_creation import creation_job
+from ..pods.objects import Scope
 
 
 def postgresql(scope: Scope, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:

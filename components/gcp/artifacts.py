@@ -3,7 +3,7 @@
 import pulumi_gcp as gcp
 
 from ..arguments import GcpBucketArgs
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 
 _SECONDS_OF_A_DAY = 86_400
 _ABORT_UPLOADS_DAYS = 7

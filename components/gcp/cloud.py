@@ -5,7 +5,7 @@ import functools
 from ..arguments import GcsArgs, Input
 from ..contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
 from ..existing import artifacts as existing_artifacts
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 from . import artifacts, database, identity
 
 

@@ -11,10 +11,10 @@ import pulumi_gcp as gcp
 import pulumi_random as random
 
 from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
-from ..arguments.gcp_database import DEFAULT_VERSIONS
+from ..arguments.database.gcp import DEFAULT_VERSIONS
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
 from ..downgrades import refuse_downgrade
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 
 # CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, where they fit a server that one program uses.
 _FLAGS = {

@@ -6,7 +6,7 @@ import pulumi_random as random
 
 from ..arguments import GcpArgs, GcpServiceAccountArgs, Input
 from ..contracts import NetworkDestination, WorkloadIdentity
-from ..kubernetes.objects import Scope
+from ..pods.objects import Scope
 
 OBJECT_ROLE = "roles/storage.objectUser"
 """Reads, lists, writes and deletes objects; changes neither the bucket nor who may use it."""

@@ -14,8 +14,8 @@ import pulumi_random as random
 
 from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, TlsMode
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
-from ..kubernetes.files import file_mount, file_volume
-from ..kubernetes.objects import (
+from ..pods.files import file_mount, file_volume
+from ..pods.objects import (
     CONTAINER_SECURITY,
     TMP,
     Scope,

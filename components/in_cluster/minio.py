@@ -2,8 +2,6 @@
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
-from pathlib import Path
-
 import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
@@ -11,8 +9,9 @@ import pulumi_random as random
 from ..arguments import MinioArgs
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey
 from ..existing.artifacts import compatible
-from ..kubernetes.files import file_mount, file_volume
-from ..kubernetes.objects import (
+from ..in_image import Program
+from ..pods.files import file_mount, file_volume
+from ..pods.objects import (
     CONTAINER_SECURITY,
     HOME,
     TMP,
@@ -30,7 +29,7 @@ from .claims import claim
 _COMPONENT = "minio"
 _USER = "mlflow"
 _PORT = 9000
-_SCRIPT = Path(__file__).with_name("make_bucket.py")
+_SCRIPT = Program("make_bucket.py")
 
 
 def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
@@ -137,7 +136,7 @@ def _bucket(
     script = Files(
         name="minio-bucket",
         directory="/etc/mlflow/minio",
-        plain={_SCRIPT.name: _SCRIPT.read_text(encoding="utf-8")},
+        plain={_SCRIPT.name: _SCRIPT.source},
     )
     container = k8s.core.v1.ContainerArgs(
         name="bucket",

@@ -5,10 +5,10 @@ import pulumi_kubernetes as k8s
 
 from components import to_arguments
 from components.contracts import ArtifactStore, DatabaseConnection, Engine, WorkloadIdentity
-from components.kubernetes.backend_store import backend_store
-from components.kubernetes.objects import Additions, Scope, plain_environment
-from components.kubernetes.server import PORT_NAME, deployment, drain
-from components.kubernetes.stores import stores
+from components.pods.backend_store import backend_store
+from components.pods.objects import Additions, Scope, plain_environment
+from components.pods.server import PORT_NAME, deployment, drain
+from components.pods.stores import stores
 from tests.configurations import DEV, changed
 from tests.graph.program import run
 

@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from components import ConfigurationError
-from components.kubernetes.overrides import merge
+from components.cluster.overrides import merge
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
 from tests.graph.program import Secret, deploy, make, run
 

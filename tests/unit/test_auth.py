@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from components.kubernetes import migrate, migrate_users, users_ini
+from components.in_image import migrate, migrate_users, users_ini
 from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
 from tests.graph.program import deploy
 from tests.unit.refusals import messages

@@ -8,8 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from components.arguments.aws import issuer
-from components.arguments.aws_database import AwsEngine, max_connections, memory_gib
+from components.arguments.clouds.aws import issuer
+from components.arguments.database.aws import AwsEngine, max_connections, memory_gib
 from components.aws import certificates, policies
 from tests.configurations import AWS, DEV, PRODUCTION, changed, with_changes
 from tests.unit.refusals import messages

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.schema import stack_schema
+from components.reading.schema import stack_schema
 from tests.unit.conftest import Load
 from toolchain.paths import ROOT
 

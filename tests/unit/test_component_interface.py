@@ -7,7 +7,7 @@ import pytest
 from pulumi.provider.experimental.analyzer import Analyzer
 
 from components import MlflowDeployment, MlflowDeploymentArgs
-from components.arguments.messages import fields_of
+from components.reading.messages import fields_of
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_snake
 
-from components import ConfigurationError, DatabaseArgs, MlflowDeploymentArgs, SqliteArgs, load_arguments, to_arguments
-from components.arguments.messages import fields_of, type_at
+from components import (
+    ConfigurationError,
+    DatabaseArgs,
+    MlflowDeploymentArgs,
+    SqliteArgs,
+    load_arguments,
+    to_arguments,
+)
+from components.reading.messages import fields_of, type_at
 from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
 from tests.strategies import ANYTHING, SECRETS, configurations
 from tests.unit.refusals import lines_of, messages

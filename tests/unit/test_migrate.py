@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.kubernetes import migrate
-from components.kubernetes.migrate import RefusalError
+from components.in_image import migrate
+from components.in_image.migrate import RefusalError
 
 CHAIN = {"aaa111": None, "bbb222": "aaa111", "ccc333": "bbb222"}
 HEAD = "ccc333"

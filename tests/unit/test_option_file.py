@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pymysql.optionfile import Parser
 
-from components.kubernetes import option_file
+from components.in_image import option_file
 
 ONE_LINE = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=40)
 

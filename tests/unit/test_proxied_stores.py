@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.kubernetes import stores
+from components.pods import stores
 
 PROGRAM = """
 import sys

@@ -10,7 +10,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from components.existing import ram_credentials
+from components.in_image import ram_credentials
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
-from components.schema import stack_schema
+from components.reading.schema import stack_schema
 from tests.configurations import DEV, PRODUCTION, changed, own_values
 from tests.strategies import configurations
 
@@ -31,7 +31,7 @@ def as_file(configuration: Any) -> dict[str, Any]:
 
 def test_committed_schema_is_current() -> None:
     assert json.loads(COMMITTED.read_text()) == stack_schema(), (
-        "run `python -m components.schema > components/stack-config.schema.json`"
+        "run `python -m components.reading.schema > components/stack-config.schema.json`"
     )
 
 

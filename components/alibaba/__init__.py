@@ -1,0 +1,1 @@
+"""Alibaba Cloud. Nothing is created there: bucket and RAM role exist already."""

@@ -1,0 +1,178 @@
+"""Who may use the server: MLflow's own users, a directory (LDAP), or an identity provider (OpenID Connect)."""
+
+import enum
+import re
+from collections.abc import Iterable
+
+from ..base import Block, Input, Problem, block, plain, secret
+from ..checks import ExistingSecret, between, exactly_one, pattern
+from ..database.connection import DatabaseUriArgs
+from ..database.server import MysqlArgs, PostgresqlArgs
+from .ldap import LdapAuthArgs
+from .oidc import OidcAuthArgs
+
+LEGACY_PASSWORD = "password1234"
+PASSWORD_LENGTH = 12
+"""What MLflow asks of every password."""
+
+
+class Permission(enum.Enum):
+    """What a user may do with an experiment or a model that nobody gave to them
+    (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/)."""
+
+    READ = "READ"
+    USE = "USE"
+    EDIT = "EDIT"
+    MANAGE = "MANAGE"
+    NO_PERMISSIONS = "NO_PERMISSIONS"
+
+
+@block
+class AdminSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds the administrator's password, and the name if wanted."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    password_key: str = "password"
+    """Key of the password in the Secret."""
+    username_key: str | None = None
+    """Key of the administrator's name in the Secret; `adminUsername` is used if not given."""
+
+
+@block
+class AuthFileSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds a whole `basic_auth.ini`."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    key: str = "basic_auth.ini"
+    """Key of the file in the Secret."""
+
+
+@block
+class BasicAuthArgs(Block):
+    """MLflow's own users, who log in with name and password."""
+
+    admin_username: Input[str] = "admin"
+    """Name of the first administrator."""
+    admin_password: Input[str] | None = secret()
+    """Password of that administrator, at least 12 ASCII characters; generated if not given. Each `pulumi up` that changes
+    it sets it in the database as well."""
+    existing_secret: AdminSecretArgs | None = None
+    """Secret that holds the password, instead of `adminPassword`."""
+    authorization_function: str | None = None
+    """Function `module:name` of the image that authenticates a request, instead of MLflow's check of name and password."""
+    credential_cache_seconds: int = 0
+    """How long a process remembers that a password was right, in seconds. 0 checks the hash with each request; more is
+    faster, and a changed password or deleted user is known that much later."""
+    credential_cache_size: int | None = None
+    """Most credentials that a process remembers; MLflow's default, 10000, if not given."""
+    existing_config: AuthFileSecretArgs | None = None
+    """Secret that holds a whole `basic_auth.ini`, used as it is, instead of all other settings but the administrator's."""
+
+    def problems(self) -> Iterable[Problem]:
+        # A colon ends the name in the Authorization header, and MLflow's routes for artifacts read it as ASCII.
+        yield from pattern(
+            self.admin_username,
+            r"[!-9;-~]{1,255}",
+            "admin_username",
+            "a user name",
+            "use 1 to 255 ASCII characters without space and ':'",
+        )
+        password = plain(self.admin_password)
+        if isinstance(password, str):
+            fix = "use another one, or leave it out to have one generated"
+            if password == LEGACY_PASSWORD:
+                yield Problem(("admin_password",), "is the password that older versions of MLflow shipped", fix)
+            elif len(password) < PASSWORD_LENGTH:
+                yield Problem(
+                    ("admin_password",), f"has {len(password)} characters; MLflow asks for {PASSWORD_LENGTH}", fix
+                )
+            elif not re.fullmatch(r"[ -~]+", password):
+                message = "has characters besides ASCII, with which MLflow's routes for artifacts refuse the log-in"
+                yield Problem(("admin_password",), message, fix)
+        if self.admin_password is not None and self.existing_secret is not None:
+            yield Problem(
+                ("existing_secret",),
+                "is given as well as adminPassword",
+                "keep one of: adminPassword, existingSecret; or neither, to have a password generated",
+            )
+        yield from pattern(
+            self.authorization_function,
+            r"[A-Za-z_][\w.]*:[A-Za-z_]\w*",
+            "authorization_function",
+            "a function",
+            "write module.submodule:function",
+        )
+        yield from between(self.credential_cache_seconds, 0, 86_400, "credential_cache_seconds", "seconds")
+        yield from between(self.credential_cache_size, 1, 10_000_000, "credential_cache_size", "entries")
+        if self.existing_config is not None:
+            overridden = {
+                "authorization_function": self.authorization_function is not None,
+                "credential_cache_seconds": self.credential_cache_seconds != 0,
+                "credential_cache_size": self.credential_cache_size is not None,
+            }
+            for field in (field for field, given in overridden.items() if given):
+                yield Problem(
+                    (field,), "is given as well as existingConfig, which holds all settings", "keep one of them"
+                )
+
+
+@block
+class AuthDatabaseArgs(Block):
+    """A database of its own for users and permissions."""
+
+    postgresql: PostgresqlArgs | None = None
+    """PostgreSQL server that exists already."""
+    mysql: MysqlArgs | None = None
+    """MySQL or MariaDB server that exists already."""
+    uri: DatabaseUriArgs | None = None
+    """Any database server that MLflow has a schema for, by its URI."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from exactly_one(self, ("postgresql", "mysql", "uri"), "`postgresql: {host: …}`")
+        for name in ("postgresql", "mysql"):
+            if getattr(getattr(self, name), "create", None) is not None:
+                message = "is for the database of experiments alone"
+                yield Problem((name, "create"), message, "make this database beforehand, or leave auth.database out")
+
+
+@block
+class AuthArgs(Block):
+    """Exactly one way to log in, and what users may do. Permissions are MLflow's own in each of them."""
+
+    basic: BasicAuthArgs | None = None
+    """MLflow's own users, with name and password."""
+    ldap: LdapAuthArgs | None = None
+    """Users and groups of a directory, with name and password."""
+    oidc: OidcAuthArgs | None = None
+    """Users and groups of an identity provider: single sign-on in the browser, tokens for programs."""
+    default_permission: Permission | None = None
+    """What users may do with experiments and models that nobody gave to them; `READ` if not given."""
+    grant_default_workspace_access: bool | None = None
+    """Whether `defaultPermission` holds in the workspace `default` too; false if not given."""
+    workspace_cache_seconds: int | None = None
+    """How long a process remembers to which workspace an experiment belongs, in seconds; 3600 if not given."""
+    workspace_cache_size: int | None = None
+    """Most experiments whose workspace a process remembers; 10000 if not given."""
+    database: AuthDatabaseArgs | None = None
+    """Where users and permissions are kept, if not where experiments are: in the same database if that is a server, in a
+    file beside it if it is SQLite."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from exactly_one(self, ("basic", "ldap", "oidc"), "`basic: {}`, for which a password is generated")
+        yield from between(self.workspace_cache_seconds, 1, 86_400, "workspace_cache_seconds", "seconds")
+        yield from between(self.workspace_cache_size, 1, 10_000_000, "workspace_cache_size", "entries")
+        if self.basic is None or self.basic.existing_config is None:
+            return
+        for field in (
+            "default_permission",
+            "grant_default_workspace_access",
+            "workspace_cache_seconds",
+            "workspace_cache_size",
+            "database",
+        ):
+            if getattr(self, field) is not None:
+                yield Problem(
+                    (field,), "is given as well as basic.existingConfig, which holds all settings", "keep one of them"
+                )

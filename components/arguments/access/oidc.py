@@ -1,0 +1,225 @@
+"""Authentication by an identity provider (OpenID Connect), through oauth2-proxy in front of the server."""
+
+import enum
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block, looks_secret, plain, secret
+from ..checks import ExistingSecret, authorities, image_name, pattern
+from ..server.resources import ResourcesArgs
+from .ldap import CertificateSecretArgs
+
+FIRST_SAFE_MINOR = 13
+"""Of version 7. Older ones let users forge headers: https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-vjrc-mh2v-45x6."""
+
+OWN_OPTIONS = {
+    "provider": "use auth.oidc.provider",
+    "oidc-issuer-url": "use auth.oidc.issuerUrl",
+    "client-id": "use auth.oidc.clientId",
+    "client-secret": "use auth.oidc.clientSecret",
+    "cookie-secret": "use auth.oidc.cookieSecret",
+    "redirect-url": "use auth.oidc.redirectUrl",
+    "allowed-group": "use auth.oidc.allowedGroups",
+    "email-domain": "use auth.oidc.emailDomains",
+    "scope": "use auth.oidc.scope",
+    "oidc-groups-claim": "use auth.oidc.groupsClaim",
+    "oidc-extra-audience": "use auth.oidc.extraAudiences",
+    "skip-jwt-bearer-tokens": "use auth.oidc.bearerTokens",
+    "provider-ca-file": "use auth.oidc.tls",
+    **dict.fromkeys(["http-address", "https-address", "tls-cert-file", "tls-key-file", "upstream", "proxy-prefix"], "it is fixed"),
+    **dict.fromkeys(["htpasswd-file", "htpasswd-user-group", "api-route"], "it is fixed"),
+    **dict.fromkeys(["basic-auth-password", "pass-basic-auth", "pass-user-headers", "prefer-email-to-user"], "the server trusts it"),
+    **dict.fromkeys(["skip-auth-route", "skip-auth-regex", "skip-auth-preflight", "trusted-ip"], "it would let everyone in"),
+    **dict.fromkeys(["skip-auth-strip-headers", "reverse-proxy", "alpha-config", "config"], "it would switch protection off"),
+}  # fmt: skip
+"""Options of oauth2-proxy that are set here, or would undo what is, and what to use."""
+
+
+class OidcUser(enum.Enum):
+    """What users are called in MLflow."""
+
+    EMAIL = "email"
+    PREFERRED_USERNAME = "preferredUsername"
+    SUBJECT = "subject"
+
+
+@block
+class OidcSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds what oauth2-proxy needs."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    client_secret_key: str = "client-secret"
+    """Key of the client's secret in the Secret."""
+    client_id_key: str | None = None
+    """Key of the client's id in the Secret; `clientId` is used if not given."""
+    cookie_secret_key: str | None = None
+    """Key of the secret that encrypts cookies in the Secret; `cookieSecret` or a generated one is used if not given."""
+
+
+@block
+class OidcTlsArgs(Block):
+    """How the provider's certificate is verified."""
+
+    ca_certificate: Input[str] | None = None
+    """Certificate authorities in PEM form that it is verified with, instead of those that the proxy's image trusts."""
+    existing_secret: CertificateSecretArgs | None = None
+    """Secret that holds the certificate authorities, instead of `caCertificate`."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from authorities(self)
+
+
+@block
+class OidcAuthArgs(Block):
+    """Users log in at an identity provider. oauth2-proxy runs beside the server and sees to it; MLflow keeps their
+    permissions and makes its own entry for each of them at the first log-in."""
+
+    issuer_url: Input[str]
+    """URL of the issuer, below which `/.well-known/openid-configuration` is found."""
+    redirect_url: Input[str]
+    """Where the provider sends browsers back to: the public URL of the server, its prefix, and `/oauth2/callback`. It must
+    be registered with the provider."""
+    tls: OidcTlsArgs = OidcTlsArgs()
+    """Certificate authorities of the provider, if they are your own."""
+    client_id: Input[str] | None = None
+    """Id of the client that is registered with the provider."""
+    client_secret: Input[str] | None = secret()
+    """Secret of that client. Either this or `existingSecret`."""
+    existing_secret: OidcSecretArgs | None = None
+    """Secret that holds the client's secret, instead of `clientSecret`."""
+    cookie_secret: Input[str] | None = secret()
+    """Encrypts the browsers' cookies: 16, 24 or 32 bytes. Generated if not given."""
+    provider: str = "oidc"
+    """Kind of provider that oauth2-proxy knows: `oidc` for any, or `keycloak-oidc`, `entra-id`, `google`, `gitlab`…"""
+    scope: str | None = None
+    """Scopes to ask for, separated by spaces; what oauth2-proxy asks of this kind of provider if not given."""
+    allowed_groups: list[Input[str]] = Field(default_factory=list)
+    """Groups whose members may log in. At least this or `emailDomains`."""
+    email_domains: list[Input[str]] = Field(default_factory=list)
+    """Domains whose mail addresses may log in; `*` lets in whoever the provider lets in."""
+    admin_groups: list[Input[str]] = Field(default_factory=list)
+    """Groups whose members are administrators of MLflow. They may log in as well."""
+    groups_claim: str = "groups"
+    """Claim of the token that holds a user's groups."""
+    user: OidcUser = OidcUser.EMAIL
+    """What users are called in MLflow: by their `email`, their `preferredUsername`, or the token's `subject`. It must
+    never be given to somebody else."""
+    bearer_tokens: bool = True
+    """Let programs in that send a token of the issuer (`MLFLOW_TRACKING_TOKEN`), made for `clientId` or one of
+    `extraAudiences`."""
+    extra_audiences: list[str] = Field(default_factory=list)
+    """Further audiences of tokens that are accepted."""
+    admin_username: str = "mlflow-admin"
+    """Name of an administrator whom the provider does not know, with a generated password: for jobs in the cluster, and
+    for the day when the provider does not answer."""
+    extra_args: dict[str, Any] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
+    )
+    """Further options of oauth2-proxy without the dashes, for example `{cookie-expire: 8h}`; true is a bare flag."""
+    extra_env: dict[str, Input[str]] = Field(default_factory=dict)
+    """Further environment variables of oauth2-proxy, not secret."""
+    image: Input[str] = "quay.io/oauth2-proxy/oauth2-proxy:v7.13.0"
+    """Container image of oauth2-proxy."""
+    resources: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="256Mi")
+    """Requests and limits of oauth2-proxy."""
+
+    def problems(self) -> Iterable[Problem]:
+        url = r"https://[^\s/?#@]+(/[^\s?#]*)?"
+        yield from pattern(self.issuer_url, url, "issuer_url", "the URL of an issuer", "write https://host/path")
+        yield from pattern(
+            self.redirect_url,
+            r"https?://[^\s/?#@]+(/[A-Za-z0-9._~-]+)*/oauth2/callback",
+            "redirect_url",
+            "a redirect URL",
+            "write the public URL of the server with its prefix, and /oauth2/callback: https://mlflow.example.com/oauth2/callback",
+        )
+        yield from self._client()
+        yield from pattern(
+            self.provider, r"[a-z][a-z0-9-]*", "provider", "a kind of provider", "write for example 'oidc'"
+        )
+        if not self.allowed_groups and not self.email_domains:
+            yield Problem(
+                ("allowed_groups",),
+                "is required, or emailDomains",
+                "name the groups that may log in, or let in whoever the provider lets in with emailDomains: ['*']",
+                either=(("email_domains",),),
+            )
+        for field in ("allowed_groups", "admin_groups"):
+            for index, group in enumerate(getattr(self, field)):
+                for problem in pattern(group, r"[^,\s][^,\n]*", field, "a group", "write one group each, without ','"):
+                    yield Problem((field, index), problem.message, problem.fix)
+        yield from pattern(
+            self.admin_username,
+            r"[A-Za-z0-9._-]{1,64}",
+            "admin_username",
+            "a user name",
+            "use letters, digits, '.', '_', '-'",
+        )
+        yield from self._extras()
+        yield from self._image()
+
+    def _client(self) -> Iterable[Problem]:
+        existing = self.existing_secret
+        if self.client_id is None and (existing is None or existing.client_id_key is None):
+            yield Problem(
+                ("client_id",),
+                "is required",
+                "give the id that the client is registered with, or existingSecret.clientIdKey",
+                either=(("existing_secret",),),
+            )
+        if self.client_secret is None and existing is None:
+            yield Problem(
+                ("client_secret",),
+                "is required, or existingSecret",
+                "pulumi config set --secret --path 'mlflow:auth.oidc.clientSecret', or name an existing Secret",
+                either=(("existing_secret",),),
+            )
+        given = {"client_secret": True}
+        if existing is not None:
+            given |= {
+                "client_id": existing.client_id_key is not None,
+                "cookie_secret": existing.cookie_secret_key is not None,
+            }
+            for field in (field for field, inside in given.items() if inside and getattr(self, field) is not None):
+                yield Problem((field,), "is given as well as in existingSecret", "keep one of them")
+        cookie = plain(self.cookie_secret)
+        if isinstance(cookie, str) and len(cookie.encode()) not in (16, 24, 32):
+            yield Problem(("cookie_secret",), f"has {len(cookie.encode())} bytes", "use 16, 24 or 32")
+
+    def _extras(self) -> Iterable[Problem]:
+        for option, value in self.extra_args.items():
+            bare = option.lstrip("-").replace("_", "-")
+            if bare.rstrip("s") in OWN_OPTIONS or bare in OWN_OPTIONS:
+                yield Problem(
+                    ("extra_args", option),
+                    "is set by this component",
+                    OWN_OPTIONS.get(bare) or OWN_OPTIONS[bare.rstrip("s")],
+                )
+            elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
+                yield Problem(("extra_args", option), "is not the name of an option", f"write {bare.lower()!r}")
+            elif not isinstance(value, (str, int)):
+                message = f"expected a string, a whole number or true, got {type(value).__name__}"
+                yield Problem(("extra_args", option), message, "write one of them; true is a bare flag")
+        for name in self.extra_env:
+            bare = name.removeprefix("OAUTH2_PROXY_").lower().replace("_", "-")
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                fix = "use letters, digits and '_'"
+                yield Problem(("extra_env", name), "is not the name of an environment variable", fix)
+            elif name.startswith("OAUTH2_PROXY_") and (bare in OWN_OPTIONS or bare.rstrip("s") in OWN_OPTIONS):
+                fix = OWN_OPTIONS.get(bare) or OWN_OPTIONS[bare.rstrip("s")]
+                yield Problem(("extra_env", name), "is set by this component", fix)
+            elif looks_secret(name):
+                message = "looks like a secret and would be readable in the pod's specification"
+                yield Problem(("extra_env", name), message, "use clientSecret or cookieSecret")
+
+    def _image(self) -> Iterable[Problem]:
+        yield from image_name(self.image, "image")
+        image = plain(self.image)
+        old = re.search(r"/oauth2-proxy:v?(\d+)\.(\d+)\b", image) if isinstance(image, str) else None
+        if old and (int(old[1]), int(old[2])) < (7, FIRST_SAFE_MINOR):
+            message = f"{image!r} lets users forge the headers that name their groups"
+            yield Problem(("image",), message, f"use version 7.{FIRST_SAFE_MINOR} or newer")

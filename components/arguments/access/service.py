@@ -1,0 +1,97 @@
+"""The Service in front of the server's pods."""
+
+import enum
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block
+from ..checks import between, cidrs, labels, pattern, qualified_keys
+
+
+class ServiceType(enum.Enum):
+    """How the Service is published."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+@block
+class ServicePortArgs(Block):
+    """One more port of the Service, which leads to a container beside the server."""
+
+    name: str
+    """Name of the port, not `http`."""
+    port: int
+    """Port of the Service."""
+    target_port: int
+    """Port of the container."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from pattern(
+            self.name,
+            r"(?!https?$)(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?",
+            "name",
+            "the name of a further port",
+            "use at most 15 lower-case letters, digits and hyphens, and neither 'http' nor 'https'",
+        )
+        yield from between(self.port, 1, 65535, "port")
+        yield from between(self.target_port, 1, 65535, "target_port")
+
+
+@block
+class ServiceArgs(Block):
+    """The Service in front of the pods."""
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    """`NodePort` and `LoadBalancer` publish the server: they need authentication and `https`, or `allowInsecure`. The
+    address that clients use must then be in `server.allowedHosts`, since it is not known before."""
+    port: int = 80
+    """Port of the Service."""
+    node_port: int | None = None
+    """Port of each node with the types `NodePort` and `LoadBalancer`; chosen by the cluster if not given."""
+    load_balancer_class: str | None = None
+    """Which controller makes the load balancer, for example `service.k8s.aws/nlb`; the cluster's default if not given."""
+    load_balancer_source_ranges: list[Input[str]] = Field(default_factory=list)
+    """Networks in CIDR form that may reach the load balancer; all if empty."""
+    https: bool = False
+    """The load balancer ends TLS itself, by a certificate that `annotations` name."""
+    extra_ports: list[ServicePortArgs] = Field(default_factory=list)
+    """Further ports, to containers beside the server."""
+    annotations: dict[str, Input[str]] = Field(default_factory=dict)
+    """Annotations of the Service."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels of the Service."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.port, 1, 65535, "port")
+        yield from between(self.node_port, 1, 65535, "node_port")
+        yield from pattern(
+            self.load_balancer_class,
+            r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?",
+            "load_balancer_class",
+            "the class of a load balancer",
+            "write it as name or domain/name",
+        )
+        yield from cidrs(self.load_balancer_source_ranges, "load_balancer_source_ranges")
+        yield from qualified_keys(self.annotations, "annotations")
+        yield from labels(self.labels, "labels")
+        if self.node_port is not None and self.type is ServiceType.CLUSTER_IP:
+            yield Problem(
+                ("node_port",), "is given for a Service of type ClusterIP", "set type: NodePort, or remove it"
+            )
+        if self.type is not ServiceType.LOAD_BALANCER:
+            for name in ("load_balancer_class", "load_balancer_source_ranges", "https"):
+                if getattr(self, name):
+                    message = f"is given for a Service of type {self.type.value}"
+                    yield Problem((name,), message, "set type: LoadBalancer, or remove it")
+        for what in ("name", "port"):
+            seen = {} if what == "name" else {self.port: "port"}
+            for index, extra in enumerate(self.extra_ports):
+                value = getattr(extra, what)
+                if value in seen:
+                    yield Problem(
+                        ("extra_ports", index, what), f"{value!r} is used by {seen[value]} as well", "choose another"
+                    )
+                seen.setdefault(value, f"extraPorts[{index}]")

@@ -1,0 +1,51 @@
+"""A bucket that is made on AWS."""
+
+from collections.abc import Iterable
+
+from ..base import Block, Input, Problem, block, plain
+from ..checks import between, bucket_name, relative_path
+
+
+@block
+class AccessLogsArgs(Block):
+    """Where S3 writes who used the bucket."""
+
+    bucket: Input[str]
+    """Bucket that exists already, in the same region and account."""
+    prefix: Input[str] = "mlflow/"
+    """Start of the names of the log objects."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from bucket_name(self.bucket, "bucket")
+
+
+@block
+class AwsBucketArgs(Block):
+    """An S3 bucket: private, encrypted with the deployment's KMS key, versioned, reached over TLS 1.2 or newer only."""
+
+    bucket: str | None = None
+    """Name of the bucket. Made from the deployment's name if not given."""
+    prefix: Input[str] = ""
+    """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
+    noncurrent_version_days: int = 30
+    """How long deleted and overwritten objects can be brought back, in days. At least as long as the database's backups."""
+    abort_upload_days: int = 7
+    """Age at which unfinished uploads are removed, in days."""
+    access_logs: AccessLogsArgs | None = None
+    """Log every request to another bucket."""
+    presigned: bool = True
+    """Let clients move large files straight to and from the bucket by presigned URLs that the server hands out."""
+    force_destroy: bool = False
+    """Delete the bucket with all objects in it; takes `deletionProtection: false` as well. If false, only an empty bucket can be
+    deleted."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from bucket_name(self.bucket, "bucket")
+        yield from relative_path(self.prefix, "prefix")
+        yield from between(self.noncurrent_version_days, 1, 3650, "noncurrent_version_days", "days")
+        yield from between(self.abort_upload_days, 1, 365, "abort_upload_days", "days")
+        logs = plain(self.access_logs.bucket) if self.access_logs else None
+        if logs is not None and logs == self.bucket:
+            yield Problem(
+                ("access_logs", "bucket"), f"{logs!r} is the bucket itself", "name another bucket for the logs"
+            )

@@ -1,0 +1,71 @@
+"""A storage account with one container that is made for artifacts."""
+
+import enum
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block, plain
+from ..checks import between, pattern
+from ..clouds.azure import SUBNET, SUBNET_FIX
+from ..clouds.names import cloud_name
+
+
+class AzureReplication(enum.Enum):
+    """Where Azure keeps the copies."""
+
+    LOCAL = "Standard_LRS"
+    ZONES = "Standard_ZRS"
+    REGIONS = "Standard_GRS"
+    ZONES_AND_REGIONS = "Standard_GZRS"
+
+
+@block
+class AzureContainerArgs(Block):
+    """A storage account that knows no keys and no public access, with one container."""
+
+    account_name: Input[str] | None = None
+    """Name of the storage account, unique among all of Azure; made from the component's name if not given."""
+    container: str = "mlflow"
+    """Name of the container."""
+    prefix: Input[str] = ""
+    """Path in the container under which artifacts are stored, without leading or trailing slash."""
+    replication: AzureReplication = AzureReplication.ZONES
+    """Where the copies are kept. `Standard_LRS` where the region has no zones."""
+    soft_delete_days: int = 30
+    """For how many days deleted files and containers can be brought back, and one day less to which the whole container
+    can be set back to any second."""
+    version_days: int = 35
+    """For how many days overwritten versions are kept."""
+    allowed_subnet_ids: list[Input[str]] = Field(default_factory=list)
+    """Resource ids of subnets (with the service endpoint Microsoft.Storage) from which the account may be reached, where
+    there is no private endpoint."""
+    public_network: bool = False
+    """Let the account be reached from every network. Access still needs a token of an identity with a role."""
+
+    def problems(self) -> Iterable[Problem]:
+        fix = "use 3 to 24 lower-case letters and digits"
+        yield from pattern(self.account_name, r"[a-z0-9]{3,24}", "account_name", "a name for a storage account", fix)
+        yield from pattern(
+            self.container,
+            r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+            "container",
+            "a name for a container",
+            "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
+        )
+        prefix = plain(self.prefix)
+        if isinstance(prefix, str) and prefix != prefix.strip("/"):
+            yield Problem(("prefix",), f"{prefix!r} starts or ends with a slash", f"write {prefix.strip('/')!r}")
+        yield from between(self.soft_delete_days, 2, 365, "soft_delete_days", "days")
+        yield from between(self.version_days, 1, 3650, "version_days", "days")
+        if 2 <= self.soft_delete_days <= 365 and 1 <= self.version_days < self.soft_delete_days:
+            message = f"{self.version_days} days are less than softDeleteDays, {self.soft_delete_days}"
+            fix = "raise it: a container is set back by means of its versions"
+            yield Problem(("version_days",), message, fix)
+        for index, subnet in enumerate(self.allowed_subnet_ids):
+            what = "the resource id of a subnet"
+            for problem in cloud_name(subnet, "azure", SUBNET, "subnet", what, SUBNET_FIX):
+                yield Problem(("allowed_subnet_ids", index), problem.message, problem.fix)
+        if self.allowed_subnet_ids and self.public_network:
+            message = "makes allowedSubnetIds meaningless"
+            yield Problem(("public_network",), message, "remove one of them")

@@ -1,0 +1,152 @@
+"""Buckets and containers that exist already on Google Cloud and Azure."""
+
+import enum
+import re
+from collections.abc import Iterable
+
+from ..base import Block, Input, Problem, block, plain, secret
+from ..checks import ExistingSecret, between, one_at_most, pattern, relative_path
+
+
+@block
+class GcsSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds a key file of a service account."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    key: str = "keyfile.json"
+    """Key of the file in the Secret."""
+
+
+@block
+class GcsArgs(Block):
+    """A bucket on Google Cloud Storage. Without a key file the pod's own identity is used."""
+
+    bucket: Input[str]
+    """Name of the bucket."""
+    prefix: Input[str] = ""
+    """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
+    project: Input[str] | None = None
+    """Project for the client library; that of the identity or of the key file if not given."""
+    key_file: Input[str] | None = secret()
+    """Content of a service account's key file (JSON)."""
+    existing_secret: GcsSecretArgs | None = None
+    """Secret that holds the key file, instead of `keyFile`."""
+    transfer_timeout_seconds: int | None = None
+    """How long the transfer of one chunk may take, in seconds; -1 for ever. 60 if not given."""
+    upload_chunk_mb: int | None = None
+    """Size of the chunks in which files are sent, in MiB; the client library's choice if not given."""
+    download_chunk_mb: int | None = None
+    """Size of the chunks in which files are fetched, in MiB; the client library's choice if not given."""
+    presigned: bool = False
+    """Let clients send large files straight to the bucket by presigned URLs, which only a key file can sign."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _gcs_bucket(self.bucket)
+        yield from relative_path(self.prefix, "prefix")
+        yield from one_at_most(self, ("key_file", "existing_secret"))
+        key_file = plain(self.key_file)
+        if isinstance(key_file, str) and not re.search(r'"type"\s*:\s*"', key_file):
+            yield Problem(("key_file",), "is not a key file", "give its whole content, a JSON object with a `type`")
+        if self.transfer_timeout_seconds != -1:
+            yield from between(self.transfer_timeout_seconds, 1, 86_400, "transfer_timeout_seconds", "seconds, or -1")
+        yield from between(self.upload_chunk_mb, 1, 1024, "upload_chunk_mb", "MiB")
+        yield from between(self.download_chunk_mb, 1, 1024, "download_chunk_mb", "MiB")
+        if self.presigned and self.key_file is None and self.existing_secret is None:
+            message = "is on, but MLflow signs URLs with a key file only, and uploads of large files would fail"
+            yield Problem(("presigned",), message, "remove it, or give keyFile or existingSecret")
+
+
+def _gcs_bucket(value: Input[str]) -> Iterable[Problem]:
+    # https://cloud.google.com/storage/docs/buckets#naming
+    bucket = plain(value)
+    if not isinstance(bucket, str):
+        return
+    label = r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
+    if "://" in bucket:
+        yield Problem(("bucket",), f"{bucket!r} is a URL", "give the bucket's name alone, and a path in prefix")
+    elif not re.fullmatch(rf"(?=.{{3,222}}$)(?!\d+\.\d+\.\d+\.\d+$){label}(\.{label})*", bucket):
+        fix = "use 3 to 63 lower-case letters, digits, '-' and '_' (each part of a domain likewise)"
+        yield Problem(("bucket",), f"{bucket!r} is not a bucket name", fix)
+    elif bucket.startswith("goog") or re.search("google|g00gle", bucket):
+        yield Problem(("bucket",), f"{bucket!r} holds a name that Google keeps for itself", "give another bucket")
+
+
+class AzureDomain(enum.Enum):
+    """The clouds whose blob storage MLflow knows."""
+
+    PUBLIC = "blob.core.windows.net"
+    CHINA = "blob.core.chinacloudapi.cn"
+    US_GOVERNMENT = "blob.core.usgovcloudapi.net"
+
+
+@block
+class AzureSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds credentials of a storage account: one of the two."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    access_key_key: str | None = None
+    """Key of the storage account's access key in the Secret."""
+    connection_string_key: str | None = None
+    """Key of the connection string in the Secret."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from super().problems()
+        yield from one_at_most(self, ("access_key_key", "connection_string_key"))
+        if self.access_key_key is None and self.connection_string_key is None:
+            message = "names no key of the Secret"
+            yield Problem((), message, "give accessKeyKey or connectionStringKey")
+
+
+@block
+class AzureBlobArgs(Block):
+    """A container of an Azure storage account. Without key and connection string the pod's own identity is used."""
+
+    account: Input[str]
+    """Name of the storage account."""
+    container: Input[str]
+    """Name of the container."""
+    prefix: Input[str] = ""
+    """Path in the container under which artifacts are stored, without leading or trailing slash."""
+    domain: AzureDomain = AzureDomain.PUBLIC
+    """Domain of the cloud."""
+    access_key: Input[str] | None = secret()
+    """Access key of the storage account."""
+    connection_string: Input[str] | None = secret()
+    """Connection string of the storage account. Its endpoint counts, where it has one."""
+    existing_secret: AzureSecretArgs | None = None
+    """Secret that holds the access key or the connection string."""
+    presigned: bool = True
+    """Let clients send large files straight to the container by presigned URLs that the server hands out. Clients must
+    reach the storage account. An identity needs the role Storage Blob Delegator on the account; without it, large files go
+    through the server as well."""
+
+    def problems(self) -> Iterable[Problem]:
+        # https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/resource-name-rules#microsoftstorage
+        account = plain(self.account)
+        if isinstance(account, str) and re.search(r"[./]", account):
+            yield Problem(
+                ("account",), f"{account!r} is a host or URL", f"give the account alone: {_account(account)!r}"
+            )
+        else:
+            fix = "use 3 to 24 lower-case letters and digits"
+            yield from pattern(self.account, r"[a-z0-9]{3,24}", "account", "a storage account", fix)
+        yield from pattern(
+            self.container,
+            r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+            "container",
+            "the name of a container",
+            "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
+        )
+        yield from relative_path(self.prefix, "prefix")
+        yield from one_at_most(self, ("access_key", "connection_string", "existing_secret"))
+        connection = plain(self.connection_string)
+        if isinstance(connection, str) and not re.search(
+            r"(^|;)\s*(Account|Shared|BlobEndpoint|UseDev)\w*=", connection
+        ):
+            yield Problem(("connection_string",), "is not a connection string", "write `AccountName=…;AccountKey=…;…`")
+
+
+def _account(host: str) -> str:
+    return re.sub(r"^\w+://", "", host).split("/")[0].split(".")[0]

@@ -1,0 +1,44 @@
+"""MinIO in the cluster, beside the server."""
+
+from collections.abc import Iterable
+
+from ..base import Block, Input, Problem, block, plain, secret
+from ..checks import cpu, image, memory, pattern
+from ..volume import VolumeArgs
+
+
+@block
+class MinioArgs(Block):
+    """A MinIO server on a claim of its own, with one bucket: for clusters without an object store. One pod, so artifacts
+    cannot be read while its node is down."""
+
+    volume: VolumeArgs = VolumeArgs(size_gb=50)
+    """The claim that holds the objects."""
+    bucket: str = "mlflow"
+    """Name of the bucket, which is made."""
+    image: Input[str] = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
+    """Image with tag or digest. The default is the last release that MinIO has published as an image."""
+    password: Input[str] | None = secret()
+    """Password of the user `mlflow`, 8 characters or more; generated if not given."""
+    cpu_request: str = "100m"
+    """Guaranteed CPU, in cores or millicores."""
+    memory_request: str = "256Mi"
+    """Guaranteed memory."""
+    memory_limit: str = "1Gi"
+    """Memory at which the container is ended."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from pattern(
+            self.bucket,
+            r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]",
+            "bucket",
+            "a bucket name",
+            "use 3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
+        )
+        yield from image(self.image, "image")
+        known = plain(self.password)
+        if isinstance(known, str) and len(known) < 8:
+            yield Problem(("password",), f"has {len(known)} characters", "use 8 or more")
+        yield from cpu(self.cpu_request, "cpu_request")
+        yield from memory(self.memory_request, "memory_request")
+        yield from memory(self.memory_limit, "memory_limit")

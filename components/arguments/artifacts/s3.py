@@ -1,0 +1,133 @@
+"""Buckets that speak S3: Amazon's, those of compatible services, and Alibaba Cloud's."""
+
+import enum
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block, secret
+from ..checks import ExistingSecret, bucket_name, certificate, halves, host_name, one_at_most, pattern, relative_path
+
+
+class AddressingStyle(enum.Enum):
+    """Where the bucket's name stands in a request."""
+
+    AUTO = "auto"
+    PATH = "path"
+    VIRTUAL = "virtual"
+
+
+@block
+class S3SecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds S3 access keys."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    access_key_id_key: str = "AWS_ACCESS_KEY_ID"
+    """Key of the access key id in the Secret."""
+    secret_access_key_key: str = "AWS_SECRET_ACCESS_KEY"
+    """Key of the secret access key in the Secret."""
+
+
+@block
+class S3Args(Block):
+    """A bucket that exists already, on S3 or on an S3-compatible endpoint."""
+
+    bucket: Input[str]
+    """Name of the bucket."""
+    prefix: Input[str] = ""
+    """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
+    region: Input[str] | None = None
+    """Region of the bucket."""
+    endpoint_url: Input[str] | None = None
+    """URL of an S3-compatible service; AWS itself if not given."""
+    addressing_style: AddressingStyle = AddressingStyle.AUTO
+    """`path` for `https://host/bucket`, `virtual` for `https://bucket.host`; `auto` leaves it to the client library."""
+    ca_certificate: Input[str] | None = None
+    """Certificate of the authority that signed the endpoint's, in PEM form."""
+    ignore_tls: bool = False
+    """Do not verify the endpoint's certificate. Insecure: for tests of self-signed endpoints only."""
+    access_key_id: Input[str] | None = None
+    """Access key id. Without keys the pod's own identity is used."""
+    secret_access_key: Input[str] | None = secret()
+    """Secret access key that belongs to `accessKeyId`."""
+    existing_secret: S3SecretArgs | None = None
+    """Secret that holds the keys, instead of `accessKeyId` and `secretAccessKey`."""
+    upload_extra_args: dict[str, str] = Field(default_factory=dict)
+    """Extra arguments of each upload, for example `{ServerSideEncryption: aws:kms, SSEKMSKeyId: …}`."""
+    expected_bucket_owner: Input[str] | None = None
+    """Account (12 digits) that must own the bucket: requests fail if someone else has taken its name."""
+    presigned: bool | None = None
+    """Let clients move files straight to and from the bucket by presigned URLs that the server hands out. Clients must
+    reach the endpoint. On for AWS itself, off for an own endpoint and with `uploadExtraArgs`, unless given."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from bucket_name(self.bucket, "bucket")
+        yield from relative_path(self.prefix, "prefix")
+        yield from pattern(
+            self.endpoint_url,
+            r"https?://[^/\s@]+/?",
+            "endpoint_url",
+            "an endpoint URL",
+            "write it as https://host:port, without a path and without credentials",
+        )
+        yield from certificate(self.ca_certificate, "ca_certificate")
+        if self.ca_certificate is not None and self.ignore_tls:
+            yield Problem(
+                ("ignore_tls",), "is given as well as caCertificate", "remove ignoreTls: the certificate is known"
+            )
+        yield from pattern(
+            self.expected_bucket_owner, r"\d{12}", "expected_bucket_owner", "an AWS account", "write its 12 digits"
+        )
+        yield from halves(self, "access_key_id", "secret_access_key")
+        yield from one_at_most(self, (("access_key_id", "secret_access_key"), "existing_secret"))
+        if self.presigned and self.upload_extra_args:
+            message = "is on, but MLflow makes presigned uploads without uploadExtraArgs"
+            yield Problem(("presigned",), message, "remove it, or set encryption as the bucket's default instead")
+
+
+@block
+class OssSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds an AccessKey pair of Alibaba Cloud."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    access_key_id_key: str = "MLFLOW_OSS_KEY_ID"
+    """Key of the AccessKey ID in the Secret."""
+    access_key_secret_key: str = "MLFLOW_OSS_KEY_SECRET"
+    """Key of the AccessKey secret in the Secret."""
+
+
+@block
+class OssArgs(Block):
+    """A bucket on Alibaba Cloud Object Storage Service, through its S3-compatible interface.
+
+    The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image holds it."""
+
+    bucket: Input[str]
+    """Name of the bucket."""
+    prefix: Input[str] = ""
+    """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
+    endpoint: Input[str]
+    """Host of the bucket's region, for example `oss-eu-central-1.aliyuncs.com`, or `oss-eu-central-1-internal.aliyuncs.com`
+    from within that region."""
+    access_key_id: Input[str] | None = None
+    """AccessKey ID. Without keys the RAM role of the ServiceAccount is used (RRSA)."""
+    access_key_secret: Input[str] | None = secret()
+    """AccessKey secret that belongs to `accessKeyId`."""
+    existing_secret: OssSecretArgs | None = None
+    """Secret that holds the keys, instead of `accessKeyId` and `accessKeySecret`."""
+
+    def problems(self) -> Iterable[Problem]:
+        # https://www.alibabacloud.com/help/en/oss/user-guide/bucket-naming-conventions
+        yield from pattern(
+            self.bucket,
+            r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+            "bucket",
+            "a bucket name",
+            "use 3 to 63 lower-case letters, digits and hyphens, starting and ending with a letter or digit",
+        )
+        yield from relative_path(self.prefix, "prefix")
+        yield from host_name(self.endpoint, "endpoint")
+        yield from halves(self, "access_key_id", "access_key_secret")
+        yield from one_at_most(self, (("access_key_id", "access_key_secret"), "existing_secret"))

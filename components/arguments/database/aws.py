@@ -1,0 +1,408 @@
+"""Databases that are made on AWS: RDS and Aurora."""
+
+import enum
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block, plain, secret
+from ..checks import between, certificate, exactly_one, pattern
+
+
+class AwsEngine(enum.Enum):
+    """Kind of database."""
+
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+
+
+class CertificateAuthority(enum.Enum):
+    """Who signs the database's certificate: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html."""
+
+    RSA2048 = "rds-ca-rsa2048-g1"
+    RSA4096 = "rds-ca-rsa4096-g1"
+    ECC384 = "rds-ca-ecc384-g1"
+
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+MONITORING_SECONDS = (0, 1, 5, 10, 15, 30, 60)
+_DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
+_TIME = r"([01]\d|2[0-3]):([0-5]\d)"
+_GIB = 1 << 30
+_SIZES = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
+"""Memory in GiB of general-purpose instances; memory-optimised ones have twice as much."""
+
+
+@block
+class AwsDatabaseTlsArgs(Block):
+    """The certificate that the database shows, and how it is verified."""
+
+    authority: CertificateAuthority = CertificateAuthority.RSA2048
+    """Authority that signs the database's certificate; AWS renews it without a restart."""
+    ca_certificate: Input[str] | None = None
+    """Certificate authorities in PEM form to verify it with. Those of the region if not given; needed in regions that opened after
+    2023, GovCloud and China."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from certificate(self.ca_certificate, "ca_certificate")
+
+
+@block
+class AwsBackupArgs(Block):
+    """Backups of a database."""
+
+    retention_days: int = 14
+    """How far back point-in-time recovery reaches, in days (1 to 35)."""
+    window: str | None = None
+    """Daily time of the backup in UTC, `03:00-04:00`. AWS chooses one if not given."""
+    final_snapshot: bool = True
+    """Take a snapshot when the database is deleted."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.retention_days, 1, 35, "retention_days", "days")
+        window = _daily(self.window)
+        if self.window is not None and window is None:
+            yield Problem(("window",), f"{self.window!r} is not a time of day", "write for example 03:00-04:00")
+        elif window is not None and len(window) < 30:
+            yield Problem(("window",), f"{self.window!r} is shorter than 30 minutes", "make it half an hour or more")
+
+
+@block
+class AwsMaintenanceArgs(Block):
+    """When and how a database is changed."""
+
+    window: str | None = None
+    """Weekly time of maintenance in UTC, `sun:05:00-sun:06:00`. AWS chooses one if not given."""
+    auto_minor_version_upgrade: bool = True
+    """Let AWS install minor versions in that time."""
+    allow_major_version_upgrade: bool = False
+    """Let a changed `engineVersion` upgrade the database."""
+    apply_immediately: bool = False
+    """Make changes at once instead of in that time; some restart the database."""
+
+    def problems(self) -> Iterable[Problem]:
+        if self.window is not None and _weekly(self.window) is None:
+            message = f"{self.window!r} is not a time of the week"
+            yield Problem(("window",), message, "write for example sun:05:00-sun:06:00")
+
+
+@block
+class AwsMonitoringArgs(Block):
+    """What AWS records of a database."""
+
+    interval_seconds: int = 60
+    """Interval of Enhanced Monitoring in seconds; 0 switches it off."""
+    performance_insights: bool = True
+    """Keep a week of Performance Insights, which AWS does free of charge."""
+    log_retention_days: int = 30
+    """How long logs (errors, slow statements) are kept in CloudWatch, in days."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _one_of(self.interval_seconds, MONITORING_SECONDS, "interval_seconds")
+        yield from _one_of(self.log_retention_days, LOG_RETENTION_DAYS, "log_retention_days")
+
+
+def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, ...]]) -> Iterator[Problem]:
+    """What holds for instances and clusters alike."""
+    known = versions[args.engine]
+    if args.engine_version is not None and args.engine_version not in known:
+        message = f"{args.engine_version!r} is not a major version of {args.engine.value} that is known here"
+        yield Problem(
+            ("engine_version",), message, f"use one of: {', '.join(known)}; AWS keeps the minor version current"
+        )
+    yield from pattern(
+        args.identifier,
+        r"(?!.*--)[a-z][a-z0-9-]{0,61}[a-z0-9]",
+        "identifier",
+        "an identifier of RDS",
+        "use 2 to 63 lower-case letters, digits and hyphens, starting with a letter, without '--' and a hyphen at the end",
+    )
+    for name, most, what in (
+        ("database", 63, "the name of a database"),
+        ("username", 63 if args.engine is AwsEngine.POSTGRESQL else 16, "a master user of RDS"),
+    ):
+        fix = f"use at most {most} letters, digits and underscores, starting with a letter"
+        yield from pattern(getattr(args, name), rf"[A-Za-z]\w{{0,{most - 1}}}", name, what, fix)
+    if args.username.lower() in ("admin", "rdsadmin", "root", "user", "postgres"):
+        yield Problem(("username",), f"{args.username!r} is reserved", "choose another name, for example 'mlflow'")
+    password = plain(args.password)
+    if isinstance(password, str) and not re.fullmatch(r"[!#-.0-?A-~]{8,41}", password):
+        yield Problem(
+            ("password",),
+            f"has {len(password)} characters, or one that RDS refuses",
+            "use 8 to 41 printable ASCII characters without space, slash, double quote and at sign",
+        )
+    yield from between(args.port, 1150, 65_535, "port")
+    yield from between(args.connection_limit, 1, 100_000, "connection_limit", "connections")
+    if (_daily(args.backup.window) or set()) & (_weekly(args.maintenance.window) or set()):
+        message = f"{args.backup.window!r} overlaps the maintenance window"
+        yield Problem(("backup", "window"), message, "choose another time of day")
+    for name in args.parameters:
+        if name in OWN_PARAMETERS:
+            yield Problem(("parameters", name), "is set by this component", "remove it")
+
+
+def _daily(window: str | None) -> set[int] | None:
+    """Minutes of the day of `03:00-04:00`; None if it is not written so."""
+    match = re.fullmatch(rf"{_TIME}-{_TIME}", window or "")
+    return _minutes(*match.groups()) if match else None
+
+
+def _weekly(window: str | None) -> set[int] | None:
+    """Minutes of the day of `sun:05:00-sun:06:00`; None if it is not written so."""
+    match = re.fullmatch(rf"{_DAY}:{_TIME}-{_DAY}:{_TIME}", window or "")
+    return _minutes(*match.groups()) if match else None
+
+
+def _minutes(hour: str, minute: str, end_hour: str, end_minute: str) -> set[int]:
+    """Minutes of the day of a window."""
+    # A window that ends before it starts goes on past midnight.
+    start, end = int(hour) * 60 + int(minute), int(end_hour) * 60 + int(end_minute)
+    return {each % 1440 for each in range(start, end + (1440 if end <= start else 0))}
+
+
+OWN_PARAMETERS = ("rds.force_ssl", "require_secure_transport", "log_bin_trust_function_creators")
+"""Parameters that this component sets: encrypted connections only, and the triggers of MLflow's schema."""
+
+
+def _one_of(value: int, allowed: tuple[int, ...], path: str) -> Iterator[Problem]:
+    if value not in allowed:
+        nearest = min(allowed, key=lambda each: abs(each - value))
+        yield Problem(
+            (path,),
+            f"{value} is not a value that AWS takes",
+            f"use {nearest}, or another of: {', '.join(map(str, allowed))}",
+        )
+
+
+def instance_class(value: Input[str], path: str) -> Iterator[Problem]:
+    """`db.<family>.<size>`, of what RDS offers for PostgreSQL and MySQL."""
+    yield from pattern(
+        value,
+        r"db\.[a-z][a-z0-9-]*\.[a-z0-9]+",
+        path,
+        "an instance class of RDS",
+        "write for example db.t4g.medium or db.m7g.large",
+    )
+
+
+def memory_gib(instance: Input[str]) -> float | None:
+    """Memory of an instance class; None if it is not known."""
+    known = plain(instance)
+    match = re.fullmatch(
+        r"db\.([a-z])\w*\.(micro|small|medium|large|(\d*)xlarge)", known if isinstance(known, str) else ""
+    )
+    if not match or match[1] not in "tmr":
+        return None
+    size = _SIZES["xlarge"] * int(match[3] or 1) if match[2].endswith("xlarge") else _SIZES[match[2]]
+    return size * (2 if match[1] == "r" else 1)
+
+
+def max_connections(engine: AwsEngine, gib: float | None, aurora: bool) -> int | None:
+    """What the default parameters make of an instance's memory, a fifth of which the system takes:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections."""
+    if gib is None:
+        return None
+    size = gib * _GIB * 0.8
+    if engine is AwsEngine.POSTGRESQL:
+        return min(int(size / 9_531_392), 5000)
+    if not aurora:
+        return int(size / 12_582_880)
+    return int(max(math.log2(size / 805_306_368) * 45, math.log2(size / 8_187_281_408) * 1000))
+
+
+RDS_VERSIONS = {AwsEngine.POSTGRESQL: ("13", "14", "15", "16", "17"), AwsEngine.MYSQL: ("8.0", "8.4")}
+AURORA_VERSIONS = {AwsEngine.POSTGRESQL: ("13", "14", "15", "16", "17"), AwsEngine.MYSQL: ("8.0",)}
+"""Major versions, the oldest first; the newest is the default."""
+
+
+@block
+class RdsArgs(Block):
+    """An RDS instance: private, encrypted, reached over TLS only, backed up."""
+
+    engine: AwsEngine
+    """`postgresql` or `mysql`."""
+    engine_version: str | None = None
+    """Major version, for example `17` for PostgreSQL or `8.4` for MySQL. AWS chooses the minor version and keeps it current. Only
+    ever raise it, together with `maintenance.allowMajorVersionUpgrade`."""
+    identifier: str | None = None
+    """Name of the instance in AWS. Made from the deployment's name if not given. Changing it renames the database."""
+    port: int | None = None
+    """TCP port, 1150 to 65535; the engine's own if not given. Changing it restarts the database."""
+    database: str = "mlflow"
+    """Name of the database that is made."""
+    username: str = "mlflow"
+    """Master user, as which MLflow connects."""
+    password: Input[str] | None = secret()
+    """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
+    snapshot_identifier: str | None = None
+    """Snapshot to make the database from. It holds the names of database and user, which must be those given here. Looked at only
+    when the database is made."""
+    tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
+    """Certificates. Connections without TLS are refused by the database, and MLflow verifies whom it talks to."""
+    backup: AwsBackupArgs = AwsBackupArgs()
+    """Backups and point-in-time recovery."""
+    maintenance: AwsMaintenanceArgs = AwsMaintenanceArgs()
+    """When and how the database is changed."""
+    monitoring: AwsMonitoringArgs = AwsMonitoringArgs()
+    """Figures and logs."""
+    parameters: dict[str, str] = Field(default_factory=dict)
+    """Further database parameters. They take effect when the database is restarted."""
+    connection_limit: int | None = None
+    """Connections that the database grants. Estimated from its memory if not given; a configuration that could exceed it is
+    refused."""
+    instance_class: Input[str] = "db.t4g.medium"
+    """Size of the instance."""
+    multi_az: bool = True
+    """Keep a standby in a second zone, to which AWS fails over within a minute or two. Doubles the price of the instance."""
+    storage_gb: int = 20
+    """Size of the disk when the instance is made, in GiB (gp3); grows by itself."""
+    max_storage_gb: int = 200
+    """Size up to which the disk grows, in GiB."""
+
+    @property
+    def version(self) -> str:
+        """The major version, given or the newest known."""
+        return self.engine_version or RDS_VERSIONS[self.engine][-1]
+
+    @property
+    def connections(self) -> int | None:
+        """Connections that the database grants, as far as can be told."""
+        return self.connection_limit or max_connections(self.engine, memory_gib(self.instance_class), aurora=False)
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _common(self, RDS_VERSIONS)
+        yield from instance_class(self.instance_class, "instance_class")
+        yield from between(self.storage_gb, 20, 65_536, "storage_gb", "GiB")
+        if 20 <= self.storage_gb <= 65_536 and not self.storage_gb * 1.1 <= self.max_storage_gb <= 65_536:
+            message = f"{self.max_storage_gb} leaves no room for the disk to grow from {self.storage_gb} GiB"
+            least = math.ceil(self.storage_gb * 1.1)
+            yield Problem(
+                ("max_storage_gb",), message, f"use {least} to 65536; AWS asks for a tenth more than storageGb"
+            )
+        small = re.search(r"\.t\w+\.(micro|small)$", str(plain(self.instance_class)))
+        if small and self.monitoring.performance_insights and self.engine is AwsEngine.MYSQL:
+            message = f"there are none for MySQL on {plain(self.instance_class)}"
+            yield Problem(("monitoring", "performance_insights"), message, "set it to false, or use db.t4g.medium")
+
+
+@block
+class ProvisionedArgs(Block):
+    """Aurora instances of a fixed size."""
+
+    instance_class: Input[str] = "db.r7g.large"
+    """Size of each instance."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from instance_class(self.instance_class, "instance_class")
+
+
+@block
+class ServerlessV2Args(Block):
+    """Aurora instances that grow and shrink with their load."""
+
+    min_capacity: float = 0.5
+    """Least capacity of each instance in ACU (2 GiB of memory each), in halves; 0 lets it pause, and the first request after
+    that waits for about 15 seconds."""
+    max_capacity: float = 4
+    """Most capacity of each instance in ACU, in halves."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.min_capacity, 0, 256, "min_capacity", "ACU")
+        yield from between(self.max_capacity, 1, 256, "max_capacity", "ACU")
+        for name in ("min_capacity", "max_capacity"):
+            if getattr(self, name) % 0.5:
+                yield Problem(
+                    (name,), f"{getattr(self, name)} is not a multiple of a half", "use halves, for example 0.5 or 2"
+                )
+        if self.min_capacity > self.max_capacity >= 1:
+            message = f"{self.min_capacity} is more than maxCapacity, {self.max_capacity}"
+            yield Problem(("min_capacity",), message, "lower it, or raise maxCapacity")
+
+
+@block
+class AuroraArgs(Block):
+    """An Aurora cluster: private, encrypted, reached over TLS only, backed up. Its storage lies in three zones; with two or more
+    instances another one takes over when one fails."""
+
+    engine: AwsEngine
+    """`postgresql` or `mysql`."""
+    engine_version: str | None = None
+    """Major version, for example `17` for PostgreSQL or `8.0` for MySQL. AWS chooses the minor version and keeps it current. Only
+    ever raise it, together with `maintenance.allowMajorVersionUpgrade`."""
+    identifier: str | None = None
+    """Name of the cluster in AWS. Made from the deployment's name if not given. Changing it renames the database."""
+    port: int | None = None
+    """TCP port, 1150 to 65535; the engine's own if not given. Changing it restarts the database."""
+    database: str = "mlflow"
+    """Name of the database that is made."""
+    username: str = "mlflow"
+    """Master user, as which MLflow connects."""
+    password: Input[str] | None = secret()
+    """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
+    snapshot_identifier: str | None = None
+    """Snapshot to make the database from. It holds the names of database and user, which must be those given here. Looked at only
+    when the database is made."""
+    tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
+    """Certificates. Connections without TLS are refused by the database, and MLflow verifies whom it talks to."""
+    backup: AwsBackupArgs = AwsBackupArgs()
+    """Backups and point-in-time recovery."""
+    maintenance: AwsMaintenanceArgs = AwsMaintenanceArgs()
+    """When and how the database is changed."""
+    monitoring: AwsMonitoringArgs = AwsMonitoringArgs()
+    """Figures and logs."""
+    parameters: dict[str, str] = Field(default_factory=dict)
+    """Further database parameters. They take effect when the database is restarted."""
+    connection_limit: int | None = None
+    """Connections that the database grants. Estimated from its memory if not given; a configuration that could exceed it is
+    refused."""
+    provisioned: ProvisionedArgs | None = None
+    """Instances of a fixed size."""
+    serverless_v2: ServerlessV2Args | None = None
+    """Instances that grow and shrink with their load."""
+    instances: int = 2
+    """Number of instances (1 to 16): one writes, the others take over."""
+
+    @property
+    def version(self) -> str:
+        """The major version, given or the newest known."""
+        return self.engine_version or AURORA_VERSIONS[self.engine][-1]
+
+    @property
+    def connections(self) -> int | None:
+        """Connections that the database grants, as far as can be told."""
+        gib = memory_gib(self.provisioned.instance_class) if self.provisioned else None
+        if self.serverless_v2:
+            gib = 2 * self.serverless_v2.max_capacity
+        return self.connection_limit or max_connections(self.engine, gib, aurora=True)
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _common(self, AURORA_VERSIONS)
+        yield from exactly_one(self, ("provisioned", "serverless_v2"), "`serverlessV2: {}`")
+        yield from between(self.instances, 1, 16, "instances")

@@ -1,0 +1,63 @@
+"""Database servers in the cluster, beside MLflow."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..base import Block, Input, Problem, block
+from ..checks import amount, between, cpu, image, memory
+from ..volume import VolumeArgs
+
+
+@block
+class InClusterPostgresqlArgs(Block):
+    """A PostgreSQL server on a claim of its own: for clusters without a managed database. One pod, so MLflow is down while
+    its node is. A new major version of PostgreSQL cannot read the files of an older one: dump and restore."""
+
+    volume: VolumeArgs = VolumeArgs(size_gb=20)
+    """The claim that holds the database."""
+    image: Input[str] = "docker.io/library/postgres:17"
+    """Official image of PostgreSQL, or one that starts in the same way, with tag or digest."""
+    connection_limit: int = 100
+    """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
+    cpu_request: str = "250m"
+    """Guaranteed CPU, in cores or millicores."""
+    memory_request: str = "512Mi"
+    """Guaranteed memory."""
+    memory_limit: str = "1Gi"
+    """Memory at which the container is ended."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _problems(self)
+
+
+@block
+class InClusterMysqlArgs(Block):
+    """A MariaDB server on a claim of its own: for clusters without a managed database. One pod, so MLflow is down while its
+    node is."""
+
+    volume: VolumeArgs = VolumeArgs(size_gb=20)
+    """The claim that holds the database."""
+    image: Input[str] = "docker.io/library/mariadb:11.8"
+    """Official image of MariaDB, or one that starts in the same way, with tag or digest."""
+    connection_limit: int = 100
+    """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
+    cpu_request: str = "250m"
+    """Guaranteed CPU, in cores or millicores."""
+    memory_request: str = "512Mi"
+    """Guaranteed memory."""
+    memory_limit: str = "1Gi"
+    """Memory at which the container is ended."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _problems(self)
+
+
+def _problems(block: Any) -> Iterator[Problem]:
+    yield from image(block.image, "image")
+    yield from between(block.connection_limit, 10, 10_000, "connection_limit", "connections")
+    yield from cpu(block.cpu_request, "cpu_request")
+    wrong = [*memory(block.memory_request, "memory_request"), *memory(block.memory_limit, "memory_limit")]
+    yield from wrong
+    if not wrong and (amount(block.memory_request) or 0) > (amount(block.memory_limit) or 0):
+        message = f"{block.memory_request!r} is more than the limit {block.memory_limit!r}"
+        yield Problem(("memory_request",), message, "lower it, or raise the limit")

@@ -1,0 +1,72 @@
+"""Database servers that exist already: PostgreSQL, and MySQL or MariaDB."""
+
+import enum
+from collections.abc import Iterable
+
+from ..base import Block, Input, Problem, block, secret
+from .connection import DatabaseSecretArgs, DatabaseTlsArgs, server
+from .creation import DatabaseCreationArgs
+
+
+class PostgresqlDriver(enum.Enum):
+    """SQLAlchemy driver; always named, since SQLAlchemy's own default differs between its versions."""
+
+    PSYCOPG2 = "psycopg2"
+    PSYCOPG = "psycopg"
+
+
+@block
+class PostgresqlArgs(Block):
+    """A PostgreSQL server that exists already."""
+
+    host: Input[str]
+    """DNS name or address of the server."""
+    port: Input[int] = 5432
+    """TCP port."""
+    database: Input[str] = "mlflow"
+    """Name of the database; it must exist, unless `create` is given."""
+    username: Input[str] = "mlflow"
+    """User that owns the database."""
+    password: Input[str] | None = secret()
+    """Password of the user; any characters. Either this or `existingSecret`."""
+    existing_secret: DatabaseSecretArgs | None = None
+    """Secret that holds the password, instead of `password`."""
+    driver: PostgresqlDriver = PostgresqlDriver.PSYCOPG2
+    """SQLAlchemy driver in the image."""
+    tls: DatabaseTlsArgs = DatabaseTlsArgs()
+    """Encryption of the connection."""
+    connection_limit: int | None = None
+    """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+    create: DatabaseCreationArgs | None = None
+    """Make the database and its user first; the user's password is then generated unless given."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from server(self, "postgresql")
+
+
+@block
+class MysqlArgs(Block):
+    """A MySQL or MariaDB server that exists already. Where it keeps a binary log, it needs the setting
+    `log_bin_trust_function_creators=1`, because MLflow's schema has a trigger."""
+
+    host: Input[str]
+    """DNS name or address of the server."""
+    port: Input[int] = 3306
+    """TCP port."""
+    database: Input[str] = "mlflow"
+    """Name of the database; it must exist, unless `create` is given."""
+    username: Input[str] = "mlflow"
+    """User with all privileges on the database."""
+    password: Input[str] | None = secret()
+    """Password of the user; any characters but line breaks. Either this or `existingSecret`."""
+    existing_secret: DatabaseSecretArgs | None = None
+    """Secret that holds the password, instead of `password`."""
+    tls: DatabaseTlsArgs = DatabaseTlsArgs()
+    """Encryption of the connection."""
+    connection_limit: int | None = None
+    """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+    create: DatabaseCreationArgs | None = None
+    """Make the database and its user first; the user's password is then generated unless given."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from server(self, "mysql")

@@ -1,0 +1,98 @@
+"""What runs beside the server from time to time."""
+
+import re
+from collections.abc import Iterable
+
+from .base import Block, Problem, block
+from .checks import between, pattern
+from .server.resources import ResourcesArgs
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
+_DAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
+_FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
+    ("minute", 0, 59, {}),
+    ("hour", 0, 23, {}),
+    ("day of the month", 1, 31, {}),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 7, _DAYS),
+)
+
+
+@block
+class GarbageCollectionArgs(Block):
+    """Delete for good what users have deleted: `mlflow gc` as a CronJob.
+
+    Runs, experiments and models that are deleted in MLflow are only hidden; this removes them and their artifacts.
+    """
+
+    schedule: str = "0 3 * * 0"
+    """When, as a cron expression of five fields, or `@daily` and the like."""
+    time_zone: str | None = None
+    """Time zone of the schedule, for example `Europe/Berlin`; that of the cluster's control plane if not given."""
+    older_than: str = "30d"
+    """How long ago something must have been deleted, for example `30d` or `1d12h`. No shorter than backups are kept: what
+    an older backup still lists would have lost its artifacts."""
+    all_workspaces: bool = False
+    """All workspaces instead of the default one."""
+    suspend: bool = False
+    """Keep the CronJob, but start nothing."""
+    resources: ResourcesArgs = ResourcesArgs(cpu_request="100m", memory_request="256Mi", memory_limit="1Gi")
+    """Requests and limits of its container."""
+    timeout_seconds: int = 3600
+    """How long one run may take, in seconds."""
+    starting_deadline_seconds: int = 3600
+    """How late a run may start that could not start in time, in seconds."""
+    successful_history: int = 1
+    """Finished Jobs to keep."""
+    failed_history: int = 3
+    """Failed Jobs to keep, with their logs."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from cron(self.schedule, "schedule")
+        yield from pattern(
+            self.time_zone,
+            r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*",
+            "time_zone",
+            "a time zone",
+            "use a name of the tz database: 'UTC' or 'Europe/Berlin'",
+        )
+        if not re.fullmatch(r"(?=.)(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?", self.older_than):
+            fix = "write days, hours, minutes and seconds in this order, for example '30d' or '1d12h'"
+            yield Problem(("older_than",), f"{self.older_than!r} is not an age", fix)
+        yield from between(self.timeout_seconds, 10, 86_400, "timeout_seconds", "seconds")
+        # Below ten seconds the controller may miss every start.
+        yield from between(self.starting_deadline_seconds, 10, 86_400, "starting_deadline_seconds", "seconds")
+        yield from between(self.successful_history, 0, 100, "successful_history")
+        yield from between(self.failed_history, 0, 100, "failed_history")
+
+
+def cron(schedule: str, path: str) -> Iterable[Problem]:
+    """A cron expression as Kubernetes takes it: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/."""
+    example = "write five fields, for example '0 3 * * 0' (Sundays at three)"
+    if re.fullmatch(r"@(yearly|annually|monthly|weekly|daily|midnight|hourly)", schedule):
+        return
+    if re.match(r"(CRON_)?TZ=", schedule):
+        yield Problem((path,), f"{schedule!r} names a time zone, which Kubernetes refuses here", "use timeZone")
+        return
+    fields = schedule.split()
+    if len(fields) != len(_FIELDS):
+        yield Problem((path,), f"{schedule!r} has {len(fields)} fields", example)
+        return
+    for text, (what, low, high, names) in zip(fields, _FIELDS, strict=True):
+        if not all(_fits(part, low, high, names) for part in text.split(",")):
+            yield Problem((path,), f"{text!r} in {schedule!r} is not a {what}", f"use {low} to {high}; {example}")
+
+
+def _fits(part: str, low: int, high: int, names: dict[str, int]) -> bool:
+    """Whether one of the parts between commas is valid: `*`, a number or a range, and maybe a step."""
+    match = re.fullmatch(r"(?:[*?]|(\w+)(?:-(\w+))?)(?:/(\d+))?", part)
+    if not match:
+        return False
+    first, last, step = match.groups()
+    given = [names.get(each.lower(), int(each) if each.isdigit() else -1) for each in (first, last) if each is not None]
+    return all(low <= each <= high for each in given) and given == sorted(given) and step not in ("0", "00")

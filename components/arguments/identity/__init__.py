@@ -1,0 +1,57 @@
+"""The identity that the pods assume towards their cloud."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block
+from ..checks import exactly_one, labels, qualified_keys
+from ..clouds.azure import AzureWorkloadIdentityArgs
+from ..clouds.gcp import GcpDirectArgs, GcpServiceAccountArgs
+from .aws import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
+
+
+@block
+class ExistingIdentityArgs(Block):
+    """A role or identity that exists already and trusts the deployment's ServiceAccount."""
+
+    service_account_annotations: dict[str, Input[str]] = Field(default_factory=dict)
+    """Annotations of the ServiceAccount, for example `eks.amazonaws.com/role-arn`."""
+    pod_labels: dict[str, str] = Field(default_factory=dict)
+    """Labels that every pod needs, for example `azure.workload.identity/use: "true"`."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from qualified_keys(self.service_account_annotations, "service_account_annotations")
+        yield from labels(self.pod_labels, "pod_labels")
+
+
+@block
+class IdentityArgs(Block):
+    """Exactly one kind of identity."""
+
+    existing: ExistingIdentityArgs | None = None
+    """Role or identity that exists already."""
+    irsa: IrsaArgs | None = None
+    """IAM role on AWS, by the cluster's OIDC provider."""
+    pod_identity: PodIdentityArgs | None = None
+    """IAM role on AWS, by EKS Pod Identity."""
+    alibaba_ram: AlibabaRamArgs | None = None
+    """RAM role on Alibaba Cloud, which exists already."""
+    gcp_service_account: GcpServiceAccountArgs | None = None
+    """Google service account that is made, and that the pods become by Workload Identity."""
+    gcp_direct: GcpDirectArgs | None = None
+    """On Google Cloud, the Kubernetes ServiceAccount itself by Workload Identity."""
+    azure_workload_identity: AzureWorkloadIdentityArgs | None = None
+    """User-assigned identity of Azure that is made, and that the pods become by Workload Identity."""
+
+    def problems(self) -> Iterable[Problem]:
+        choices = (
+            "existing",
+            "irsa",
+            "pod_identity",
+            "gcp_service_account",
+            "gcp_direct",
+            "azure_workload_identity",
+            "alibaba_ram",
+        )
+        yield from exactly_one(self, choices, "`existing: {serviceAccountAnnotations: {…}}`")

@@ -1,0 +1,175 @@
+"""The environment of MLflow's containers: what this component sets, and what a user may add."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..base import Block, Input, Problem, block, looks_secret, plain
+from ..checks import exactly_one, kubernetes_name, pattern, secret_key
+
+ARTIFACT_VARIABLES = {
+    "MLFLOW_S3_ENDPOINT_URL": "use artifacts.s3.endpointUrl",
+    "MLFLOW_S3_IGNORE_TLS": "use artifacts.s3.ignoreTls",
+    "MLFLOW_S3_UPLOAD_EXTRA_ARGS": "use artifacts.s3.uploadExtraArgs",
+    "MLFLOW_S3_EXPECTED_BUCKET_OWNER": "use artifacts.s3.expectedBucketOwner",
+    "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "use artifacts.s3.addressingStyle",
+    "AWS_DEFAULT_REGION": "use artifacts.s3.region",
+    "AWS_ACCESS_KEY_ID": "use artifacts.s3.accessKeyId",
+    "AWS_SECRET_ACCESS_KEY": "use artifacts.s3.secretAccessKey",
+    "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "use artifacts.gcs.uploadChunkMb",
+    "MLFLOW_GCS_DOWNLOAD_CHUNK_SIZE": "use artifacts.gcs.downloadChunkMb",
+    "AZURE_STORAGE_ACCESS_KEY": "use artifacts.azureBlob.accessKey",
+    "AZURE_STORAGE_CONNECTION_STRING": "use artifacts.azureBlob.connectionString",
+    "MLFLOW_KERBEROS_TICKET_CACHE": "use artifacts.hdfs.ticketCache",
+    "MLFLOW_KERBEROS_USER": "use artifacts.hdfs.user",
+    "MLFLOW_PYARROW_EXTRA_CONF": "use artifacts.hdfs.extraConfiguration",
+}
+"""Variables of artifact stores that have an argument of their own, but for stores that are given by their URI."""
+
+OWN_VARIABLES = {
+    "POD_IP": "choose another name",
+    "HOME": "it is the pod's writable directory",
+    "MLFLOW_BACKEND_STORE_URI": "use database",
+    "MLFLOW_REGISTRY_STORE_URI": "use database.registry",
+    # With these MLflow encrypts its connections but verifies nothing.
+    **dict.fromkeys(["MLFLOW_MYSQL_SSL_CA", "MLFLOW_MYSQL_SSL_CERT", "MLFLOW_MYSQL_SSL_KEY"], "use database.mysql.tls"),
+    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "use database.poolSize",
+    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "use database.maxOverflow",
+    "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "use database.poolRecycleSeconds",
+    **dict.fromkeys(
+        ["PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"],
+        "use database.postgresql",
+    ),
+    **dict.fromkeys(["PGAPPNAME", "PGCONNECT_TIMEOUT"], "it is fixed"),
+    "MLFLOW_ARTIFACTS_DESTINATION": "use artifacts",
+    "MLFLOW_DEFAULT_ARTIFACT_ROOT": "use artifacts.defaultRoot",
+    "MLFLOW_ARTIFACTS_ONLY": "use server.artifactsOnly",
+    "MLFLOW_SERVE_ARTIFACTS": "use artifacts.proxied",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "only clients read it; use artifacts.s3.presigned",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "only clients read it; use artifacts.s3.presigned",
+    "ARTIFACTS_PASSWORD": "use artifacts.ftp or artifacts.sftp",
+    **ARTIFACT_VARIABLES,
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "use server.allowedHosts",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "use server.corsAllowedOrigins",
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "it would switch host and origin checks off",
+    "MLFLOW_HOST": "it is fixed",
+    "MLFLOW_PORT": "use server.port",
+    "MLFLOW_WORKERS": "use server.workers",
+    "MLFLOW_STATIC_PREFIX": "use server.staticPrefix",
+    "MLFLOW_UVICORN_OPTS": "use server.uvicorn",
+    "MLFLOW_GUNICORN_OPTS": "use server.uvicorn",
+    "MLFLOW_EXPOSE_PROMETHEUS": "use monitoring.prometheus",
+    "MLFLOW_LOGGING_LEVEL": "use server.logLevel",
+    "MLFLOW_ENABLE_WORKSPACES": "use server.workspaces",
+    "MLFLOW_WORKSPACE_STORE_URI": "use server.workspaces.storeUri",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "use server.jobExecution",
+    **dict.fromkeys(
+        ["MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_AUTH_ADMIN_PASSWORD"], "use auth"
+    ),
+    "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "it would let users past the checks of their permissions",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": "use keys.flaskSecretKey",
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",
+}
+"""Environment variables that have an argument of their own, and what to use: a pod must not name one twice."""
+
+
+@block
+class KeyRefArgs(Block):
+    """A key of an existing Secret or ConfigMap in the deployment's namespace."""
+
+    name: Input[str]
+    """Name of the object."""
+    key: str
+    """Key in it."""
+    optional: bool = False
+    """Start also where object or key are not there; the variable is not set then."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.name, "name", "the name of a Secret or ConfigMap")
+        yield from secret_key(self.key, "key")
+
+
+@block
+class ValueFromArgs(Block):
+    """Where the value of one environment variable comes from: exactly one source."""
+
+    secret: KeyRefArgs | None = None
+    """Key of an existing Secret."""
+    config_map: KeyRefArgs | None = None
+    """Key of an existing ConfigMap."""
+    field: str | None = None
+    """Field of the pod, for example `spec.nodeName` or `metadata.labels['team']`."""
+    resource: str | None = None
+    """Request or limit of the container, for example `limits.memory`."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from exactly_one(self, ("secret", "config_map", "field", "resource"), "`{secret: {name: …, key: …}}`")
+        fields = r"(metadata|spec|status)\.\w+(\['[^']+'\])?"
+        fix = "write for example metadata.name, spec.nodeName, status.hostIP or metadata.labels['team']"
+        yield from pattern(self.field, fields, "field", "a field of a pod", fix)
+        resources = r"(requests|limits)\.(cpu|memory|ephemeral-storage)"
+        yield from pattern(
+            self.resource, resources, "resource", "a request or limit", "write for example limits.memory"
+        )
+
+
+@block
+class EnvFromArgs(Block):
+    """Every key of an existing Secret or ConfigMap as a variable: exactly one of the two."""
+
+    secret: Input[str] | None = None
+    """Name of a Secret."""
+    config_map: Input[str] | None = None
+    """Name of a ConfigMap."""
+    prefix: str = ""
+    """Written before each key."""
+    optional: bool = False
+    """Start also where the object is not there."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from exactly_one(self, ("secret", "config_map"), "`- secret: my-secret`")
+        yield from kubernetes_name(self.secret, "secret", "the name of a Secret")
+        yield from kubernetes_name(self.config_map, "config_map", "the name of a ConfigMap")
+        yield from pattern(
+            self.prefix, r"([A-Za-z_][A-Za-z0-9_]*)?", "prefix", "a prefix", "use letters, digits and '_'"
+        )
+
+
+def variables(
+    env: Mapping[str, Any],
+    secret_env: Mapping[str, Any],
+    value_from: Mapping[str, Any] | None = None,
+    own: Mapping[str, str] = OWN_VARIABLES,
+) -> Iterator[Problem]:
+    """The user's own environment variables, in fields called `env`, `secret_env` and `value_from`.
+
+    Args:
+        env: Plain ones.
+        secret_env: Secret ones.
+        value_from: Those by reference.
+        own: Those that are refused, and what to use.
+    """
+    value_from = value_from or {}
+    fields = {"env": env, "secret_env": secret_env, "value_from": value_from}
+    for where, name in [(where, name) for where, names in fields.items() for name in names]:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            yield Problem((where, name), "is not the name of an environment variable", "use letters, digits and '_'")
+        elif name in own:
+            yield Problem((where, name), "is set by this component", own[name])
+    for name in value_from:
+        for where, spelled in (("env", "env"), ("secret_env", "secretEnv")):
+            if name in fields[where]:
+                yield Problem(("value_from", name), f"is given in {spelled} as well", "keep one of them")
+    for name, value in env.items():
+        known = plain(value)
+        if name in secret_env:
+            yield Problem(("env", name), "is given in secretEnv as well", "keep one of them")
+        elif name not in own and (
+            looks_secret(name) or (isinstance(known, str) and re.search(r"://[^/\s]*:[^/\s]*@", known))
+        ):
+            yield Problem(
+                ("env", name),
+                "looks like a secret and would be readable in the pod's specification",
+                "move it to secretEnv",
+            )

@@ -1,0 +1,56 @@
+"""Keys that all replicas share."""
+
+import re
+from collections.abc import Iterable
+
+from ..base import Block, Input, Problem, block, plain, secret
+from ..checks import ExistingSecret
+
+
+@block
+class KeysSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds some or all of the keys."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    flask_secret_key_key: str | None = None
+    """Key of the Flask secret key in the Secret."""
+    kek_passphrase_key: str | None = None
+    """Key of the passphrase in the Secret."""
+    webhook_secret_encryption_key_key: str | None = None
+    """Key of the Fernet key in the Secret."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from super().problems()
+        fields = ("flask_secret_key_key", "kek_passphrase_key", "webhook_secret_encryption_key_key")
+        if not any(getattr(self, name) for name in fields):
+            yield Problem((), "names no key of the Secret", "give kekPassphraseKey, for one, or remove existingSecret")
+
+
+@block
+class KeysArgs(Block):
+    """Keys that all replicas share. Each is generated once and kept in the stack's state unless given here."""
+
+    flask_secret_key: Input[str] | None = secret()
+    """Signs sessions of the basic-auth application."""
+    kek_passphrase: Input[str] | None = secret()
+    """Encrypts secrets that the AI gateway stores; 32 or more characters."""
+    webhook_secret_encryption_key: Input[str] | None = secret()
+    """Fernet key that encrypts webhook secrets."""
+    existing_secret: KeysSecretArgs | None = None
+    """Secret that holds the keys it names; the others are given here, or generated."""
+
+    def problems(self) -> Iterable[Problem]:
+        for name in ("flask_secret_key", "kek_passphrase", "webhook_secret_encryption_key"):
+            if getattr(self, name) is not None and getattr(self.existing_secret, f"{name}_key", None) is not None:
+                yield Problem(("existing_secret", f"{name}_key"), "is given here as well", "keep one of the two")
+        kek = plain(self.kek_passphrase)
+        if isinstance(kek, str) and len(kek) < 32:
+            yield Problem(("kek_passphrase",), f"has {len(kek)} characters", "use 32 or more")
+        webhook = plain(self.webhook_secret_encryption_key)
+        if isinstance(webhook, str) and not re.fullmatch(r"[A-Za-z0-9_-]{43}=", webhook):
+            yield Problem(
+                ("webhook_secret_encryption_key",),
+                "is not a Fernet key",
+                "use 32 random bytes in URL-safe base64 (44 characters)",
+            )

@@ -1,0 +1,160 @@
+"""What Kubernetes needs to know of the server's pods."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import Field
+
+from ..base import Block, Problem, block
+from ..checks import between, kubernetes_name, labels, memory, qualified_keys
+from ..manifests import Manifest, in_camel_case, shape
+from . import restricted
+from .resources import ResourcesArgs
+
+_PARTS = {
+    "affinity": "core/v1.Affinity",
+    "tolerations": "[core/v1.Toleration]",
+    "host_aliases": "[core/v1.HostAlias]",
+    "dns_config": "core/v1.PodDNSConfig",
+    "security_context": "core/v1.PodSecurityContext",
+    "container_security_context": "core/v1.SecurityContext",
+    "containers": "[core/v1.Container]",
+    "init_containers": "[core/v1.Container]",
+    "volumes": "[core/v1.Volume]",
+    "mounts": "[core/v1.VolumeMount]",
+}
+"""Fields that are parts of Kubernetes objects, with their types."""
+
+_OWN_CONTAINERS = ("mlflow", "migration")
+
+
+@block
+class ProbeArgs(Block):
+    """How often the kubelet asks a server for its health, and what it makes of the answers."""
+
+    period_seconds: int | None = None
+    """Time between two questions, in seconds."""
+    timeout_seconds: int | None = None
+    """How long an answer may take, in seconds."""
+    failure_threshold: int | None = None
+    """Wrong answers in a row after which the probe has failed."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.period_seconds, 1, 3600, "period_seconds", "seconds")
+        yield from between(self.timeout_seconds, 1, 3600, "timeout_seconds", "seconds")
+        yield from between(self.failure_threshold, 1, 1000, "failure_threshold")
+
+
+@block
+class ProbesArgs(Block):
+    """Probes of the server's container. How long a start may take is `server.startupTimeoutSeconds`."""
+
+    readiness: ProbeArgs = ProbeArgs()
+    """Takes a pod out of the Service: every 5 seconds, with 5 for the answer, after 3 failures."""
+    liveness: ProbeArgs = ProbeArgs()
+    """Restarts a server: every 20 seconds, with 10 for the answer, after 6 failures; a busy server is not a dead one."""
+
+
+@block
+class PodArgs(Block):
+    """What Kubernetes needs to know of the server's pods. What is of the pod and not of the server's container alone
+    (placement, volumes aside) holds for jobs of the deployment as well."""
+
+    resources: ResourcesArgs = ResourcesArgs()
+    """Requests and limits."""
+    tmp_size: str = "2Gi"
+    """Limit of `/tmp`, where uploads and downloads that go through the server are spooled."""
+    run_as_user: int | None = 1000
+    """Numeric user; the official image has none and would run as root. Null leaves the choice to the cluster (OpenShift)."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels of the pods."""
+    annotations: dict[str, str] = Field(default_factory=dict)
+    """Further annotations of the pods."""
+    deployment_labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels of the Deployment itself."""
+    deployment_annotations: dict[str, str] = Field(default_factory=dict)
+    """Further annotations of the Deployment itself."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels that a node must have."""
+    affinity: Manifest = Field(default_factory=dict)
+    """Affinity, as in a pod's specification."""
+    tolerations: list[Manifest] = Field(default_factory=list)
+    """Tolerations, as in a pod's specification."""
+    priority_class_name: str | None = None
+    """PriorityClass of the pods."""
+    runtime_class_name: str | None = None
+    """RuntimeClass of the pods."""
+    scheduler_name: str | None = None
+    """Scheduler that places the pods."""
+    host_aliases: list[Manifest] = Field(default_factory=list)
+    """Further lines of `/etc/hosts`, as in a pod's specification."""
+    dns_policy: str | None = None
+    """`ClusterFirst`, `Default` or `None`; `ClusterFirst` if not given."""
+    dns_config: Manifest = Field(default_factory=dict)
+    """Settings of the resolver, as in a pod's specification."""
+    security_context: Manifest = Field(default_factory=dict)
+    """Security context of the pods, merged over the component's own, as in a pod's specification."""
+    container_security_context: Manifest = Field(default_factory=dict)
+    """Security context of the component's own containers, merged over theirs, as in a container's specification."""
+    containers: list[Manifest] = Field(default_factory=list)
+    """Further containers beside the server, as in a pod's specification. They get the component's security context
+    (no privileges, read-only root) unless they say otherwise."""
+    init_containers: list[Manifest] = Field(default_factory=list)
+    """Further containers before the server, as in a pod's specification, with the same security context."""
+    volumes: list[Manifest] = Field(default_factory=list)
+    """Further volumes of the server's pods, as in a pod's specification."""
+    mounts: list[Manifest] = Field(default_factory=list)
+    """Further mounts of the server's own container, as in a container's specification."""
+    probes: ProbesArgs = ProbesArgs()
+    """Probes of the server's container."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from memory(self.tmp_size, "tmp_size")
+        yield from between(self.run_as_user, 1, 2**31 - 1, "run_as_user", "(root is refused)")
+        yield from kubernetes_name(self.priority_class_name, "priority_class_name", "the name of a PriorityClass")
+        yield from kubernetes_name(self.runtime_class_name, "runtime_class_name", "the name of a RuntimeClass")
+        yield from kubernetes_name(self.scheduler_name, "scheduler_name", "the name of a scheduler")
+        yield from labels(self.labels, "labels")
+        yield from qualified_keys(self.annotations, "annotations")
+        yield from labels(self.deployment_labels, "deployment_labels")
+        yield from qualified_keys(self.deployment_annotations, "deployment_annotations")
+        yield from labels(self.node_selector, "node_selector", refused=())
+        if self.dns_policy not in (None, "ClusterFirst", "Default", "None"):
+            yield Problem(("dns_policy",), f"{self.dns_policy!r} is not allowed", "use ClusterFirst, Default or None")
+        wrong = [problem for name, kind in _PARTS.items() for problem in shape(getattr(self, name), kind, (name,))]
+        yield from wrong
+        if not wrong:
+            yield from self._names()
+
+    def _names(self) -> Iterator[Problem]:
+        """Names that are taken, and mounts of nothing."""
+        taken = set(_OWN_CONTAINERS)
+        for field in ("init_containers", "containers"):
+            for index, container in enumerate(self.part(field)):
+                name = container["name"]
+                if name in taken:
+                    yield Problem(
+                        (field, index, "name"), f"{name!r} is taken by another container", "choose another name"
+                    )
+                taken.add(name)
+        volumes = [volume["name"] for volume in self.part("volumes")]
+        for index, mount in enumerate(self.part("mounts")):
+            if mount["name"] not in volumes:
+                known = f"use one of: {', '.join(volumes)}" if volumes else "add it to pod.volumes"
+                yield Problem(("mounts", index, "name"), f"{mount['name']!r} is not a volume of pod.volumes", known)
+            if mount["mountPath"] == "/tmp":  # noqa: S108 - refused
+                yield Problem(("mounts", index, "mountPath"), "'/tmp' is mounted already", "use a folder below it")
+
+    def not_restricted(self) -> Iterator[Problem]:
+        """What Pod Security `restricted` would keep from running; paths are relative to this block."""
+        yield from restricted.security_context(self.part("security_context"), ("security_context",))
+        yield from restricted.security_context(self.part("container_security_context"), ("container_security_context",))
+        for field in ("init_containers", "containers"):
+            for index, container in enumerate(self.part(field)):
+                yield from restricted.container(container, (field, index))
+        for index, volume in enumerate(self.part("volumes")):
+            yield from restricted.volume(volume, ("volumes", index))
+
+    def part(self, name: str) -> Any:
+        """One of the parts of Kubernetes objects, with all keys in camelCase."""
+        return in_camel_case(getattr(self, name), _PARTS[name])

@@ -1,0 +1,32 @@
+"""What a container is granted of its node."""
+
+from collections.abc import Iterable
+
+from ..base import Block, Problem, block
+from ..checks import amount, cpu, memory
+
+
+@block
+class ResourcesArgs(Block):
+    """Resource requests and limits of the server container. Measured at our defaults: about 350 MiB idle."""
+
+    cpu_request: str = "250m"
+    """Guaranteed CPU, in cores or millicores (`500m`)."""
+    cpu_limit: str | None = None
+    """Upper bound of CPU; none by default, since throttling only adds latency."""
+    memory_request: str = "512Mi"
+    """Guaranteed memory."""
+    memory_limit: str = "2Gi"
+    """Memory at which the container is ended."""
+
+    def problems(self) -> Iterable[Problem]:
+        for kind, check in (("cpu", cpu), ("memory", memory)):
+            request, limit = getattr(self, f"{kind}_request"), getattr(self, f"{kind}_limit")
+            wrong = [*check(request, f"{kind}_request"), *check(limit, f"{kind}_limit")]
+            yield from wrong
+            if not wrong and limit is not None and (amount(request) or 0) > (amount(limit) or 0):
+                yield Problem(
+                    (f"{kind}_request",),
+                    f"{request!r} is more than the limit {limit!r}",
+                    "lower it, or raise the limit",
+                )

@@ -1,0 +1,224 @@
+"""The tracking server: processes, address, options, times."""
+
+import enum
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block, plain, secret
+from ..checks import ExistingSecret, between, pattern
+from .environment import EnvFromArgs, ValueFromArgs, variables
+
+OWN_OPTIONS = {
+    "host": "it is fixed",
+    "port": "use server.port",
+    "workers": "use server.workers",
+    "static-prefix": "use server.staticPrefix",
+    "backend-store-uri": "use database",
+    "read-replica-backend-store-uri": "it holds a password: give MLFLOW_READ_REPLICA_BACKEND_STORE_URI in server.secretEnv",
+    "registry-store-uri": "use database.registry",
+    "artifacts-destination": "use artifacts",
+    "default-artifact-root": "use artifacts",
+    "serve-artifacts": "use artifacts.proxied",
+    "no-serve-artifacts": "use artifacts.proxied",
+    "artifacts-only": "use server.artifactsOnly",
+    "allowed-hosts": "use server.allowedHosts",
+    "cors-allowed-origins": "use server.corsAllowedOrigins",
+    "expose-prometheus": "use monitoring.prometheus",
+    "disable-security-middleware": "it would switch host and origin checks off",
+    "uvicorn-opts": "use server.uvicorn",
+    "gunicorn-opts": "it serves without MLflow's FastAPI routes (traces by OTLP, gateway, streamed artifacts); use server.uvicorn",
+    "waitress-opts": "it is for Windows; use server.uvicorn",
+    "dev": "it restarts the server whenever a file changes; use server.logLevel: DEBUG",
+    "app-name": "use auth",
+    "enable-workspaces": "use server.workspaces",
+    "disable-workspaces": "remove server.workspaces",
+    "workspace-store-uri": "use server.workspaces.storeUri",
+}
+"""Options of `mlflow server` that have an argument of their own, and what to use. Gunicorn and Waitress run the Flask
+application alone, which MLflow calls deprecated: half of what its clients ask for is not there."""
+
+OWN_UVICORN = {
+    "host": "it is fixed",
+    "port": "use server.port",
+    "workers": "use server.workers",
+    "log-level": "use server.logLevel",
+    **dict.fromkeys(["ssl-certfile", "ssl-keyfile"], "use server.tls"),
+    **dict.fromkeys(["factory", "app-dir", "interface", "env-file"], "MLflow sets it"),
+    **dict.fromkeys(["uds", "fd"], "the server listens on server.port"),
+    **dict.fromkeys(
+        ["reload", "reload-dir", "reload-include", "reload-exclude", "reload-delay"], "files of an image do not change"
+    ),
+    "ssl-keyfile-password": "it would be readable in the pod's specification; give a key without a password",
+    "version": "it would end the server",
+}
+"""Options of uvicorn that have an argument of their own or make no sense here."""
+
+
+class LogLevel(enum.Enum):
+    """How much MLflow and uvicorn write; at WARNING and above there is no line for each request."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+@block
+class TlsSecretArgs(ExistingSecret):
+    """An existing Secret of type `kubernetes.io/tls` in the deployment's namespace, as cert-manager writes it."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    certificate_key: str = "tls.crt"
+    """Key of the certificate, with intermediate ones, in PEM form."""
+    private_key_key: str = "tls.key"
+    """Key of the private key in PEM form, without a password."""
+    ca_key: str | None = None
+    """Key of the certificate authority that our own jobs in the cluster and Prometheus verify the server with, for
+    example `ca.crt`; they trust the public authorities if not given."""
+
+
+@block
+class TlsArgs(Block):
+    """TLS that ends in the pod. The server reads the certificate when it starts: restart it after a renewal."""
+
+    existing_secret: TlsSecretArgs
+    """Where certificate and key are. The certificate must name the Service (`<name>.<namespace>.svc.cluster.local`)."""
+
+
+@block
+class WorkspacesArgs(Block):
+    """Workspaces: experiments, models and prompts apart from each other by a name that clients send."""
+
+    store_uri: Input[str] | None = secret()
+    """Where workspaces themselves are kept, if not in the database: the URI of a plugin's store."""
+
+
+@block
+class ServerArgs(Block):
+    """The MLflow tracking server."""
+
+    replicas: int = 1
+    """Number of pods. More than one needs a database and an artifact store that pods can share."""
+    workers: int = 1
+    """Processes per pod, about 200 MiB each. More replicas serve better than more workers: they also survive a node, and
+    in an image without uvloop (the official one has it) the workers of one pod share a listening socket without
+    TCP_NODELAY, which adds 40 ms to each request on a kept connection."""
+    port: int = 5000
+    """Port of the container."""
+    static_prefix: str = ""
+    """Path under which UI and API are served, for example `/mlflow`."""
+    allowed_hosts: list[Input[str]] = Field(default_factory=list)
+    """Host headers to accept besides the computed ones (hosts of Ingress and route, Service names, pod address,
+    localhost): `host`, `host:port` or a pattern with `*`."""
+    cors_allowed_origins: list[Input[str]] = Field(default_factory=list)
+    """Origins (`https://host`) whose pages may call the API, besides the computed ones (hosts of Ingress and route, Service
+    names, localhost)."""
+    # Not a union, which component providers have not: https://www.pulumi.com/docs/iac/using-pulumi/pulumi-packages/schema/
+    options: dict[str, Any] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
+    )
+    """Further options of `mlflow server` without the dashes, for example `{x-frame-options: DENY}`; true is a bare flag."""
+    uvicorn: dict[str, Any] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
+    )
+    """Options of uvicorn without the dashes, for example `{timeout-keep-alive: 75}`; true is a bare flag."""
+    log_level: LogLevel | None = None
+    """How much MLflow and uvicorn write; MLflow's own default (INFO) if not given."""
+    telemetry: bool = False
+    """Let MLflow send usage figures to its makers."""
+    tls: TlsArgs | None = None
+    """Encrypt between clients and pod; where an ingress does it, this is not needed. Set `service.port` to 443."""
+    workspaces: WorkspacesArgs | None = None
+    """Switch workspaces on: `{}`. Experiments that exist are in the workspace `default`."""
+    env: dict[str, Input[str]] = Field(default_factory=dict)
+    """Further environment variables, not secret. These and the following three are for the server and for every job that
+    runs MLflow."""
+    secret_env: dict[str, Input[str]] | None = secret()
+    """Further environment variables, kept in a Secret."""
+    value_from: dict[str, ValueFromArgs] = Field(default_factory=dict)
+    """Further environment variables by reference: to a key of an existing Secret or ConfigMap, or a field of the pod."""
+    env_from: list[EnvFromArgs] = Field(default_factory=list)
+    """Existing Secrets and ConfigMaps of which every key becomes a variable. Variables named elsewhere win over these;
+    pods see a change when they are restarted."""
+    artifacts_only: bool = False
+    """Serve artifacts and nothing else, with `database: {none: {}}`: for large files beside a tracking server whose
+    `artifacts.defaultRoot` is `mlflow-artifacts://` and the name of this one."""
+    job_execution: bool = False
+    """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only)."""
+    drain_seconds: int = 10
+    """How long a pod that is being ended goes on serving, so that proxies stop sending to it first, in seconds."""
+    shutdown_grace_seconds: int = 300
+    """How long requests in flight may take to finish after that, in seconds; then the pod is killed."""
+    startup_timeout_seconds: int = 300
+    """How long a pod may take to answer for the first time before it is restarted, in seconds."""
+    progress_deadline_seconds: int = 600
+    """How long a rollout may make no progress before `pulumi up` fails with the pods' reasons, in seconds."""
+    max_surge: int = 1
+    """Pods that a rolling update may start above the number of replicas."""
+    max_unavailable: int = 0
+    """Pods that a rolling update may end before their successors serve."""
+    revision_history_limit: int = 3
+    """Earlier versions that `kubectl rollout undo` can go back to."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.replicas, 0, 100, "replicas")
+        yield from between(self.workers, 1, 32, "workers")
+        yield from between(self.port, 1024, 65535, "port")
+        yield from between(self.drain_seconds, 0, 600, "drain_seconds", "seconds")
+        yield from between(self.shutdown_grace_seconds, 1, 86_400, "shutdown_grace_seconds", "seconds")
+        yield from between(self.startup_timeout_seconds, 10, 3600, "startup_timeout_seconds", "seconds")
+        yield from between(self.progress_deadline_seconds, 10, 86_400, "progress_deadline_seconds", "seconds")
+        yield from between(self.max_surge, 0, 100, "max_surge")
+        yield from between(self.max_unavailable, 0, 100, "max_unavailable")
+        yield from between(self.revision_history_limit, 0, 100, "revision_history_limit")
+        if self.max_surge == 0 and self.max_unavailable == 0:
+            yield Problem(("max_surge",), "0 together with maxUnavailable: 0 leaves no way to update", "use 1")
+        if self.tls is not None and self.job_execution:
+            message = "with server.tls: MLflow's job runner calls its server by http://, whatever that speaks"
+            yield Problem(("job_execution",), f"cannot work {message}", "set it to false, or end TLS at an ingress")
+        prefix = self.static_prefix
+        if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+            yield Problem(
+                ("static_prefix",),
+                f"{prefix!r} is not a path prefix",
+                f"write {'/' + prefix.strip('/')!r}: a leading slash, none at the end",
+            )
+        for index, host in enumerate(self.allowed_hosts):
+            known = plain(host)
+            if isinstance(known, str) and known.strip() == "*":
+                yield Problem(
+                    ("allowed_hosts", index), "'*' switches the protection against DNS rebinding off", "list the hosts"
+                )
+            elif isinstance(known, str) and ("/" in known or "," in known or not known.strip()):
+                yield Problem(
+                    ("allowed_hosts", index), f"{known!r} is not a host", "write host or host:port, one entry each"
+                )
+        for index, origin in enumerate(self.cors_allowed_origins):
+            for problem in pattern(
+                origin,
+                r"https?://[^/\s,*@]+",
+                "origin",
+                "an origin",
+                "write scheme and host: https://mlflow.example.com",
+            ):
+                yield Problem(("cors_allowed_origins", index), problem.message, problem.fix)
+        yield from _command_line("options", self.options, OWN_OPTIONS)
+        yield from _command_line("uvicorn", self.uvicorn, OWN_UVICORN)
+        yield from variables(self.env, self.secret_env or {}, self.value_from)
+
+
+def _command_line(field: str, options: dict[str, Any], own: dict[str, str]) -> Iterable[Problem]:
+    for option, value in options.items():
+        bare = option.lstrip("-").replace("_", "-")
+        if bare in own:
+            yield Problem((field, option), "is set by this component", own[bare])
+        elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
+            plausible = re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-")
+            yield Problem((field, option), "is not the name of an option", f"write {plausible!r}")
+        elif not isinstance(value, (str, int)):
+            message = f"expected a string, a whole number or true, got {type(value).__name__}"
+            yield Problem((field, option), message, "write one of them; true is a bare flag")

@@ -1,0 +1,1 @@
+"""What stands around the pods: Service, Ingress, routes, network policies, RBAC, scaling, monitoring, overrides."""

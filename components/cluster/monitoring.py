@@ -1,0 +1,164 @@
+"""Figures for Prometheus, and what is made of them: ServiceMonitor, dashboard and alert rules."""
+
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import AlertsArgs, DashboardArgs, Input, MonitoringArgs, ServiceMonitorArgs
+from ..contracts import SecretKey
+from ..pods.authentication import Account
+from ..pods.objects import TMP, Additions, Scope
+from .access import service_names
+from .alerts import rules
+from .dashboard import dashboard
+
+_COMPONENT = "monitoring"
+_API = "monitoring.coreos.com/v1"
+
+
+def exporter() -> Additions:
+    """What makes the server serve its figures.
+
+    They are files that all processes of a pod share, in the private `/tmp`, which is empty for each new pod.
+    """
+    return Additions(arguments=[f"--expose-prometheus={TMP}/metrics"])
+
+
+def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deployment, account: Account | None) -> None:
+    """Whatever of it the arguments ask for; `account` is the administrator where users have to sign in."""
+    if args.service_monitor is not None:
+        _service_monitor(scope, args.service_monitor, account)
+    if args.dashboard is not None:
+        _dashboard(scope, args.dashboard, server)
+    if args.alerts is not None:
+        _alerts(scope, args.alerts, server)
+
+
+def _service_monitor(
+    scope: Scope, args: ServiceMonitorArgs, account: Account | None
+) -> k8s.apiextensions.CustomResource:
+    """How Prometheus finds the pods and reads their figures.
+
+    The path has no static prefix: MLflow serves it at the root. Prometheus asks each pod by its address, which is among
+    the accepted hosts.
+
+    Args:
+        scope: What the parts have in common.
+        args: What the user says.
+        account: The administrator, who alone may read figures where users have to sign in.
+    """
+    endpoint: dict[str, Any] = {
+        "port": args.port,
+        "path": "/metrics",
+        "interval": args.interval,
+        "scrapeTimeout": args.timeout,
+    }
+    if scope.args.serves_tls:
+        endpoint["scheme"] = "https"
+        endpoint["tlsConfig"] = {**_trust(scope, args), **args.tls_config}
+    if args.basic_auth is not None:
+        secret = args.basic_auth
+        account = Account(
+            username=SecretKey(name=secret.name, key=secret.username_key),
+            password=SecretKey(name=secret.name, key=secret.password_key),
+        )
+    if account is not None:
+        user = account.username if isinstance(account.username, SecretKey) else _user(scope, account.username)
+        endpoint["basicAuth"] = {
+            what: {"name": key.name, "key": key.key}
+            for what, key in (("username", user), ("password", account.password))
+        }
+    for key, value in (("relabelings", args.relabelings), ("metricRelabelings", args.metric_relabelings)):
+        if value:
+            endpoint[key] = value
+    return k8s.apiextensions.CustomResource(
+        f"{scope.name}-service-monitor",
+        api_version=_API,
+        kind="ServiceMonitor",
+        metadata=_metadata(scope, args.namespace, args.labels),
+        spec={
+            "selector": {"matchLabels": scope.selector()},
+            "namespaceSelector": {"matchNames": [scope.namespace]},
+            "endpoints": [endpoint],
+            **({"targetLabels": args.target_labels} if args.target_labels else {}),
+        },
+        opts=scope.options(),
+    )
+
+
+def _trust(scope: Scope, args: ServiceMonitorArgs) -> dict[str, Any]:
+    """How Prometheus verifies a pod: certificates are for names, and it asks by address."""
+    trust: dict[str, Any] = {"serverName": service_names(scope)[-1]}
+    tls = scope.args.server.tls
+    if tls is not None and tls.existing_secret.ca_key is not None and args.namespace in (None, scope.args.namespace):
+        trust["ca"] = {"secret": {"name": tls.existing_secret.name, "key": tls.existing_secret.ca_key}}
+    return trust
+
+
+def _user(scope: Scope, username: Input[str]) -> SecretKey:
+    """A Secret for a name that is in none, since a ServiceMonitor reads it nowhere else."""
+    made = k8s.core.v1.Secret(
+        f"{scope.name}-monitoring",
+        metadata=scope.metadata(_COMPONENT),
+        type="Opaque",
+        string_data={"username": pulumi.Output.secret(username)},
+        immutable=True,
+        opts=scope.options(),
+    )
+    return SecretKey(name=made.metadata.name, key="username")  # type: ignore[arg-type]
+
+
+def _dashboard(scope: Scope, args: DashboardArgs, server: k8s.apps.v1.Deployment) -> k8s.core.v1.ConfigMap:
+    """The dashboard in a ConfigMap that Grafana's side container finds by its labels."""
+    text = _named(scope, server, lambda **names: json.dumps(dashboard(**names), indent=2))
+    return k8s.core.v1.ConfigMap(
+        f"{scope.name}-dashboard",
+        metadata=_metadata(scope, args.namespace, args.labels, annotations=dict(args.annotations) or None),
+        data={f"{scope.name}-{scope.args.namespace}.json": text},
+        immutable=True,
+        opts=scope.options(),
+    )
+
+
+def _alerts(scope: Scope, args: AlertsArgs, server: k8s.apps.v1.Deployment) -> None:
+    """The alert rules, for the operator or as a file."""
+    group = f"mlflow-{scope.args.namespace}-{scope.name}"
+    groups = _named(scope, server, lambda **names: [{"name": group, "rules": rules(args, **names)}])
+    if args.prometheus_rule:
+        k8s.apiextensions.CustomResource(
+            f"{scope.name}-alerts",
+            api_version=_API,
+            kind="PrometheusRule",
+            metadata=_metadata(scope, args.namespace, args.labels),
+            spec={"groups": groups},
+            opts=scope.options(),
+        )
+    if args.config_map:
+        k8s.core.v1.ConfigMap(
+            f"{scope.name}-alert-file",
+            metadata=_metadata(scope, args.namespace, args.labels),
+            # JSON is YAML.
+            data={f"{group}.yaml": groups.apply(lambda made: json.dumps({"groups": made}, indent=2))},
+            immutable=True,
+            opts=scope.options(),
+        )
+
+
+def _named(scope: Scope, server: k8s.apps.v1.Deployment, make: Callable[..., Any]) -> pulumi.Output[Any]:
+    """What is made from the names that figures carry."""
+    known = {"name": scope.name, "service": scope.service_name, "namespace": scope.args.namespace}
+    return server.metadata.name.apply(lambda workload: make(**known, workload=workload))
+
+
+def _metadata(
+    scope: Scope, namespace: str | None, labels: dict[str, str], annotations: dict[str, Input[str]] | None = None
+) -> k8s.meta.v1.ObjectMetaArgs:
+    """Metadata of an object that may live where Prometheus or Grafana looks for it."""
+    return scope.metadata(
+        _COMPONENT, extra_labels=labels, annotations=annotations, namespace=namespace or scope.namespace
+    )

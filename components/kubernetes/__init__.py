@@ -1,1 +1,0 @@
-"""The Kubernetes half: reads the contracts, knows pods, and knows nothing of clouds."""

@@ -1,0 +1,185 @@
+"""A Job that makes the database and its user on a server that exists, before the migration."""
+
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import DatabaseCreationArgs, Input, SecretsStoreArgs, TlsMode
+from ..contracts import DatabaseConnection, Engine, Files, SecretKey, SecretValue
+from ..in_image import Program
+from .files import file_mount, file_volume
+from .objects import (
+    CONTAINER_SECURITY,
+    HOME,
+    Scope,
+    image_reference,
+    plain_environment,
+    scratch_mount,
+    scratch_volume,
+    secret_environment,
+)
+
+_COMPONENT = "database-creation"
+_DIRECTORY = "/etc/mlflow/database-creation"
+_SCRIPTS = [Program(name) for name in ("create_database.py", "migrate.py")]
+_MASTER_DIRECTORY = "/etc/mlflow/master"
+_MASTERS = {Engine.POSTGRESQL: "postgres", Engine.MYSQL: "root"}
+
+
+def creation_job(
+    scope: Scope, connection: DatabaseConnection, args: DatabaseCreationArgs, after: Sequence[pulumi.Resource]
+) -> k8s.batch.v1.Job:
+    """Run the creation to its end. A change of connection or password replaces the Job, which runs it again.
+
+    Args:
+        scope: What the parts have in common.
+        connection: The database that is to be there, and the user that is to own it.
+        args: Who makes it.
+        after: What must be there before.
+    """
+    plain_ca = {} if connection.ca_certificate is None else {"ca.pem": connection.ca_certificate}
+    scripts = {path.name: path.source for path in _SCRIPTS}
+    files = Files(name="database-creation-files", directory=_DIRECTORY, plain={**scripts, **plain_ca})
+    volumes = [scratch_volume("16Mi"), file_volume(scope, _COMPONENT, files)]
+    mounts = [scratch_mount(), file_mount(files)]
+    if args.secrets_store is not None:
+        volumes.append(_secrets_store(scope, args.secrets_store))
+        mounts.append(k8s.core.v1.VolumeMountArgs(name="database-master", mount_path=_MASTER_DIRECTORY, read_only=True))
+    container = k8s.core.v1.ContainerArgs(
+        name=_COMPONENT,
+        image=image_reference(scope.args.image),
+        image_pull_policy=scope.args.image.pull_policy.value,
+        command=["python", f"{_DIRECTORY}/{_SCRIPTS[0].name}"],
+        env=_environment(scope, connection, args),
+        volume_mounts=mounts,
+        resources=k8s.core.v1.ResourceRequirementsArgs(
+            requests={"cpu": "50m", "memory": "96Mi", "ephemeral-storage": "16Mi"}, limits={"memory": "256Mi"}
+        ),
+        security_context=CONTAINER_SECURITY,
+        termination_message_policy="FallbackToLogsOnError",
+    )
+    timeout = scope.args.database.connect_timeout_seconds * 2 + 120
+    return k8s.batch.v1.Job(
+        f"{scope.name}-database-creation",
+        metadata=scope.metadata(_COMPONENT, annotations={"pulumi.com/replaceUnready": "true"}),
+        spec=k8s.batch.v1.JobSpecArgs(
+            backoff_limit=0,
+            active_deadline_seconds=timeout,
+            template=k8s.core.v1.PodTemplateSpecArgs(
+                metadata=scope.pod_metadata(_COMPONENT),
+                spec=scope.pod_spec(restart_policy="Never", containers=[container], volumes=volumes),
+            ),
+        ),
+        opts=scope.options(
+            depends_on=list(after),
+            custom_timeouts=pulumi.CustomTimeouts(create=f"{timeout + 60}s", update=f"{timeout + 60}s"),
+        ),
+    )
+
+
+def _environment(
+    scope: Scope, connection: DatabaseConnection, args: DatabaseCreationArgs
+) -> list[k8s.core.v1.EnvVarArgs]:
+    assert connection.engine is not None and connection.tls_mode is not None and connection.password is not None
+    port = pulumi.Output.from_input(connection.port).apply(str)
+    certificate = {} if connection.ca_certificate is None else {"DATABASE_CA": f"{_DIRECTORY}/ca.pem"}
+    plain: dict[str, Input[str]] = {
+        **HOME,
+        "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(scope.args.database.connect_timeout_seconds),
+        "DATABASE_ENGINE": connection.engine.value,
+        "DATABASE_NAME": connection.database or "",
+        "DATABASE_TLS_MODE": connection.tls_mode.value,
+        **certificate,
+    }
+    if connection.engine is Engine.POSTGRESQL:
+        plain |= {"PGHOST": connection.host or "", "PGPORT": port, "PGSSLMODE": connection.tls_mode.value}
+        plain["PGCONNECT_TIMEOUT"] = "10"
+        if connection.tls_mode in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
+            plain["PGSSLROOTCERT"] = f"{_DIRECTORY}/ca.pem"
+    else:
+        plain |= {"DATABASE_HOST": connection.host or "", "DATABASE_PORT": port}
+    secrets: dict[str, SecretValue] = {"DATABASE_PASSWORD": connection.password}
+    if isinstance(connection.username, SecretKey):
+        secrets["DATABASE_USERNAME"] = connection.username
+    else:
+        plain["DATABASE_USERNAME"] = connection.username or ""
+    existing = args.existing_secret
+    if existing is not None:
+        secrets["MASTER_PASSWORD"] = SecretKey(name=existing.name, key=existing.password_key)
+    if existing is not None and existing.username_key is not None:
+        secrets["MASTER_USERNAME"] = SecretKey(name=existing.name, key=existing.username_key)
+    elif args.secrets_store is None or "username" not in _objects(args.secrets_store):
+        plain["MASTER_USERNAME"] = args.username or _MASTERS[connection.engine]
+    secret = secret_environment(scope, f"{scope.name}-database-creation", _COMPONENT, secrets)
+    return [*plain_environment(plain), *secret]
+
+
+def _secrets_store(scope: Scope, args: SecretsStoreArgs) -> k8s.core.v1.VolumeArgs:
+    """A volume with the files `password` and, if wanted, `username`; makes the SecretProviderClass that says of what."""
+    provider, parameters = _parameters(args)
+    made = k8s.apiextensions.CustomResource(
+        f"{scope.name}-database-master",
+        api_version="secrets-store.csi.x-k8s.io/v1",
+        kind="SecretProviderClass",
+        metadata=scope.metadata(_COMPONENT),
+        spec={"provider": provider, "parameters": parameters},
+        opts=scope.options(),
+    )
+    source = k8s.core.v1.CSIVolumeSourceArgs(
+        driver="secrets-store.csi.k8s.io",
+        read_only=True,
+        volume_attributes={"secretProviderClass": made.metadata["name"]},  # type: ignore[index]
+    )
+    return k8s.core.v1.VolumeArgs(name="database-master", csi=source)
+
+
+def _objects(args: SecretsStoreArgs) -> dict[str, Input[str]]:
+    """What the provider calls the password, and the user if it has it, by the names of their files."""
+    pairs: dict[str, Input[str] | None] = {}
+    if args.aws is not None:
+        pairs = {"password": args.aws.password_key, "username": args.aws.username_key}
+    elif args.azure is not None:
+        pairs = {"password": args.azure.password_secret, "username": args.azure.username_secret}
+    elif args.gcp is not None:
+        pairs = {"password": args.gcp.password_version, "username": args.gcp.username_version}
+    elif args.vault is not None:
+        pairs = {"password": args.vault.password_key, "username": args.vault.username_key}
+    return {file: name for file, name in pairs.items() if name is not None}
+
+
+def _parameters(args: SecretsStoreArgs) -> tuple[str, dict[str, Input[str]]]:
+    """Name of the provider, and its parameters. What they hold as text is YAML, of which JSON is a part.
+
+    The shapes are those of the providers' own documents: aws/secrets-store-csi-driver-provider-aws,
+    azure.github.io/secrets-store-csi-driver-provider-azure, GoogleCloudPlatform/secrets-store-csi-driver-provider-gcp,
+    developer.hashicorp.com/vault/docs/platform/k8s/csi/configurations.
+    """
+    wanted = _objects(args)
+    if args.aws is not None:
+        fields = [{"path": f'"{name}"', "objectAlias": file} for file, name in wanted.items()]
+        secret = {"objectName": args.aws.secret, "objectType": "secretsmanager", "jmesPath": fields}
+        region: dict[str, Input[str]] = {} if args.aws.region is None else {"region": args.aws.region}
+        return "aws", {"objects": _text([secret]), **region}
+    if args.azure is not None:
+        secrets = [
+            _text({"objectName": name, "objectType": "secret", "objectAlias": file}) for file, name in wanted.items()
+        ]
+        known = {
+            "keyvaultName": args.azure.vault,
+            "tenantId": args.azure.tenant_id,
+            "clientID": args.azure.client_id,
+        }
+        return "azure", {**known, "objects": _text({"array": secrets})}
+    if args.gcp is not None:
+        versions = [{"resourceName": name, "path": file} for file, name in wanted.items()]
+        return "gcp", {"secrets": _text(versions)}
+    assert args.vault is not None, "arguments hold exactly one choice"
+    keys = [{"objectName": file, "secretPath": args.vault.path, "secretKey": name} for file, name in wanted.items()]
+    return "vault", {"vaultAddress": args.vault.address, "roleName": args.vault.role, "objects": _text(keys)}
+
+
+def _text(value: object) -> pulumi.Output[str]:
+    return pulumi.Output.json_dumps(value)

@@ -1,0 +1,142 @@
+"""What the authenticating proxies have in common: a container through which all requests come, and what the server
+believes of it."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pulumi_random as random
+
+from ..arguments import Input, LdapTlsArgs, OidcTlsArgs, ResourcesArgs
+from ..contracts import NetworkDestination
+from ..in_image import Program
+from .objects import Additions, Scope, config_map, config_volume, plain_environment, scratch_mount, secret_volume
+from .tls import tls_mount, tls_volume
+
+PORT_NAME = "http"
+MODULE = Program("proxied_users.py")
+FUNCTION = f"{MODULE.module}:authenticate"
+"""`authorization_function` of the server behind a proxy."""
+_DIRECTORY = "/etc/mlflow/proxied-users"
+
+
+def port(scope: Scope) -> int:
+    """Port of the proxy; the server keeps its own, on the loopback."""
+    return 8080 if scope.args.server.port != 8080 else 8081
+
+
+def password(scope: Scope, purpose: str, after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
+    """A generated secret between proxy and server. Not protected: another one does as well."""
+    options = scope.options(depends_on=list(after))
+    return random.RandomPassword(f"{scope.name}-{purpose}", length=48, special=False, opts=options).result
+
+
+def accounts(scope: Scope, username: str, password: pulumi.Output[str]) -> Input[str]:
+    """A Secret with the one account that the proxy knows itself, in the format of htpasswd under the key `accounts`.
+
+    SHA-1 without salt would be a poor choice for a password that somebody made up. This one is generated, and checking it
+    costs next to nothing with each request.
+    """
+
+    def line(known: str) -> str:
+        digest = hashlib.sha1(known.encode(), usedforsecurity=False).digest()
+        return f"{username}:{{SHA}}{base64.b64encode(digest).decode()}\n"
+
+    secret = k8s.core.v1.Secret(
+        f"{scope.name}-proxy-accounts",
+        metadata=scope.metadata("server"),
+        type="Opaque",
+        string_data={"accounts": pulumi.Output.secret(password).apply(line)},
+        immutable=True,
+        opts=scope.options(),
+    )
+    return secret.metadata.name  # type: ignore[return-value]
+
+
+def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.core.v1.VolumeArgs | None:
+    """A volume with `ca.crt`, the authorities of whom the proxy asks; None if they are those that its image trusts."""
+    if args.existing_secret is not None:
+        return secret_volume(name, args.existing_secret.name, {args.existing_secret.key: "ca.crt"})
+    if args.ca_certificate is not None:
+        return config_volume(name, config_map(scope, name, {"ca.crt": args.ca_certificate}))
+    return None
+
+
+def destination(uri: Input[str]) -> NetworkDestination:
+    """Whom an address names, with the port that its scheme stands for."""
+    parts = pulumi.Output.from_input(uri).apply(urlsplit)
+    ports = {"ldap": 389, "ldaps": 636, "https": 443}
+    return NetworkDestination(
+        host=parts.apply(lambda known: known.hostname or ""),
+        port=parts.apply(lambda known: known.port or ports[known.scheme]),
+    )
+
+
+def behind(
+    scope: Scope,
+    container: k8s.core.v1.ContainerArgs,
+    environment: Sequence[k8s.core.v1.EnvVarArgs],
+    volumes: Sequence[k8s.core.v1.VolumeArgs],
+    network: NetworkDestination,
+) -> Additions:
+    """The server behind a proxy.
+
+    Args:
+        scope: What the parts have in common.
+        container: The proxy.
+        environment: What `proxied_users.py` needs to know of it.
+        volumes: Volumes of the proxy.
+        network: Whom the proxy asks.
+    """
+    module = config_map(scope, "proxied-users", {MODULE.name: MODULE.source})
+    return Additions(
+        environment=[*plain_environment({"PYTHONPATH": _DIRECTORY}), *environment],
+        mounts=[k8s.core.v1.VolumeMountArgs(name="proxied-users", mount_path=_DIRECTORY, read_only=True)],
+        volumes=[config_volume("proxied-users", module), *tls_volume(scope), *volumes],
+        containers=[container],
+        network=[network],
+        proxy_port=port(scope),
+    )
+
+
+def container(
+    scope: Scope,
+    image: Input[str],
+    command: Sequence[str] | None,
+    args: Sequence[Input[str]],
+    environment: Sequence[k8s.core.v1.EnvVarArgs],
+    mounts: Mapping[str, str],
+    resources: ResourcesArgs,
+    lifecycle: k8s.core.v1.LifecycleArgs | None,
+) -> k8s.core.v1.ContainerArgs:
+    """The proxy's container. It is ready when the server is, and is started again when it does not listen."""
+    alive = k8s.core.v1.TCPSocketActionArgs(port=port(scope))
+    return k8s.core.v1.ContainerArgs(
+        name="proxy",
+        image=image,
+        image_pull_policy=scope.args.image.pull_policy.value,
+        command=list(command) if command else None,
+        args=list(args) or None,
+        env=list(environment),
+        ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=port(scope))],
+        volume_mounts=[
+            scratch_mount(),
+            *tls_mount(scope),
+            *(k8s.core.v1.VolumeMountArgs(name=name, mount_path=path, read_only=True) for name, path in mounts.items()),
+        ],
+        resources=k8s.core.v1.ResourceRequirementsArgs(
+            requests={"cpu": resources.cpu_request, "memory": resources.memory_request, "ephemeral-storage": "16Mi"},
+            limits={
+                "memory": resources.memory_limit,
+                **({"cpu": resources.cpu_limit} if resources.cpu_limit else {}),
+            },
+        ),
+        security_context=scope.container_security(),
+        startup_probe=k8s.core.v1.ProbeArgs(tcp_socket=alive, period_seconds=1, failure_threshold=60),
+        liveness_probe=k8s.core.v1.ProbeArgs(tcp_socket=alive, period_seconds=10, failure_threshold=3),
+        lifecycle=lifecycle,
+        termination_message_policy="FallbackToLogsOnError",
+    )

@@ -1,0 +1,46 @@
+"""Stack configuration to arguments: the `mlflow:` keys of `Pulumi.<stack>.yaml`."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pulumi
+from pydantic.alias_generators import to_camel
+
+from ..arguments import MlflowDeploymentArgs, to_arguments
+
+NAMESPACE = "mlflow"
+"""Prefix of the configuration keys."""
+
+
+def load_arguments() -> MlflowDeploymentArgs:
+    """Read and check the arguments from the configuration of the current stack.
+
+    Returns:
+        The arguments; values that the configuration encrypts are stored encrypted in the state as well, in every
+        field that is meant for a secret.
+
+    Raises:
+        ConfigurationError: Lists all problems with their configuration path.
+    """
+    config = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
+    texts = {f.name for f in dataclasses.fields(MlflowDeploymentArgs) if f.type is str}
+    values: dict[str, Any] = {}
+    hidden: set[str] = set()
+    for full, raw in config.items():
+        prefix, _, key = full.partition(":")
+        if prefix != NAMESPACE:
+            continue
+        name = next((f.name for f in dataclasses.fields(MlflowDeploymentArgs) if to_camel(f.name) == key), key)
+        values[key] = raw if name in texts else _parse(raw)
+        if pulumi.runtime.is_config_secret(full):
+            hidden.add(name)
+    return to_arguments(values, prefix=f"{NAMESPACE}:", camel_case=True, hide=frozenset(hidden))
+
+
+def _parse(raw: Any) -> Any:
+    """The engine hands every value over as text, structured ones as JSON."""
+    try:
+        return json.loads(raw) if isinstance(raw, str) else raw
+    except ValueError:
+        return raw

@@ -1,0 +1,155 @@
+"""One way from a plain mapping to typed arguments, with every problem reported at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pydantic
+from pydantic.alias_generators import to_camel
+
+from ..arguments.base import Path, Problem, walk
+from ..arguments.checks import pattern
+from ..arguments.deployment import MlflowDeploymentArgs
+from .messages import MISSING, UNKNOWN_KEY, is_block, masked, meant, path_of, problem_of, spelled, type_at
+
+_ADAPTER = pydantic.TypeAdapter(MlflowDeploymentArgs)
+# Each round takes out what the one before found, and there is at most one more for each level of blocks.
+_ROUNDS = 8
+# A Service is a DNS label that starts with a letter; Pulumi's suffix and ours must fit behind it.
+_NAME_FIX = "use at most 40 lower-case letters, digits and hyphens, starting with a letter"
+
+
+class ConfigurationError(pulumi.RunError):
+    """The arguments are wrong. Carries all problems; nothing has been registered with the engine yet.
+
+    Attributes:
+        problems: What is wrong, each with its path.
+    """
+
+    def __init__(self, problems: list[Problem], prefix: str = "", camel_case: bool = False) -> None:
+        self.problems = problems
+        lines = [f"{spelled(p.path, prefix, camel_case)}: {p.message}; {p.fix}" for p in problems]
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        super().__init__(f"{count} in the configuration of MLflow:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def to_arguments(
+    value: MlflowDeploymentArgs | Mapping[str, Any],
+    *,
+    prefix: str = "",
+    camel_case: bool = False,
+    hide: frozenset[str] = frozenset(),
+    name: str | None = None,
+) -> MlflowDeploymentArgs:
+    """Convert a mapping (camelCase or snake_case keys) and check it; check typed arguments.
+
+    Args:
+        value: Arguments, or a mapping of the same shape; leaves may be Pulumi outputs.
+        prefix: Written before each path in messages (`mlflow:` for stack configuration).
+        camel_case: Spell paths as in stack configuration.
+        hide: Top-level names whose values must not appear in messages, since the configuration marks them secret.
+        name: Name of the component, checked as well if given.
+
+    Raises:
+        ConfigurationError: With all problems at once; what is only a consequence of another one is left out.
+    """
+    arguments, problems, broken = _validate(value, hide)
+    # The innermost blocks first: a number out of range is wrong by itself, whatever it would mean further up.
+    for path, block in reversed(list(walk(arguments))):
+        found = [problem.under(*path) for problem in block.problems()]
+        found = [p for p in found if not any(_is_consequence(p, mistake) for mistake in broken)]
+        problems += found
+        broken += [p.path for p in found]
+    if name is not None:
+        problems += pattern(name, r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "name", "a component name", _NAME_FIX)
+    if problems:
+        problems = [masked(p, hide) for p in sorted(problems, key=lambda p: [str(part) for part in p.path])]
+        raise ConfigurationError(problems, prefix, camel_case)
+    assert arguments is not None
+    return arguments
+
+
+def _validate(value: Any, hide: frozenset[str]) -> tuple[MlflowDeploymentArgs | None, list[Problem], list[Path]]:
+    """Validate; take out what is wrong and validate again, so that one mistake does not hide another.
+
+    Returns:
+        The arguments that are left, the problems, and the places that must not be complained about again.
+    """
+    if isinstance(value, MlflowDeploymentArgs):
+        return value, [], []
+    if not isinstance(value, Mapping):
+        message = f"expected a mapping, got {type(value).__name__}"
+        return None, [Problem((), message, "give MlflowDeploymentArgs or a dict")], [()]
+    rest = _copy(value)
+    problems: list[Problem] = list(_booleans(rest))
+    broken: list[Path] = [p.path for p in problems]
+    for path in broken:
+        _take_out(rest, path)
+    for _ in range(_ROUNDS):
+        try:
+            return _ADAPTER.validate_python(rest), problems, broken
+        except pydantic.ValidationError as error:
+            known = len(problems)
+            # Unknown keys first: they are why others are missing.
+            for item in sorted(error.errors(include_url=False), key=lambda item: item["type"] not in UNKNOWN_KEY):
+                path, code = path_of(item["loc"]), item["type"]
+                if code in UNKNOWN_KEY and (likely := meant(path)) and _key(_at(rest, path[:-1]), likely[-1]) is None:
+                    broken.append(likely)
+                if path not in (p.path for p in problems) and not (code in MISSING and path in broken):
+                    problems.append(problem_of(path, code, item.get("input"), hide))
+                    broken.append(path)
+                _take_out(rest, path, missing=code in MISSING)
+            if len(problems) == known:
+                break
+    return None, problems, broken
+
+
+def _is_consequence(problem: Problem, mistake: Path) -> bool:
+    """Whether a problem is, or may be, there only because of a mistake at that place."""
+    return any(place[: len(mistake)] == mistake for place in (problem.path, *problem.either))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _booleans(tree: Any, path: Path = ()) -> list[Problem]:
+    """Truth values where a number belongs; pydantic takes them for 0 and 1."""
+    if isinstance(tree, dict):
+        items = [(path_of((*path, key)), item) for key, item in tree.items() if isinstance(key, (str, int))]
+        return [problem for inner, item in items for problem in _booleans(item, inner)]
+    return [problem_of(path, "int_type", tree, frozenset())] if isinstance(tree, bool) and type_at(path) is int else []
+
+
+def _at(tree: Any, path: Path) -> Any:
+    """What stands at a path, or None."""
+    for part in path:
+        key = _key(tree, part)
+        if key is None:
+            return None
+        tree = tree[key]
+    return tree
+
+
+def _take_out(tree: Any, path: Path, *, missing: bool = False) -> None:
+    """Remove what is wrong at the path, or put a stand-in where something is missing or others are numbered after it."""
+    parent, part = _at(tree, path[:-1]), path[-1]
+    key = _key(parent, part)
+    kind = type_at(path)
+    stand_in = {} if is_block(kind) else {int: 1}.get(kind, "")
+    if isinstance(parent, dict) and missing:
+        parent[part] = stand_in
+    elif isinstance(parent, list) and key is not None:
+        parent[key] = stand_in
+    elif isinstance(parent, dict) and key is not None:
+        del parent[key]
+
+
+def _key(tree: Any, part: str | int) -> Any:
+    """The key as it is spelled in the tree; None if it is not there."""
+    if isinstance(tree, dict):
+        spellings = (part, to_camel(str(part)))
+        return next((key for key in spellings if key in tree), None) or next((k for k in tree if str(k) == part), None)
+    return part if isinstance(tree, list) and isinstance(part, int) and part < len(tree) else None

@@ -1,0 +1,183 @@
+"""What is wrong with a mapping, in words: pydantic's errors as problems with their path, value, and likely fix."""
+
+import dataclasses
+import difflib
+import enum
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from ..arguments.base import Path, Problem, descriptions, is_secret_field, looks_secret
+from ..arguments.deployment import MlflowDeploymentArgs
+
+UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden", "invalid_key")
+MISSING = ("missing", "missing_argument")
+_HIDDEN = "[secret]"
+_KINDS: dict[Any, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+def type_at(path: Path) -> Any:
+    """The type of what stands at a path, without `| None` and `Input[…]`; None where there is no such place."""
+    kind: Any = MlflowDeploymentArgs
+    for part in path:
+        kind = _inside(kind, part)
+    return kind
+
+
+def is_block(kind: Any) -> bool:
+    return dataclasses.is_dataclass(kind)
+
+
+def fields_of(block: Any) -> dict[str, str]:
+    """Python names of a block's fields by their names in stack configuration."""
+    return {to_camel(field.name): field.name for field in dataclasses.fields(block)} if is_block(block) else {}
+
+
+def _inside(kind: Any, part: str | int) -> Any:
+    if is_block(kind):
+        return _unwrap({field.name: field.type for field in dataclasses.fields(kind)}.get(str(part)))
+    members = typing.get_args(kind)
+    return _unwrap(members[-1]) if members else None
+
+
+def _unwrap(kind: Any) -> Any:
+    members = typing.get_args(kind)
+    return _unwrap(members[0]) if members and typing.get_origin(kind) not in (list, dict) else kind
+
+
+def path_of(location: tuple[str | int, ...]) -> Path:
+    """pydantic's location in Python names, without the members of unions that pydantic adds at its end."""
+    path: Path = ()
+    for part in location:
+        kind = type_at(path)
+        if is_block(kind):
+            path = (*path, fields_of(kind).get(str(part), part))
+        elif typing.get_origin(kind) is dict or (typing.get_origin(kind) is list and isinstance(part, int)):
+            path = (*path, part)
+    return path
+
+
+def meant(path: Path) -> Path | None:
+    """The known key that was most likely meant by an unknown one."""
+    names = fields_of(type_at(path[:-1]))
+    close = suggestion(str(path[-1]), names)
+    return (*path[:-1], names[close]) if close else None
+
+
+def suggestion(given: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that was most likely meant."""
+    names = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in allowed}
+    close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", given.lower()), list(names), n=1, cutoff=0.6)
+    return names[close[0]] if close else None
+
+
+def problem_of(path: Path, code: str, value: Any, hide: frozenset[str]) -> Problem:
+    """A problem for an error of pydantic.
+
+    Args:
+        path: Where it is.
+        code: pydantic's name of the error.
+        value: What was given.
+        hide: Top-level names whose values must not be shown.
+    """
+    kind = type_at(path)
+    if code in UNKNOWN_KEY:
+        return _unknown_key(path)
+    if code in MISSING:
+        return Problem(
+            path, "is required", f"give {'a block of keys' if is_block(kind) else 'a value'}: {_about(path)}"
+        )
+    shown = _HIDDEN if _is_hidden(path, kind, hide) else _shown(value)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        allowed = [str(member.value) for member in kind]
+        close = suggestion(str(value), allowed)
+        fix = (f"did you mean {close}? " if close else "") + f"allowed: {', '.join(allowed)}"
+        return Problem(path, f"{shown} is not allowed", fix)
+    expected = "a block of keys" if is_block(kind) else _KINDS.get(typing.get_origin(kind) or kind, "another value")
+    return Problem(path, f"expected {expected}, got {shown}", f"write {expected}: {_about(path)}")
+
+
+def _unknown_key(path: Path) -> Problem:
+    names = fields_of(type_at(path[:-1]))
+    if path[-1] in names.values():
+        camel, snake = to_camel(str(path[-1])), str(path[-1])
+        return Problem(path, f"is given twice, as {camel} and as {snake}", "keep one of them")
+    likely = meant(path)
+    return Problem(
+        path,
+        "unknown key",
+        f"did you mean {to_camel(str(likely[-1]))}?" if likely else f"known keys here: {', '.join(names)}",
+    )
+
+
+def _about(path: Path) -> str:
+    """First sentence of what the field is for; of the nearest field above for items of lists and mappings."""
+    for depth in range(len(path), 0, -1):
+        parent = type_at(path[: depth - 1])
+        text = descriptions(parent).get(str(path[depth - 1])) if is_block(parent) else None
+        if text:
+            return " ".join(text.split()).split(". ")[0].rstrip(".")
+    return "see the documentation"
+
+
+def _is_hidden(path: Path, kind: Any, hide: frozenset[str]) -> bool:
+    secret_field = any(is_secret_field(type_at(path[:depth]), str(part)) for depth, part in enumerate(path))
+    named_so = bool(path) and not is_block(type_at(path[:-1])) and looks_secret(str(path[-1]))
+    return (bool(path) and path[0] in hide) or secret_field or named_so or _holds_secret(kind)
+
+
+def _holds_secret(kind: Any) -> bool:
+    """Whether a text given instead of this block may hold what belongs into a secret field."""
+    return any(is_secret_field(kind, name) or _holds_secret(_inside(kind, name)) for name in fields_of(kind).values())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    text = _without_credentials(repr(value))
+    return (text if len(text) <= 60 else text[:57] + "…") + f" ({type(value).__name__})"
+
+
+def _without_credentials(text: str) -> str:
+    """A text in which a URL shows no user and password."""
+    return re.sub(r"://\S*@", f"://{_HIDDEN}@", text)
+
+
+def masked(problem: Problem, hide: frozenset[str]) -> Problem:
+    """The problem without values, where they are secret. In messages values are quoted, or numbers."""
+    message, fix = _without_credentials(problem.message), _without_credentials(problem.fix)
+    if problem.path and problem.path[0] in hide:
+        # From the first quote to the last: the value may hold quotes itself.
+        quoted = r"(['\"]).*\1"
+        message = re.sub(rf"{quoted}|\b\d+(\.\d+)?\b", _HIDDEN, message, flags=re.DOTALL)
+        fix = re.sub(quoted, _HIDDEN, fix, flags=re.DOTALL)
+    return dataclasses.replace(problem, message=message, fix=fix)
+
+
+def spelled(path: Path, prefix: str, camel_case: bool) -> str:
+    """A path as Pulumi writes paths into structured configuration: `mlflow:server.options["x y"]`."""
+    text = ""
+    for depth, part in enumerate(path):
+        kind = type_at(path[:depth])
+        name = (
+            to_camel(part) if camel_case and isinstance(part, str) and part in fields_of(kind).values() else str(part)
+        )
+        if typing.get_origin(kind) is list or (isinstance(part, int) and typing.get_origin(kind) is not dict):
+            text += f"[{part}]"
+        elif re.fullmatch(r"\w+", name):
+            text += ("." if text else "") + name
+        else:
+            text += f'["{name}"]'
+    return prefix + text if text else (prefix.rstrip(":") or "arguments")
