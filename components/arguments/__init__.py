@@ -32,7 +32,7 @@ from .access.publishing import (
     RouteTimeoutsArgs,
 )
 from .access.service import ServiceArgs, ServicePortArgs, ServiceType
-from .artifacts import ArtifactsArgs
+from .artifacts import ArtifactKind, ArtifactsArgs
 from .artifacts.aws import AccessLogsArgs, AwsBucketArgs
 from .artifacts.azure import AzureContainerArgs, AzureReplication
 from .artifacts.cloud import AzureBlobArgs, AzureDomain, AzureSecretArgs, GcsArgs, GcsSecretArgs
@@ -55,7 +55,7 @@ from .clouds.aws import AwsArgs
 from .clouds.azure import AzureArgs, AzurePrivateEndpointArgs, AzureWorkloadIdentityArgs
 from .clouds.gcp import GcpArgs, GcpDirectArgs, GcpServiceAccountArgs
 from .clouds.names import CloudEngine
-from .database import DatabaseArgs, NoDatabaseArgs, SqliteArgs
+from .database import DatabaseArgs, DatabaseKind, NoDatabaseArgs, SqliteArgs
 from .database.aws import (
     AuroraArgs,
     AwsBackupArgs,
@@ -69,7 +69,15 @@ from .database.aws import (
     ServerlessV2Args,
 )
 from .database.azure import AzureFlexibleServerArgs, AzureHighAvailability
-from .database.connection import DatabaseSecretArgs, DatabaseTlsArgs, DatabaseUriArgs, DatabaseUriSecretArgs, TlsMode
+from .database.connection import (
+    DatabaseSecretArgs,
+    DatabaseTlsArgs,
+    DatabaseUriArgs,
+    DatabaseUriSecretArgs,
+    MssqlArgs,
+    RegistryArgs,
+    TlsMode,
+)
 from .database.creation import (
     AwsStoreArgs,
     AzureStoreArgs,
@@ -83,7 +91,7 @@ from .database.in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .database.server import MysqlArgs, PostgresqlArgs, PostgresqlDriver
 from .deployment import MlflowDeploymentArgs
 from .garbage_collection import GarbageCollectionArgs
-from .identity import ExistingIdentityArgs, IdentityArgs
+from .identity import ExistingIdentityArgs, IdentityArgs, IdentityKind
 from .identity.aws import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
 from .monitoring import AlertsArgs, DashboardArgs, MonitoringArgs, ScrapeSecretArgs, ServiceMonitorArgs
 from .names import NamesArgs
@@ -103,6 +111,7 @@ __all__ = [
     "AdminSecretArgs",
     "AlertsArgs",
     "AlibabaRamArgs",
+    "ArtifactKind",
     "ArtifactsArgs",
     "AuroraArgs",
     "AuthArgs",
@@ -140,6 +149,7 @@ __all__ = [
     "DashboardArgs",
     "DatabaseArgs",
     "DatabaseCreationArgs",
+    "DatabaseKind",
     "DatabaseSecretArgs",
     "DatabaseTlsArgs",
     "DatabaseUriArgs",
@@ -161,6 +171,7 @@ __all__ = [
     "GcsStorageClass",
     "HdfsArgs",
     "IdentityArgs",
+    "IdentityKind",
     "ImageArgs",
     "InClusterMysqlArgs",
     "InClusterPostgresqlArgs",
@@ -183,6 +194,7 @@ __all__ = [
     "MinioArgs",
     "MlflowDeploymentArgs",
     "MonitoringArgs",
+    "MssqlArgs",
     "MysqlArgs",
     "NamesArgs",
     "NetworkPeerArgs",
@@ -210,6 +222,7 @@ __all__ = [
     "PullPolicy",
     "RbacArgs",
     "RdsArgs",
+    "RegistryArgs",
     "ResourcesArgs",
     "RouteArgs",
     "RouteTimeoutsArgs",

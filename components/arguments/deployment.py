@@ -227,9 +227,9 @@ class MlflowDeploymentArgs(Block):
                 message = "a tracking server needs a database"
                 yield Problem(("database", "none"), message, "choose one, or set server.artifactsOnly: true")
             return
-        if self.database.none is None and self.database.choice[0]:
+        if self.database.none is None and self.database.chosen:
             message = "is given, but a server with server.artifactsOnly must have no database"
-            yield Problem(("database", self.database.choice[0]), message, "write database: {none: {}}")
+            yield Problem(("database", self.database.chosen[0]), message, "write database: {none: {}}")
         refused = {
             ("artifacts", "proxied"): not self.artifacts.proxied,
             ("artifacts", "default_root"): self.artifacts.default_root is not None,
@@ -284,7 +284,7 @@ class MlflowDeploymentArgs(Block):
                     yield Problem(("server", where, "PYTHONPATH"), message, "put your modules into the image")
 
     def _connections(self) -> Iterable[Problem]:
-        database, (name, chosen) = self.database, self.database.choice
+        database, (name, chosen) = self.database, self.database.chosen or ("", None)
         granted = getattr(chosen, "connections", getattr(chosen, "connection_limit", None))
         registry = database.registry
         users = self.auth is not None and self.auth.database is None

@@ -3,8 +3,9 @@
 import enum
 from collections.abc import Iterable
 
-from .base import Block, Input, Problem, block
+from .base import Input, Problem, block
 from .checks import between, kubernetes_name
+from .kinds import ArtifactBlock
 
 
 class AccessMode(enum.Enum):
@@ -16,7 +17,7 @@ class AccessMode(enum.Enum):
 
 
 @block
-class VolumeArgs(Block):
+class VolumeArgs(ArtifactBlock):
     """A claim that is made, or an existing one that is used."""
 
     size_gb: int = 20

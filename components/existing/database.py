@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_random as random
 
-from ..arguments import DatabaseUriArgs, Input, MysqlArgs, PostgresqlArgs
+from ..arguments import Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
+from ..arguments.database.connection import DatabaseUri
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
 from ..pods.database_creation import creation_job
 from ..pods.objects import Scope
@@ -24,7 +25,7 @@ def mysql(scope: Scope, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> Da
     return _server(scope, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
 
 
-def uri(args: DatabaseUriArgs) -> DatabaseConnection:
+def uri(args: DatabaseUri) -> DatabaseConnection:
     """A server that exists already, of which only the URI is known."""
     if args.existing_secret is not None:
         secret = SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)

@@ -1,10 +1,20 @@
 """Every refusal of every block: values that are refused, and the nearest ones that are accepted."""
 
+import typing
 from typing import Any
 
 import pulumi
 import pytest
 
+from components.arguments import (
+    ArtifactKind,
+    ArtifactsArgs,
+    DatabaseArgs,
+    DatabaseKind,
+    IdentityArgs,
+    IdentityKind,
+)
+from components.arguments.kinds import choices
 from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
 from tests.unit.refusals import cases, messages
 
@@ -268,3 +278,10 @@ def test_component_name_that_is_no_service_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["a", "mlflow-2", "a" * 40])
 def test_component_name_is_accepted(name: str) -> None:
     assert messages(DEV, name=name) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "union"), [(DatabaseArgs, DatabaseKind), (ArtifactsArgs, ArtifactKind), (IdentityArgs, IdentityKind)]
+)
+def test_every_kind_that_can_be_chosen_is_a_member_of_the_union(block: type, union: Any) -> None:
+    assert list(choices(block).values()) == list(typing.get_args(union))

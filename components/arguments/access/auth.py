@@ -4,10 +4,11 @@ import enum
 import re
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, between, exactly_one, pattern
+from ..base import Input, Problem, block, plain, secret
+from ..checks import ExistingSecret, between, pattern
 from ..database.connection import DatabaseUriArgs
 from ..database.server import MysqlArgs, PostgresqlArgs
+from ..kinds import Choice, Kind
 from .ldap import LdapAuthArgs
 from .oidc import OidcAuthArgs
 
@@ -50,7 +51,7 @@ class AuthFileSecretArgs(ExistingSecret):
 
 
 @block
-class BasicAuthArgs(Block):
+class BasicAuthArgs(Kind):
     """MLflow's own users, who log in with name and password."""
 
     admin_username: Input[str] = "admin"
@@ -119,7 +120,7 @@ class BasicAuthArgs(Block):
 
 
 @block
-class AuthDatabaseArgs(Block):
+class AuthDatabaseArgs(Choice[PostgresqlArgs | MysqlArgs | DatabaseUriArgs]):
     """A database of its own for users and permissions."""
 
     postgresql: PostgresqlArgs | None = None
@@ -130,7 +131,7 @@ class AuthDatabaseArgs(Block):
     """Any database server that MLflow has a schema for, by its URI."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("postgresql", "mysql", "uri"), "`postgresql: {host: …}`")
+        yield from self.choice_problems("`postgresql: {host: …}`")
         for name in ("postgresql", "mysql"):
             if getattr(getattr(self, name), "create", None) is not None:
                 message = "is for the database of experiments alone"
@@ -138,7 +139,7 @@ class AuthDatabaseArgs(Block):
 
 
 @block
-class AuthArgs(Block):
+class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs]):
     """Exactly one way to log in, and what users may do. Permissions are MLflow's own in each of them."""
 
     basic: BasicAuthArgs | None = None
@@ -160,7 +161,7 @@ class AuthArgs(Block):
     file beside it if it is SQLite."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("basic", "ldap", "oidc"), "`basic: {}`, for which a password is generated")
+        yield from self.choice_problems("`basic: {}`, for which a password is generated")
         yield from between(self.workspace_cache_seconds, 1, 86_400, "workspace_cache_seconds", "seconds")
         yield from between(self.workspace_cache_size, 1, 10_000_000, "workspace_cache_size", "entries")
         if self.basic is None or self.basic.existing_config is None:

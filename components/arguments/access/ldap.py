@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, authorities, image_name, pattern
+from ..kinds import Kind
 from ..server.resources import ResourcesArgs
 
 _DN = r"[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+(,\s*[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+)*"
@@ -126,7 +127,7 @@ class LdapMember(enum.Enum):
 
 
 @block
-class LdapAuthArgs(Block):
+class LdapAuthArgs(Kind):
     """Users log in with the name and password of a directory. Apache httpd runs beside the server and asks the directory;
     MLflow keeps their permissions and makes its own entry for each of them at the first log-in."""
 

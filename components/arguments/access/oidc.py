@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret
 from ..checks import ExistingSecret, authorities, image_name, pattern
+from ..kinds import Kind
 from ..server.resources import ResourcesArgs
 from .ldap import CertificateSecretArgs
 
@@ -74,7 +75,7 @@ class OidcTlsArgs(Block):
 
 
 @block
-class OidcAuthArgs(Block):
+class OidcAuthArgs(Kind):
     """Users log in at an identity provider. oauth2-proxy runs beside the server and sees to it; MLflow keeps their
     permissions and makes its own entry for each of them at the first log-in."""
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block
-from ..checks import exactly_one, pattern
+from ..base import Input, Problem, block
+from ..checks import pattern
+from ..kinds import Choice
 from ..volume import VolumeArgs
 from .aws import AwsBucketArgs
 from .azure import AzureContainerArgs
@@ -13,24 +14,6 @@ from .minio import MinioArgs
 from .s3 import OssArgs, S3Args
 from .servers import FtpArgs, HdfsArgs, NfsArgs, SftpArgs, UriArgs
 
-STORES = (
-    "volume",
-    "s3",
-    "aws_bucket",
-    "gcp_bucket",
-    "azure_container",
-    "minio",
-    "gcs",
-    "azure_blob",
-    "oss",
-    "ftp",
-    "sftp",
-    "nfs",
-    "hdfs",
-    "uri",
-)
-"""The kinds of artifact store."""
-
 _SERVER_ONLY = {
     "volume": "a volume, which only the server can reach",
     "nfs": "a volume, which only the server can reach",
@@ -38,8 +21,26 @@ _SERVER_ONLY = {
 }
 
 
+ArtifactKind = (
+    VolumeArgs
+    | S3Args
+    | AwsBucketArgs
+    | GcpBucketArgs
+    | AzureContainerArgs
+    | MinioArgs
+    | GcsArgs
+    | AzureBlobArgs
+    | OssArgs
+    | FtpArgs
+    | SftpArgs
+    | NfsArgs
+    | HdfsArgs
+    | UriArgs
+)
+
+
 @block
-class ArtifactsArgs(Block):
+class ArtifactsArgs(Choice[ArtifactKind]):
     """Exactly one kind of artifact store, and how clients reach it."""
 
     volume: VolumeArgs | None = None
@@ -48,6 +49,10 @@ class ArtifactsArgs(Block):
     """Bucket that exists already, on S3 or an S3-compatible endpoint."""
     aws_bucket: AwsBucketArgs | None = None
     """Bucket that is made on AWS."""
+    gcp_bucket: GcpBucketArgs | None = None
+    """Bucket that is made on Google Cloud Storage."""
+    azure_container: AzureContainerArgs | None = None
+    """Storage account with a container that is made on Azure."""
     minio: MinioArgs | None = None
     """MinIO in the cluster, made for this deployment."""
     gcs: GcsArgs | None = None
@@ -66,10 +71,6 @@ class ArtifactsArgs(Block):
     """Directory on HDFS; needs an image of your own."""
     uri: UriArgs | None = None
     """Any other store, by its URI."""
-    gcp_bucket: GcpBucketArgs | None = None
-    """Bucket that is made on Google Cloud Storage."""
-    azure_container: AzureContainerArgs | None = None
-    """Storage account with a container that is made on Azure."""
     proxied: bool = True
     """Clients go through the server and need no credentials of the store. If false, clients are given the store's own
     address and need access to it."""
@@ -78,7 +79,7 @@ class ArtifactsArgs(Block):
     `mlflow-artifacts://artifacts.example.com` for a server with `server.artifactsOnly`. Experiments remember theirs."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, STORES, "`volume: {}` for development")
+        yield from self.choice_problems("`volume: {}` for development")
         yield from pattern(
             self.default_root,
             r"(?!file:|runs:|models:)(?![^/]*//[^/]*:[^/]*@)[a-z][a-z0-9+.-]*:/\S+",
@@ -91,7 +92,7 @@ class ArtifactsArgs(Block):
 
     def _direct(self) -> Iterable[Problem]:
         """What clients can not be sent to, since every experiment tells them the address."""
-        chosen = next((name for name in STORES if getattr(self, name) is not None), "")
+        chosen = self.chosen[0] if self.chosen else ""
         if self.default_root is not None:
             return
         if chosen in _SERVER_ONLY:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import between, bucket_name, relative_path
+from ..kinds import ArtifactBlock
 
 
 @block
@@ -20,7 +21,7 @@ class AccessLogsArgs(Block):
 
 
 @block
-class AwsBucketArgs(Block):
+class AwsBucketArgs(ArtifactBlock):
     """An S3 bucket: private, encrypted with the deployment's KMS key, versioned, reached over TLS 1.2 or newer only."""
 
     bucket: str | None = None

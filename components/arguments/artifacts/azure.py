@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block, plain
+from ..base import Input, Problem, block, plain
 from ..checks import between, pattern
 from ..clouds.azure import SUBNET, SUBNET_FIX
 from ..clouds.names import cloud_name
+from ..kinds import ArtifactBlock
 
 
 class AzureReplication(enum.Enum):
@@ -21,7 +22,7 @@ class AzureReplication(enum.Enum):
 
 
 @block
-class AzureContainerArgs(Block):
+class AzureContainerArgs(ArtifactBlock):
     """A storage account that knows no keys and no public access, with one container."""
 
     account_name: Input[str] | None = None

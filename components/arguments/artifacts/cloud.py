@@ -4,8 +4,9 @@ import enum
 import re
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block, plain, secret
+from ..base import Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, one_at_most, pattern, relative_path
+from ..kinds import ArtifactBlock
 
 
 @block
@@ -19,7 +20,7 @@ class GcsSecretArgs(ExistingSecret):
 
 
 @block
-class GcsArgs(Block):
+class GcsArgs(ArtifactBlock):
     """A bucket on Google Cloud Storage. Without a key file the pod's own identity is used."""
 
     bucket: Input[str]
@@ -100,7 +101,7 @@ class AzureSecretArgs(ExistingSecret):
 
 
 @block
-class AzureBlobArgs(Block):
+class AzureBlobArgs(ArtifactBlock):
     """A container of an Azure storage account. Without key and connection string the pod's own identity is used."""
 
     account: Input[str]

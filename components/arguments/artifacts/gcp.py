@@ -4,8 +4,9 @@ import enum
 import re
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block, plain
+from ..base import Input, Problem, block, plain
 from ..checks import between, pattern
+from ..kinds import ArtifactBlock
 
 
 class GcsStorageClass(enum.Enum):
@@ -18,7 +19,7 @@ class GcsStorageClass(enum.Enum):
 
 
 @block
-class GcpBucketArgs(Block):
+class GcpBucketArgs(ArtifactBlock):
     """A bucket: private, versioned, with access by IAM alone. It is never emptied by a deletion."""
 
     name: Input[str] | None = None

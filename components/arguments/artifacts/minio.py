@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block, plain, secret
+from ..base import Input, Problem, block, plain, secret
 from ..checks import cpu, image, memory, pattern
+from ..kinds import ArtifactBlock
 from ..volume import VolumeArgs
 
 
 @block
-class MinioArgs(Block):
+class MinioArgs(ArtifactBlock):
     """A MinIO server on a claim of its own, with one bucket: for clusters without an object store. One pod, so artifacts
     cannot be read while its node is down."""
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block, secret
+from ..base import Input, Problem, block, secret
 from ..checks import ExistingSecret, bucket_name, certificate, halves, host_name, one_at_most, pattern, relative_path
+from ..kinds import ArtifactBlock
 
 
 class AddressingStyle(enum.Enum):
@@ -30,7 +31,7 @@ class S3SecretArgs(ExistingSecret):
 
 
 @block
-class S3Args(Block):
+class S3Args(ArtifactBlock):
     """A bucket that exists already, on S3 or on an S3-compatible endpoint."""
 
     bucket: Input[str]
@@ -99,7 +100,7 @@ class OssSecretArgs(ExistingSecret):
 
 
 @block
-class OssArgs(Block):
+class OssArgs(ArtifactBlock):
     """A bucket on Alibaba Cloud Object Storage Service, through its S3-compatible interface.
 
     The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image holds it."""

@@ -19,6 +19,7 @@ from ..checks import (
     pattern,
     secret_key,
 )
+from ..kinds import ArtifactBlock
 from ..server.environment import ARTIFACT_VARIABLES, OWN_VARIABLES, variables
 
 
@@ -33,7 +34,7 @@ class FtpSecretArgs(ExistingSecret):
 
 
 @block
-class FtpArgs(Block):
+class FtpArgs(ArtifactBlock):
     """A directory on an FTP server. Nothing is encrypted on the way, and MLflow cannot delete artifacts there.
 
     A network policy must leave the server's passive ports open: `networkPolicy.egress`."""
@@ -79,7 +80,7 @@ class SftpSecretArgs(ExistingSecret):
 
 
 @block
-class SftpArgs(Block):
+class SftpArgs(ArtifactBlock):
     """A directory on an SFTP server."""
 
     host: Input[str]
@@ -150,7 +151,7 @@ def _knows(known_hosts: str, host: str) -> bool:
 
 
 @block
-class NfsArgs(Block):
+class NfsArgs(ArtifactBlock):
     """A directory that an NFS server exports, as a volume of the server pods. All replicas share it."""
 
     server: Input[str]
@@ -190,7 +191,7 @@ class TicketCacheArgs(Block):
 
 
 @block
-class HdfsArgs(Block):
+class HdfsArgs(ArtifactBlock):
     """A directory on HDFS. The image must hold Java and a Hadoop client with libhdfs, which the official ones lack."""
 
     host: Input[str] | None = None
@@ -231,7 +232,7 @@ class UriSecretArgs(ExistingSecret):
 
 
 @block
-class UriArgs(Block):
+class UriArgs(ArtifactBlock):
     """Any artifact store that MLflow or a plugin in the image knows, by its URI."""
 
     uri: Input[str] | None = secret()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import pattern
+from ..kinds import IdentityBlock
 from .names import cloud_name, kept_as_long, needed
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def issuer_url(value: str) -> str:
 
 
 @block
-class AzureWorkloadIdentityArgs(Block):
+class AzureWorkloadIdentityArgs(IdentityBlock):
     """A user-assigned identity that the pods become by Workload Identity; the cluster must have it enabled."""
 
     name: Input[str] | None = None

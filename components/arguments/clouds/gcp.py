@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_snake
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import pattern
+from ..kinds import IdentityBlock
 from .names import cloud_name, kept_as_long, needed
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class GcpArgs(Block):
 
 
 @block
-class GcpServiceAccountArgs(Block):
+class GcpServiceAccountArgs(IdentityBlock):
     """A Google service account that the pods become by Workload Identity."""
 
     account_id: str | None = None
@@ -92,7 +93,7 @@ class GcpServiceAccountArgs(Block):
 
 
 @block
-class GcpDirectArgs(Block):
+class GcpDirectArgs(IdentityBlock):
     """The Kubernetes ServiceAccount itself is given the role: no Google service account, nothing to impersonate."""
 
 

@@ -1,36 +1,21 @@
 """The backend store: where MLflow keeps experiments, runs, models and users."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from ..base import Block, Problem, block, plain
-from ..checks import between, exactly_one
+from ..base import Problem, block
+from ..checks import between
+from ..kinds import Choice, DatabaseBlock
 from ..volume import VolumeArgs
 from .aws import AuroraArgs, RdsArgs
 from .azure import AzureFlexibleServerArgs
-from .connection import DatabaseUriArgs
+from .connection import DatabaseUriArgs, MssqlArgs, RegistryArgs
 from .gcp import CloudSqlArgs
 from .in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
 from .server import MysqlArgs, PostgresqlArgs
 
-CHOICES = (
-    "sqlite",
-    "postgresql",
-    "mysql",
-    "mssql",
-    "uri",
-    "in_cluster_postgresql",
-    "in_cluster_mysql",
-    "rds",
-    "aurora",
-    "cloud_sql",
-    "azure_flexible_server",
-    "none",
-)
-
 
 @block
-class SqliteArgs(Block):
+class SqliteArgs(DatabaseBlock):
     """SQLite on a persistent volume: one replica, for development and small teams."""
 
     volume: VolumeArgs = VolumeArgs(size_gb=5)
@@ -38,25 +23,37 @@ class SqliteArgs(Block):
 
 
 @block
-class NoDatabaseArgs(Block):
+class NoDatabaseArgs(DatabaseBlock):
     """No database: for a server that only serves artifacts."""
 
 
+DatabaseKind = (
+    SqliteArgs
+    | PostgresqlArgs
+    | MysqlArgs
+    | MssqlArgs
+    | DatabaseUriArgs
+    | InClusterPostgresqlArgs
+    | InClusterMysqlArgs
+    | RdsArgs
+    | AuroraArgs
+    | CloudSqlArgs
+    | AzureFlexibleServerArgs
+    | NoDatabaseArgs
+)
+
+
 @block
-class DatabaseArgs(Block):
+class DatabaseArgs(Choice[DatabaseKind]):
     """Exactly one kind of backend store, and how MLflow connects to it."""
 
     sqlite: SqliteArgs | None = None
     """SQLite file on a persistent volume."""
     postgresql: PostgresqlArgs | None = None
     """PostgreSQL server that exists already."""
-    rds: RdsArgs | None = None
-    """Instance of RDS that is made on AWS."""
-    aurora: AuroraArgs | None = None
-    """Aurora cluster that is made on AWS."""
     mysql: MysqlArgs | None = None
     """MySQL or MariaDB server that exists already."""
-    mssql: DatabaseUriArgs | None = None
+    mssql: MssqlArgs | None = None
     """SQL Server that exists already, by its URI (`mssql+pymssql://…`)."""
     uri: DatabaseUriArgs | None = None
     """Any database server that MLflow has a schema for, by its URI."""
@@ -64,15 +61,19 @@ class DatabaseArgs(Block):
     """PostgreSQL server that is made in the cluster."""
     in_cluster_mysql: InClusterMysqlArgs | None = None
     """MariaDB server that is made in the cluster."""
-    none: NoDatabaseArgs | None = None
-    """No database, with `server.artifactsOnly`."""
-    registry: DatabaseUriArgs | None = None
-    """A second database server for the model registry alone, by its URI; the same database if not given. Variables such
-    as PGSSLMODE, by which a `postgresql` block is passed on, hold for it too, where its URI does not say otherwise."""
+    rds: RdsArgs | None = None
+    """Instance of RDS that is made on AWS."""
+    aurora: AuroraArgs | None = None
+    """Aurora cluster that is made on AWS."""
     cloud_sql: CloudSqlArgs | None = None
     """Cloud SQL instance that is made on Google Cloud."""
     azure_flexible_server: AzureFlexibleServerArgs | None = None
     """Flexible server that is made on Azure."""
+    none: NoDatabaseArgs | None = None
+    """No database, with `server.artifactsOnly`."""
+    registry: RegistryArgs | None = None
+    """A second database server for the model registry alone, by its URI; the same database if not given. Variables such
+    as PGSSLMODE, by which a `postgresql` block is passed on, hold for it too, where its URI does not say otherwise."""
     pool_size: int = 5
     """Connections that each process of a pod keeps open, per store."""
     max_overflow: int = 5
@@ -83,26 +84,16 @@ class DatabaseArgs(Block):
     """How long the migration waits for the database to answer before it fails with the reason, in seconds."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, CHOICES, "`sqlite: {}` for development")
+        yield from self.choice_problems("`sqlite: {}` for development")
         yield from between(self.pool_size, 1, 100, "pool_size", "connections")
         yield from between(self.max_overflow, 1, 100, "max_overflow", "connections")
         yield from between(self.pool_recycle_seconds, 10, 86_400, "pool_recycle_seconds", "seconds")
         yield from between(self.connect_timeout_seconds, 1, 3600, "connect_timeout_seconds", "seconds")
-        known = plain(self.mssql.value) if self.mssql is not None else None
-        if isinstance(known, str) and not known.startswith("mssql"):
-            yield Problem(
-                ("mssql", "value"), "is no URI of an SQL Server", "write mssql+pymssql://…, or use database.uri"
-            )
-
-    @property
-    def choice(self) -> tuple[str, Any]:
-        """Name and block of the choice that was made; empty as long as there is none."""
-        return next(((name, block) for name in CHOICES if (block := getattr(self, name)) is not None), ("", None))
 
     @property
     def shared(self) -> bool:
         """Whether it is a server, which pods can share, and which something outside a pod can migrate."""
-        return self.choice[0] not in ("", "sqlite", "none")
+        return self.chosen is not None and not isinstance(self.kind, (SqliteArgs, NoDatabaseArgs))
 
     @property
     def stores(self) -> int:

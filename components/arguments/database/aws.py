@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import between, certificate, exactly_one, pattern
+from ..kinds import DatabaseBlock
 
 
 class AwsEngine(enum.Enum):
@@ -243,7 +244,7 @@ AURORA_VERSIONS = {AwsEngine.POSTGRESQL: ("13", "14", "15", "16", "17"), AwsEngi
 
 
 @block
-class RdsArgs(Block):
+class RdsArgs(DatabaseBlock):
     """An RDS instance: private, encrypted, reached over TLS only, backed up."""
 
     engine: AwsEngine
@@ -347,7 +348,7 @@ class ServerlessV2Args(Block):
 
 
 @block
-class AuroraArgs(Block):
+class AuroraArgs(DatabaseBlock):
     """An Aurora cluster: private, encrypted, reached over TLS only, backed up. Its storage lies in three zones; with two or more
     instances another one takes over when one fails."""
 

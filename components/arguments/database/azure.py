@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block, plain, secret
+from ..base import Input, Problem, block, plain, secret
 from ..checks import between, pattern
 from ..clouds.names import CloudEngine, cloud_name, database_names
+from ..kinds import DatabaseBlock
 
 
 class AzureHighAvailability(enum.Enum):
@@ -27,7 +28,7 @@ _POSTGRESQL_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16_384
 
 
 @block
-class AzureFlexibleServerArgs(Block):
+class AzureFlexibleServerArgs(DatabaseBlock):
     """A flexible server with its database: in a private network, TLS only, backed up, locked against deletion."""
 
     engine: CloudEngine = CloudEngine.POSTGRESQL

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, certificate, host_name
+from ..kinds import DatabaseBlock
 
 DRIVERS = {"postgresql": ("psycopg2", "psycopg"), "mysql": ("pymysql",), "mssql": ("pymssql",)}
 """SQLAlchemy dialects that MLflow has a schema for, with the drivers in its official image."""
@@ -71,7 +72,7 @@ class DatabaseUriSecretArgs(ExistingSecret):
 
 
 @block
-class DatabaseUriArgs(Block):
+class DatabaseUriArgs(DatabaseBlock):
     """A whole SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`). Special characters of the
     password must be percent-encoded."""
 
@@ -85,12 +86,59 @@ class DatabaseUriArgs(Block):
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from between(self.connection_limit, 1, 100_000, "connection_limit", "connections")
-        yield from between(self.port, 1, 65535, "port")
-        if self.value is not None and self.port is not None:
-            yield Problem(("port",), "is given as well as value, which holds it", "remove port")
-        yield from one_of_two(self, "value", "existing_secret", "give the URI as a secret, or name an existing Secret")
-        yield from _uri(self.value)
+        yield from _uri_problems(self)
+
+
+@block
+class MssqlArgs(DatabaseBlock):
+    """SQL Server by a whole SQLAlchemy URI (`mssql+pymssql://user:password@host:port/database`). Special characters of the
+    password must be percent-encoded."""
+
+    value: Input[str] | None = secret()
+    """The URI. Either this or `existingSecret`."""
+    existing_secret: DatabaseUriSecretArgs | None = None
+    """Secret that holds the URI, instead of `value`."""
+    port: int | None = None
+    """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
+    connection_limit: int | None = None
+    """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _uri_problems(self)
+        known = plain(self.value)
+        if isinstance(known, str) and not known.startswith("mssql"):
+            yield Problem(("value",), "is no URI of an SQL Server", "write mssql+pymssql://…, or use database.uri")
+
+
+@block
+class RegistryArgs(Block):
+    """A whole SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`) of a database for the model
+    registry alone. Special characters of the password must be percent-encoded."""
+
+    value: Input[str] | None = secret()
+    """The URI. Either this or `existingSecret`."""
+    existing_secret: DatabaseUriSecretArgs | None = None
+    """Secret that holds the URI, instead of `value`."""
+    port: int | None = None
+    """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
+    connection_limit: int | None = None
+    """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from _uri_problems(self)
+
+
+DatabaseUri = DatabaseUriArgs | MssqlArgs | RegistryArgs
+"""Databases that are given by their URI."""
+
+
+def _uri_problems(block: DatabaseUri) -> Iterator[Problem]:
+    yield from between(block.connection_limit, 1, 100_000, "connection_limit", "connections")
+    yield from between(block.port, 1, 65535, "port")
+    if block.value is not None and block.port is not None:
+        yield Problem(("port",), "is given as well as value, which holds it", "remove port")
+    yield from one_of_two(block, "value", "existing_secret", "give the URI as a secret, or name an existing Secret")
+    yield from _uri(block.value)
 
 
 def one_of_two(block: Any, first: str, second: str, fix: str) -> Iterator[Problem]:

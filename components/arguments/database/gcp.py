@@ -9,6 +9,7 @@ from pydantic import Field
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import between
 from ..clouds.names import CloudEngine, cloud_name, database_names
+from ..kinds import DatabaseBlock
 
 
 class CloudSqlEdition(enum.Enum):
@@ -49,7 +50,7 @@ class CloudSqlPscArgs(Block):
 
 
 @block
-class CloudSqlArgs(Block):
+class CloudSqlArgs(DatabaseBlock):
     """A Cloud SQL instance with its database and user: private, encrypted, backed up, protected."""
 
     engine: CloudEngine = CloudEngine.POSTGRESQL

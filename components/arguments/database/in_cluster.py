@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..base import Block, Input, Problem, block
+from ..base import Input, Problem, block
 from ..checks import amount, between, cpu, image, memory
+from ..kinds import DatabaseBlock
 from ..volume import VolumeArgs
 
 
 @block
-class InClusterPostgresqlArgs(Block):
+class InClusterPostgresqlArgs(DatabaseBlock):
     """A PostgreSQL server on a claim of its own: for clusters without a managed database. One pod, so MLflow is down while
     its node is. A new major version of PostgreSQL cannot read the files of an older one: dump and restore."""
 
@@ -31,7 +32,7 @@ class InClusterPostgresqlArgs(Block):
 
 
 @block
-class InClusterMysqlArgs(Block):
+class InClusterMysqlArgs(DatabaseBlock):
     """A MariaDB server on a claim of its own: for clusters without a managed database. One pod, so MLflow is down while its
     node is."""
 

@@ -3,7 +3,8 @@
 import enum
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block, secret
+from ..base import Input, Problem, block, secret
+from ..kinds import DatabaseBlock
 from .connection import DatabaseSecretArgs, DatabaseTlsArgs, server
 from .creation import DatabaseCreationArgs
 
@@ -16,7 +17,7 @@ class PostgresqlDriver(enum.Enum):
 
 
 @block
-class PostgresqlArgs(Block):
+class PostgresqlArgs(DatabaseBlock):
     """A PostgreSQL server that exists already."""
 
     host: Input[str]
@@ -45,7 +46,7 @@ class PostgresqlArgs(Block):
 
 
 @block
-class MysqlArgs(Block):
+class MysqlArgs(DatabaseBlock):
     """A MySQL or MariaDB server that exists already. Where it keeps a binary log, it needs the setting
     `log_bin_trust_function_creators=1`, because MLflow's schema has a trigger."""
 

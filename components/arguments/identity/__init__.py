@@ -4,15 +4,16 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block
-from ..checks import exactly_one, labels, qualified_keys
+from ..base import Input, Problem, block
+from ..checks import labels, qualified_keys
 from ..clouds.azure import AzureWorkloadIdentityArgs
 from ..clouds.gcp import GcpDirectArgs, GcpServiceAccountArgs
+from ..kinds import Choice, IdentityBlock
 from .aws import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
 
 
 @block
-class ExistingIdentityArgs(Block):
+class ExistingIdentityArgs(IdentityBlock):
     """A role or identity that exists already and trusts the deployment's ServiceAccount."""
 
     service_account_annotations: dict[str, Input[str]] = Field(default_factory=dict)
@@ -25,8 +26,19 @@ class ExistingIdentityArgs(Block):
         yield from labels(self.pod_labels, "pod_labels")
 
 
+IdentityKind = (
+    ExistingIdentityArgs
+    | IrsaArgs
+    | PodIdentityArgs
+    | GcpServiceAccountArgs
+    | GcpDirectArgs
+    | AzureWorkloadIdentityArgs
+    | AlibabaRamArgs
+)
+
+
 @block
-class IdentityArgs(Block):
+class IdentityArgs(Choice[IdentityKind]):
     """Exactly one kind of identity."""
 
     existing: ExistingIdentityArgs | None = None
@@ -35,23 +47,14 @@ class IdentityArgs(Block):
     """IAM role on AWS, by the cluster's OIDC provider."""
     pod_identity: PodIdentityArgs | None = None
     """IAM role on AWS, by EKS Pod Identity."""
-    alibaba_ram: AlibabaRamArgs | None = None
-    """RAM role on Alibaba Cloud, which exists already."""
     gcp_service_account: GcpServiceAccountArgs | None = None
     """Google service account that is made, and that the pods become by Workload Identity."""
     gcp_direct: GcpDirectArgs | None = None
     """On Google Cloud, the Kubernetes ServiceAccount itself by Workload Identity."""
     azure_workload_identity: AzureWorkloadIdentityArgs | None = None
     """User-assigned identity of Azure that is made, and that the pods become by Workload Identity."""
+    alibaba_ram: AlibabaRamArgs | None = None
+    """RAM role on Alibaba Cloud, which exists already."""
 
     def problems(self) -> Iterable[Problem]:
-        choices = (
-            "existing",
-            "irsa",
-            "pod_identity",
-            "gcp_service_account",
-            "gcp_direct",
-            "azure_workload_identity",
-            "alibaba_ram",
-        )
-        yield from exactly_one(self, choices, "`existing: {serviceAccountAnnotations: {…}}`")
+        yield from self.choice_problems("`existing: {serviceAccountAnnotations: {…}}`")

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block
+from ..base import Input, Problem, block
 from ..checks import between, pattern
+from ..kinds import IdentityBlock
 
 
 @block
-class IrsaArgs(Block):
+class IrsaArgs(IdentityBlock):
     """A role for the ServiceAccount by the cluster's OIDC provider (IRSA). It may use the bucket and its key, nothing else."""
 
     max_session_hours: int = 1
@@ -18,13 +19,13 @@ class IrsaArgs(Block):
 
 
 @block
-class PodIdentityArgs(Block):
+class PodIdentityArgs(IdentityBlock):
     """A role for the ServiceAccount by EKS Pod Identity, whose agent must be installed (add-on `eks-pod-identity-agent`). It may
     use the bucket and its key, nothing else."""
 
 
 @block
-class AlibabaRamArgs(Block):
+class AlibabaRamArgs(IdentityBlock):
     """A RAM role that exists already and trusts the deployment's ServiceAccount (RRSA on ACK). Nothing is made."""
 
     role_name: Input[str]
