@@ -1,7 +1,7 @@
-"""The join between the two halves: what MLflow needs from a database, an artifact store and an identity.
+"""The join between makers and pods: what MLflow needs from a database, an artifact store and an identity.
 
-Makers (one per cloud, `in_cluster`, `existing`) return these; the Kubernetes half reads them. Nothing here knows a cloud
-or a pod, and nothing describes "a database in general": only what a running MLflow server depends on.
+Makers (one package per cloud, `existing`, `in_cluster`) are given a `Place` and return contracts; pods read them. Nothing here
+knows a cloud or a pod, and nothing describes "a database in general": only what a running MLflow server depends on.
 """
 
 import enum
@@ -11,7 +11,33 @@ from typing import Protocol
 
 import pulumi
 
-from .arguments import Input, TlsMode
+from .arguments import DatabaseCreationArgs, Input, MlflowDeploymentArgs, TlsMode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The deployment that a part belongs to: all that a maker needs to know.
+
+    Attributes:
+        name: Name of the component; also of the Service and the ServiceAccount, which are addressed by name.
+        namespace: Namespace of all objects. An output of the Namespace if the component creates it, so that it comes first.
+        args: The arguments.
+        parent: The component.
+    """
+
+    name: str
+    namespace: Input[str]
+    args: MlflowDeploymentArgs
+    parent: pulumi.Resource
+
+    @property
+    def account_name(self) -> str:
+        """Name of the ServiceAccount that the pods run as."""
+        return self.args.service_account.name or self.name
+
+    def options(self, **more: object) -> pulumi.ResourceOptions:
+        """Options of a child: its parent, and nothing merged from the caller, whose options are inherited already."""
+        return pulumi.ResourceOptions(parent=self.parent, **more)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +89,8 @@ class NetworkDestination:
     port: Input[int]
     component: str | None = None
     """Value of the label `app.kubernetes.io/component` of its pods, where it is part of this deployment."""
+    networks: Sequence[Input[str]] = ()
+    """Networks in CIDR form that it is known to be in; anywhere if empty and `host` is a DNS name."""
 
 
 class Engine(enum.Enum):
@@ -95,7 +123,8 @@ class DatabaseConnection:
         volumes: Claims that the database lives on.
         network: What a network policy must leave open.
         connection_limit: Connections that the server grants to MLflow, if known.
-        ready: What must have happened before anybody can connect.
+        creation: How a Job creates the database and its user first; None if both exist.
+        ready: Resources that must exist before anybody can connect.
     """
 
     engine: Engine | None
@@ -112,6 +141,7 @@ class DatabaseConnection:
     volumes: Sequence[Volume] = ()
     network: NetworkDestination | None = None
     connection_limit: int | None = None
+    creation: DatabaseCreationArgs | None = None
     ready: Sequence[pulumi.Resource] = ()
 
 
@@ -161,16 +191,20 @@ class WorkloadIdentity:
 
 
 class Cloud(Protocol):
-    """What is made on one cloud for one deployment. Each part is None where the arguments do not ask for it."""
+    """What one cloud creates for one deployment. The parts may be asked for in any order, each at most once."""
 
     def identity(self) -> WorkloadIdentity | None:
-        """The identity that the pods become, allowed to use the artifact store."""
+        """The identity that the pods assume; None unless the arguments ask for one of this cloud."""
         ...
 
     def database(self) -> DatabaseConnection | None:
-        """The managed database."""
+        """The managed database, likewise."""
         ...
 
     def artifacts(self) -> ArtifactStore | None:
-        """The bucket or container."""
+        """The bucket or container, likewise."""
+        ...
+
+    def grant(self) -> Sequence[pulumi.Resource]:
+        """What lets the identity use the artifact store, created or existing; empty without an identity of this cloud."""
         ...

@@ -8,14 +8,14 @@ import re
 
 import pulumi
 
-from .pods.objects import Scope
+from .contracts import Place
 
 
-def refuse_downgrade(scope: Scope, argument: str, key: str, running: str | None = None) -> pulumi.ResourceHookBinding:
+def refuse_downgrade(place: Place, argument: str, key: str, running: str | None = None) -> pulumi.ResourceHookBinding:
     """Hooks for the resource of a database.
 
     Args:
-        scope: The deployment.
+        place: The deployment.
         argument: Path of the argument with the version.
         key: The resource's input with the version, as its provider spells it.
         running: The output that tells which version runs, where the cloud installs newer ones by itself.
@@ -31,7 +31,7 @@ def refuse_downgrade(scope: Scope, argument: str, key: str, running: str | None 
                 "leave the version as it is, or restore a backup into a new database"
             )
 
-    name = f"{scope.name}-database-version"
+    name = f"{place.name}-database-version"
     options = pulumi.ResourceHookOptions(on_dry_run=True)
     return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(name, check, options)])
 

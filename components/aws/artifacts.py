@@ -1,27 +1,32 @@
 """The bucket for artifacts on AWS."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pulumi
-from pulumi_aws import iam, s3
+from pulumi_aws import s3
 
 from ..arguments import AwsBucketArgs, S3Args
 from ..contracts import ArtifactStore
 from ..existing import artifacts as existing
-from . import identity, policies
+from . import policies
 from .resources import Aws
 
 
-def bucket(aws: Aws, args: AwsBucketArgs, role: iam.Role | None) -> ArtifactStore:
-    """A bucket with all that makes it private, encrypted and recoverable, which the pods' role may use."""
-    name = f"{aws.scope.name}-artifacts"
-    options = aws.scope.options()
+def bucket(aws: Aws, args: AwsBucketArgs) -> tuple[s3.Bucket, Sequence[pulumi.Resource]]:
+    """A private, encrypted, versioned bucket that nobody may use yet.
+
+    Returns:
+        The bucket, and what must exist before it is used.
+    """
+    name = f"{aws.place.name}-artifacts"
+    options = aws.place.options()
     made = s3.Bucket(
         name,
         bucket=args.bucket,
         force_destroy=args.force_destroy,
         tags=aws.tags,
-        opts=aws.scope.options(protect=aws.protect),
+        opts=aws.place.options(protect=aws.protect),
     )
     ownership = s3.BucketOwnershipControls(
         name,
@@ -74,14 +79,14 @@ def bucket(aws: Aws, args: AwsBucketArgs, role: iam.Role | None) -> ArtifactStor
                 expiration=s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
             )
         ],
-        opts=aws.scope.options(depends_on=[versioning]),
+        opts=aws.place.options(depends_on=[versioning]),
     )
     policy = s3.BucketPolicy(
         name,
         bucket=made.bucket,
         policy=made.arn.apply(policies.secure_transport_only),
         # AWS refuses a policy while it changes who may be public.
-        opts=aws.scope.options(depends_on=[private]),
+        opts=aws.place.options(depends_on=[private]),
     )
     if args.access_logs is not None:
         s3.BucketLogging(
@@ -91,15 +96,10 @@ def bucket(aws: Aws, args: AwsBucketArgs, role: iam.Role | None) -> ArtifactStor
             target_prefix=args.access_logs.prefix,
             opts=options,
         )
-    before: list[pulumi.Resource] = [ownership, private, versioning, encryption, policy]
-    if role is not None:
-        before.append(identity.grant(aws, role, made.arn, args.prefix, aws.key))
-    store = existing.s3(S3Args(bucket=made.bucket, prefix=args.prefix, region=made.region, presigned=args.presigned))
-    return dataclasses.replace(store, ready=before)
+    return made, [ownership, private, versioning, encryption, policy]
 
 
-def use_existing(aws: Aws, args: S3Args, role: iam.Role) -> ArtifactStore:
-    """Let the pods' role use a bucket that exists already, and the KMS key if one is named."""
-    arn = pulumi.Output.concat("arn:*:s3:::", args.bucket)
-    permission = identity.grant(aws, role, arn, args.prefix, aws.facts.kms_key_arn)
-    return dataclasses.replace(existing.s3(args), ready=[permission])
+def store(args: AwsBucketArgs, made: s3.Bucket, ready: Sequence[pulumi.Resource]) -> ArtifactStore:
+    """The bucket as MLflow uses it."""
+    at = S3Args(bucket=made.bucket, prefix=args.prefix, region=made.region, presigned=args.presigned)
+    return dataclasses.replace(existing.s3(at), ready=ready)

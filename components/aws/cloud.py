@@ -1,44 +1,62 @@
-"""The AWS half of a deployment: what of it is made on AWS, as the neutral contracts that the Kubernetes half reads."""
+"""What AWS creates for one deployment."""
+
+import functools
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_aws import s3
 
 from ..arguments import AwsArgs
-from ..contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
-from ..pods.objects import Scope
+from ..contracts import ArtifactStore, DatabaseConnection, Place, WorkloadIdentity
 from . import artifacts, database, identity
+from .identity import Role
 from .resources import Aws
 
 
 class Cloud:
-    """Makes the chosen parts; each is asked for at most once."""
+    """Creates what the arguments ask for, and nothing else."""
 
-    def __init__(self, scope: Scope) -> None:
-        """Nothing is made yet.
-
-        Args:
-            scope: What the parts have in common, the identity not yet among it.
-        """
-        self._aws = Aws(scope, scope.args.aws or AwsArgs())
-        self._role: identity.iam.Role | None = None
+    def __init__(self, place: Place) -> None:
+        self._aws = Aws(place, place.args.aws or AwsArgs())
 
     def identity(self) -> WorkloadIdentity | None:
-        """The pods' role; None if none is to be made. What it may do follows from the artifacts."""
-        chosen = self._aws.scope.args.identity
-        if chosen is None or (chosen.irsa is None and chosen.pod_identity is None):
-            return None
-        self._role, made = identity.role(self._aws, chosen)
-        return made
+        """A role, by IRSA or EKS Pod Identity."""
+        return None if self._role is None else self._role.identity
 
     def database(self) -> DatabaseConnection | None:
-        """The database; None if it is not to be made here."""
-        choice = self._aws.scope.args.database
+        """An RDS instance, or an Aurora cluster."""
+        choice = self._aws.place.args.database
         if choice.rds is not None:
             return database.instance(self._aws, choice.rds)
         return database.cluster(self._aws, choice.aurora) if choice.aurora is not None else None
 
     def artifacts(self) -> ArtifactStore | None:
-        """The bucket, or the existing one to which the role gets access; None if neither is on AWS."""
-        choice = self._aws.scope.args.artifacts
-        if choice.aws_bucket is not None:
-            return artifacts.bucket(self._aws, choice.aws_bucket, self._role)
-        if choice.s3 is not None and self._role is not None:
-            return artifacts.use_existing(self._aws, choice.s3, self._role)
-        return None
+        """A bucket."""
+        args = self._aws.place.args.artifacts.aws_bucket
+        return None if args is None or self._bucket is None else artifacts.store(args, *self._bucket)
+
+    def grant(self) -> Sequence[pulumi.Resource]:
+        """The role may use the bucket under its prefix, and the key that encrypts it."""
+        choice = self._aws.place.args.artifacts
+        if self._role is None:
+            return []
+        if choice.aws_bucket is not None and self._bucket is not None:
+            arn, prefix, key = self._bucket[0].arn, choice.aws_bucket.prefix, self._aws.key
+        elif choice.s3 is not None:
+            arn = pulumi.Output.concat("arn:*:s3:::", choice.s3.bucket)
+            prefix, key = choice.s3.prefix, self._aws.facts.kms_key_arn
+        else:
+            return []
+        return [identity.grant(self._aws, self._role.resource, arn, prefix, key)]
+
+    @functools.cached_property
+    def _role(self) -> Role | None:
+        chosen = self._aws.place.args.identity
+        if chosen is None or (chosen.irsa is None and chosen.pod_identity is None):
+            return None
+        return identity.role(self._aws, chosen)
+
+    @functools.cached_property
+    def _bucket(self) -> tuple[s3.Bucket, Sequence[pulumi.Resource]] | None:
+        args = self._aws.place.args.artifacts.aws_bucket
+        return None if args is None else artifacts.bucket(self._aws, args)

@@ -88,7 +88,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
     """An RDS instance."""
     around = _surroundings(aws, args, "instance", _KINDS[args.engine].logs)
     kind = around.kind
-    name = f"{aws.scope.name}-database"
+    name = f"{aws.place.name}-database"
     parameters = rds.ParameterGroup(
         name,
         family=f"{kind.family}{args.version}",
@@ -99,7 +99,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
             for key, value in sorted({**kind.parameters, **args.parameters}.items())
         ],
         tags=aws.tags,
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
     made = rds.Instance(
         name,
@@ -143,12 +143,12 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         performance_insights_kms_key_id=aws.key if args.monitoring.performance_insights else None,
         performance_insights_retention_period=7 if args.monitoring.performance_insights else None,
         tags=aws.tags,
-        opts=aws.scope.options(
+        opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
             # The disk grows by itself; a snapshot is looked at once.
             ignore_changes=["allocatedStorage", "snapshotIdentifier"],
-            hooks=refuse_downgrade(aws.scope, "database.rds.engineVersion", "engineVersion", "engineVersionActual"),
+            hooks=refuse_downgrade(aws.place, "database.rds.engineVersion", "engineVersion", "engineVersionActual"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
@@ -159,7 +159,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
     """An Aurora cluster with its instances."""
     around = _surroundings(aws, args, "cluster", _KINDS[args.engine].aurora_logs)
     kind = around.kind
-    name = f"{aws.scope.name}-database"
+    name = f"{aws.place.name}-database"
     parameters = rds.ClusterParameterGroup(
         name,
         family=f"{kind.aurora}{args.version}",
@@ -169,7 +169,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
             for key, value in sorted({**kind.parameters, **args.parameters}.items())
         ],
         tags=aws.tags,
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
     serverless = args.serverless_v2
     made = rds.Cluster(
@@ -205,11 +205,11 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         apply_immediately=args.maintenance.apply_immediately,
         enabled_cloudwatch_logs_exports=list(kind.aurora_logs),
         tags=aws.tags,
-        opts=aws.scope.options(
+        opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
             ignore_changes=["snapshotIdentifier"],
-            hooks=refuse_downgrade(aws.scope, "database.aurora.engineVersion", "engineVersion", "engineVersionActual"),
+            hooks=refuse_downgrade(aws.place, "database.aurora.engineVersion", "engineVersion", "engineVersionActual"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
@@ -235,7 +235,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
             performance_insights_kms_key_id=aws.key if args.monitoring.performance_insights else None,
             performance_insights_retention_period=7 if args.monitoring.performance_insights else None,
             tags=aws.tags,
-            opts=aws.scope.options(custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m")),
+            opts=aws.place.options(custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m")),
         )
         for index in range(args.instances)
     ]
@@ -244,17 +244,17 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
 
 
 def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequence[str]) -> _Surroundings:
-    scope = aws.scope
-    name = f"{scope.name}-database"
+    place = aws.place
+    name = f"{place.name}-database"
     kind = _KINDS[args.engine]
     # Names of log groups and of the last snapshot follow from the identifier, so it is known before the database. The
     # random part lets a deleted deployment be made again beside the snapshot of the first.
-    suffix = random.RandomId(f"{name}-suffix", byte_length=4, opts=scope.options())
+    suffix = random.RandomId(f"{name}-suffix", byte_length=4, opts=place.options())
     identifier = pulumi.Output.concat(f"{aws.physical_name}-", suffix.hex)
     if args.identifier is not None:
         identifier = suffix.hex.apply(lambda _: str(args.identifier))
     password = random.RandomPassword(
-        f"{name}-password", length=32, special=False, opts=scope.options(protect=aws.protect)
+        f"{name}-password", length=32, special=False, opts=place.options(protect=aws.protect)
     ).result if args.password is None else pulumi.Output.secret(args.password)  # fmt: skip
     port = args.port or PORTS[kind.engine]
     group, before = network.security_group(aws, port)
@@ -269,7 +269,7 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
                     "retentionInDays": args.monitoring.log_retention_days,
                     "tags": aws.tags,
                 },
-                opts=scope.options(),
+                opts=place.options(),
             )
             for log in logs
         ),
@@ -297,14 +297,14 @@ def _final_snapshot(around: _Surroundings, wanted: bool) -> pulumi.Output[str] |
 
 def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
     """What RDS writes the figures of Enhanced Monitoring with."""
-    name = f"{aws.scope.name}-database-monitoring"
+    name = f"{aws.place.name}-database-monitoring"
     role = iam.Role(
         name,
         description="Enhanced Monitoring of the database of MLflow",
         assume_role_policy=policies.trust_of_service("monitoring.rds.amazonaws.com"),
         permissions_boundary=aws.facts.permissions_boundary,
         tags=aws.tags,
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
     permission = iam.RolePolicyAttachment(
         name,
@@ -312,7 +312,7 @@ def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
         policy_arn=role.arn.apply(
             lambda arn: f"arn:{arn.split(':')[1]}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
         ),
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
     return role, permission
 

@@ -1,6 +1,7 @@
 """The role that the pods assume on AWS, and what it may do."""
 
 import re
+from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import eks, iam
@@ -15,10 +16,18 @@ from .resources import Aws
 _AGENT = NetworkDestination(host="169.254.170.23", port=80)
 
 
-def role(aws: Aws, args: IdentityArgs) -> tuple[iam.Role, WorkloadIdentity]:
+@dataclass(frozen=True)
+class Role:
+    """The pods' role, and what makes pods assume it."""
+
+    resource: iam.Role
+    identity: WorkloadIdentity
+
+
+def role(aws: Aws, args: IdentityArgs) -> Role:
     """A role that exactly the deployment's ServiceAccount may assume; it may do nothing yet."""
     # Plain and explicit: what trusts a name must not depend on what Kubernetes makes of it.
-    account = {"namespace": aws.scope.args.namespace, "account": aws.scope.account_name}
+    account = {"namespace": aws.place.args.namespace, "account": aws.place.account_name}
     irsa = args.irsa
     if irsa is not None:
         trust = pulumi.Output.all(aws.facts.oidc_provider_arn, aws.facts.oidc_issuer_url).apply(
@@ -28,27 +37,27 @@ def role(aws: Aws, args: IdentityArgs) -> tuple[iam.Role, WorkloadIdentity]:
         cluster = pulumi.Output.from_input(aws.facts.cluster_name)
         trust = cluster.apply(lambda name: policies.trust_of_pod_identity(str(name), **account))
     made = iam.Role(
-        f"{aws.scope.name}-role",
-        description=f"Pods of MLflow ({aws.scope.name})",
+        f"{aws.place.name}-role",
+        description=f"Pods of MLflow ({aws.place.name})",
         assume_role_policy=trust,
         max_session_duration=irsa.max_session_hours * 3600 if irsa else None,
         permissions_boundary=aws.facts.permissions_boundary,
         tags=aws.tags,
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
     if irsa is not None:
         annotations: dict[str, Input[str]] = {"eks.amazonaws.com/role-arn": made.arn}
-        return made, WorkloadIdentity(service_account_annotations=annotations)
+        return Role(made, WorkloadIdentity(service_account_annotations=annotations))
     eks.PodIdentityAssociation(
-        f"{aws.scope.name}-role",
+        f"{aws.place.name}-role",
         cluster_name=aws.facts.cluster_name,
-        namespace=aws.scope.args.namespace,
-        service_account=aws.scope.account_name,
+        namespace=aws.place.args.namespace,
+        service_account=aws.place.account_name,
         role_arn=made.arn,
         tags=aws.tags,
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
-    return made, WorkloadIdentity(endpoints=[_AGENT])
+    return Role(made, WorkloadIdentity(endpoints=[_AGENT]))
 
 
 def grant(
@@ -70,10 +79,10 @@ def grant(
         return policies.document(*policies.use_of_bucket(bucket, path), *([policies.use_of_key(key)] if key else []))
 
     return iam.RolePolicy(
-        f"{aws.scope.name}-role",
+        f"{aws.place.name}-role",
         role=role.name,
         policy=pulumi.Output.all(role.arn, bucket_arn, prefix, key_arn).apply(text),
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
 
 

@@ -14,11 +14,11 @@ def subnet_group(aws: Aws) -> rds.SubnetGroup:
     subnets = aws.facts.subnet_ids
     assert subnets is not None, "arguments hold what a database needs"
     return rds.SubnetGroup(
-        f"{aws.scope.name}-database",
+        f"{aws.place.name}-database",
         description="Database of MLflow",
         subnet_ids=subnets,
         tags=aws.tags,
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
 
 
@@ -29,12 +29,12 @@ def security_group(aws: Aws, port: int) -> tuple[BareResource, Sequence[pulumi.R
         The group, and its rules.
     """
     assert aws.facts.vpc_id is not None, "arguments hold what a database needs"
-    name = f"{aws.scope.name}-database"
+    name = f"{aws.place.name}-database"
     group = BareResource(
         "aws:ec2/securityGroup:SecurityGroup",
         name,
         {"description": "Database of MLflow, from the cluster only", "vpcId": aws.facts.vpc_id, "tags": aws.tags},
-        opts=aws.scope.options(),
+        opts=aws.place.options(),
     )
     rules = [
         vpc.SecurityGroupIngressRule(
@@ -46,7 +46,7 @@ def security_group(aws: Aws, port: int) -> tuple[BareResource, Sequence[pulumi.R
             from_port=port,
             to_port=port,
             tags=aws.tags,
-            opts=aws.scope.options(),
+            opts=aws.place.options(),
         )
         for index, source in enumerate(aws.facts.cluster_security_group_ids)
     ]

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_aws import kms
 
 from ..arguments import AwsArgs, Input
-from ..pods.objects import Scope
+from ..contracts import Place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,27 +17,27 @@ class Aws:
     """The AWS half of a deployment.
 
     Attributes:
-        scope: What all parts of the deployment have in common.
+        place: The deployment.
         facts: Account, network and cluster.
     """
 
-    scope: Scope
+    place: Place
     facts: AwsArgs
 
     @property
     def protect(self) -> bool:
         """Whether what holds data may not be deleted."""
-        return self.scope.args.deletion_protection
+        return self.place.args.deletion_protection
 
     @property
     def physical_name(self) -> str:
         """The deployment's name as AWS takes it: no two hyphens in a row."""
-        return re.sub("-+", "-", self.scope.name)
+        return re.sub("-+", "-", self.place.name)
 
     @property
     def tags(self) -> Mapping[str, Input[str]]:
         """Tags of every resource, with the user's own first."""
-        return {"mlflow": self.scope.name, **self.facts.tags}
+        return {"mlflow": self.place.name, **self.facts.tags}
 
     @functools.cached_property
     def key(self) -> pulumi.Output[str]:
@@ -45,19 +45,19 @@ class Aws:
         if self.facts.kms_key_arn is not None:
             return pulumi.Output.from_input(self.facts.kms_key_arn)
         made = kms.Key(
-            f"{self.scope.name}-key",
-            description=f"Database and artifacts of MLflow ({self.scope.name})",
+            f"{self.place.name}-key",
+            description=f"Database and artifacts of MLflow ({self.place.name})",
             enable_key_rotation=True,
             # Without the key all data is lost, so as long as AWS lets one think it over.
             deletion_window_in_days=30,
             tags=self.tags,
-            opts=self.scope.options(protect=self.protect),
+            opts=self.place.options(protect=self.protect),
         )
         kms.Alias(
-            f"{self.scope.name}-key-alias",
+            f"{self.place.name}-key-alias",
             name=made.key_id.apply(lambda key: f"alias/{self.physical_name}-{key[:8]}"),
             target_key_id=made.key_id,
-            opts=self.scope.options(),
+            opts=self.place.options(),
         )
         return made.arn
 

@@ -9,7 +9,7 @@ import pulumi_random as random
 
 from ..arguments import AzureArgs, AzureContainerArgs
 from ..bare_resource import BareResource
-from ..pods.objects import Scope
+from ..contracts import Place
 from .database import lock
 from .network import private_endpoint
 
@@ -26,17 +26,17 @@ class Container:
     ready: pulumi.Resource
 
 
-def container(scope: Scope, args: AzureContainerArgs) -> Container:
+def container(place: Place, args: AzureContainerArgs) -> Container:
     """A storage account with a container that nobody may use yet."""
-    facts = scope.args.azure
+    facts = place.args.azure
     assert facts is not None, "arguments hold the block of the cloud"
-    keep = scope.options(protect=scope.args.deletion_protection)
-    account = _account(scope, args, facts)
+    keep = place.options(protect=place.args.deletion_protection)
+    account = _account(place, args, facts)
     within = {"resourceGroupName": facts.resource_group, "accountName": account.output("name")}
     kept = {"enabled": True, "days": args.soft_delete_days}
     properties = BareResource(
         "azure-native:storage:BlobServiceProperties",
-        f"{scope.name}-artifacts",
+        f"{place.name}-artifacts",
         {
             **within,
             "blobServicesName": "default",
@@ -50,35 +50,35 @@ def container(scope: Scope, args: AzureContainerArgs) -> Container:
     )
     made = BareResource(
         "azure-native:storage:BlobContainer",
-        f"{scope.name}-artifacts",
+        f"{place.name}-artifacts",
         {**within, "containerName": args.container, "publicAccess": "None"},
-        opts=scope.options(protect=scope.args.deletion_protection, depends_on=[properties]),
+        opts=place.options(protect=place.args.deletion_protection, depends_on=[properties]),
         outputs=["name"],
     )
     last: pulumi.Resource = BareResource(
         "azure-native:storage:ManagementPolicy",
-        f"{scope.name}-artifacts",
+        f"{place.name}-artifacts",
         {**within, "managementPolicyName": "default", "policy": {"rules": [_old_versions(args.version_days)]}},
-        opts=scope.options(depends_on=[made]),
+        opts=place.options(depends_on=[made]),
     )
     endpoint = facts.private_endpoint
     if endpoint is not None and endpoint.blob_dns_zone_id is not None:
-        last = private_endpoint(scope, "artifacts", account.id, "blob", endpoint.blob_dns_zone_id)
-    if scope.args.deletion_protection:
-        lock(scope, "artifacts", account.id, last)
+        last = private_endpoint(place, "artifacts", account.id, "blob", endpoint.blob_dns_zone_id)
+    if place.args.deletion_protection:
+        lock(place, "artifacts", account.id, last)
     return Container(account.output("name"), made.output("name"), made.id, last)
 
 
-def _account(scope: Scope, args: AzureContainerArgs, facts: AzureArgs) -> BareResource:
+def _account(place: Place, args: AzureContainerArgs, facts: AzureArgs) -> BareResource:
     endpoint = facts.private_endpoint
     closed = endpoint is not None and endpoint.blob_dns_zone_id is not None
     return BareResource(
         "azure-native:storage:StorageAccount",
-        f"{scope.name}-artifacts",
+        f"{place.name}-artifacts",
         {
             "resourceGroupName": facts.resource_group,
             "location": facts.location,
-            "accountName": args.account_name if args.account_name is not None else _account_name(scope),
+            "accountName": args.account_name if args.account_name is not None else _account_name(place),
             "kind": "StorageV2",
             "sku": {"name": args.replication.value},
             "accessTier": "Hot",
@@ -104,16 +104,16 @@ def _account(scope: Scope, args: AzureContainerArgs, facts: AzureArgs) -> BareRe
             },
             "tags": facts.tags or None,
         },
-        opts=scope.options(protect=scope.args.deletion_protection),
+        opts=place.options(protect=place.args.deletion_protection),
         outputs=["name"],
     )
 
 
-def _account_name(scope: Scope) -> pulumi.Output[str]:
+def _account_name(place: Place) -> pulumi.Output[str]:
     # As well kept as the account: another suffix would be another account.
-    keep = scope.options(protect=scope.args.deletion_protection)
-    suffix = random.RandomString(f"{scope.name}-artifacts", length=8, special=False, upper=False, opts=keep)
-    start = re.sub(r"[^a-z0-9]", "", scope.name)[: _ACCOUNT_LENGTH - 8]
+    keep = place.options(protect=place.args.deletion_protection)
+    suffix = random.RandomString(f"{place.name}-artifacts", length=8, special=False, upper=False, opts=keep)
+    start = re.sub(r"[^a-z0-9]", "", place.name)[: _ACCOUNT_LENGTH - 8]
     return suffix.result.apply(lambda text: f"{start}{text}")
 
 

@@ -1,48 +1,65 @@
-"""What is made on Azure for one deployment."""
+"""What Azure creates for one deployment."""
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
-from ..arguments import AzureBlobArgs
-from ..contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
-from ..existing import artifacts as existing_artifacts
-from ..pods.objects import Scope
+import pulumi
+
+from ..arguments import AzureBlobArgs, AzureWorkloadIdentityArgs, Input
+from ..contracts import ArtifactStore, DatabaseConnection, Place, WorkloadIdentity
+from ..existing import artifacts as existing
 from . import artifacts, database, identity
 from .artifacts import Container
+from .identity import Principal
 
 
 class Cloud:
-    """Makes what the arguments ask for, and nothing else."""
+    """Creates what the arguments ask for, and nothing else."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     def identity(self) -> WorkloadIdentity | None:
-        """A user-assigned identity, for the container that is made or the one that exists."""
-        choice = self._scope.args.identity
-        args = choice.azure_workload_identity if choice is not None else None
-        if args is None:
-            return None
-        container = args.container_id if args.container_id is not None else self._container.id
-        return identity.workload_identity(self._scope, args, container)
+        """A user-assigned identity, by Workload Identity."""
+        return None if self._principal is None else self._principal.identity
 
     def database(self) -> DatabaseConnection | None:
         """A flexible server."""
-        args = self._scope.args.database.azure_flexible_server
-        return None if args is None else database.flexible_server(self._scope, args)
+        args = self._place.args.database.azure_flexible_server
+        return None if args is None else database.flexible_server(self._place, args)
 
     def artifacts(self) -> ArtifactStore | None:
         """A storage account with a container."""
-        args = self._scope.args.artifacts.azure_container
-        if args is None:
+        args = self._place.args.artifacts.azure_container
+        if args is None or self._container is None:
             return None
         made = self._container
         # Not presigned: signing is allowed by a role on the whole account, which is more than the one container.
         blob = AzureBlobArgs(account=made.account, container=made.name, prefix=args.prefix, presigned=False)
-        return dataclasses.replace(existing_artifacts.azure_blob(blob), ready=[made.ready])
+        return dataclasses.replace(existing.azure_blob(blob), ready=[made.ready])
+
+    def grant(self) -> Sequence[pulumi.Resource]:
+        """The principal may use the blobs of the container."""
+        choice = self._place.args.identity
+        args = None if choice is None else choice.azure_workload_identity
+        if args is None or self._principal is None:
+            return []
+        return [identity.grant(self._place, self._principal.id, self._container_id(args))]
+
+    def _container_id(self, args: AzureWorkloadIdentityArgs) -> Input[str]:
+        if args.container_id is not None:
+            return args.container_id
+        assert self._container is not None, "arguments hold a container"
+        return self._container.id
 
     @functools.cached_property
-    def _container(self) -> Container:
-        args = self._scope.args.artifacts.azure_container
-        assert args is not None, "arguments hold a container"
-        return artifacts.container(self._scope, args)
+    def _principal(self) -> Principal | None:
+        choice = self._place.args.identity
+        args = None if choice is None else choice.azure_workload_identity
+        return None if args is None else identity.workload_identity(self._place, args)
+
+    @functools.cached_property
+    def _container(self) -> Container | None:
+        args = self._place.args.artifacts.azure_container
+        return None if args is None else artifacts.container(self._place, args)

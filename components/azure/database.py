@@ -13,9 +13,8 @@ import pulumi_random as random
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.database.azure import DEFAULT_VERSIONS, tier_of
 from ..bare_resource import BareResource
-from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
 from ..downgrades import refuse_downgrade
-from ..pods.objects import Scope
 from .network import private_endpoint
 
 _MODULES = {CloudEngine.POSTGRESQL: "azure-native:dbforpostgresql", CloudEngine.MYSQL: "azure-native:dbformysql"}
@@ -44,20 +43,20 @@ _PARAMETERS = {
 _AUTHORITIES = Path(__file__).with_name("certificates.pem")
 
 
-def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConnection:
+def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConnection:
     """A server with its database."""
-    facts = scope.args.azure
+    facts = place.args.azure
     assert facts is not None, "arguments hold the block of the cloud"
-    password = pulumi.Output.secret(args.password) if args.password is not None else _password(scope)
-    server = _server(scope, args, facts, password)
+    password = pulumi.Output.secret(args.password) if args.password is not None else _password(place)
+    server = _server(place, args, facts, password)
     last: pulumi.Resource = server
     if facts.delegated_subnet_id is None:
-        last = _private_endpoint(scope, args, facts, server)
-    last = _configured(scope, args, facts, server, last)
+        last = _private_endpoint(place, args, facts, server)
+    last = _configured(place, args, facts, server, last)
     postgresql = args.engine is CloudEngine.POSTGRESQL
     database = BareResource(
         f"{_MODULES[args.engine]}:Database",
-        f"{scope.name}-database",
+        f"{place.name}-database",
         {
             "resourceGroupName": facts.resource_group,
             "serverName": server.output("name"),
@@ -65,11 +64,11 @@ def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConn
             "charset": "UTF8" if postgresql else "utf8mb4",
             "collation": "en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
         },
-        opts=scope.options(protect=scope.args.deletion_protection, depends_on=[last]),
+        opts=place.options(protect=place.args.deletion_protection, depends_on=[last]),
         outputs=["name"],
     )
-    if scope.args.deletion_protection:
-        lock(scope, "database", server.id, database)
+    if place.args.deletion_protection:
+        lock(place, "database", server.id, database)
     engine = Engine(args.engine.value)
     port = PORTS[engine]
     # Known only once the database is there, so that nothing connects before.
@@ -89,23 +88,23 @@ def flexible_server(scope: Scope, args: AzureFlexibleServerArgs) -> DatabaseConn
     )
 
 
-def lock(scope: Scope, what: str, resource_id: pulumi.Output[str], after: pulumi.Resource) -> None:
+def lock(place: Place, what: str, resource_id: pulumi.Output[str], after: pulumi.Resource) -> None:
     """Azure's own refusal to delete something, for whoever asks. Taken away first, so that the rest can be deleted."""
     BareResource(
         "azure-native:authorization:ManagementLockByScope",
-        f"{scope.name}-{what}",
+        f"{place.name}-{what}",
         {
-            "lockName": f"{scope.name}-{what}",
+            "lockName": f"{place.name}-{what}",
             "scope": resource_id,
             "level": "CanNotDelete",
             "notes": "Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
         },
-        opts=scope.options(depends_on=[after]),
+        opts=place.options(depends_on=[after]),
     )
 
 
 def _server(
-    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
+    place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
 ) -> BareResource:
     """The server. Each of the two APIs has one thing that the other has not, and a field that the other calls differently."""
     # Empty and default values are those that the SDK's classes write: without them every server made with an older version of this
@@ -124,7 +123,7 @@ def _server(
         network = {"delegatedSubnetResourceId": facts.delegated_subnet_id, zone: facts.private_dns_zone_id}
     return BareResource(
         f"{_MODULES[args.engine]}:Server",
-        f"{scope.name}-database",
+        f"{place.name}-database",
         {
             "resourceGroupName": facts.resource_group,
             "location": facts.location,
@@ -150,8 +149,8 @@ def _server(
             },
             "tags": facts.tags or None,
         },
-        opts=scope.options(
-            protect=scope.args.deletion_protection,
+        opts=place.options(
+            protect=place.args.deletion_protection,
             ignore_changes=[
                 # A failover swaps the two zones.
                 "availabilityZone",
@@ -159,20 +158,20 @@ def _server(
                 # The disk grows by itself, and never shrinks.
                 "storage.storageSizeGB",
             ],
-            hooks=refuse_downgrade(scope, "database.azureFlexibleServer.version", "version"),
+            hooks=refuse_downgrade(place, "database.azureFlexibleServer.version", "version"),
         ),
         outputs=["name", "fullyQualifiedDomainName"],
     )
 
 
 def _configured(
-    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource, last: pulumi.Resource
+    place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource, last: pulumi.Resource
 ) -> pulumi.Resource:
     """Set the server's parameters one after the other: while one is being set, Azure refuses everything else."""
     for name, value in sorted({**_PARAMETERS[args.engine], **args.parameters}.items()):
         last = BareResource(
             f"{_MODULES[args.engine]}:Configuration",
-            f"{scope.name}-database-{name.replace('_', '-').replace('.', '-')}",
+            f"{place.name}-database-{name.replace('_', '-').replace('.', '-')}",
             {
                 "resourceGroupName": facts.resource_group,
                 "serverName": server.output("name"),
@@ -180,29 +179,29 @@ def _configured(
                 "value": value,
                 "source": "user-override",
             },
-            opts=scope.options(depends_on=[last]),
+            opts=place.options(depends_on=[last]),
         )
     return last
 
 
 def _private_endpoint(
-    scope: Scope, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource
+    place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource
 ) -> pulumi.Resource:
     assert facts.private_endpoint is not None and facts.private_endpoint.database_dns_zone_id is not None
     return private_endpoint(
-        scope, "database", server.id, _KINDS[args.engine], facts.private_endpoint.database_dns_zone_id
+        place, "database", server.id, _KINDS[args.engine], facts.private_endpoint.database_dns_zone_id
     )
 
 
-def _password(scope: Scope) -> pulumi.Output[str]:
+def _password(place: Place) -> pulumi.Output[str]:
     """Azure asks for three kinds of characters."""
     made = random.RandomPassword(
-        f"{scope.name}-database-password",
+        f"{place.name}-database-password",
         length=40,
         special=False,
         min_lower=1,
         min_upper=1,
         min_numeric=1,
-        opts=scope.options(protect=scope.args.deletion_protection),
+        opts=place.options(protect=place.args.deletion_protection),
     )
     return made.result

@@ -4,24 +4,24 @@ import pulumi
 
 from ..arguments import Input
 from ..bare_resource import BareResource
-from ..pods.objects import Scope
+from ..contracts import Place
 
 
 def private_endpoint(
-    scope: Scope, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Input[str]
+    place: Place, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Input[str]
 ) -> pulumi.Resource:
     """An address in the cluster's network for something outside of it, and its name there.
 
     Args:
-        scope: What the parts have in common.
+        place: The deployment.
         what: Part of the names.
         resource_id: What the address leads to.
         kind: Which of its services, as Azure calls it.
         dns_zone_id: Private zone in which its public name is overridden.
     """
-    facts = scope.args.azure
+    facts = place.args.azure
     assert facts is not None and facts.private_endpoint is not None
-    name = f"{scope.name}-{what}"
+    name = f"{place.name}-{what}"
     endpoint = BareResource(
         "azure-native:network:PrivateEndpoint",
         name,
@@ -32,7 +32,7 @@ def private_endpoint(
             "privateLinkServiceConnections": [{"name": name, "privateLinkServiceId": resource_id, "groupIds": [kind]}],
             "tags": facts.tags or None,
         },
-        opts=scope.options(),
+        opts=place.options(),
     )
     return BareResource(
         "azure-native:network:PrivateDnsZoneGroup",
@@ -44,5 +44,5 @@ def private_endpoint(
             "privateDnsZoneGroupName": "default",
             "privateDnsZoneConfigs": [{"name": "zone", "privateDnsZoneId": dns_zone_id}],
         },
-        opts=scope.options(),
+        opts=place.options(),
     )

@@ -11,9 +11,11 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import AlertsArgs, DashboardArgs, Input, MonitoringArgs, ServiceMonitorArgs
 from ..contracts import SecretKey
+from ..pods.addresses import service_names
 from ..pods.authentication import Account
-from ..pods.objects import TMP, Additions, Scope
-from .access import service_names
+from ..pods.part import PodPart
+from ..pods.scope import Scope
+from ..pods.volumes import TMP
 from .alerts import rules
 from .dashboard import dashboard
 
@@ -21,12 +23,12 @@ _COMPONENT = "monitoring"
 _API = "monitoring.coreos.com/v1"
 
 
-def exporter() -> Additions:
+def exporter() -> PodPart:
     """What makes the server serve its figures.
 
     They are files that all processes of a pod share, in the private `/tmp`, which is empty for each new pod.
     """
-    return Additions(arguments=[f"--expose-prometheus={TMP}/metrics"])
+    return PodPart(arguments=[f"--expose-prometheus={TMP}/metrics"])
 
 
 def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deployment, account: Account | None) -> None:
@@ -48,7 +50,7 @@ def _service_monitor(
     the accepted hosts.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         args: What the user says.
         account: The administrator, who alone may read figures where users have to sign in.
     """

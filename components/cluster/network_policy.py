@@ -16,7 +16,8 @@ from pulumi_kubernetes.networking import v1 as net
 from ..arguments import Input, NetworkPeerArgs, NetworkPolicyArgs
 from ..contracts import NetworkDestination
 from ..pods.garbage_collection import COMPONENT
-from ..pods.objects import Scope
+from ..pods.part import PodPart
+from ..pods.scope import Scope
 
 _DNS = (53, 5353)
 """The second one is where OpenShift's DNS pods listen, which is what a policy sees."""
@@ -33,46 +34,42 @@ def network_policies(
     args: NetworkPolicyArgs,
     *,
     entrance: int,
-    databases: Sequence[NetworkDestination | None],
-    artifacts: NetworkDestination | None,
-    others: Iterable[NetworkDestination] = (),
+    server: PodPart,
+    jobs: PodPart,
+    collector: PodPart | None,
 ) -> None:
     """One policy for each kind of pod: servers, jobs, and stores that are made in the cluster.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         args: What the user adds or restricts.
         entrance: Port at which requests enter a server pod.
-        databases: Where the databases are; None for those that are files.
-        artifacts: Where the artifact store is; None if it is a volume.
-        others: What else server pods must reach.
+        server: What the server's pods must reach.
+        jobs: What jobs must reach.
+        collector: What garbage collection must reach; None if there is none.
     """
-    data = [rule for each in databases for rule in _to(scope, each, args.database_cidrs)]
-    files = _to(scope, artifacts, args.artifacts_cidrs)
-    cloud = [rule for each in scope.identity.endpoints for rule in _to(scope, each)]
-    outside = [*(rule for each in others for rule in _to(scope, each)), *cloud]
+    dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
+    outside = []
     if scope.args.rbac.rules or scope.args.rbac.cluster_rules:
         outside.append(_rule(_anywhere(), _KUBERNETES_API))
     for more in args.egress:
         peers = [*_blocks(more.cidrs), *map(_pods, more.pods)]
         outside.append(_rule(peers or _anywhere(), more.ports))
-    dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
 
     ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports)]
     clients = [net.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
-    _policy(scope, "server", _component("In", ["server"]), clients, [dns, *data, *files, *outside])
+    _policy(scope, "server", _component("In", ["server"]), clients, [dns, *_to(scope, server.network), *outside])
 
-    inside = {
-        each.component: each for each in (*databases, artifacts) if each is not None and each.component is not None
-    }
+    inside = {each.component: each for each in server.network if each.component is not None}
     # Whatever else runs: migrations and other jobs, which nobody calls. They reach what is part of this deployment.
-    jobs = _component("NotIn", ["server", *sorted(inside)])
-    near = files if artifacts is not None and artifacts.component is not None else []
-    _policy(scope, "jobs", jobs, [], [dns, *data, *near])
-    if scope.args.garbage_collection is not None:
-        collector = _component("In", [COMPONENT])
-        server = _rule([_own(scope, "server")], [entrance])
-        _policy(scope, COMPONENT, collector, [], [server, *files, *cloud])
+    near = [each for each in inside.values() if each not in jobs.network]
+    others = _component("NotIn", ["server", *sorted(inside)])
+    _policy(scope, "jobs", others, [], [dns, *_to(scope, [*jobs.network, *near])])
+    if collector is not None:
+        # Besides what all jobs reach.
+        more = [each for each in collector.network if each not in jobs.network]
+        asks = _rule([_own(scope, "server")], [entrance])
+        _policy(scope, COMPONENT, _component("In", [COMPONENT]), [], [asks, *_to(scope, more)])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
         rule = net.NetworkPolicyIngressRuleArgs(
@@ -112,7 +109,7 @@ def _component(operator: str, names: Sequence[str]) -> k8s.meta.v1.LabelSelector
 
 def _own(scope: Scope, component: str) -> net.NetworkPolicyPeerArgs:
     """Pods of one kind of this deployment."""
-    labels = scope.labels(component, own=False)
+    labels = scope.selector(component)
     return net.NetworkPolicyPeerArgs(pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels))
 
 
@@ -136,26 +133,28 @@ def _pods(peer: NetworkPeerArgs) -> net.NetworkPolicyPeerArgs:
     )
 
 
-def _to(
-    scope: Scope, destination: NetworkDestination | None, known: Sequence[Input[str]] = ()
-) -> list[net.NetworkPolicyEgressRuleArgs]:
-    """Open the way to a destination; `known` are its networks where it is named by DNS."""
-    if destination is None:
-        return []
-    if destination.component is not None:
-        return [_rule([_own(scope, destination.component)], [destination.port])]
+def _to(scope: Scope, destinations: Iterable[NetworkDestination]) -> list[net.NetworkPolicyEgressRuleArgs]:
+    """Open the ways to destinations."""
 
-    def peers(host: str) -> list[net.NetworkPolicyPeerArgs]:
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return _blocks(known) or _anywhere()
-        # 0.0.0.0 stands for services that have no addresses of their own to name, such as S3.
-        return (
-            (_blocks(known) or _anywhere()) if address.is_unspecified else _blocks([str(ipaddress.ip_network(address))])
-        )
+    def rule(destination: NetworkDestination) -> net.NetworkPolicyEgressRuleArgs:
+        if destination.component is not None:
+            return _rule([_own(scope, destination.component)], [destination.port])
+        peers = pulumi.Output.from_input(destination.host).apply(lambda host: _peers(host, destination.networks))
+        return _rule(peers, [destination.port])
 
-    return [_rule(pulumi.Output.from_input(destination.host).apply(peers), [destination.port])]
+    return [rule(destination) for destination in destinations]
+
+
+def _peers(host: str, networks: Sequence[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:
+    """Where a host is: at its address, else in its known networks, else anywhere."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _blocks(networks) or _anywhere()
+    # 0.0.0.0 stands for services that have no addresses of their own to name, such as S3.
+    return (
+        (_blocks(networks) or _anywhere()) if address.is_unspecified else _blocks([str(ipaddress.ip_network(address))])
+    )
 
 
 def _rule(

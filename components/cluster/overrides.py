@@ -11,7 +11,7 @@ from pulumi_kubernetes import _utilities
 from ..arguments import ConfigurationError
 from ..arguments.base import Problem
 from ..arguments.manifests import Manifest, shape
-from ..pods.objects import Scope
+from ..pods.scope import Scope
 
 _PREFIX = "kubernetes:"
 _KEYS = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi_kubernetes as k8s
 
 from ..arguments import PolicyRuleArgs
-from ..pods.objects import Scope
+from ..pods.scope import Scope
 
 
 def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount | None:

@@ -1,4 +1,4 @@
-"""How many server pods there are and where: autoscaler, disruption budget, spread."""
+"""How many server pods there are: autoscaler and disruption budget."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -7,9 +7,8 @@ from typing import Any
 import pulumi_kubernetes as k8s
 
 from ..arguments.manifests import in_camel_case
-from ..pods.objects import Scope
-
-_CONTAINER = "mlflow"
+from ..pods.scope import Scope
+from ..pods.server import CONTAINER
 
 
 def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscaling.v2.HorizontalPodAutoscaler | None:
@@ -22,7 +21,7 @@ def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscal
             # Of the server's container alone: others may request nothing, and there would be no percentage then.
             type="ContainerResource",
             container_resource=k8s.autoscaling.v2.ContainerResourceMetricSourceArgs(
-                container=_CONTAINER,
+                container=CONTAINER,
                 name=name,
                 target=k8s.autoscaling.v2.MetricTargetArgs(type="Utilization", average_utilization=percent),
             ),
@@ -66,23 +65,3 @@ def disruption_budget(scope: Scope) -> k8s.policy.v1.PodDisruptionBudget | None:
         ),
         opts=scope.options(),
     )
-
-
-def spread(scope: Scope) -> list[Any] | None:
-    """Topology spread constraints of the server's pods, where there may be several."""
-    args = scope.args.spread
-    further = in_camel_case(args.constraints, "[core/v1.TopologySpreadConstraint]")
-    if scope.args.most_replicas <= 1:
-        return further or None
-    ours = [
-        k8s.core.v1.TopologySpreadConstraintArgs(
-            topology_key=label,
-            max_skew=args.max_skew,
-            when_unsatisfiable="DoNotSchedule" if args.required else "ScheduleAnyway",
-            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
-            # The pods that a rolling update is about to end do not count.
-            match_label_keys=["pod-template-hash"],
-        )
-        for label in args.across
-    ]
-    return [*ours, *further] or None

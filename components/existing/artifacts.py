@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 import pulumi
+from typing_extensions import assert_never
 
 from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsArgs, Input, S3Args, SftpArgs, UriArgs
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue
@@ -14,6 +15,27 @@ FILES = "/etc/mlflow/artifacts"
 
 _ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - the clouds' stores have no fixed addresses
 _MIB = 1024**2
+
+
+def store(kind: S3Args | GcsArgs | AzureBlobArgs | FtpArgs | SftpArgs | HdfsArgs | UriArgs) -> ArtifactStore:
+    """The chosen store."""
+    match kind:
+        case S3Args():
+            return s3(kind)
+        case GcsArgs():
+            return gcs(kind)
+        case AzureBlobArgs():
+            return azure_blob(kind)
+        case FtpArgs():
+            return ftp(kind)
+        case SftpArgs():
+            return sftp(kind)
+        case HdfsArgs():
+            return hdfs(kind)
+        case UriArgs():
+            return uri(kind)
+        case _:
+            assert_never(kind)
 
 
 def s3(args: S3Args) -> ArtifactStore:

@@ -1,6 +1,5 @@
-"""Databases that exist already, or are made on a server that does."""
+"""Databases on servers that exist already."""
 
-import dataclasses
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -10,19 +9,23 @@ import pulumi_random as random
 from ..arguments import Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
 from ..arguments.database.connection import DatabaseUri
-from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
-from ..pods.database_creation import creation_job
-from ..pods.objects import Scope
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place, SecretKey, SecretValue
 
 
-def postgresql(scope: Scope, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
-    """A PostgreSQL server that exists already; `after` is what must be there before a Job makes the database on it."""
-    return _server(scope, args, Engine.POSTGRESQL, args.driver.value, after)
+def postgresql(place: Place, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
+    """A PostgreSQL server that exists already.
+
+    Args:
+        place: The deployment.
+        args: The server.
+        after: Resources that must exist before a password is generated for a user that is yet to be created.
+    """
+    return _server(place, args, Engine.POSTGRESQL, args.driver.value, after)
 
 
-def mysql(scope: Scope, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
+def mysql(place: Place, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
     """A MySQL or MariaDB server that exists already, likewise."""
-    return _server(scope, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
+    return _server(place, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
 
 
 def uri(args: DatabaseUri) -> DatabaseConnection:
@@ -51,7 +54,7 @@ def _engine(text: str) -> Engine:
 
 
 def _server(
-    scope: Scope, args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str, after: Sequence[pulumi.Resource]
+    place: Place, args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str, after: Sequence[pulumi.Resource]
 ) -> DatabaseConnection:
     username: Input[str] | SecretKey = args.username
     password: SecretValue
@@ -64,10 +67,10 @@ def _server(
         password = pulumi.Output.secret(args.password)
     else:
         # After a first object in the cluster: an `up` that cannot reach it leaves nothing in the state.
-        options = scope.options(depends_on=list(after), protect=scope.args.deletion_protection)
-        name = f"{scope.name}-database-password"
+        options = place.options(depends_on=list(after), protect=place.args.deletion_protection)
+        name = f"{place.name}-database-password"
         password = random.RandomPassword(name, length=40, special=False, opts=options).result
-    connection = DatabaseConnection(
+    return DatabaseConnection(
         engine=engine,
         driver=driver,
         host=args.host,
@@ -79,7 +82,5 @@ def _server(
         ca_certificate=args.tls.ca_certificate,
         network=NetworkDestination(host=args.host, port=args.port),
         connection_limit=args.connection_limit,
+        creation=args.create,
     )
-    if args.create is None:
-        return connection
-    return dataclasses.replace(connection, ready=[creation_job(scope, connection, args.create, after)])

@@ -3,19 +3,19 @@
 import pulumi_gcp as gcp
 
 from ..arguments import GcpBucketArgs
-from ..pods.objects import Scope
+from ..contracts import Place
 
 _SECONDS_OF_A_DAY = 86_400
 _ABORT_UPLOADS_DAYS = 7
 
 
-def bucket(scope: Scope, args: GcpBucketArgs) -> gcp.storage.Bucket:
+def bucket(place: Place, args: GcpBucketArgs) -> gcp.storage.Bucket:
     """A bucket that nobody may use yet."""
-    facts = scope.args.gcp
+    facts = place.args.gcp
     assert facts is not None, "arguments hold the block of the cloud"
     storage = gcp.storage
     return storage.Bucket(
-        f"{scope.name}-artifacts",
+        f"{place.name}-artifacts",
         name=args.name,
         project=facts.project,
         location=args.location if args.location is not None else facts.region,
@@ -41,5 +41,5 @@ def bucket(scope: Scope, args: GcpBucketArgs) -> gcp.storage.Bucket:
         ],
         encryption=storage.BucketEncryptionArgs(default_kms_key_name=facts.kms_key) if facts.kms_key else None,
         labels=facts.labels or None,
-        opts=scope.options(protect=scope.args.deletion_protection),
+        opts=place.options(protect=place.args.deletion_protection),
     )

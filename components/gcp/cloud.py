@@ -1,43 +1,54 @@
-"""What is made on Google Cloud for one deployment."""
+"""What Google Cloud creates for one deployment."""
 
 import functools
+from collections.abc import Sequence
+
+import pulumi
 
 from ..arguments import GcsArgs, Input
-from ..contracts import ArtifactStore, DatabaseConnection, WorkloadIdentity
-from ..existing import artifacts as existing_artifacts
-from ..pods.objects import Scope
+from ..contracts import ArtifactStore, DatabaseConnection, Place, WorkloadIdentity
+from ..existing import artifacts as existing
 from . import artifacts, database, identity
+from .identity import Principal
 
 
 class Cloud:
-    """Makes what the arguments ask for, and nothing else."""
+    """Creates what the arguments ask for, and nothing else."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     def identity(self) -> WorkloadIdentity | None:
-        """A service account or a direct grant, for the bucket that is made or the one that exists."""
-        choice = self._scope.args.identity
-        if choice is not None and choice.gcp_service_account is not None:
-            return identity.service_account(self._scope, choice.gcp_service_account, self._bucket)
-        if choice is not None and choice.gcp_direct is not None:
-            return identity.direct(self._scope, self._bucket)
-        return None
+        """A Google service account, or the Kubernetes ServiceAccount itself, by Workload Identity."""
+        return None if self._principal is None else self._principal.identity
 
     def database(self) -> DatabaseConnection | None:
         """A Cloud SQL instance."""
-        args = self._scope.args.database.cloud_sql
-        return None if args is None else database.cloud_sql(self._scope, args)
+        args = self._place.args.database.cloud_sql
+        return None if args is None else database.cloud_sql(self._place, args)
 
     def artifacts(self) -> ArtifactStore | None:
         """A bucket."""
-        args = self._scope.args.artifacts.gcp_bucket
-        return None if args is None else existing_artifacts.gcs(GcsArgs(bucket=self._bucket, prefix=args.prefix))
+        args = self._place.args.artifacts.gcp_bucket
+        return None if args is None else existing.gcs(GcsArgs(bucket=self._bucket, prefix=args.prefix))
+
+    def grant(self) -> Sequence[pulumi.Resource]:
+        """The principal may use the objects of the bucket."""
+        if self._principal is None:
+            return []
+        return [identity.grant(self._place, self._principal.member, self._bucket)]
+
+    @functools.cached_property
+    def _principal(self) -> Principal | None:
+        choice = self._place.args.identity
+        if choice is not None and choice.gcp_service_account is not None:
+            return identity.service_account(self._place, choice.gcp_service_account)
+        return identity.direct(self._place) if choice is not None and choice.gcp_direct is not None else None
 
     @functools.cached_property
     def _bucket(self) -> Input[str]:
-        choice = self._scope.args.artifacts
+        choice = self._place.args.artifacts
         if choice.gcs is not None:
             return choice.gcs.bucket
         assert choice.gcp_bucket is not None, "arguments hold a bucket"
-        return artifacts.bucket(self._scope, choice.gcp_bucket).name
+        return artifacts.bucket(self._place, choice.gcp_bucket).name

@@ -12,9 +12,8 @@ import pulumi_random as random
 
 from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
 from ..arguments.database.gcp import DEFAULT_VERSIONS
-from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
+from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
 from ..downgrades import refuse_downgrade
-from ..pods.objects import Scope
 
 # CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, where they fit a server that one program uses.
 _FLAGS = {
@@ -34,14 +33,14 @@ _FLAGS = {
 }
 
 
-def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
+def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
     """An instance with its database and user."""
-    facts = scope.args.gcp
+    facts = place.args.gcp
     assert facts is not None, "arguments hold the block of the cloud"
-    keep = scope.options(protect=scope.args.deletion_protection)
-    instance = _instance(scope, args, facts)
+    keep = place.options(protect=place.args.deletion_protection)
+    instance = _instance(place, args, facts)
     database = gcp.sql.Database(
-        f"{scope.name}-database",
+        f"{place.name}-database",
         instance=instance.name,
         name=args.database,
         project=facts.project,
@@ -49,9 +48,9 @@ def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
         deletion_policy="ABANDON",
         opts=keep,
     )
-    password = pulumi.Output.secret(args.password) if args.password is not None else _password(scope)
+    password = pulumi.Output.secret(args.password) if args.password is not None else _password(place)
     user = gcp.sql.User(
-        f"{scope.name}-database",
+        f"{place.name}-database",
         instance=instance.name,
         name=args.username,
         password=password,
@@ -60,7 +59,7 @@ def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
         deletion_policy="ABANDON",
         opts=keep,
     )
-    host = _private_service_connect(scope, args, facts, instance) if args.psc else instance.private_ip_address
+    host = _private_service_connect(place, args, facts, instance) if args.psc else instance.private_ip_address
     engine = Engine(args.engine.value)
     port = PORTS[engine]
     return DatabaseConnection(
@@ -80,14 +79,14 @@ def cloud_sql(scope: Scope, args: CloudSqlArgs) -> DatabaseConnection:
     )
 
 
-def _instance(scope: Scope, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.DatabaseInstance:
-    protected = scope.args.deletion_protection
+def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.DatabaseInstance:
+    protected = place.args.deletion_protection
     version = args.version or DEFAULT_VERSIONS[args.engine]
     product = "POSTGRES" if args.engine is CloudEngine.POSTGRESQL else "MYSQL"
     mysql = args.engine is CloudEngine.MYSQL
     sql = gcp.sql
     return sql.DatabaseInstance(
-        f"{scope.name}-database",
+        f"{place.name}-database",
         database_version=f"{product}_{version.replace('.', '_')}",
         project=facts.project,
         region=facts.region,
@@ -140,32 +139,32 @@ def _instance(scope: Scope, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
             ],
             user_labels=facts.labels or None,
         ),
-        opts=scope.options(
+        opts=place.options(
             protect=protected,
             # The disk grows by itself; setting it back would mean a new instance.
             ignore_changes=["settings.diskSize"],
-            hooks=refuse_downgrade(scope, "database.cloudSql.version", "databaseVersion"),
+            hooks=refuse_downgrade(place, "database.cloudSql.version", "databaseVersion"),
         ),
     )
 
 
 def _private_service_connect(
-    scope: Scope, args: CloudSqlArgs, facts: GcpArgs, instance: gcp.sql.DatabaseInstance
+    place: Place, args: CloudSqlArgs, facts: GcpArgs, instance: gcp.sql.DatabaseInstance
 ) -> pulumi.Output[str]:
     """An address in the cluster's network that leads to the instance."""
     assert args.psc is not None
     project: Input[str] = facts.cluster_project or facts.project
     address = gcp.compute.Address(
-        f"{scope.name}-database",
+        f"{place.name}-database",
         address_type="INTERNAL",
         subnetwork=args.psc.subnetwork,
         region=facts.region,
         project=project,
         labels=facts.labels or None,
-        opts=scope.options(),
+        opts=place.options(),
     )
     rule = gcp.compute.ForwardingRule(
-        f"{scope.name}-database",
+        f"{place.name}-database",
         ip_address=address.self_link,
         load_balancing_scheme="",
         network=facts.network,
@@ -173,18 +172,18 @@ def _private_service_connect(
         region=facts.region,
         project=project,
         labels=facts.labels or None,
-        opts=scope.options(),
+        opts=place.options(),
     )
     # Known only once the rule is there, so that nothing connects before.
     return pulumi.Output.all(address.address, rule.id).apply(lambda parts: parts[0])
 
 
-def _password(scope: Scope) -> pulumi.Output[str]:
+def _password(place: Place) -> pulumi.Output[str]:
     made = random.RandomPassword(
-        f"{scope.name}-database-password",
+        f"{place.name}-database-password",
         length=40,
         special=False,
-        opts=scope.options(protect=scope.args.deletion_protection),
+        opts=place.options(protect=place.args.deletion_protection),
     )
     return made.result
 

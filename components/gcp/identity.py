@@ -1,12 +1,13 @@
 """Workload Identity: what makes the pods somebody on Google Cloud, and what that somebody may do."""
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
 from ..arguments import GcpArgs, GcpServiceAccountArgs, Input
-from ..contracts import NetworkDestination, WorkloadIdentity
-from ..pods.objects import Scope
+from ..contracts import NetworkDestination, Place, WorkloadIdentity
 
 OBJECT_ROLE = "roles/storage.objectUser"
 """Reads, lists, writes and deletes objects; changes neither the bucket nor who may use it."""
@@ -19,52 +20,61 @@ _METADATA_SERVER = (
 )
 
 
-def service_account(scope: Scope, args: GcpServiceAccountArgs, bucket: Input[str]) -> WorkloadIdentity:
+@dataclass(frozen=True)
+class Principal:
+    """What the pods assume, and its name in IAM policies."""
+
+    identity: WorkloadIdentity
+    member: pulumi.Output[str]
+
+
+def service_account(place: Place, args: GcpServiceAccountArgs) -> Principal:
     """A Google service account that exactly this deployment's Kubernetes ServiceAccount may become."""
-    facts = _facts(scope)
+    facts = _facts(place)
     account = gcp.serviceaccount.Account(
-        f"{scope.name}-identity",
-        account_id=args.account_id if args.account_id is not None else _account_id(scope),
-        display_name=f"MLflow {scope.args.namespace}/{scope.name}",
+        f"{place.name}-identity",
+        account_id=args.account_id if args.account_id is not None else _account_id(place),
+        display_name=f"MLflow {place.args.namespace}/{place.name}",
         project=facts.project,
-        opts=scope.options(),
+        opts=place.options(),
     )
     trust = gcp.serviceaccount.IAMMember(
-        f"{scope.name}-identity",
+        f"{place.name}-identity",
         service_account_id=account.name,
         role="roles/iam.workloadIdentityUser",
-        member=_pool(facts).apply(lambda pool: f"serviceAccount:{pool}[{scope.args.namespace}/{scope.account_name}]"),
-        opts=scope.options(),
+        member=_pool(facts).apply(lambda pool: f"serviceAccount:{pool}[{place.args.namespace}/{place.account_name}]"),
+        opts=place.options(),
     )
-    return WorkloadIdentity(
+    identity = WorkloadIdentity(
         service_account_annotations={"iam.gke.io/gcp-service-account": account.email},
-        ready=[trust, _grant(scope, account.email.apply(lambda email: f"serviceAccount:{email}"), bucket)],
+        ready=[trust],
         endpoints=_METADATA_SERVER,
     )
+    return Principal(identity, account.email.apply(lambda email: f"serviceAccount:{email}"))
 
 
-def direct(scope: Scope, bucket: Input[str]) -> WorkloadIdentity:
+def direct(place: Place) -> Principal:
     """The Kubernetes ServiceAccount by its name in the cluster's workload identity pool."""
-    facts = _facts(scope)
-    subject = f"subject/ns/{scope.args.namespace}/sa/{scope.account_name}"
+    facts = _facts(place)
+    subject = f"subject/ns/{place.args.namespace}/sa/{place.account_name}"
     member = pulumi.Output.all(facts.project_number, _pool(facts)).apply(
         lambda parts: (
             f"principal://iam.googleapis.com/projects/{parts[0]}/locations/global/workloadIdentityPools/{parts[1]}/{subject}"
         )
     )
-    return WorkloadIdentity(ready=[_grant(scope, member, bucket)], endpoints=_METADATA_SERVER)
+    return Principal(WorkloadIdentity(endpoints=_METADATA_SERVER), member)
 
 
-def _grant(scope: Scope, member: Input[str], bucket: Input[str]) -> pulumi.Resource:
-    """Let somebody use the objects of one bucket; others who may are left alone."""
+def grant(place: Place, member: Input[str], bucket: Input[str]) -> pulumi.Resource:
+    """Let a principal use the objects of one bucket; grants of others are left alone."""
     return gcp.storage.BucketIAMMember(
-        f"{scope.name}-artifacts", bucket=bucket, role=OBJECT_ROLE, member=member, opts=scope.options()
+        f"{place.name}-artifacts", bucket=bucket, role=OBJECT_ROLE, member=member, opts=place.options()
     )
 
 
-def _facts(scope: Scope) -> GcpArgs:
-    assert scope.args.gcp is not None, "arguments hold the block of the cloud"
-    return scope.args.gcp
+def _facts(place: Place) -> GcpArgs:
+    assert place.args.gcp is not None, "arguments hold the block of the cloud"
+    return place.args.gcp
 
 
 def _pool(facts: GcpArgs) -> pulumi.Output[str]:
@@ -72,8 +82,8 @@ def _pool(facts: GcpArgs) -> pulumi.Output[str]:
     return pulumi.Output.from_input(project).apply(lambda project: f"{project}.svc.id.goog")
 
 
-def _account_id(scope: Scope) -> pulumi.Output[str]:
+def _account_id(place: Place) -> pulumi.Output[str]:
     """Unique in the project, also among those deleted lately, whose grants a namesake would not inherit."""
-    suffix = random.RandomString(f"{scope.name}-identity", length=6, special=False, upper=False, opts=scope.options())
-    start = scope.name[: _ACCOUNT_ID_LENGTH - 7].rstrip("-")
+    suffix = random.RandomString(f"{place.name}-identity", length=6, special=False, upper=False, opts=place.options())
+    start = place.name[: _ACCOUNT_ID_LENGTH - 7].rstrip("-")
     return suffix.result.apply(lambda text: f"{start}-{text}")

@@ -2,7 +2,7 @@
 
 from ..arguments import VolumeArgs
 from ..contracts import ArtifactStore
-from ..pods.objects import Scope
+from ..pods.scope import Scope
 from .claims import claim
 
 _DIRECTORY = "/mlflow/artifacts"

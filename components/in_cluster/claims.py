@@ -4,7 +4,7 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import AccessMode, VolumeArgs
 from ..contracts import Volume
-from ..pods.objects import Scope
+from ..pods.scope import Scope
 
 
 def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volume:

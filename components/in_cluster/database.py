@@ -2,7 +2,7 @@
 
 from ..arguments import SqliteArgs
 from ..contracts import DatabaseConnection, Engine
-from ..pods.objects import Scope
+from ..pods.scope import Scope
 from .claims import claim
 
 _DIRECTORY = "/mlflow/database"

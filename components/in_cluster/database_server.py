@@ -12,20 +12,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, TlsMode
+from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, ResourcesArgs, TlsMode
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
-from ..pods.files import file_mount, file_volume
-from ..pods.objects import (
-    CONTAINER_SECURITY,
-    TMP,
-    Scope,
-    claim_mounts,
-    claim_volumes,
-    plain_environment,
-    scratch_mount,
-    scratch_volume,
-    secret_environment,
-)
+from ..pods.containers import container, template
+from ..pods.environment import plain_environment, secret_environment
+from ..pods.part import PodPart, join
+from ..pods.scope import Scope
+from ..pods.volumes import TMP, claims, files
 from .claims import claim
 
 _COMPONENT = "database"
@@ -126,7 +119,7 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         metadata=scope.metadata(_COMPONENT, name, annotations={"pulumi.com/skipAwait": "true"}),
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None",
-            selector=_selector(scope),
+            selector=scope.selector(_COMPONENT),
             ports=[k8s.core.v1.ServicePortArgs(name="database", port=PORTS[server.engine], target_port="database")],
         ),
         opts=scope.options(),
@@ -170,10 +163,6 @@ def _password(scope: Scope, whose: str, after: pulumi.Resource) -> pulumi.Output
     return random.RandomPassword(f"{scope.name}-{whose}-password", length=40, special=False, opts=options).result
 
 
-def _selector(scope: Scope) -> dict[str, str]:
-    return {**scope.selector(), "app.kubernetes.io/component": _COMPONENT}
-
-
 def _stateful_set(
     scope: Scope,
     args: InClusterPostgresqlArgs | InClusterMysqlArgs,
@@ -184,38 +173,32 @@ def _stateful_set(
 ) -> k8s.apps.v1.StatefulSet:
     alive = k8s.core.v1.ExecActionArgs(command=list(server.alive))
     runtime = k8s.core.v1.VolumeArgs(name="run", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="16Mi"))
-    container = k8s.core.v1.ContainerArgs(
-        name="database",
-        image=args.image,
-        image_pull_policy=scope.args.image.pull_policy.value,
-        # Not `command`: the image's own entry point prepares an empty claim.
-        args=list(server.arguments),
-        env=[
-            *plain_environment({"HOME": TMP, **server.environment}),
-            *secret_environment(scope, f"{scope.name}-database-server", _COMPONENT, passwords),
-        ],
-        ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
-        volume_mounts=[
-            scratch_mount(),
-            k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime),
-            *claim_mounts([volume]),
-            *([file_mount(server.files)] if server.files else []),
-        ],
-        resources=k8s.core.v1.ResourceRequirementsArgs(
-            requests={"cpu": args.cpu_request, "memory": args.memory_request, "ephemeral-storage": "256Mi"},
-            limits={"memory": args.memory_limit},
+    secret = secret_environment(scope, f"{scope.name}-database-server", _COMPONENT, passwords)
+    part = join(
+        PodPart(
+            environment=[*plain_environment({"HOME": TMP, **server.environment}), *secret],
+            volumes=[runtime],
+            mounts=[k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime)],
         ),
-        security_context=CONTAINER_SECURITY,
+        claims([volume]),
+        files(scope, _COMPONENT, server.files) if server.files else PodPart(),
+    )
+    stop = k8s.core.v1.ExecActionArgs(command=list(server.stop)) if server.stop else None
+    made = container(
+        scope,
+        "database",
+        part,
+        ResourcesArgs(cpu_request=args.cpu_request, memory_request=args.memory_request, memory_limit=args.memory_limit),
+        image=args.image,
+        # Not `command`: the image's own entry point prepares an empty claim.
+        arguments=server.arguments,
+        disk="256Mi",
+        ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
         # Ten minutes: after a crash a database reads its log first.
         startup_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=600),
         readiness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=10, timeout_seconds=5, failure_threshold=3),
         liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),
-        lifecycle=k8s.core.v1.LifecycleArgs(
-            pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=list(server.stop)))
-        )
-        if server.stop
-        else None,
-        termination_message_policy="FallbackToLogsOnError",
+        lifecycle=k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=stop)) if stop else None,
     )
     return k8s.apps.v1.StatefulSet(
         f"{scope.name}-database",
@@ -223,20 +206,15 @@ def _stateful_set(
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             replicas=1,
             service_name=service,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=_selector(scope)),
-            template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=scope.pod_metadata(_COMPONENT),
-                spec=scope.pod_spec(
-                    user=_USER,
-                    termination_grace_period_seconds=120,
-                    containers=[container],
-                    volumes=[
-                        scratch_volume("256Mi"),
-                        runtime,
-                        *claim_volumes([volume]),
-                        *([file_volume(scope, _COMPONENT, server.files)] if server.files else []),
-                    ],
-                ),
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector(_COMPONENT)),
+            template=template(
+                scope,
+                _COMPONENT,
+                part,
+                [made],
+                scratch="256Mi",
+                user=_USER,
+                termination_grace_period_seconds=120,
             ),
         ),
         opts=scope.options(),

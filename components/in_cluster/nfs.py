@@ -4,7 +4,7 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import AccessMode, NfsArgs
 from ..contracts import ArtifactStore, Volume
-from ..pods.objects import Scope
+from ..pods.scope import Scope
 
 _DIRECTORY = "/mlflow/artifacts"
 

@@ -1,25 +1,20 @@
 """A database connection as the pods see it: environment, certificate, option file and volumes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, TlsMode
-from ..contracts import DatabaseConnection, Engine, SecretKey, SecretValue, Volume
+from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
 from ..in_image import Program
-from .objects import (
-    CONTAINER_SECURITY,
-    HOME,
-    Scope,
-    config_volume,
-    image_reference,
-    plain_environment,
-    scratch_mount,
-    secret_environment,
-)
+from .containers import HELPER, mlflow_container
+from .environment import plain_environment, secret_environment
+from .part import PodPart, join
+from .scope import Scope
+from .volumes import claims, config_map, config_volume, memory_volume, read_only
 
 _CA_DIRECTORY = "/etc/mlflow/database"
 _CA_FILE = f"{_CA_DIRECTORY}/ca.pem"
@@ -56,44 +51,30 @@ def tls_query(connection: DatabaseConnection, authorities: str, **more: str) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendStore:
-    """What a container needs to reach the backend store.
+    """How a pod reaches the backend store.
 
     Attributes:
-        environment: Variables, secret ones by reference.
+        part: Environment, certificate, option file and claims.
         uri: The value of MLFLOW_BACKEND_STORE_URI where it holds no secret; None where the variable refers to a Secret.
-        pod_volumes, mounts: The CA certificate and the option file, where there are such.
-        init_containers: What must have run in a pod before a container of it can connect.
-        volumes: Claims of the database itself.
         in_pod: The database is a file of the server pod, so nothing outside that pod can migrate it.
         absent: There is no database.
+        data_directories: Directories of the claims that the database lives on.
+        exclusive: Whether only one pod at a time may hold the database.
     """
 
-    environment: Sequence[k8s.core.v1.EnvVarArgs]
+    part: PodPart
     uri: Input[str] | None = None
-    pod_volumes: Sequence[k8s.core.v1.VolumeArgs] = ()
-    mounts: Sequence[k8s.core.v1.VolumeMountArgs] = ()
-    init_containers: Sequence[k8s.core.v1.ContainerArgs] = ()
-    volumes: Sequence[Volume] = ()
     in_pod: bool = False
     absent: bool = False
+    data_directories: tuple[str, ...] = ()
+    exclusive: bool = False
 
-    def environment_of(self, application: str) -> list[k8s.core.v1.EnvVarArgs]:
-        """The variables, with the name under which PostgreSQL lists the connection."""
-        return [
-            *self.environment,
-            *([] if self.in_pod or self.absent else plain_environment({"PGAPPNAME": application})),
-        ]
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What has been gathered for a `BackendStore`."""
-
-    plain: dict[str, Input[str]] = field(default_factory=dict)
-    secrets: dict[str, SecretValue] = field(default_factory=dict)
-    pod_volumes: list[k8s.core.v1.VolumeArgs] = field(default_factory=list)
-    mounts: list[k8s.core.v1.VolumeMountArgs] = field(default_factory=list)
-    init_containers: list[k8s.core.v1.ContainerArgs] = field(default_factory=list)
+    def part_of(self, application: str) -> PodPart:
+        """The part, with the name under which PostgreSQL lists the connections: `mlflow-…`. Only servers may be called
+        `mlflow-server`, since a migration waits for these."""
+        if self.in_pod or self.absent:
+            return self.part
+        return join(self.part, PodPart(environment=plain_environment({"PGAPPNAME": application})))
 
 
 def backend_store(
@@ -102,86 +83,83 @@ def backend_store(
     """Render the connection; makes Secrets for what is secret and a ConfigMap for the certificate where needed.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         connection: The database, if there is one.
         registry: Another database for the model registry, known by its URI.
     """
     if connection is None:
-        return BackendStore(environment=[], absent=True)
-    parts = _Parts()
+        return BackendStore(part=PodPart(), absent=True)
     in_pod = connection.engine is Engine.SQLITE
-    if connection.uri is not None:
-        parts.secrets["MLFLOW_BACKEND_STORE_URI"] = connection.uri
-    elif in_pod:
-        parts.plain["MLFLOW_BACKEND_STORE_URI"] = f"sqlite:///{connection.path}"
-    elif connection.engine is Engine.POSTGRESQL:
-        _postgresql(parts, connection)
-    else:
-        assert connection.engine is Engine.MYSQL, f"{connection.engine} comes as a URI"
-        _mysql(parts, scope, connection)
+    plain, secrets = _variables(connection)
+    parts: list[PodPart] = []
+    if connection.ca_certificate is not None:
+        bundle = config_map(scope, "database-ca", "database", {"ca.pem": connection.ca_certificate})
+        volumes, mounts = [config_volume("database-ca", bundle)], [read_only("database-ca", _CA_DIRECTORY)]
+        parts.append(PodPart(volumes=volumes, mounts=mounts))
+    if connection.engine is Engine.MYSQL and connection.uri is None:
+        parts.append(_option_file(scope, connection))
     if not in_pod:
         database = scope.args.database
-        parts.plain["MLFLOW_SQLALCHEMYSTORE_POOL_SIZE"] = str(database.pool_size)
-        parts.plain["MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW"] = str(database.max_overflow)
-        parts.plain["MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE"] = str(database.pool_recycle_seconds)
-    if connection.ca_certificate is not None:
-        bundle = _file(scope, f"{scope.name}-database-ca", "ca.pem", connection.ca_certificate)
-        parts.pod_volumes.append(config_volume("database-ca", bundle))
-        parts.mounts.append(k8s.core.v1.VolumeMountArgs(name="database-ca", mount_path=_CA_DIRECTORY, read_only=True))
+        plain["MLFLOW_SQLALCHEMYSTORE_POOL_SIZE"] = str(database.pool_size)
+        plain["MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW"] = str(database.max_overflow)
+        plain["MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE"] = str(database.pool_recycle_seconds)
     if registry is not None:
         assert registry.uri is not None
-        parts.secrets["MLFLOW_REGISTRY_STORE_URI"] = registry.uri
-    secret = secret_environment(scope, f"{scope.name}-database", "database", parts.secrets)
+        secrets["MLFLOW_REGISTRY_STORE_URI"] = registry.uri
+    secret = secret_environment(scope, f"{scope.name}-database", "database", secrets)
+    variables = PodPart(
+        environment=[*plain_environment(plain), *secret], network=destinations(scope, connection, registry)
+    )
     return BackendStore(
-        environment=[*plain_environment(parts.plain), *secret],
-        uri=parts.plain.get("MLFLOW_BACKEND_STORE_URI"),
-        pod_volumes=parts.pod_volumes,
-        mounts=parts.mounts,
-        init_containers=parts.init_containers,
-        volumes=connection.volumes,
+        part=join(variables, *parts, claims(connection.volumes)),
+        uri=plain.get("MLFLOW_BACKEND_STORE_URI"),
         in_pod=in_pod,
+        data_directories=tuple(volume.mount_path for volume in connection.volumes),
+        exclusive=in_pod or any(not volume.shared for volume in connection.volumes),
     )
 
 
-def _file(scope: Scope, resource: str, name: str, content: Input[str]) -> k8s.core.v1.ConfigMap:
-    return k8s.core.v1.ConfigMap(
-        resource, metadata=scope.metadata("database"), data={name: content}, immutable=True, opts=scope.options()
-    )
+def destinations(scope: Scope, *connections: DatabaseConnection | None) -> list[NetworkDestination]:
+    """Where databases are, in the networks that the arguments name."""
+    policy = scope.args.network_policy
+    networks = policy.database_cidrs if policy is not None else ()
+    known = [each.network for each in connections if each is not None and each.network is not None]
+    return [dataclasses.replace(each, networks=networks) for each in known]
 
 
-def _postgresql(parts: _Parts, connection: DatabaseConnection) -> None:
+def _variables(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
+    """Plain and secret variables of a connection."""
+    if connection.uri is not None:
+        return {}, {"MLFLOW_BACKEND_STORE_URI": connection.uri}
+    if connection.engine is Engine.SQLITE:
+        return {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{connection.path}"}, {}
+    if connection.engine is Engine.POSTGRESQL:
+        return _postgresql(connection)
+    assert connection.engine is Engine.MYSQL, f"{connection.engine} comes as a URI"
+    # PyMySQL reads user and password from an option file; see `option_file.py`.
+    return {"MLFLOW_BACKEND_STORE_URI": _mysql_uri(connection)}, {}
+
+
+def _postgresql(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
     # libpq reads the connection from its own variables, so that the URI holds no password and nothing needs escaping:
     # https://www.postgresql.org/docs/current/libpq-envars.html
     assert connection.host is not None and connection.tls_mode is not None and connection.password is not None
-    parts.plain.update(
-        {
-            "MLFLOW_BACKEND_STORE_URI": f"postgresql+{connection.driver}://",
-            "PGHOST": connection.host,
-            "PGPORT": pulumi.Output.from_input(connection.port).apply(str),
-            "PGDATABASE": connection.database or "",
-            "PGSSLMODE": connection.tls_mode.value,
-            "PGCONNECT_TIMEOUT": "10",
-        }
-    )
+    plain: dict[str, Input[str]] = {
+        "MLFLOW_BACKEND_STORE_URI": f"postgresql+{connection.driver}://",
+        "PGHOST": connection.host,
+        "PGPORT": pulumi.Output.from_input(connection.port).apply(str),
+        "PGDATABASE": connection.database or "",
+        "PGSSLMODE": connection.tls_mode.value,
+        "PGCONNECT_TIMEOUT": "10",
+    }
+    secrets: dict[str, SecretValue] = {"PGPASSWORD": connection.password}
     if connection.ca_certificate is not None:
-        parts.plain["PGSSLROOTCERT"] = _CA_FILE
-    parts.secrets["PGPASSWORD"] = connection.password
+        plain["PGSSLROOTCERT"] = _CA_FILE
     if isinstance(connection.username, SecretKey):
-        parts.secrets["PGUSER"] = connection.username
+        secrets["PGUSER"] = connection.username
     else:
-        parts.plain["PGUSER"] = connection.username or ""
-
-
-def _mysql(parts: _Parts, scope: Scope, connection: DatabaseConnection) -> None:
-    # PyMySQL reads user and password from an option file, for the same reasons; see `option_file.py`.
-    parts.plain["MLFLOW_BACKEND_STORE_URI"] = _mysql_uri(connection)
-    text = _LOGIN_SCRIPT.source
-    script = _file(scope, f"{scope.name}-database-login-script", _LOGIN_SCRIPT.name, text)
-    memory = k8s.core.v1.EmptyDirVolumeSourceArgs(medium="Memory", size_limit="1Mi")
-    parts.pod_volumes.append(k8s.core.v1.VolumeArgs(name="database-login", empty_dir=memory))
-    parts.pod_volumes.append(config_volume("database-login-script", script))
-    parts.mounts.append(k8s.core.v1.VolumeMountArgs(name="database-login", mount_path=_LOGIN_DIRECTORY, read_only=True))
-    parts.init_containers.append(_login_container(scope, connection))
+        plain["PGUSER"] = connection.username or ""
+    return plain, secrets
 
 
 def _mysql_uri(connection: DatabaseConnection) -> pulumi.Output[str]:
@@ -195,6 +173,16 @@ def _mysql_uri(connection: DatabaseConnection) -> pulumi.Output[str]:
     return pulumi.Output.all(connection.host, connection.port, connection.database).apply(uri)
 
 
+def _option_file(scope: Scope, connection: DatabaseConnection) -> PodPart:
+    """User and password of MySQL as a file in memory, written by an init container from variables."""
+    script = config_map(scope, "database-login-script", "database", {_LOGIN_SCRIPT.name: _LOGIN_SCRIPT.source})
+    return PodPart(
+        volumes=[memory_volume("database-login"), config_volume("database-login-script", script)],
+        mounts=[read_only("database-login", _LOGIN_DIRECTORY)],
+        init_containers=[_login_container(scope, connection)],
+    )
+
+
 def _login_container(scope: Scope, connection: DatabaseConnection) -> k8s.core.v1.ContainerArgs:
     assert connection.username is not None and connection.password is not None
     name, password = connection.username, connection.password
@@ -203,23 +191,15 @@ def _login_container(scope: Scope, connection: DatabaseConnection) -> k8s.core.v
     if isinstance(name, SecretKey):
         secrets["DATABASE_USERNAME"] = name
     scripts = "/etc/mlflow/database-login-script"
-    return k8s.core.v1.ContainerArgs(
-        name="database-login",
-        image=image_reference(scope.args.image),
-        image_pull_policy=scope.args.image.pull_policy.value,
-        command=["python", f"{scripts}/{_LOGIN_SCRIPT.name}", _LOGIN_FILE],
-        env=[
-            *plain_environment({**HOME, **plain}),
+    part = PodPart(
+        environment=[
+            *plain_environment(plain),
             *secret_environment(scope, f"{scope.name}-database-login", "database", secrets),
         ],
-        volume_mounts=[
-            scratch_mount(),
+        mounts=[
             k8s.core.v1.VolumeMountArgs(name="database-login", mount_path=_LOGIN_DIRECTORY),
-            k8s.core.v1.VolumeMountArgs(name="database-login-script", mount_path=scripts, read_only=True),
+            read_only("database-login-script", scripts),
         ],
-        resources=k8s.core.v1.ResourceRequirementsArgs(
-            requests={"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "16Mi"}, limits={"memory": "128Mi"}
-        ),
-        security_context=CONTAINER_SECURITY,
-        termination_message_policy="FallbackToLogsOnError",
     )
+    command = ["python", f"{scripts}/{_LOGIN_SCRIPT.name}", _LOGIN_FILE]
+    return mlflow_container(scope, "database-login", part, HELPER, command=command)

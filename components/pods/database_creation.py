@@ -7,24 +7,20 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import DatabaseCreationArgs, Input, SecretsStoreArgs, TlsMode
+from ..arguments import DatabaseCreationArgs, Input, ResourcesArgs, SecretsStoreArgs, TlsMode
 from ..contracts import DatabaseConnection, Engine, Files, SecretKey, SecretValue
 from ..in_image import Program
-from .files import file_mount, file_volume
-from .objects import (
-    CONTAINER_SECURITY,
-    HOME,
-    Scope,
-    image_reference,
-    plain_environment,
-    scratch_mount,
-    scratch_volume,
-    secret_environment,
-)
+from .containers import mlflow_container, template
+from .environment import plain_environment, secret_environment
+from .jobs import job
+from .part import PodPart, join
+from .scope import Scope
+from .volumes import files, read_only
 
 _COMPONENT = "database-creation"
 _DIRECTORY = "/etc/mlflow/database-creation"
-_SCRIPTS = [Program(name) for name in ("create_database.py", "migrate.py")]
+_PROGRAMS = [Program("create_database.py"), Program("migrate.py")]
+_RESOURCES = ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="256Mi")
 _MASTER_DIRECTORY = "/etc/mlflow/master"
 _MASTERS = {Engine.POSTGRESQL: "postgres", Engine.MYSQL: "root"}
 
@@ -35,48 +31,27 @@ def creation_job(
     """Run the creation to its end. A change of connection or password replaces the Job, which runs it again.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         connection: The database that is to be there, and the user that is to own it.
         args: Who makes it.
         after: What must be there before.
     """
     plain_ca = {} if connection.ca_certificate is None else {"ca.pem": connection.ca_certificate}
-    scripts = {path.name: path.source for path in _SCRIPTS}
-    files = Files(name="database-creation-files", directory=_DIRECTORY, plain={**scripts, **plain_ca})
-    volumes = [scratch_volume("16Mi"), file_volume(scope, _COMPONENT, files)]
-    mounts = [scratch_mount(), file_mount(files)]
+    programs = {program.name: program.source for program in _PROGRAMS}
+    given = Files(name="database-creation-files", directory=_DIRECTORY, plain={**programs, **plain_ca})
+    parts = [PodPart(environment=_environment(scope, connection, args)), files(scope, _COMPONENT, given)]
     if args.secrets_store is not None:
-        volumes.append(_secrets_store(scope, args.secrets_store))
-        mounts.append(k8s.core.v1.VolumeMountArgs(name="database-master", mount_path=_MASTER_DIRECTORY, read_only=True))
-    container = k8s.core.v1.ContainerArgs(
-        name=_COMPONENT,
-        image=image_reference(scope.args.image),
-        image_pull_policy=scope.args.image.pull_policy.value,
-        command=["python", f"{_DIRECTORY}/{_SCRIPTS[0].name}"],
-        env=_environment(scope, connection, args),
-        volume_mounts=mounts,
-        resources=k8s.core.v1.ResourceRequirementsArgs(
-            requests={"cpu": "50m", "memory": "96Mi", "ephemeral-storage": "16Mi"}, limits={"memory": "256Mi"}
-        ),
-        security_context=CONTAINER_SECURITY,
-        termination_message_policy="FallbackToLogsOnError",
-    )
-    timeout = scope.args.database.connect_timeout_seconds * 2 + 120
-    return k8s.batch.v1.Job(
-        f"{scope.name}-database-creation",
-        metadata=scope.metadata(_COMPONENT, annotations={"pulumi.com/replaceUnready": "true"}),
-        spec=k8s.batch.v1.JobSpecArgs(
-            backoff_limit=0,
-            active_deadline_seconds=timeout,
-            template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=scope.pod_metadata(_COMPONENT),
-                spec=scope.pod_spec(restart_policy="Never", containers=[container], volumes=volumes),
-            ),
-        ),
-        opts=scope.options(
-            depends_on=list(after),
-            custom_timeouts=pulumi.CustomTimeouts(create=f"{timeout + 60}s", update=f"{timeout + 60}s"),
-        ),
+        mount = read_only("database-master", _MASTER_DIRECTORY)
+        parts.append(PodPart(volumes=[_secrets_store(scope, args.secrets_store)], mounts=[mount]))
+    part = join(*parts)
+    command = ["python", f"{_DIRECTORY}/{_PROGRAMS[0].name}"]
+    made = mlflow_container(scope, _COMPONENT, part, _RESOURCES, command=command)
+    return job(
+        scope,
+        _COMPONENT,
+        template(scope, _COMPONENT, part, [made], scratch="16Mi", restart_policy="Never"),
+        after=after,
+        timeout_seconds=scope.args.database.connect_timeout_seconds * 2 + 120,
     )
 
 
@@ -87,7 +62,6 @@ def _environment(
     port = pulumi.Output.from_input(connection.port).apply(str)
     certificate = {} if connection.ca_certificate is None else {"DATABASE_CA": f"{_DIRECTORY}/ca.pem"}
     plain: dict[str, Input[str]] = {
-        **HOME,
         "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(scope.args.database.connect_timeout_seconds),
         "DATABASE_ENGINE": connection.engine.value,
         "DATABASE_NAME": connection.database or "",

@@ -1,14 +1,57 @@
-"""The environment that the user adds to every container that runs MLflow."""
+"""Environment variables: plain ones, secret ones by reference, and those that the user adds to every container that runs MLflow."""
+
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, ValueFromArgs
-from ..contracts import SecretValue
-from .objects import Scope, plain_environment, secret_environment, unique
+from ..contracts import SecretKey, SecretValue
+from .part import PodPart
+from .scope import Scope
 
 
-def own_environment(scope: Scope) -> list[k8s.core.v1.EnvVarArgs]:
+def plain_environment(values: Mapping[str, Input[str]]) -> list[k8s.core.v1.EnvVarArgs]:
+    """Environment variables with their values in the pod specification."""
+    return [k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in values.items()]
+
+
+def secret_environment(
+    scope: Scope, resource: str, component: str, values: Mapping[str, SecretValue]
+) -> list[k8s.core.v1.EnvVarArgs]:
+    """Environment variables that refer to a Secret by name and key.
+
+    Values that are given go into one new Secret. Pulumi generates its name, which changes with its content, so that pods that
+    refer to it are rolled when a value changes.
+    """
+    given = {name: value for name, value in values.items() if not isinstance(value, SecretKey)}
+    made: Input[str] | None = None
+    if given:
+        secret = k8s.core.v1.Secret(
+            resource,
+            metadata=scope.metadata(component),
+            type="Opaque",
+            string_data={name: pulumi.Output.secret(value) for name, value in given.items()},
+            immutable=True,
+            opts=scope.options(),
+        )
+        made = secret.metadata.name  # type: ignore[assignment]
+    variables = []
+    for name, value in values.items():
+        if not isinstance(value, SecretKey):
+            assert made is not None, "a value that is given is in the Secret"
+            value = SecretKey(name=made, key=name)
+        variables.append(secret_reference(name, value))
+    return variables
+
+
+def secret_reference(name: str, key: SecretKey) -> k8s.core.v1.EnvVarArgs:
+    """An environment variable that refers to a key of a Secret."""
+    selector = k8s.core.v1.SecretKeySelectorArgs(name=key.name, key=key.key)
+    return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(secret_key_ref=selector))
+
+
+def user_part(scope: Scope) -> PodPart:
     """What `server` says of MLflow as a whole, and the user's own variables; makes a Secret for the secret ones."""
     server = scope.args.server
     settings: dict[str, Input[str]] = {}
@@ -26,11 +69,17 @@ def own_environment(scope: Scope) -> list[k8s.core.v1.EnvVarArgs]:
     references = [
         k8s.core.v1.EnvVarArgs(name=name, value_from=_source(source)) for name, source in server.value_from.items()
     ]
-    return unique(
-        plain_environment({**settings, **server.env}),
-        secret_environment(scope, f"{scope.name}-environment", "server", secrets),
-        references,
-    )
+    variables = [
+        *plain_environment({**settings, **server.env}),
+        *secret_environment(scope, f"{scope.name}-environment", "server", secrets),
+        *references,
+    ]
+    return PodPart(environment=unique(variables), environment_from=_sources(scope))
+
+
+def unique(variables: list[k8s.core.v1.EnvVarArgs]) -> list[k8s.core.v1.EnvVarArgs]:
+    """One entry for each name, the last that has it: server-side apply refuses two of one name."""
+    return list({str(variable.name): variable for variable in variables}.values())
 
 
 def _source(args: ValueFromArgs) -> k8s.core.v1.EnvVarSourceArgs:
@@ -51,7 +100,7 @@ def _source(args: ValueFromArgs) -> k8s.core.v1.EnvVarSourceArgs:
     )
 
 
-def environment_sources(scope: Scope) -> list[k8s.core.v1.EnvFromSourceArgs]:
+def _sources(scope: Scope) -> list[k8s.core.v1.EnvFromSourceArgs]:
     """Existing Secrets and ConfigMaps as a whole."""
     return [
         k8s.core.v1.EnvFromSourceArgs(

@@ -1,23 +1,25 @@
 """Keys that all replicas of one deployment share, generated once and kept in the stack's state."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_random as random
 
 from ..contracts import SecretKey, SecretValue
-from .objects import Scope
+from .environment import secret_environment
+from .part import PodPart
+from .scope import Scope
 
 
-def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> Mapping[str, SecretValue]:
-    """Environment variables with the keys; each is generated unless the arguments give it.
+def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> PodPart:
+    """The keys as variables of the server; each is generated unless the arguments give it.
 
     The two encryption keys are protected: without them what they encrypted in the database is lost. MLflow's own
     defaults would be a public constant for the first and one random key per process for the second.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         first: A first object in the cluster, where one is made. The keys wait for it, so that an `up` that cannot reach
             the cluster leaves nothing in the state.
     """
@@ -27,13 +29,14 @@ def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> Mapping[str, SecretV
     def generated(resource: str, length: int, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         return random.RandomPassword(f"{scope.name}-{resource}", length=length, special=False, opts=opts).result
 
-    return {
+    values: dict[str, SecretValue] = {
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _given(scope, "flask_secret_key") or generated("flask-secret-key", 64, plain),
         "MLFLOW_CRYPTO_KEK_PASSPHRASE": _given(scope, "kek_passphrase") or generated("kek-passphrase", 64, protect),
         "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _given(scope, "webhook_secret_encryption_key")
         # Not RandomBytes: the id of that resource is its value, and ids are plain text in the state.
         or generated("webhook-key", 32, protect).apply(_fernet),
     }
+    return PodPart(environment=secret_environment(scope, f"{scope.name}-server", "server", values))
 
 
 def _given(scope: Scope, name: str) -> SecretValue | None:

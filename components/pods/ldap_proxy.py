@@ -14,7 +14,10 @@ import pulumi_kubernetes as k8s
 from ..arguments import LdapAuthArgs, LdapMember, LdapSearchArgs, LdapTlsMode
 from ..contracts import SecretValue
 from . import proxy, tls
-from .objects import TMP, Additions, Scope, config_map, config_volume, secret_environment, secret_volume
+from .environment import secret_environment
+from .part import PodPart
+from .scope import Scope
+from .volumes import TMP, config_map, config_volume, secret, secret_volume
 
 _DIRECTORY = "/etc/mlflow/proxy"
 _CA_DIRECTORY = "/etc/mlflow/directory"
@@ -38,18 +41,18 @@ SSLSessionCache none
 """
 
 
-def additions(
-    scope: Scope, args: LdapAuthArgs, administrator: pulumi.Output[str], after: Sequence[pulumi.Resource]
-) -> Additions:
+def part(
+    scope: Scope, args: LdapAuthArgs, administrator: pulumi.Output[str], first: Sequence[pulumi.Resource]
+) -> PodPart:
     """The proxy and what the server needs to know of it.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         args: The directory.
         administrator: Password of the administrator outside the directory.
-        after: First objects in the cluster, which generated secrets wait for.
+        first: First objects in the cluster, which generated secrets wait for.
     """
-    configuration = config_map(scope, "proxy", {"httpd.conf": _configuration(scope, args)})
+    configuration = config_map(scope, "proxy", "server", {"httpd.conf": _configuration(scope, args)})
     volumes = [
         config_volume("proxy", configuration),
         secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator)),
@@ -59,8 +62,8 @@ def additions(
         volumes.append(authority)
         mounts["directory-ca"] = _CA_DIRECTORY
     shared: dict[str, SecretValue] = {
-        "PROXIED_USER_SECRET": proxy.password(scope, "proxied-user", after),
-        "PROXIED_ADMIN_SECRET": proxy.password(scope, "proxied-admin", after),
+        "PROXIED_USER_SECRET": proxy.password(scope, "proxied-user", first),
+        "PROXIED_ADMIN_SECRET": proxy.password(scope, "proxied-admin", first),
     }
     trusted = secret_environment(scope, f"{scope.name}-proxy-trust", "server", shared)
     login = _login(scope, args)
@@ -90,15 +93,8 @@ def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:
         existing = search.existing_secret
         return secret_volume("directory-login", existing.name, {existing.password_key: "password"})
     assert search.bind_password is not None
-    made = k8s.core.v1.Secret(
-        f"{scope.name}-directory-login",
-        metadata=scope.metadata("server"),
-        type="Opaque",
-        string_data={"password": pulumi.Output.secret(search.bind_password)},
-        immutable=True,
-        opts=scope.options(),
-    )
-    return secret_volume("directory-login", made.metadata.name)  # type: ignore[arg-type]
+    made = secret(scope, "directory-login", "server", {"password": search.bind_password})
+    return secret_volume("directory-login", made)
 
 
 def _graceful_stop(scope: Scope) -> k8s.core.v1.LifecycleArgs:

@@ -7,8 +7,11 @@ import pulumi
 from ..arguments import Input, OidcAuthArgs, OidcTlsArgs, OidcUser
 from ..contracts import SecretKey, SecretValue
 from . import proxy, tls
-from .objects import Additions, Scope, plain_environment, secret_environment, secret_volume
-from .server import drain
+from .containers import drain
+from .environment import plain_environment, secret_environment
+from .part import PodPart
+from .scope import Scope
+from .volumes import secret_volume
 
 _ACCOUNTS = "/etc/mlflow/proxy-accounts"
 _CA_DIRECTORY = "/etc/mlflow/provider"
@@ -16,20 +19,20 @@ _HEADERS = {OidcUser.EMAIL: "X-Forwarded-Email", OidcUser.PREFERRED_USERNAME: "X
 """Where oauth2-proxy puts a user's name; the subject is the name in the Authorization header."""
 
 
-def additions(
-    scope: Scope, args: OidcAuthArgs, administrator: pulumi.Output[str], after: Sequence[pulumi.Resource]
-) -> Additions:
+def part(
+    scope: Scope, args: OidcAuthArgs, administrator: pulumi.Output[str], first: Sequence[pulumi.Resource]
+) -> PodPart:
     """The proxy and what the server needs to know of it.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         args: The identity provider.
         administrator: Password of the administrator whom the provider does not know.
-        after: First objects in the cluster, which generated secrets wait for.
+        first: First objects in the cluster, which generated secrets wait for.
     """
-    user_secret = proxy.password(scope, "proxied-user", after)
+    user_secret = proxy.password(scope, "proxied-user", first)
     # The name of a group that nobody can choose, since nobody knows it: that of the administrator outside the provider.
-    local_group = proxy.password(scope, "proxied-group", after)
+    local_group = proxy.password(scope, "proxied-group", first)
     volumes = [secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator))]
     mounts = {"proxy-accounts": _ACCOUNTS}
     if (authority := proxy.authority(scope, "provider-ca", args.tls)) is not None:
@@ -43,7 +46,7 @@ def additions(
         [
             *plain_environment(dict(args.extra_env)),
             *secret_environment(
-                scope, f"{scope.name}-proxy", "server", _secrets(scope, args, user_secret, local_group, after)
+                scope, f"{scope.name}-proxy", "server", _secrets(scope, args, user_secret, local_group, first)
             ),
         ],
         mounts,
@@ -117,7 +120,7 @@ def _secrets(
     args: OidcAuthArgs,
     user_secret: pulumi.Output[str],
     local_group: pulumi.Output[str],
-    after: Sequence[pulumi.Resource],
+    first: Sequence[pulumi.Resource],
 ) -> dict[str, SecretValue]:
     """Variables of oauth2-proxy; the group is secret, and so are the lists that it is in."""
     values: dict[str, SecretValue] = {
@@ -139,5 +142,5 @@ def _secrets(
         if existing.cookie_secret_key is not None:
             values["OAUTH2_PROXY_COOKIE_SECRET"] = SecretKey(name=existing.name, key=existing.cookie_secret_key)
     if "OAUTH2_PROXY_COOKIE_SECRET" not in values:
-        values["OAUTH2_PROXY_COOKIE_SECRET"] = proxy.password(scope, "cookie-secret", after).apply(lambda s: s[:32])
+        values["OAUTH2_PROXY_COOKIE_SECRET"] = proxy.password(scope, "cookie-secret", first).apply(lambda s: s[:32])
     return values

@@ -13,10 +13,14 @@ import pulumi_random as random
 from ..arguments import Input, LdapTlsArgs, OidcTlsArgs, ResourcesArgs
 from ..contracts import NetworkDestination
 from ..in_image import Program
-from .objects import Additions, Scope, config_map, config_volume, plain_environment, scratch_mount, secret_volume
-from .tls import tls_mount, tls_volume
+from . import containers
+from .part import PodPart
+from .scope import Scope, merged
+from .tls import serving
+from .volumes import config_map, config_volume, read_only, secret, secret_volume
 
 PORT_NAME = "http"
+"""Name of the port at which requests enter a pod, whichever container listens there."""
 MODULE = Program("proxied_users.py")
 FUNCTION = f"{MODULE.module}:authenticate"
 """`authorization_function` of the server behind a proxy."""
@@ -45,15 +49,7 @@ def accounts(scope: Scope, username: str, password: pulumi.Output[str]) -> Input
         digest = hashlib.sha1(known.encode(), usedforsecurity=False).digest()
         return f"{username}:{{SHA}}{base64.b64encode(digest).decode()}\n"
 
-    secret = k8s.core.v1.Secret(
-        f"{scope.name}-proxy-accounts",
-        metadata=scope.metadata("server"),
-        type="Opaque",
-        string_data={"accounts": pulumi.Output.secret(password).apply(line)},
-        immutable=True,
-        opts=scope.options(),
-    )
-    return secret.metadata.name  # type: ignore[return-value]
+    return secret(scope, "proxy-accounts", "server", {"accounts": pulumi.Output.secret(password).apply(line)})
 
 
 def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.core.v1.VolumeArgs | None:
@@ -61,7 +57,7 @@ def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.c
     if args.existing_secret is not None:
         return secret_volume(name, args.existing_secret.name, {args.existing_secret.key: "ca.crt"})
     if args.ca_certificate is not None:
-        return config_volume(name, config_map(scope, name, {"ca.crt": args.ca_certificate}))
+        return config_volume(name, config_map(scope, name, "server", {"ca.crt": args.ca_certificate}))
     return None
 
 
@@ -81,21 +77,22 @@ def behind(
     environment: Sequence[k8s.core.v1.EnvVarArgs],
     volumes: Sequence[k8s.core.v1.VolumeArgs],
     network: NetworkDestination,
-) -> Additions:
+) -> PodPart:
     """The server behind a proxy.
 
     Args:
-        scope: What the parts have in common.
+        scope: The deployment.
         container: The proxy.
         environment: What `proxied_users.py` needs to know of it.
         volumes: Volumes of the proxy.
         network: Whom the proxy asks.
     """
-    module = config_map(scope, "proxied-users", {MODULE.name: MODULE.source})
-    return Additions(
-        environment=[*plain_environment({"PYTHONPATH": _DIRECTORY}), *environment],
-        mounts=[k8s.core.v1.VolumeMountArgs(name="proxied-users", mount_path=_DIRECTORY, read_only=True)],
-        volumes=[config_volume("proxied-users", module), *tls_volume(scope), *volumes],
+    module = config_map(scope, "proxied-users", "server", {MODULE.name: MODULE.source})
+    return PodPart(
+        python_path=[_DIRECTORY],
+        environment=environment,
+        mounts=[read_only("proxied-users", _DIRECTORY)],
+        volumes=[config_volume("proxied-users", module), *serving(scope).volumes, *volumes],
         containers=[container],
         network=[network],
         proxy_port=port(scope),
@@ -112,31 +109,20 @@ def container(
     resources: ResourcesArgs,
     lifecycle: k8s.core.v1.LifecycleArgs | None,
 ) -> k8s.core.v1.ContainerArgs:
-    """The proxy's container. It is ready when the server is, and is started again when it does not listen."""
+    """The proxy's container. It is ready when the server is, and is restarted when it does not listen."""
     alive = k8s.core.v1.TCPSocketActionArgs(port=port(scope))
-    return k8s.core.v1.ContainerArgs(
-        name="proxy",
+    own = [read_only(name, path) for name, path in mounts.items()]
+    return containers.container(
+        scope,
+        "proxy",
+        PodPart(environment=environment, mounts=[*serving(scope).mounts, *own]),
+        resources,
         image=image,
-        image_pull_policy=scope.args.image.pull_policy.value,
-        command=list(command) if command else None,
-        args=list(args) or None,
-        env=list(environment),
+        security=merged(containers.SECURITY, scope.args.pod.part("container_security_context")),
+        command=command,
+        arguments=args,
         ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=port(scope))],
-        volume_mounts=[
-            scratch_mount(),
-            *tls_mount(scope),
-            *(k8s.core.v1.VolumeMountArgs(name=name, mount_path=path, read_only=True) for name, path in mounts.items()),
-        ],
-        resources=k8s.core.v1.ResourceRequirementsArgs(
-            requests={"cpu": resources.cpu_request, "memory": resources.memory_request, "ephemeral-storage": "16Mi"},
-            limits={
-                "memory": resources.memory_limit,
-                **({"cpu": resources.cpu_limit} if resources.cpu_limit else {}),
-            },
-        ),
-        security_context=scope.container_security(),
         startup_probe=k8s.core.v1.ProbeArgs(tcp_socket=alive, period_seconds=1, failure_threshold=60),
         liveness_probe=k8s.core.v1.ProbeArgs(tcp_socket=alive, period_seconds=10, failure_threshold=3),
         lifecycle=lifecycle,
-        termination_message_policy="FallbackToLogsOnError",
     )

@@ -1,69 +1,44 @@
 """The tracking server's Deployment."""
 
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
 import shlex
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, ProbeArgs
-from ..cluster.access import allowed_hosts, allowed_origins
-from ..cluster.scaling import spread
-from ..contracts import SecretValue
+from ..arguments.manifests import in_camel_case
 from . import tls
-from .migration import migration_container, migration_script, migration_volume
-from .objects import (
-    TMP,
-    Additions,
-    Scope,
-    claim_mounts,
-    entrance,
-    image_reference,
-    plain_environment,
-    scratch_mount,
-    scratch_volume,
-    secret_environment,
-    unique,
-    user_containers,
-)
-from .stores import Stores
-from .tls import tls_mount, tls_volume
+from .addresses import allowed_hosts, allowed_origins
+from .containers import drain, mlflow_container, template, user_containers
+from .environment import plain_environment
+from .part import PodPart, join
+from .proxy import PORT_NAME
+from .scope import Scope
+from .volumes import TMP
 
-PORT_NAME = "http"
-"""Name of the port at which requests enter a pod, whichever container listens there."""
+CONTAINER = "mlflow"
+"""Name of the server's container."""
 
 
 def deployment(
-    scope: Scope,
-    stores: Stores,
-    keys: Mapping[str, SecretValue],
-    after: Sequence[pulumi.Resource],
-    additions: Sequence[Additions] = (),
-    users: Additions | None = None,
+    scope: Scope, part: PodPart, *, exclusive: bool, after: Sequence[pulumi.Resource]
 ) -> k8s.apps.v1.Deployment:
-    """The server pods.
+    """The server's pods.
 
     Args:
-        scope: What the parts have in common.
-        stores: The database and the artifacts.
-        keys: Secret variables that the replicas share.
-        after: What must have happened before any pod of this version starts.
-        additions: What other parts add to the pods; at most one of them brings a proxy.
-        users: What a migration in these pods needs to reach the database of users, where users log in.
+        scope: The deployment.
+        part: What stores, keys, authentication and metrics add to the pods; it may bring a proxy.
+        exclusive: Whether only one pod at a time may hold the volumes, so that an old pod must end before a new one starts.
+        after: Resources that must exist before any pod of this version starts.
     """
     args = scope.args
     server = args.server
-    pod_volumes = [scratch_volume(args.pod.tmp_size), *stores.pod_volumes]
-    init_containers = [*stores.init_containers, *chain.from_iterable(part.init_containers for part in additions)]
-    if stores.backend.in_pod:
-        container = migration_container(scope, stores.backend, users)
-        container.volume_mounts = [*container.volume_mounts, *claim_mounts(stores.backend.volumes)]  # type: ignore[misc]
-        init_containers.append(container)
-        pod_volumes.append(migration_volume(migration_script(scope)))
     strategy = k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
-    if not stores.exclusive:
+    if not exclusive:
         strategy = k8s.apps.v1.DeploymentStrategyArgs(
             type="RollingUpdate",
             rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
@@ -72,9 +47,12 @@ def deployment(
         )
     # The deadline is for one step of a rollout, of which there is one for each replica.
     timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, args.most_replicas - 1)}s"
+    metadata = scope.metadata("server", args.names.deployment, annotations=args.pod.deployment_annotations or None)
+    metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
+    whole = join(part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
-        metadata=_deployment_metadata(scope),
+        metadata=metadata,
         spec=k8s.apps.v1.DeploymentSpecArgs(
             # Left out, it is the autoscaler's: each `up` would take it back otherwise.
             replicas=server.replicas if args.autoscaling is None else None,
@@ -82,101 +60,62 @@ def deployment(
             strategy=strategy,
             progress_deadline_seconds=server.progress_deadline_seconds,
             revision_history_limit=server.revision_history_limit,
-            template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=scope.pod_metadata("server"),
-                spec=scope.pod_spec(
-                    token=bool(args.rbac.rules or args.rbac.cluster_rules),
-                    termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
-                    init_containers=[
-                        *init_containers,
-                        *user_containers(args.pod.part("init_containers")),
-                    ]
-                    or None,
-                    containers=[
-                        _container(scope, stores, keys, additions),
-                        *chain.from_iterable(part.containers for part in additions),
-                        *user_containers(args.pod.part("containers")),
-                    ],
-                    volumes=[
-                        *pod_volumes,
-                        *([] if proxy_port(additions) else tls_volume(scope)),
-                        *chain.from_iterable(part.volumes for part in additions),
-                        *args.pod.part("volumes"),
-                    ],
-                    topology_spread_constraints=spread(scope),
-                ),
+            template=template(
+                scope,
+                "server",
+                whole,
+                [_container(scope, whole, exclusive=exclusive)],
+                scratch=args.pod.tmp_size,
+                token=bool(args.rbac.rules or args.rbac.cluster_rules),
+                termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
+                topology_spread_constraints=_spread(scope),
             ),
         ),
-        opts=scope.options(depends_on=after, custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout)),
+        opts=scope.options(
+            depends_on=list(after), custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout)
+        ),
     )
 
 
-def _deployment_metadata(scope: Scope) -> k8s.meta.v1.ObjectMetaArgs:
-    args = scope.args
-    metadata = scope.metadata("server", args.names.deployment, annotations=args.pod.deployment_annotations or None)
-    metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
-    return metadata
+def entrance(scope: Scope, part: PodPart) -> int:
+    """Port at which requests enter a pod: the proxy's, or the server's own."""
+    return scope.args.server.port if part.proxy_port is None else part.proxy_port
 
 
-def proxy_port(additions: Sequence[Additions]) -> int | None:
-    """Port of the proxy in front of the server, if there is one."""
-    return next((part.proxy_port for part in additions if part.proxy_port is not None), None)
+def _user_part(scope: Scope) -> PodPart:
+    """Containers, volumes and mounts that the user adds."""
+    pod = scope.args.pod
+    return PodPart(
+        init_containers=user_containers(pod.part("init_containers")),
+        containers=user_containers(pod.part("containers")),
+        volumes=pod.part("volumes"),
+        mounts=pod.part("mounts"),
+    )
 
 
-def _container(
-    scope: Scope, stores: Stores, keys: Mapping[str, SecretValue], additions: Sequence[Additions]
-) -> k8s.core.v1.ContainerArgs:
+def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.ContainerArgs:
     args = scope.args
     server, pod = args.server, args.pod
-    proxy = proxy_port(additions)
-    port = entrance(scope, additions)
+    behind_proxy = part.proxy_port is not None
+    port = entrance(scope, part)
     health = k8s.core.v1.HTTPGetActionArgs(
         path=f"{server.static_prefix}/health",
         # By number: the kubelet looks a name up among the ports of this container only.
         port=port,
         scheme=None if server.tls is None else "HTTPS",
     )
-    ports = [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)]
-    return k8s.core.v1.ContainerArgs(
-        name="mlflow",
-        image=image_reference(args.image),
-        image_pull_policy=args.image.pull_policy.value,
+    own = PodPart(environment=[_pod_ip(), *plain_environment(_environment(scope, port))])
+    return mlflow_container(
+        scope,
+        CONTAINER,
+        join(own, part),
+        pod.resources,
         command=["mlflow", "server"],
-        args=[
-            *_arguments(scope, behind_proxy=proxy is not None),
-            *chain.from_iterable(part.arguments for part in additions),
-        ],
+        arguments=[*_arguments(scope, behind_proxy=behind_proxy), *part.arguments],
+        user=scope.user,
+        disk="256Mi",
         working_dir=TMP,
-        env=unique(
-            # First, so that the list of allowed hosts can refer to it.
-            [_pod_ip()],
-            stores.environment_of("mlflow-server"),
-            plain_environment(_environment(scope, port)),
-            secret_environment(scope, f"{scope.name}-server", "server", keys),
-            chain.from_iterable(part.environment for part in additions),
-            scope.environment,
-        ),
-        env_from=list(scope.environment_from) or None,
-        ports=ports if proxy is None else None,
-        volume_mounts=[
-            scratch_mount(),
-            *stores.mounts,
-            *([] if proxy else tls_mount(scope)),
-            *chain.from_iterable(part.mounts for part in additions),
-            *pod.part("mounts"),
-        ],
-        resources=k8s.core.v1.ResourceRequirementsArgs(
-            requests={
-                "cpu": pod.resources.cpu_request,
-                "memory": pod.resources.memory_request,
-                "ephemeral-storage": "256Mi",
-            },
-            limits={
-                "memory": pod.resources.memory_limit,
-                **({"cpu": pod.resources.cpu_limit} if pod.resources.cpu_limit else {}),
-            },
-        ),
-        security_context=scope.container_security(),
+        ports=None if behind_proxy else [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
         # Tight while starting, so that a pod serves within a second of being able to; patient afterwards, since a busy
         # server is not a dead one.
         startup_probe=k8s.core.v1.ProbeArgs(
@@ -184,8 +123,7 @@ def _container(
         ),
         readiness_probe=_probe(health, pod.probes.readiness, period=5, timeout=5, failures=3),
         liveness_probe=_probe(health, pod.probes.liveness, period=20, timeout=10, failures=6),
-        lifecycle=None if stores.exclusive else drain(scope),
-        termination_message_policy="FallbackToLogsOnError",
+        lifecycle=None if exclusive else drain(scope),
     )
 
 
@@ -198,18 +136,6 @@ def _probe(
         timeout_seconds=given.timeout_seconds or timeout,
         failure_threshold=given.failure_threshold or failures,
     )
-
-
-def drain(scope: Scope) -> k8s.core.v1.LifecycleArgs | None:
-    """Endpoints are withdrawn while the pod still serves; only then does a container get its signal.
-
-    Also for a proxy in front of the server. Pointless where the next pod starts after this one has ended.
-    """
-    seconds = scope.args.server.drain_seconds
-    if not seconds:
-        return None
-    sleep = k8s.core.v1.SleepActionArgs(seconds=seconds)
-    return k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=sleep))
 
 
 def _pod_ip() -> k8s.core.v1.EnvVarArgs:
@@ -245,3 +171,23 @@ def _environment(scope: Scope, port: int) -> dict[str, Input[str]]:
         "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": allowed_origins(scope),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if scope.args.server.job_execution else "false",
     }
+
+
+def _spread(scope: Scope) -> list[Any] | None:
+    """Topology spread constraints of the server's pods, where there may be several."""
+    args = scope.args.spread
+    further = in_camel_case(args.constraints, "[core/v1.TopologySpreadConstraint]")
+    if scope.args.most_replicas <= 1:
+        return further or None
+    ours = [
+        k8s.core.v1.TopologySpreadConstraintArgs(
+            topology_key=label,
+            max_skew=args.max_skew,
+            when_unsatisfiable="DoNotSchedule" if args.required else "ScheduleAnyway",
+            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
+            # The pods that a rolling update is about to end do not count.
+            match_label_keys=["pod-template-hash"],
+        )
+        for label in args.across
+    ]
+    return [*ours, *further] or None

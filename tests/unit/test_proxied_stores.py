@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.pods import stores
+from components.pods import artifact_store
 
 PROGRAM = """
 import sys
@@ -21,7 +21,7 @@ print(type(repository).__module__, any(isinstance(repository, getattr(artifact_r
 
 @pytest.mark.parametrize("plugged", [True, False])
 def test_mlflow_takes_the_plugin_for_the_scheme_and_signs_nothing(plugged: bool, tmp_path: Path) -> None:
-    for path, content in stores.PROXIED_STORES.plain.items():
+    for path, content in artifact_store.PROXIED_STORES.plain.items():
         file = tmp_path / path
         file.parent.mkdir(exist_ok=True)
         file.write_text(str(content))

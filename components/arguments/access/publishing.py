@@ -121,6 +121,11 @@ class IngressArgs(Block):
                     yield Problem(path, f"{name!r} is in tls[{certified[name]}] as well", "keep one of them")
                 certified.setdefault(name, index)
 
+    @property
+    def host_names(self) -> list[Input[str]]:
+        """All hosts."""
+        return [entry.host for entry in self.hosts]
+
     def secure(self, host: Input[str]) -> bool:
         """Whether clients reach the host by HTTPS; where names are not known yet, whether there are certificates."""
         if self.https is not None:

@@ -1,0 +1,67 @@
+"""An Ingress that leads to the Service."""
+
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
+from collections.abc import Mapping
+
+import pulumi_kubernetes as k8s
+
+from ..arguments import IngressArgs, IngressPathArgs, Input
+from ..pods.proxy import PORT_NAME
+from ..pods.scope import Scope
+
+LARGE_UPLOADS: Mapping[str, Input[str]] = {
+    # Its own limit of 1 MiB refuses models. Bodies are handed on as they come, and slow ones are not cut off.
+    "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+    "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+    "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
+    "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
+}
+"""What the NGINX ingress controller needs; others ignore it. docs/access.md says what they need."""
+
+
+def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.networking.v1.Ingress:
+    """The Ingress, whose paths lead to the Service unless they name another one."""
+
+    def path(entry: IngressPathArgs) -> k8s.networking.v1.HTTPIngressPathArgs:
+        if entry.service_port is not None:
+            port = k8s.networking.v1.ServiceBackendPortArgs(number=entry.service_port)
+        else:
+            port = k8s.networking.v1.ServiceBackendPortArgs(name=entry.service_port_name or PORT_NAME)
+        return k8s.networking.v1.HTTPIngressPathArgs(
+            path=entry.path or scope.args.server.static_prefix or "/",
+            path_type=entry.path_type.value,
+            backend=k8s.networking.v1.IngressBackendArgs(
+                service=k8s.networking.v1.IngressServiceBackendArgs(
+                    name=front.metadata.name if entry.service_name is None else entry.service_name, port=port
+                )
+            ),
+        )
+
+    own: dict[str, Input[str]] = {
+        # Its address comes from a controller, which may not be there yet and which no other resource waits for.
+        "pulumi.com/skipAwait": "true",
+        **LARGE_UPLOADS,
+    }
+    if scope.args.serves_tls:
+        own["nginx.ingress.kubernetes.io/backend-protocol"] = "HTTPS"
+    return k8s.networking.v1.Ingress(
+        f"{scope.name}-ingress",
+        metadata=scope.metadata("server", extra_labels=args.labels, annotations={**own, **args.annotations}),
+        spec=k8s.networking.v1.IngressSpecArgs(
+            ingress_class_name=args.class_name,
+            rules=[
+                k8s.networking.v1.IngressRuleArgs(
+                    host=host.host,
+                    http=k8s.networking.v1.HTTPIngressRuleValueArgs(paths=[path(entry) for entry in host.paths]),
+                )
+                for host in args.hosts
+            ],
+            tls=[
+                k8s.networking.v1.IngressTLSArgs(secret_name=each.secret_name, hosts=each.hosts or args.host_names)
+                for each in args.tls
+            ]
+            or None,
+        ),
+        opts=scope.options(),
+    )

@@ -1,0 +1,27 @@
+"""The namespace."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import MlflowDeploymentArgs
+
+
+def namespace(name: str, args: MlflowDeploymentArgs, parent: pulumi.Resource) -> k8s.core.v1.Namespace | None:
+    """The namespace, with Pod Security `restricted` enforced; None if it exists already.
+
+    Args:
+        name: Name of the component.
+        args: The arguments.
+        parent: The component.
+    """
+    if not args.create_namespace:
+        return None
+    labels = {**args.labels, "pod-security.kubernetes.io/enforce": "restricted"}
+    if args.identity is not None and args.identity.alibaba_ram is not None:
+        labels["pod-identity.alibabacloud.com/injection"] = "on"
+    return k8s.core.v1.Namespace(
+        f"{name}-namespace",
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=args.namespace, labels=labels),
+        # Kubernetes deletes claims with their namespace, however well they are protected themselves.
+        opts=pulumi.ResourceOptions(parent=parent, protect=args.deletion_protection),
+    )

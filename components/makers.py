@@ -1,0 +1,160 @@
+"""Which maker each kind of database, artifact store and identity has. Every kind is matched: the type checker finds a missing one."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pulumi
+from typing_extensions import assert_never
+
+from .alibaba.artifacts import oss
+from .alibaba.identity import identity as alibaba_identity
+from .arguments import (
+    AlibabaRamArgs,
+    AuroraArgs,
+    AuthDatabaseArgs,
+    AwsBucketArgs,
+    AzureContainerArgs,
+    AzureFlexibleServerArgs,
+    AzureWorkloadIdentityArgs,
+    CloudSqlArgs,
+    DatabaseUriArgs,
+    ExistingIdentityArgs,
+    GcpBucketArgs,
+    GcpDirectArgs,
+    GcpServiceAccountArgs,
+    InClusterMysqlArgs,
+    InClusterPostgresqlArgs,
+    IrsaArgs,
+    MinioArgs,
+    MssqlArgs,
+    MysqlArgs,
+    NfsArgs,
+    NoDatabaseArgs,
+    OssArgs,
+    PodIdentityArgs,
+    PostgresqlArgs,
+    RdsArgs,
+    SqliteArgs,
+    VolumeArgs,
+)
+from .contracts import ArtifactStore, Cloud, DatabaseConnection, Place, WorkloadIdentity
+from .existing import artifacts as existing_artifacts
+from .existing import database as existing_database
+from .existing.identity import identity as existing_identity
+from .in_cluster import artifacts as in_cluster_artifacts
+from .in_cluster import database as in_cluster_database
+from .in_cluster import database_server as in_cluster_server
+from .in_cluster.minio import minio
+from .in_cluster.nfs import nfs
+from .pods.scope import Scope
+
+T = TypeVar("T")
+
+
+def cloud(place: Place) -> Cloud | None:
+    """The cloud on which something is created; its SDK is imported only then."""
+    if place.args.on_aws:
+        from .aws import cloud as aws
+
+        return aws.Cloud(place)
+    if place.args.on_gcp:
+        from .gcp import cloud as gcp
+
+        return gcp.Cloud(place)
+    if place.args.on_azure:
+        from .azure import cloud as azure
+
+        return azure.Cloud(place)
+    return None
+
+
+def identity(place: Place, cloud: Cloud | None) -> WorkloadIdentity:
+    """What the pods are towards their cloud; nobody in particular unless the arguments say."""
+    if place.args.identity is None:
+        return WorkloadIdentity()
+    kind = place.args.identity.kind
+    match kind:
+        case ExistingIdentityArgs():
+            return existing_identity(kind)
+        case AlibabaRamArgs():
+            return alibaba_identity(kind)
+        case IrsaArgs() | PodIdentityArgs() | GcpServiceAccountArgs() | GcpDirectArgs() | AzureWorkloadIdentityArgs():
+            return _created(cloud.identity() if cloud else None)
+        case _:
+            assert_never(kind)
+
+
+def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]) -> DatabaseConnection | None:
+    """The backend store; None without one.
+
+    Args:
+        scope: The deployment.
+        cloud: The cloud on which something is created.
+        first: First objects in the cluster, which generated passwords wait for.
+    """
+    kind = scope.args.database.kind
+    match kind:
+        case NoDatabaseArgs():
+            return None
+        case SqliteArgs():
+            return in_cluster_database.sqlite(scope, kind)
+        case InClusterPostgresqlArgs():
+            return in_cluster_server.postgresql(scope, kind)
+        case InClusterMysqlArgs():
+            return in_cluster_server.mysql(scope, kind)
+        case PostgresqlArgs():
+            return existing_database.postgresql(scope, kind, first)
+        case MysqlArgs():
+            return existing_database.mysql(scope, kind, first)
+        case DatabaseUriArgs() | MssqlArgs():
+            return existing_database.uri(kind)
+        case RdsArgs() | AuroraArgs() | CloudSqlArgs() | AzureFlexibleServerArgs():
+            return _created(cloud.database() if cloud else None)
+        case _:
+            assert_never(kind)
+
+
+def registry(scope: Scope) -> DatabaseConnection | None:
+    """A database of its own for the model registry, if there is one."""
+    args = scope.args.database.registry
+    return None if args is None else existing_database.uri(args)
+
+
+def users(scope: Scope) -> DatabaseConnection | None:
+    """A database of their own for users, if there is one."""
+    args: AuthDatabaseArgs | None = None if scope.args.auth is None else scope.args.auth.database
+    if args is None:
+        return None
+    kind = args.kind
+    match kind:
+        case PostgresqlArgs():
+            return existing_database.postgresql(scope, kind, [])
+        case MysqlArgs():
+            return existing_database.mysql(scope, kind, [])
+        case DatabaseUriArgs():
+            return existing_database.uri(kind)
+        case _:
+            assert_never(kind)
+
+
+def artifacts(scope: Scope, cloud: Cloud | None) -> ArtifactStore:
+    """The artifact store."""
+    kind = scope.args.artifacts.kind
+    match kind:
+        case VolumeArgs():
+            return in_cluster_artifacts.volume(scope, kind)
+        case MinioArgs():
+            return minio(scope, kind)
+        case NfsArgs():
+            return nfs(scope, kind)
+        case OssArgs():
+            return oss(kind)
+        case AwsBucketArgs() | GcpBucketArgs() | AzureContainerArgs():
+            return _created(cloud.artifacts() if cloud else None)
+        case _:
+            return existing_artifacts.store(kind)
+
+
+def _created(made: T | None) -> T:
+    assert made is not None, "the cloud that a kind is created on creates it"
+    return made

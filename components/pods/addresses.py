@@ -1,0 +1,87 @@
+"""Under which names clients reach the server, and which hosts and origins it therefore accepts."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import Input
+from .scope import Scope
+
+
+def service_names(scope: Scope) -> Sequence[str]:
+    """DNS names of the Service inside the cluster, shortest first."""
+    base = f"{scope.service_name}.{scope.args.namespace}"
+    return [scope.service_name, base, f"{base}.svc", f"{base}.svc.cluster.local"]
+
+
+def tracking_uri(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]:
+    """What clients inside the cluster set as MLFLOW_TRACKING_URI; known once the Service is there."""
+    uri = f"{_origin(scope, service_names(scope)[-1])}{scope.args.server.static_prefix}"
+    return front.metadata.name.apply(lambda _: uri)
+
+
+def _origin(scope: Scope, name: str) -> str:
+    """Scheme, host and port of the Service, as clients inside the cluster write them."""
+    scheme, usual = ("https", 443) if scope.args.serves_tls else ("http", 80)
+    port = scope.args.service.port
+    return f"{scheme}://{name}" + ("" if port == usual else f":{port}")
+
+
+def published(scope: Scope) -> list[tuple[str, Input[str]]]:
+    """Scheme and host name of every way from outside that this component makes."""
+    ingress, route = scope.args.ingress, scope.args.route
+    found: list[tuple[str, Input[str]]] = []
+    if ingress is not None:
+        found += [("https" if ingress.secure(host) else "http", host) for host in ingress.host_names]
+    if route is not None:
+        found += [("https" if route.https else "http", host) for host in route.hostnames]
+    return found
+
+
+def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
+    """Values of the Host header that the server accepts, for MLFLOW_SERVER_ALLOWED_HOSTS.
+
+    Setting it replaces MLflow's defaults, whose `10.*` also matches `10.attacker.example`: so everything that is needed
+    is listed, and nothing else. `$(POD_IP)` is expanded by Kubernetes; probes and scrapes come by that name.
+
+    Args:
+        scope: The deployment.
+        pod_port: Port at which requests enter a pod.
+    """
+    names = service_names(scope)
+    local = ["localhost", "127.0.0.1"]
+    hosts = [
+        *names,
+        *(f"{name}:{scope.args.service.port}" for name in names),
+        f"$(POD_IP):{pod_port}",
+        # Port-forwards arrive as localhost with a port of the user's choice.
+        *local,
+        *(f"{name}:*" for name in local),
+        # MLflow's job runner calls the server by the address that it listens on.
+        *([f"0.0.0.0:{scope.args.server.port}"] if scope.args.server.job_execution else []),
+    ]
+    public = [host for _, host in published(scope)]
+    # Some clients write the usual port out.
+    ports = [443 if scheme == "https" else 80 for scheme, _ in published(scope)]
+    own = scope.args.server.allowed_hosts
+
+    def listed(given: Sequence[str]) -> str:
+        known, further = given[: len(public)], given[len(public) :]
+        spelled = [f"{host}:{port}" for host, port in zip(known, ports, strict=True)]
+        return ",".join(dict.fromkeys([*hosts, *known, *spelled, *further]))
+
+    return pulumi.Output.all(*public, *own).apply(listed)
+
+
+def allowed_origins(scope: Scope) -> pulumi.Output[str]:
+    """Origins whose pages may call the API, for MLFLOW_SERVER_CORS_ALLOWED_ORIGINS.
+
+    MLflow compares the Origin header of each writing call with this list alone, so that without it not even its own pages
+    could write, but under localhost.
+    """
+    inside = [_origin(scope, name) for name in service_names(scope)]
+    public = [pulumi.Output.concat(scheme, "://", host) for scheme, host in published(scope)]
+    return pulumi.Output.all(*public, *scope.args.server.cors_allowed_origins).apply(
+        lambda given: ",".join(dict.fromkeys([*inside, *given]))
+    )

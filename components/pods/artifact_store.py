@@ -1,0 +1,81 @@
+"""The artifact store as pods reach it: environment, key files and claims."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pulumi
+
+from ..contracts import ArtifactStore, Files, SecretKey
+from ..in_image import Program
+from .environment import plain_environment, secret_environment
+from .part import PodPart, join
+from .scope import Scope
+from .volumes import claims, files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifacts:
+    """How a pod reaches the artifact store.
+
+    Attributes:
+        part: Environment, files and claims.
+        exclusive: Whether only one pod at a time may hold the claims.
+    """
+
+    part: PodPart
+    exclusive: bool
+
+
+def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
+    """Render the store; makes a Secret for its credentials where there are any."""
+    plain, secret = dict(store.environment), dict(store.secret_environment)
+    args = scope.args.artifacts
+    variable = "MLFLOW_ARTIFACTS_DESTINATION" if args.proxied else "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+    if isinstance(store.destination, SecretKey):
+        secret[variable] = store.destination
+    elif store.confidential:
+        secret[variable] = pulumi.Output.secret(store.destination)
+    else:
+        plain[variable] = store.destination
+    if not args.proxied:
+        plain["MLFLOW_SERVE_ARTIFACTS"] = "false"
+    if scope.args.server.artifacts_only:
+        plain["MLFLOW_ARTIFACTS_ONLY"] = "true"
+    if args.default_root is not None:
+        secret.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)
+        plain["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = args.default_root
+    policy = scope.args.network_policy
+    networks = policy.artifacts_cidrs if policy is not None else ()
+    variables = PodPart(
+        # Secrets first, since Kubernetes expands references to earlier variables only.
+        environment=[
+            *secret_environment(scope, f"{scope.name}-artifacts", "artifacts", secret),
+            *plain_environment(plain),
+        ],
+        network=[] if store.network is None else [dataclasses.replace(store.network, networks=networks)],
+    )
+    parts = [claims(store.volumes), *(files(scope, "artifacts", each) for each in store.files)]
+    if store.presigned is False:
+        plugin = files(scope, "artifacts", PROXIED_STORES)
+        parts.append(dataclasses.replace(plugin, python_path=[PROXIED_STORES.directory]))
+    return Artifacts(part=join(variables, *parts), exclusive=any(not volume.shared for volume in store.volumes))
+
+
+def _plugin(script: Program) -> Files:
+    """A module with its entry points, as an installed package has them."""
+    module = script.module
+    points = {"s3": "S3", "gs": "Gcs", "wasbs": "AzureBlob"}
+    lines = ["[mlflow.artifact_repository]", *(f"{scheme} = {module}:{kind}" for scheme, kind in points.items()), ""]
+    return Files(
+        name="proxied-stores",
+        directory="/etc/mlflow/plugins",
+        plain={
+            script.name: script.source,
+            f"{module}-1.dist-info/entry_points.txt": "\n".join(lines),
+            f"{module}-1.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n",
+        },
+    )
+
+
+PROXIED_STORES = _plugin(Program("proxied_stores.py"))
+"""Keeps MLflow from handing out presigned URLs."""

@@ -1,0 +1,183 @@
+"""The one way to make a container, and the pod template around it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import ImageArgs, Input, ResourcesArgs
+from ..arguments.manifests import Manifest
+from .environment import plain_environment, unique
+from .part import PodPart
+from .scope import Scope, merged
+from .volumes import TMP, scratch_mount, scratch_volume
+
+SECURITY: Any = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""What Pod Security `restricted` asks of each container, and a read-only root."""
+
+_HOME: dict[str, Input[str]] = {
+    # The root file system is read-only and the user has no home directory.
+    "HOME": TMP,
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+HELPER = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
+"""For a short program that imports no MLflow."""
+
+
+def container(
+    scope: Scope,
+    name: str,
+    part: PodPart,
+    resources: ResourcesArgs,
+    *,
+    image: Input[str],
+    security: Any = SECURITY,
+    command: Sequence[str] | None = None,
+    arguments: Sequence[Input[str]] = (),
+    disk: str = "16Mi",
+    **more: Any,
+) -> k8s.core.v1.ContainerArgs:
+    """A container with a private `/tmp`, on a read-only root, without privileges.
+
+    Args:
+        scope: The deployment.
+        name: Name of the container.
+        part: Its environment and mounts; the rest of the part belongs to the pod.
+        resources: Requests and limits.
+        image: Image reference.
+        security: Security context.
+        command: Replaces the image's entry point.
+        arguments: Arguments of the command.
+        disk: Request of ephemeral storage.
+        **more: Further fields: ports, probes, lifecycle.
+    """
+    requests = {"cpu": resources.cpu_request, "memory": resources.memory_request, "ephemeral-storage": disk}
+    limits = {"memory": resources.memory_limit, **({"cpu": resources.cpu_limit} if resources.cpu_limit else {})}
+    return k8s.core.v1.ContainerArgs(
+        name=name,
+        image=image,
+        image_pull_policy=scope.args.image.pull_policy.value,
+        command=list(command) if command else None,
+        args=list(arguments) or None,
+        env=list(part.environment),
+        env_from=list(part.environment_from) or None,
+        volume_mounts=[scratch_mount(), *part.mounts],
+        resources=k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits),
+        security_context=security,
+        # The reason of a failure is in the last lines; this puts it into the pod's status, where `pulumi up` shows it.
+        termination_message_policy="FallbackToLogsOnError",
+        **more,
+    )
+
+
+def mlflow_container(
+    scope: Scope,
+    name: str,
+    part: PodPart,
+    resources: ResourcesArgs,
+    *,
+    command: Sequence[str],
+    user: PodPart | None = None,
+    **more: Any,
+) -> k8s.core.v1.ContainerArgs:
+    """A container that runs the MLflow image.
+
+    Args:
+        scope: The deployment.
+        name: Name of the container.
+        part: What the component needs in it.
+        resources: Requests and limits.
+        command: Program and first arguments.
+        user: What the user adds; nothing if None. Their variables come last, so that they can refer to ours and adding one
+            moves none.
+        **more: As for `container`.
+    """
+    user = user or PodPart()
+    variables = unique([*plain_environment(_HOME), *part.environment, *_with_python_path(part, user)])
+    whole = PodPart(environment=variables, environment_from=user.environment_from, mounts=part.mounts)
+    security = merged(SECURITY, scope.args.pod.part("container_security_context"))
+    return container(
+        scope,
+        name,
+        whole,
+        resources,
+        image=image_reference(scope.args.image),
+        security=security,
+        command=command,
+        **more,
+    )
+
+
+def _with_python_path(part: PodPart, user: PodPart) -> list[k8s.core.v1.EnvVarArgs]:
+    """The user's variables, with our directories of modules before theirs: neither may hide the other."""
+    if not part.python_path:
+        return list(user.environment)
+    ours = ":".join(part.python_path)
+    others = [variable for variable in user.environment if variable.name != "PYTHONPATH"]
+    theirs = [variable for variable in user.environment if variable.name == "PYTHONPATH"]
+    if not theirs:
+        return [*plain_environment({"PYTHONPATH": ours}), *others]
+    # By reference, since it may come from a Secret or a ConfigMap.
+    renamed = k8s.core.v1.EnvVarArgs(name="USER_PYTHONPATH", value=theirs[0].value, value_from=theirs[0].value_from)
+    return [renamed, *plain_environment({"PYTHONPATH": f"{ours}:$(USER_PYTHONPATH)"}), *others]
+
+
+def user_containers(given: Sequence[Manifest]) -> list[Any]:
+    """Containers that a user adds, in camelCase, with our security context where they say nothing else."""
+    return [{**each, "securityContext": merged(SECURITY, each.get("securityContext") or {})} for each in given]
+
+
+def image_reference(image: ImageArgs) -> pulumi.Output[str]:
+    """`repository:tag` or `repository:tag@digest`."""
+    return pulumi.Output.all(image.repository, image.tag, image.digest).apply(
+        lambda parts: f"{parts[0]}:{parts[1]}" + (f"@{parts[2]}" if parts[2] else "")
+    )
+
+
+def template(
+    scope: Scope,
+    component: str,
+    part: PodPart,
+    containers: Sequence[k8s.core.v1.ContainerArgs],
+    *,
+    scratch: str,
+    **more: Any,
+) -> k8s.core.v1.PodTemplateSpecArgs:
+    """A pod template.
+
+    Args:
+        scope: The deployment.
+        component: Which kind of pod.
+        part: What all concerns add to the pod: volumes, containers before and beside the given ones.
+        containers: The main container.
+        scratch: Size limit of `/tmp`.
+        **more: Further fields of the pod's specification.
+    """
+    return k8s.core.v1.PodTemplateSpecArgs(
+        metadata=scope.pod_metadata(component),
+        spec=scope.pod_spec(
+            init_containers=list(part.init_containers) or None,
+            containers=[*containers, *part.containers],
+            volumes=[scratch_volume(scratch), *part.volumes],
+            **more,
+        ),
+    )
+
+
+def drain(scope: Scope) -> k8s.core.v1.LifecycleArgs | None:
+    """Endpoints are withdrawn while the pod still serves; only then does a container get its signal.
+
+    For the server and for a proxy in front of it. Pointless where the next pod starts after this one has ended.
+    """
+    seconds = scope.args.server.drain_seconds
+    if not seconds:
+        return None
+    sleep = k8s.core.v1.SleepActionArgs(seconds=seconds)
+    return k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=sleep))

@@ -1,0 +1,100 @@
+"""The one way to make a Job, and a CronJob."""
+
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from .scope import Scope
+
+_MARGIN_SECONDS = 120
+"""How much longer Pulumi waits than the Job may take, so that the Job's own reason is told."""
+
+
+def job(
+    scope: Scope,
+    component: str,
+    template: k8s.core.v1.PodTemplateSpecArgs,
+    *,
+    after: Sequence[pulumi.Resource],
+    timeout_seconds: int | None = None,
+    retries: int = 0,
+    survives_disruption: bool = False,
+) -> k8s.batch.v1.Job:
+    """Run something to its end; `pulumi up` goes on only after it succeeded. A changed pod replaces the Job, which runs again.
+
+    Args:
+        scope: The deployment.
+        component: Which kind of pod; also the resource's name.
+        template: The pod, from `containers.template` with `restart_policy="Never"`.
+        after: Resources that must exist before.
+        timeout_seconds: How long it may take; without a limit if None.
+        retries: How many pods may fail before the Job has.
+        survives_disruption: A pod that was evicted or whose node was drained does not count as failed.
+    """
+    disruption = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
+    rule = k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[disruption])
+    limit = f"{timeout_seconds + _MARGIN_SECONDS}s" if timeout_seconds is not None else None
+    return k8s.batch.v1.Job(
+        f"{scope.name}-{component}",
+        # A Job that failed stays failed; without this the next `pulumi up` would wait for it again.
+        metadata=scope.metadata(component, annotations={"pulumi.com/replaceUnready": "true"}),
+        spec=k8s.batch.v1.JobSpecArgs(
+            backoff_limit=retries,
+            pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[rule]) if survives_disruption else None,
+            active_deadline_seconds=timeout_seconds,
+            template=template,
+        ),
+        opts=scope.options(
+            depends_on=list(after), custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit) if limit else None
+        ),
+    )
+
+
+def cron_job(
+    scope: Scope,
+    component: str,
+    template: k8s.core.v1.PodTemplateSpecArgs,
+    *,
+    schedule: str,
+    time_zone: str | None,
+    suspend: bool,
+    timeout_seconds: int,
+    starting_deadline_seconds: int,
+    successful_history: int,
+    failed_history: int,
+    retries: int = 1,
+) -> k8s.batch.v1.CronJob:
+    """Run something on a schedule, never twice at the same time.
+
+    Args:
+        scope: The deployment.
+        component: Which kind of pod; also the resource's name.
+        template: As for `job`.
+        schedule: Cron expression.
+        time_zone: Its time zone; that of the controller if None.
+        suspend: Start no further runs.
+        timeout_seconds: How long one run may take.
+        starting_deadline_seconds: How late a run may start.
+        successful_history, failed_history: How many Jobs are kept.
+        retries: How many pods of one run may fail before the run has.
+    """
+    spec = k8s.batch.v1.JobSpecArgs(backoff_limit=retries, active_deadline_seconds=timeout_seconds, template=template)
+    labels = k8s.meta.v1.ObjectMetaArgs(labels=scope.labels(component))
+    return k8s.batch.v1.CronJob(
+        f"{scope.name}-{component}",
+        metadata=scope.metadata(component),
+        spec=k8s.batch.v1.CronJobSpecArgs(
+            schedule=schedule,
+            time_zone=time_zone,
+            suspend=suspend,
+            concurrency_policy="Forbid",
+            starting_deadline_seconds=starting_deadline_seconds,
+            successful_jobs_history_limit=successful_history,
+            failed_jobs_history_limit=failed_history,
+            job_template=k8s.batch.v1.JobTemplateSpecArgs(metadata=labels, spec=spec),
+        ),
+        opts=scope.options(),
+    )

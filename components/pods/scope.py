@@ -1,0 +1,122 @@
+"""What all Kubernetes objects of a deployment share: labels, metadata, and what every pod is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi_kubernetes as k8s
+
+from ..contracts import Place, WorkloadIdentity
+from .part import PodPart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope(Place):
+    """The deployment, as its pods and the objects around them see it.
+
+    Attributes:
+        identity: What the pods are towards their cloud.
+        user: The user's own environment, for every container that runs MLflow.
+    """
+
+    identity: WorkloadIdentity
+    user: PodPart = field(default_factory=PodPart)
+
+    @property
+    def service_name(self) -> str:
+        """Name of the Service."""
+        return self.args.names.service or self.name
+
+    def selector(self, component: str = "server") -> dict[str, str]:
+        """Labels that exactly the pods of one kind carry: the value of `component` differs for every other pod."""
+        return {
+            "app.kubernetes.io/name": "mlflow",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+        }
+
+    def labels(self, component: str) -> dict[str, str]:
+        """Labels of an object. The user's own come first, so that they cannot replace ours."""
+        return {**self.args.labels, **self.selector(component), "app.kubernetes.io/managed-by": "pulumi"}
+
+    def metadata(
+        self,
+        component: str,
+        name: str | None = None,
+        *,
+        extra_labels: Mapping[str, str] | None = None,
+        **more: object,
+    ) -> k8s.meta.v1.ObjectMetaArgs:
+        """Metadata of an object. Without a name Pulumi generates one, so that a replacement can precede the deletion."""
+        return k8s.meta.v1.ObjectMetaArgs(
+            name=name,
+            **{"namespace": self.namespace, **more},  # type: ignore[arg-type]
+            labels={**(extra_labels or {}), **self.labels(component)},
+        )
+
+    def pod_metadata(self, component: str) -> k8s.meta.v1.ObjectMetaArgs:
+        """Metadata of a pod template."""
+        return k8s.meta.v1.ObjectMetaArgs(
+            labels={**self.args.pod.labels, **self.identity.pod_labels, **self.labels(component)},
+            annotations=self.args.pod.annotations or None,
+        )
+
+    def pod_spec(
+        self,
+        *,
+        user: int | None = None,
+        token: bool = False,
+        affinity: k8s.core.v1.AffinityArgs | None = None,
+        **more: object,
+    ) -> k8s.core.v1.PodSpecArgs:
+        """Pod specification that passes Pod Security `restricted`.
+
+        Args:
+            user: Numeric user; that of MLflow's pods if not given.
+            token: Whether the pod may speak to the Kubernetes API.
+            affinity: Where the pod must run; as the arguments say if not given.
+            **more: The rest of the specification.
+        """
+        pod = self.args.pod
+        user = user or pod.run_as_user
+        return k8s.core.v1.PodSpecArgs(
+            service_account_name=self.account_name,
+            automount_service_account_token=token,
+            # A Service called `mlflow` would otherwise inject MLFLOW_PORT=tcp://…, which MLflow reads as its port.
+            enable_service_links=False,
+            security_context=merged(
+                {
+                    "runAsNonRoot": True,
+                    "runAsUser": user,
+                    "runAsGroup": user,
+                    "fsGroup": user,
+                    "fsGroupChangePolicy": "OnRootMismatch",
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                pod.part("security_context"),
+            ),
+            image_pull_secrets=[
+                k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in self.args.image.pull_secrets
+            ]
+            or None,
+            node_selector=pod.node_selector or None,
+            affinity=affinity or pod.part("affinity") or None,
+            tolerations=pod.part("tolerations") or None,
+            priority_class_name=pod.priority_class_name,
+            runtime_class_name=pod.runtime_class_name,
+            scheduler_name=pod.scheduler_name,
+            host_aliases=pod.part("host_aliases") or None,
+            dns_policy=pod.dns_policy,
+            dns_config=pod.part("dns_config") or None,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def merged(ours: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """A security context with the user's merged over it, two levels deep, which is as deep as they go. Null leaves a field to the
+    cluster."""
+    both = {
+        key: {**ours[key], **value} if isinstance(value, Mapping) and isinstance(ours.get(key), Mapping) else value
+        for key, value in {**ours, **given}.items()
+    }
+    return {key: value for key, value in both.items() if value is not None}
