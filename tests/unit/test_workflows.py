@@ -47,3 +47,11 @@ def test_secrets_stay_out_of_scripts(workflow: dict[str, Any]) -> None:
     """An expression in a script is text that the shell runs; a variable of the environment is not."""
     scripts = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
     assert [script for script in scripts if "${{" in script] == []
+
+
+def test_the_development_container_has_the_versions_of_ci() -> None:
+    ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    container = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
+    kind, pre_commit = re.search(r"version: (v\S+)", ci), re.search(r"pre-commit==\S+", ci)
+    assert kind and f"sigs.k8s.io/kind@{kind[1]}" in container
+    assert pre_commit and pre_commit[0] in container
