@@ -1,6 +1,6 @@
 """A network, an EKS cluster in it, and MLflow on the cluster with its own database, bucket and role.
 
-`pulumi up` takes about 25 minutes, most of them for cluster and database.
+`pulumi up` takes about 25 minutes, most of it for the cluster and the database.
 """
 
 import json
@@ -15,7 +15,7 @@ region = pulumi.Config("aws").require("region")
 zones = [f"{region}{letter}" for letter in "ab"]
 managed = "arn:aws:iam::aws:policy"
 
-# The network: nodes and database in private subnets, one way out for image pulls and the clouds' APIs.
+# The network: nodes and database in private subnets, one NAT gateway for image pulls and AWS APIs.
 vpc = aws.ec2.Vpc(NAME, cidr_block="10.0.0.0/16", enable_dns_hostnames=True, tags={"Name": NAME})
 gateway = aws.ec2.InternetGateway(NAME, vpc_id=vpc.id)
 public = aws.ec2.Subnet("public", vpc_id=vpc.id, cidr_block="10.0.0.0/24", availability_zone=zones[0])
@@ -32,14 +32,14 @@ private = [
 ]
 for zone, subnet in zip(zones, private, strict=True):
     aws.ec2.RouteTableAssociation(f"private-{zone}", subnet_id=subnet.id, route_table_id=inward.id)
-# Artifacts go to S3 without the NAT gateway, which charges for each gigabyte.
+# Artifacts bypass the NAT gateway, which charges per gigabyte.
 aws.ec2.VpcEndpoint(
     "s3", vpc_id=vpc.id, service_name=f"com.amazonaws.{region}.s3", route_table_ids=[inward.id, outward.id]
 )
 
 
 def role(name: str, service: str, *policies: str) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """A role of an AWS service, with policies that AWS keeps."""
+    """A role for an AWS service, with policies managed by AWS."""
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     made = aws.iam.Role(name, assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
     return made, [
@@ -75,7 +75,7 @@ nodes = aws.eks.NodeGroup(
     scaling_config=aws.eks.NodeGroupScalingConfigArgs(min_size=2, desired_size=2, max_size=4),
     opts=pulumi.ResourceOptions(depends_on=[*node_ready, nat]),
 )
-# Network policies are enforced by the first, and the pods' role comes from the second.
+# The first enforces network policies, the second provides the pods' role.
 addons = {"vpc-cni": {"enableNetworkPolicy": "true"}, "eks-pod-identity-agent": {}, "metrics-server": {}}
 for addon, settings in addons.items():
     aws.eks.Addon(
@@ -106,7 +106,7 @@ kubeconfig = pulumi.Output.json_dumps(
         "current-context": NAME,
     }
 )
-# The identifier keeps a changed kubeconfig from replacing all objects.
+# The identifier prevents a changed kubeconfig from replacing all objects.
 kubernetes = k8s.Provider(
     "cluster", kubeconfig=kubeconfig, cluster_identifier=cluster.arn, opts=pulumi.ResourceOptions(depends_on=[nodes])
 )

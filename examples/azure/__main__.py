@@ -1,6 +1,6 @@
 """A network, an AKS cluster in it, and MLflow on the cluster with its own database, container and identity.
 
-`pulumi up` takes about 25 minutes, most of them for cluster and database.
+`pulumi up` takes about 25 minutes, most of it for the cluster and the database.
 """
 
 import base64
@@ -24,7 +24,7 @@ vnet = network.VirtualNetwork(
 
 
 def subnet(name: str, prefix: str, after: list[pulumi.Resource], service: str | None = None) -> network.Subnet:
-    """A subnet, delegated to a service if one is given. Azure changes a network's subnets one at a time."""
+    """A subnet, delegated to a service if one is given. Azure accepts one change of a network's subnets at a time."""
     return network.Subnet(
         name,
         subnet_name=name,
@@ -37,7 +37,7 @@ def subnet(name: str, prefix: str, after: list[pulumi.Resource], service: str | 
 
 
 def zone(name: str, domain: str) -> pulumi.Output[str]:
-    """Resource id of a private DNS zone, once the network uses it."""
+    """Resource id of a private DNS zone, available once the zone is linked to the network."""
     made = privatedns.PrivateZone(name, resource_group_name=group.name, private_zone_name=domain, location="Global")
     link = privatedns.VirtualNetworkLink(
         name,
@@ -95,7 +95,7 @@ credentials = containerservice.list_managed_cluster_user_credentials_output(
 kubeconfig = pulumi.Output.secret(
     credentials.kubeconfigs.apply(lambda found: base64.b64decode(found[0].value).decode())
 )
-# The identifier keeps a changed kubeconfig from replacing all objects.
+# The identifier prevents a changed kubeconfig from replacing all objects.
 kubernetes = k8s.Provider("cluster", kubeconfig=kubeconfig, cluster_identifier=cluster.id)
 
 mlflow = MlflowDeployment(

@@ -1,6 +1,6 @@
-"""A larger program with MLflow in it: a bucket that others use too, keys and tags of the house, and two deployments.
+"""MLflow inside a larger program: a shared bucket, the organisation's key and tags, and two deployments.
 
-Every provider is explicit; the stack forbids default ones.
+Every provider is explicit; the stack disables default providers.
 """
 
 import pulumi
@@ -32,7 +32,7 @@ for team in ("research", "production"):
             "namespace": f"mlflow-{team}",
             "aws": facts,
             "database": {"aurora": {"engine": "postgresql", "serverlessV2": {"maxCapacity": 4}}},
-            # The team's part of the shared bucket, and of nothing else.
+            # The team's prefix in the shared bucket, and nothing else.
             "artifacts": {"s3": {"bucket": models.bucket, "prefix": team, "region": models.region}},
             "identity": {"podIdentity": {}},
             "server": {"replicas": 2},

@@ -1,7 +1,7 @@
 """A network, a GKE cluster in it, and MLflow on the cluster with its own database, bucket and service account.
 
-`pulumi up` takes about 25 minutes, most of them for cluster and database. The project needs the APIs container, compute,
-servicenetworking, sqladmin, storage and iam; the machine needs gke-gcloud-auth-plugin.
+`pulumi up` takes about 25 minutes, most of it for the cluster and the database. The project needs the APIs container, compute,
+servicenetworking, sqladmin, storage and iam; your machine needs gke-gcloud-auth-plugin.
 """
 
 import pulumi
@@ -13,7 +13,7 @@ NAME = "mlflow"
 config = pulumi.Config("gcp")
 project, region = config.require("project"), config.require("region")
 
-# The network: nodes without public addresses, one way out for image pulls.
+# The network: nodes without public addresses, Cloud NAT for image pulls.
 network = gcp.compute.Network(NAME, auto_create_subnetworks=False)
 subnetwork = gcp.compute.Subnetwork(
     NAME,
@@ -34,7 +34,7 @@ nat = gcp.compute.RouterNat(
     nat_ip_allocate_option="AUTO_ONLY",
     source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
 )
-# Private services access: addresses of this network for Google's, where Cloud SQL has its instances.
+# Private services access: an address range for Google's network, where Cloud SQL runs its instances.
 addresses = gcp.compute.GlobalAddress(
     NAME, network=network.id, purpose="VPC_PEERING", address_type="INTERNAL", prefix_length=16
 )
@@ -43,11 +43,11 @@ services = gcp.servicenetworking.Connection(
     network=network.id,
     service="servicenetworking.googleapis.com",
     reserved_peering_ranges=[addresses.name],
-    # An instance that is deleted holds its address for some days, during which the peering cannot be taken away.
+    # A deleted instance keeps its address for some days. The peering cannot be removed until then.
     deletion_policy="ABANDON",
 )
 
-# The cluster. Autopilot has Workload Identity, and enforces network policies.
+# The cluster. Autopilot includes Workload Identity and enforces network policies.
 cluster = gcp.container.Cluster(
     NAME,
     location=region,
@@ -87,13 +87,13 @@ kubeconfig = pulumi.Output.json_dumps(
         "current-context": NAME,
     }
 )
-# The identifier keeps a changed kubeconfig from replacing all objects.
+# The identifier prevents a changed kubeconfig from replacing all objects.
 kubernetes = k8s.Provider("cluster", kubeconfig=kubeconfig, cluster_identifier=cluster.id)
 
 mlflow = MlflowDeployment(
     NAME,
     {
-        # The connection's own name of the network, so that the connection comes before the database.
+        # The network's name as an output of the connection, so that the connection exists before the database.
         "gcp": {"project": project, "region": region, "network": services.network},
         "database": {"cloudSql": {"engine": "postgresql", "tier": "db-custom-2-7680"}},
         "artifacts": {"gcpBucket": {}},

@@ -1,9 +1,10 @@
-"""A real browser without a screen: Debian's Chromium, used in place."""
+"""A real headless browser: an installed Chrome, or Debian's Chromium used in place."""
 
 import base64
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,11 +24,11 @@ def open_browser(folder: Path, hosts: dict[str, str], certificate: str) -> Itera
         hosts: Addresses by the names that it is to look up there.
         certificate: The one certificate that it trusts besides the usual ones, in PEM form.
     """
-    root = debian.unpack(["chromium", "chromium-driver"])
+    browser, driver_program, environment = _programs()
     key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
     encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     options = ChromeOptions()
-    options.binary_location = str(root / "usr/lib/chromium/chromium")
+    options.binary_location = browser
     for argument in (
         "--headless=new",
         "--disable-gpu",
@@ -40,16 +41,22 @@ def open_browser(folder: Path, hosts: dict[str, str], certificate: str) -> Itera
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    environment = debian.environment(root)
-    # PulseAudio's private library, which the loader finds by an absolute path where it is installed.
-    private = ":".join(str(path) for path in root.glob("usr/lib/*/pulseaudio"))
-    environment["LD_LIBRARY_PATH"] += f":{private}"
     environment["HOME"] = str(folder)
-    driver = Chrome(
-        options=options,
-        service=ChromeService(executable_path=str(root / "usr/bin/chromedriver"), env=environment),
-    )
+    driver = Chrome(options=options, service=ChromeService(executable_path=driver_program, env=environment))
     try:
         yield driver
     finally:
         driver.quit()
+
+
+def _programs() -> tuple[str, str, dict[str, str]]:
+    """Browser, its driver, and the environment of both. Ubuntu, as on hosted runners, has Chrome and no package of Chromium."""
+    chrome, driver = shutil.which("google-chrome"), shutil.which("chromedriver")
+    if chrome and driver:
+        return chrome, driver, dict(os.environ)
+    root = debian.unpack(["chromium", "chromium-driver"])
+    environment = debian.environment(root)
+    # PulseAudio's private library, which the loader finds by an absolute path where it is installed.
+    private = ":".join(str(path) for path in root.glob("usr/lib/*/pulseaudio"))
+    environment["LD_LIBRARY_PATH"] += f":{private}"
+    return str(root / "usr/lib/chromium/chromium"), str(root / "usr/bin/chromedriver"), environment

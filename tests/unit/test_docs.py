@@ -1,0 +1,74 @@
+"""The documents hold together: every link leads somewhere, and decisions are numbered without gaps and listed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from toolchain.paths import ROOT
+
+DECISIONS = ROOT / "docs" / "decisions"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
+FENCE = re.compile(r"^( *)(```+).*?^\1\2$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
+
+
+def links(text: str) -> Iterator[str]:
+    """Targets of the inline links and images outside of code."""
+    yield from LINK.findall(re.sub(r"`[^`\n]*`", "``", FENCE.sub("", text)))
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings, a number added to those that occur again."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#{1,6} (.+?) *#*$", FENCE.sub("", text), re.MULTILINE):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = name = re.sub(r"[^\w\- ]", "", shown).replace(" ", "-")
+        number = 0
+        while slug in found:
+            number += 1
+            slug = f"{name}-{number}"
+        found.add(slug)
+    return found
+
+
+def broken(document: Path) -> list[str]:
+    """Relative links of the document to a file or heading that does not exist."""
+    wrong = []
+    for target in links(document.read_text(encoding="utf-8")):
+        if re.match(r"[a-z][a-z+.-]*:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (document.parent / name).resolve() if name else document
+        if not path.exists() or (anchor and anchor not in anchors(path.read_text(encoding="utf-8"))):
+            wrong.append(target)
+    return wrong
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    assert broken(document) == []
+
+
+def test_broken_links_are_noticed(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(
+        "# One `two`, three\n## Again\n## Again\n[a](#one-two-three) [b](#again-1) `[c](no.md)`\n```\n[d](no.md)\n```\n"
+        "[e](#again-2) [f](no.md) ![g](no.png) [h](https://example.com/no)\n"
+    )
+    assert broken(document) == ["#again-2", "no.md", "no.png"]
+
+
+def test_decisions_are_numbered_without_gaps_and_listed() -> None:
+    files = sorted(path for path in DECISIONS.glob("*.md") if path.name != "README.md")
+    listed = []
+    for number, path in enumerate(files, 1):
+        title, _, status = path.read_text(encoding="utf-8").split("\n", 3)[:3]
+        assert path.name.startswith(f"{number:04}-") and title.startswith(f"# {number}. "), path.name
+        assert status.startswith("Status: "), f"{path.name}: the third line is its status"
+        listed.append(
+            f"| [{number:04}]({path.name}) | {title.partition('. ')[2]} | {status.removeprefix('Status: ')} |"
+        )
+    rows = [line for line in (DECISIONS / "README.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| ["]
+    assert rows == listed, "docs/decisions/README.md lists each decision: number, title, status"
