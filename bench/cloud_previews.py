@@ -122,7 +122,7 @@ def _figure(bench: Bench, cloud: Cloud) -> Figure:
         seconds["production"],
         seconds["floor"],
         AGAINST,
-        Goal(1.3),
+        Goal(1.5),
         seconds=medians["production"],
         floor_seconds=medians["floor"],
     )

@@ -44,7 +44,7 @@ def over_floor(bench: Bench) -> list[Figure]:
             seconds["dev"],
             seconds["floor"],
             AGAINST,
-            Goal(1.3),
+            Goal(1.5),
             seconds=statistics.median(seconds["dev"]),
             floor_seconds=statistics.median(seconds["floor"]),
         )
