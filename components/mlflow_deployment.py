@@ -1,6 +1,11 @@
 """`MlflowDeployment`: composes the parts, and does nothing else."""
 
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import pulumi
+import pulumi_kubernetes as k8s
 
 from . import makers
 from .arguments import MlflowDeploymentArgs, to_arguments
@@ -13,10 +18,10 @@ from .cluster.rbac import roles, service_account
 from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
-from .contracts import Place
+from .contracts import ArtifactStore, DatabaseConnection, Place
 from .pods.addresses import tracking_uri
 from .pods.artifact_store import artifact_store
-from .pods.authentication import authentication
+from .pods.authentication import Authentication, authentication
 from .pods.backend_store import backend_store
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
@@ -63,73 +68,18 @@ class MlflowDeployment(pulumi.ComponentResource):
             "mlflow-deployment:index:MlflowDeployment", name, None, pulumi.ResourceOptions.merge(opts, last_word)
         )
 
-        # What the deployment stands on: created on a cloud, existing, or made in the cluster.
-        namespace = make_namespace(name, args, self)
-        where = namespace.metadata.name if namespace else args.namespace
-        place = Place(name=name, namespace=where, args=args, parent=self)  # type: ignore[arg-type]
-        cloud = makers.cloud(place)
-        scope = Scope(**vars(place), identity=makers.identity(place, cloud))
-        scope = Scope(**vars(place), identity=scope.identity, user=user_part(scope))
-        account = service_account(scope)
-        first: list[pulumi.Resource] = [account] if account else []
-        database, artifacts = makers.database(scope, cloud, first), makers.artifacts(scope, cloud)
-        granted = cloud.grant() if cloud else []
-        roles(scope)
-
-        # What the pods need to reach it.
-        backend = backend_store(scope, database, makers.registry(scope))
-        files = artifact_store(scope, artifacts)
-        exclusive = backend.exclusive or files.exclusive
-        login = authentication(scope, backend, makers.users(scope), first)
-        users = login.migration if login else None
-        jobs = join(backend.part, users or PodPart())
-
-        # What runs: the migration first, then the server.
-        ready = [*first, *scope.identity.ready, *artifacts.ready, *granted]
-        if database is not None and not backend.in_pod:
-            before = [*first, *database.ready]
-            if database.creation is not None:
-                before.append(creation_job(scope, database, database.creation, first))
-            ready.append(migration_job(scope, backend, users, before))
-        pod = join(
-            files.part,
-            backend.part_of("mlflow-server"),
-            keys(scope, [namespace] if namespace else first),
-            login.server if login else PodPart(),
-            # After what writes the users' settings, which the migration reads.
-            migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
-            exporter() if args.monitoring.prometheus else PodPart(),
-            PodPart(network=scope.identity.endpoints),
-        )
-        server = deployment(scope, pod, exclusive=exclusive, after=ready)
-
-        # What stands around the pods.
-        front = service(scope)
-        address = tracking_uri(scope, front)
-        if args.ingress is not None:
-            ingress(scope, front, args.ingress)
-        if args.route is not None:
-            route(scope, front, args.route)
-        monitoring(scope, args.monitoring, server, login and login.account)
-        collector = None
-        if args.garbage_collection is not None:
-            asks = client(scope, address, login.client if login else PodPart())
-            collector = join(files.part, backend.part_of("mlflow-gc"), PodPart(network=scope.identity.endpoints))
-            garbage_collection(scope, args.garbage_collection, collector, asks, exclusive=exclusive)
-        if args.network_policy is not None:
-            doors = entrance(scope, pod)
-            network_policies(scope, args.network_policy, entrance=doors, server=pod, jobs=jobs, collector=collector)
-        autoscaler(scope, server)
-        disruption_budget(scope)
-        extra_objects(scope)
+        foundation = _foundation(self, name, args)
+        workload = _workload(foundation)
+        front = _surroundings(foundation, workload)
         overrides.refuse_what_is_not_there()
 
+        server = workload.server
         self.namespace = server.metadata.namespace
         self.service_name = front.metadata.name
         self.service_port = pulumi.Output.from_input(args.service.port)
-        self.tracking_uri = address
+        self.tracking_uri = tracking_uri(foundation.scope, front)
         self.deployment_name = server.metadata.name
-        self.admin = login.account.whereabouts if login else pulumi.Output.from_input({})
+        self.admin = workload.login.account.whereabouts if workload.login else pulumi.Output.from_input({})
         self.register_outputs(
             {
                 "namespace": self.namespace,
@@ -140,3 +90,128 @@ class MlflowDeployment(pulumi.ComponentResource):
                 "admin": self.admin,
             }
         )
+
+
+@dataclass(frozen=True)
+class _Foundation:
+    """What the deployment stands on: created on a cloud, existing, or made in the cluster.
+
+    Attributes:
+        scope: The deployment.
+        namespace: None if it exists already.
+        first: First objects in the cluster. What is generated waits for them, so that an `up` that cannot reach the cluster leaves
+            nothing in the state.
+        database: None without one.
+        artifacts: The artifact store.
+        ready: Resources that must exist before the server can use it all.
+    """
+
+    scope: Scope
+    namespace: k8s.core.v1.Namespace | None
+    first: Sequence[pulumi.Resource]
+    database: DatabaseConnection | None
+    artifacts: ArtifactStore
+    ready: Sequence[pulumi.Resource]
+
+
+def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentArgs) -> _Foundation:
+    namespace = make_namespace(name, args, component)
+    where = namespace.metadata.name if namespace else args.namespace
+    place = Place(name=name, namespace=where, args=args, parent=component)  # type: ignore[arg-type]
+    cloud = makers.cloud(place)
+    scope = Scope(**vars(place), identity=makers.identity(place, cloud))
+    scope = dataclasses.replace(scope, user=user_part(scope))
+    account = service_account(scope)
+    first = [account] if account else []
+    database, artifacts = makers.database(scope, cloud, first), makers.artifacts(scope, cloud)
+    granted = cloud.grant() if cloud else []
+    return _Foundation(
+        scope=scope,
+        namespace=namespace,
+        first=first,
+        database=database,
+        artifacts=artifacts,
+        ready=[*first, *scope.identity.ready, *artifacts.ready, *granted],
+    )
+
+
+@dataclass(frozen=True)
+class _Workload:
+    """What runs.
+
+    Attributes:
+        server: The server's Deployment.
+        login: How users log in; None if nobody has to.
+        pod: What the server's pods consist of.
+        jobs: What jobs consist of.
+        stores: What a pod needs to reach database and artifacts, under the name of an application.
+        exclusive: Whether only one pod at a time may hold the volumes.
+    """
+
+    server: k8s.apps.v1.Deployment
+    login: Authentication | None
+    pod: PodPart
+    jobs: PodPart
+    stores: Callable[[str], PodPart]
+    exclusive: bool
+
+
+def _workload(foundation: _Foundation) -> _Workload:
+    """The migration first, then the server."""
+    scope, first = foundation.scope, foundation.first
+    backend = backend_store(scope, foundation.database, makers.registry(scope))
+    files = artifact_store(scope, foundation.artifacts)
+    login = authentication(scope, backend, makers.users(scope), first)
+    users = login.migration if login else None
+    ready = [*foundation.ready]
+    if foundation.database is not None and not backend.in_pod:
+        before = [*first, *foundation.database.ready]
+        if foundation.database.creation is not None:
+            before.append(creation_job(scope, foundation.database, foundation.database.creation, first))
+        ready.append(migration_job(scope, backend, users, before))
+
+    def stores(application: str) -> PodPart:
+        return join(files.part, backend.part_of(application), PodPart(network=scope.identity.endpoints))
+
+    pod = join(
+        stores("mlflow-server"),
+        keys(scope, [foundation.namespace] if foundation.namespace else first),
+        login.server if login else PodPart(),
+        # After what writes the users' settings, which the migration reads.
+        migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
+        exporter() if scope.args.monitoring.prometheus else PodPart(),
+    )
+    exclusive = backend.exclusive or files.exclusive
+    server = deployment(scope, pod, exclusive=exclusive, after=ready)
+    jobs = join(backend.part, users or PodPart())
+    return _Workload(server=server, login=login, pod=pod, jobs=jobs, stores=stores, exclusive=exclusive)
+
+
+def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.Service:
+    """What stands around the pods: ways in, rights, policies, scaling, monitoring, garbage collection. Returns the Service."""
+    scope, args, login = foundation.scope, foundation.scope.args, workload.login
+    roles(scope)
+    front = service(scope)
+    if args.ingress is not None:
+        ingress(scope, front, args.ingress)
+    if args.route is not None:
+        route(scope, front, args.route)
+    monitoring(scope, args.monitoring, workload.server, login and login.account)
+    collector = None
+    if args.garbage_collection is not None:
+        collector = workload.stores("mlflow-gc")
+        asks = client(scope, tracking_uri(scope, front), login.client if login else PodPart())
+        garbage_collection(scope, args.garbage_collection, collector, asks, exclusive=workload.exclusive)
+    if args.network_policy is not None:
+        network_policies(
+            scope,
+            args.network_policy,
+            entrance=entrance(scope, workload.pod),
+            server=workload.pod,
+            jobs=workload.jobs,
+            collector=collector,
+        )
+    autoscaler(scope, workload.server)
+    disruption_budget(scope)
+    extra_objects(scope)
+    return front
