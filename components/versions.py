@@ -38,8 +38,8 @@ IMAGES = {
     MINIO_IMAGE: MINIO_DIGEST,
     OAUTH2_PROXY_IMAGE: OAUTH2_PROXY_DIGEST,
 }
-"""Digest of the multi-platform index of each default image, empty where none has been verified. Defaults are pinned by tag alone:
-docs/decisions/0018-one-file-of-versions.md."""
+"""Digest of the multi-platform index of each default image; empty where no public record of it was found. Those of Docker's official
+images are from https://github.com/docker-library/repo-info. Defaults are pinned by tag alone: docs/decisions/0018-one-file-of-versions.md."""
 
 KUBERNETES = "1.35.4"
 """What the tests run: the built-in node. Its source is required in toolchain/go/go.mod."""

@@ -25,14 +25,15 @@ the tests run; *supported* is what a bug report may be about; *refused* stops a 
 IMAGES = """
 ## Images
 
-| argument | default | digest of the tested index |
+| argument | default | digest |
 |---|---|---|
 """
 
 PINNING = """
 Defaults are pinned by a full version, not by digest ([why](decisions/0018-one-file-of-versions.md)). The publisher may build the image of
-a version again, with newer packages of its distribution. To pin what runs, copy the digest: `image.digest` for MLflow, and
-`image: …:version@sha256:…` for the others. Where no registry answers, `make` builds images of Debian packages under the same name; their
+a version again, with newer packages of its distribution. To pin what runs, append a digest: `image.digest` for MLflow, and
+`image: …:version@sha256:…` for the others. The digests above are of the multi-platform index when the version was chosen; check them against
+the registry. Where no registry answers, `make` builds images of Debian packages under the same name; their
 minor version is Debian's.
 """
 
