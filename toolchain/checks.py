@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain import cluster, emulators, environments, golang, images, lifecycle, node, pulumi
+from toolchain import cluster, emulators, environments, golang, images, lifecycle, node, pulumi, versions
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock
@@ -127,9 +127,8 @@ def prepare(session: Session, context: str | None) -> None:
         session.kubeconfig, session.cluster_kind = str(target.kubeconfig), target.kind
         session.host_address = _host_address(target)
         session.save()
-        image = _default_image(venv)
-        images.ensure(image, target)
-        session.image = image
+        images.ensure(versions.MLFLOW_IMAGE, target)
+        session.image = versions.MLFLOW_IMAGE
         session.save()
         for other in images.RECIPES:
             images.ensure(other, target)
@@ -296,15 +295,6 @@ def _variables(session: Session) -> dict[str, str]:
     """Environment variables of pytest and of the benchmarks."""
     env = environments.variables(Path(session.python).parent.parent)
     return {**env, VARIABLE: str(Session.path_of_file()), "PYTHONPATH": str(ROOT)}
-
-
-def _default_image(venv: Path) -> str:
-    """The image that a deployment runs by default."""
-    program = (
-        "from components.arguments import ImageArgs; image = ImageArgs(); print(f'{image.repository}:{image.tag}')"
-    )
-    command = [environments.python(venv), "-c", program]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _host_address(target: Cluster) -> str | None:

@@ -11,7 +11,7 @@ import signal
 import sys
 from types import FrameType
 
-from toolchain import checks, environments, lifecycle
+from toolchain import bump, checks, environments, lifecycle
 from toolchain.console import UserError, fail, say
 from toolchain.paths import cache, state
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "format": "format the code",
     "lock": "write requirements.lock anew from the requirements",
     "schema": "write the JSON schema of stack files anew",
+    "bump": 'change versions, as in ARGS="mlflow=3.x.y", and write what is derived from them',
     "purge": "stop it and delete all local data and state",
 }
 
@@ -40,6 +41,7 @@ OPTIONS = {
     "test": ("context", "rung", "args"),
     "bench": ("context", "args"),
     "purge": ("stack",),
+    "bump": ("args",),
 }
 """The options of each command."""
 
@@ -112,6 +114,8 @@ def _run(options: argparse.Namespace) -> int:
             environments.compile_lock()
         case "schema":
             checks.schema()
+        case "bump":
+            bump.bump(shlex.split(options.args))
         case _:
             _help()
     return 0

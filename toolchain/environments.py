@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from toolchain import versions
 from toolchain.console import UserError, run, say, step
 from toolchain.paths import ROOT, cache, lock, state
 
@@ -222,44 +223,53 @@ def link(venv: Path) -> None:
         path.symlink_to(venv)
 
 
-def compile_lock(check: bool = False) -> None:
+def compile_lock(check: bool = False, upgrade: bool = True) -> None:
     """Write requirements.lock: the newest versions that the requirements allow, for every supported Python.
 
     Args:
-        check: Write nothing, and keep the locked versions that still fit; only see whether that changes the file.
+        check: Write nothing; only see whether the locked versions fit.
+        upgrade: Take newer versions where there are some; otherwise only where the locked ones do not fit.
 
     Raises:
         UserError: The lock could not be made, or `check` found it outdated.
     """
     with step("checking requirements.lock" if check else "locking the requirements"):
-        command, env = uv()
         made = ROOT / "build" / LOCK.name
         made.parent.mkdir(exist_ok=True)
         made.unlink(missing_ok=True)
-        if check and LOCK.exists():
+        if (check or not upgrade) and LOCK.exists():
             shutil.copyfile(LOCK, made)
-        plain = ("--no-header", "--no-emit-index-url", "--no-emit-find-links")
-        sources = (REQUIREMENTS.name, DEVELOPMENT.name)
-        run(
-            [
-                *command,
-                "pip",
-                "compile",
-                "--universal",
-                "--python-version",
-                OLDEST_PYTHON,
-                *plain,
-                *sources,
-                "-o",
-                made,
-            ],
-            log=state("logs", "lock.log"),
-            env=env,
-            cwd=ROOT,
-        )
+        resolve((REQUIREMENTS, DEVELOPMENT), made, "--universal", "--python-version", OLDEST_PYTHON)
         if not check:
             made.replace(LOCK)
         elif made.read_text() != LOCK.read_text():
             raise UserError(
                 f"{LOCK.name} does not fit the requirements files", "Run `make lock` and commit the result."
             )
+
+
+def resolve(sources: Iterable[Path], made: Path, *options: str) -> None:
+    """Lock requirements files, in the versions that components/versions.py names.
+
+    Args:
+        sources: Files of one folder.
+        made: The file to write. uv keeps the versions that it holds already, as far as they fit.
+        options: Further options of `uv pip compile`.
+
+    Raises:
+        UserError: No set of versions fits.
+    """
+    command, env = uv()
+    constraints = ROOT / "build" / "versions.txt"
+    constraints.parent.mkdir(exist_ok=True)
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.LOCKED.items()))
+    files = list(sources)
+    quiet = ("--no-header", "--no-emit-index-url", "--no-emit-find-links")
+    run(
+        [*command, "pip", "compile", *options, *quiet, "-c", constraints, *(file.name for file in files), "-o", made],
+        log=state("logs", "lock.log"),
+        env=env,
+        cwd=files[0].parent,
+    )
+    # The constraints are a temporary file; what they say comes from there.
+    made.write_text(re.sub(r"-c \S*versions\.txt", f"-c {versions.FILE.relative_to(ROOT)}", made.read_text()))

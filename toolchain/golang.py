@@ -18,17 +18,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import terraform_providers
+from toolchain import terraform_providers, versions
 from toolchain.console import Step, UserError, run, step
 from toolchain.paths import cache, lock, state
 
 MODULE = Path(__file__).resolve().parent / "go"
-KUBERNETES_VERSION = "1.35.4"
-PULUMI_VERSION = "3.228.0"
-KUBERNETES_PROVIDER_VERSION = "4.30.0"
-RANDOM_PROVIDER_VERSION = "4.21.4"
-AWS_PROVIDER_VERSION = "7.51.1"
-GCP_PROVIDER_VERSION = "10.2.0"
 
 _PULUMI = "github.com/pulumi/pulumi"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -56,9 +50,9 @@ class Component:
 
 
 def _kubernetes_symbols() -> tuple[str, ...]:
-    major, minor, _ = KUBERNETES_VERSION.split(".")
+    major, minor, _ = versions.KUBERNETES.split(".")
     where = "k8s.io/component-base/version"
-    return (f"{where}.gitVersion=v{KUBERNETES_VERSION}", f"{where}.gitMajor={major}", f"{where}.gitMinor={minor}")
+    return (f"{where}.gitVersion=v{versions.KUBERNETES}", f"{where}.gitMajor={major}", f"{where}.gitMinor={minor}")
 
 
 def _cloud_provider(name: str, version: str, minutes: float) -> dict[str, Component]:
@@ -84,13 +78,13 @@ COMPONENTS: dict[str, Component] = {
     "pulumi": Component(
         f"{_PULUMI}/pkg/v3/cmd/pulumi",
         4,
-        symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={PULUMI_VERSION}",),
+        symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
     ),
     "pulumi-language-python": Component(
         f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
         1,
         module="language-python",
-        symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={PULUMI_VERSION}",),
+        symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
     ),
     # Only tests use these, so that no user waits for them.
     "minio": Component("github.com/minio/minio", 3, module="minio"),
@@ -99,23 +93,23 @@ COMPONENTS: dict[str, Component] = {
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",
         7,
-        symbols=(f"main.version={KUBERNETES_PROVIDER_VERSION}",),
+        symbols=(f"main.version={versions.PULUMI_KUBERNETES}",),
         sources=("cmd/pulumi-resource-kubernetes",),
     ),
     "pulumi-tfgen-random": Component(
         "./cmd/pulumi-tfgen-random",
         2,
-        symbols=(f"main.version={RANDOM_PROVIDER_VERSION}",),
+        symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-tfgen-random", "random", "random-shim"),
     ),
     "pulumi-resource-random": Component(
         "./cmd/pulumi-resource-random",
         1,
-        symbols=(f"main.version={RANDOM_PROVIDER_VERSION}",),
+        symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
     ),
-    **_cloud_provider("aws", AWS_PROVIDER_VERSION, 9),
-    **_cloud_provider("gcp", GCP_PROVIDER_VERSION, 4),
+    **_cloud_provider("aws", versions.PULUMI_AWS, 9),
+    **_cloud_provider("gcp", versions.PULUMI_GCP, 4),
 }
 
 

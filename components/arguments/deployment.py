@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from .. import versions
 from ..rules.access import access_problems
 from .access.auth import AuthArgs
 from .access.cluster import NetworkPolicyArgs, RbacArgs, ServiceAccountArgs
@@ -38,7 +39,7 @@ from .server.server import ServerArgs
 from .volume import AccessMode
 
 PROCESS_MIB = 200
-"""Idle memory of one more server process, and of the launcher that each pod has besides; measured with MLflow 3.17.2."""
+"""Idle memory of one more server process, and of the launcher that each pod has besides, as measured."""
 JOBS_MIB = 1300
 """Idle memory of the runners of background jobs."""
 
@@ -213,7 +214,7 @@ class MlflowDeploymentArgs(Block):
 
     def _image(self) -> Iterable[Problem]:
         tag = plain(self.image.tag)
-        official = plain(self.image.repository) == "ghcr.io/mlflow/mlflow"
+        official = plain(self.image.repository) == versions.MLFLOW_REPOSITORY
         if official and isinstance(tag, str) and not tag.endswith("-full") and self._needs_full_image():
             yield Problem(
                 ("image", "tag"),
@@ -256,7 +257,7 @@ class MlflowDeploymentArgs(Block):
                 yield Problem(path, message, "use another name")
 
     def _hadoop(self) -> Iterable[Problem]:
-        if self.artifacts.hdfs is not None and plain(self.image.repository) == "ghcr.io/mlflow/mlflow":
+        if self.artifacts.hdfs is not None and plain(self.image.repository) == versions.MLFLOW_REPOSITORY:
             yield Problem(
                 ("image", "repository"),
                 "the official images hold neither Java nor a Hadoop client, which artifacts.hdfs needs",

@@ -8,7 +8,7 @@ import pulumi_random as random
 import pytest
 from pulumi.output import UNKNOWN
 
-from components import ConfigurationError, MlflowDeploymentArgs, to_arguments
+from components import ConfigurationError, MlflowDeploymentArgs, to_arguments, versions
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
 from tests.graph.invariants import component, kubernetes, server_container, values
 from tests.graph.program import Graph, Secret, deploy, make, run
@@ -80,7 +80,7 @@ def test_unknown_inputs_give_the_same_tree(preview: bool) -> None:
         "artifacts.s3.bucket": "models",
         "artifacts.s3.prefix": "",
         "artifacts.s3.endpointUrl": "https://objects.example.com:9000",
-        "image.tag": "v3.17.2-full",
+        "image.tag": versions.MLFLOW_TAG,
         "server.env": {"A": "b"},
         "server.allowedHosts": ["a.example"],
     }
@@ -112,7 +112,7 @@ def test_outputs_of_a_larger_program_arrive_in_the_pods() -> None:
 
     graph = run(program)
     assert variables_of(graph)["PGHOST"] == "db.internal"
-    assert server_container(graph)["image"] == "ghcr.io/mlflow/mlflow:v9-full"
+    assert server_container(graph)["image"] == f"{versions.MLFLOW_REPOSITORY}:v9-full"
 
 
 def test_secrets_arrive_in_secrets_under_the_names_that_mlflow_reads() -> None:
@@ -165,7 +165,7 @@ def _key(registration: Any) -> tuple[str, str]:
     ("image", "reference"),
     [
         ({"repository": "registry.example.com:5000/a/b", "tag": "1"}, "registry.example.com:5000/a/b:1"),
-        ({"digest": "sha256:" + "0" * 64}, "ghcr.io/mlflow/mlflow:v3.17.2-full@sha256:" + "0" * 64),
+        ({"digest": "sha256:" + "0" * 64}, f"{versions.MLFLOW_IMAGE}@sha256:" + "0" * 64),
     ],
 )
 @pytest.mark.parametrize("configuration", [DEV, PRODUCTION], ids=["sqlite", "postgresql"])

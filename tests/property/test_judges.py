@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from components import versions
 from tests.property import schemas
 from tests.property.deployments import Deployment, Object, none_has
 from toolchain.session import Session
-
-MINORS = ("1.33", "1.35", "1.37")
 
 ACCEPTED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
     "container-image-pull-policy": ("tags are those of versions; image.pullPolicy changes it", lambda _: True),
@@ -69,7 +68,7 @@ def broken(deployment: Deployment, change: Callable[[Any], Any]) -> list[Object]
     return objects
 
 
-@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize("minor", versions.KUBERNETES_SCHEMAS)
 def test_objects_fit_the_schemas_of_kubernetes(minor: str, deployments: list[Deployment]) -> None:
     none_has(deployments, lambda d: [problem for each in d.objects for problem in schemas.problems(minor, each)])
     objects = broken(deployments[0], lambda pod: pod.update(restartPolice="Always"))

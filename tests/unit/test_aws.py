@@ -87,7 +87,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (changed(AWS, "deletionProtection", False), "artifacts.awsBucket.forceDestroy", [], [True]),
     (changed(AWS, "artifacts.awsBucket.bucket", "models"), "artifacts.awsBucket.accessLogs", [{"bucket": "models"}, {}], [{"bucket": "logs"}]),
     (AWS, "migrationTimeoutSeconds", [120], [121]),
-    (AWS, "image.tag", ["v3.17.2"], ["v3.17.2-full"]),
+    (AWS, "image.tag", ["v9"], ["v9-full"]),
 ]  # fmt: skip
 
 

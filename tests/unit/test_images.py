@@ -1,17 +1,16 @@
 """Images that are built where no registry answers: which there are, and when they are built again."""
 
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from toolchain import golang, images
+from toolchain import golang, images, versions
 from toolchain.console import UserError
 from toolchain.images.packages import DebianImage
 from toolchain.images.programs import GoImage
-
-POSTGRESQL = images.RECIPES["docker.io/library/postgres:17"]
 
 
 class Cluster:
@@ -37,7 +36,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_image_is_refused_with_those_that_can_be_built() -> None:
-    with pytest.raises(UserError, match=r"image registry\.example\.com/x:1: .*docker\.io/library/postgres:17"):
+    with pytest.raises(UserError, match=rf"image registry\.example\.com/x:1: .*{re.escape(versions.POSTGRESQL_IMAGE)}"):
         images.archive("registry.example.com/x:1")
 
 

@@ -26,7 +26,7 @@ PLANTED = [
     ("artifacts.s3.endpointUrl", "minio:9000", None, "'minio:9000'", "https://host:port"),
     ("artifacts.s3.secretAccessKey", "s3cret", "artifacts.s3.accessKeyId", "is required", "both halves, or neither"),
     ("identity", {}, "identity", "no choice was made", "exactly one of: existing"),
-    ("image.tag", "v3.17.2", None, "'v3.17.2'", "use 'v3.17.2-full'"),
+    ("image.tag", "v9", None, "'v9'", "use 'v9-full'"),
     ("image.digest", "sha256:abc", None, "'sha256:abc'", "64 hex digits"),
     ("image.pullPolicy", "Sometimes", None, "'Sometimes'", "allowed: Always, IfNotPresent, Never"),
     ("server.replicas", 2.5, None, "2.5", "write a whole number: Number of pods"),

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from toolchain import paths
+from toolchain import paths, versions
 from toolchain.console import UserError, say
 from toolchain.files import write
+from toolchain.images import mlflow
 from toolchain.images.mlflow import MlflowImage
 from toolchain.images.packages import DebianImage
 from toolchain.images.programs import GoImage
@@ -43,31 +44,37 @@ class Recipe(Protocol):
 
 
 _FILES = Path(__file__).resolve().parent / "recipes"
+_POSTGRESQL = versions.POSTGRESQL.partition(".")[0]
+_POSTGRESQL_FOLDER = f"/usr/lib/postgresql/{_POSTGRESQL}"
 
 RECIPES: Mapping[str, Recipe] = {
-    "ghcr.io/mlflow/mlflow:v3.17.2-full": MlflowImage(_FILES / "mlflow-3.17.2-full.txt"),
-    "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z": GoImage("minio", "/usr/bin/minio", cmd=("minio",)),
+    versions.MLFLOW_IMAGE: MlflowImage(mlflow.LOCK),
+    versions.MINIO_IMAGE: GoImage("minio", "/usr/bin/minio", cmd=("minio",)),
     # In place of oauth2-proxy, under a name of its own, since it is not that.
     "registry.invalid/oidc-proxy:1": GoImage("oidc-proxy", "/bin/oidc-proxy", user="65532:65532"),
-    "docker.io/library/postgres:17": DebianImage(
-        packages=("postgresql-17",),
+    versions.POSTGRESQL_IMAGE: DebianImage(
+        packages=(f"postgresql-{_POSTGRESQL}",),
         account="postgres",
         uid=999,
-        check=("/usr/lib/postgresql/17/bin/postgres", "--version"),
+        check=(f"{_POSTGRESQL_FOLDER}/bin/postgres", "--version"),
         files=_FILES / "postgres",
         folders=("run/postgresql", "var/lib/postgresql/data", "docker-entrypoint-initdb.d"),
         # Just-in-time compilation, of which the server does without.
-        without=("usr/lib/*/libLLVM*", "usr/lib/postgresql/17/lib/llvmjit*", "usr/lib/postgresql/17/lib/bitcode"),
+        without=(
+            "usr/lib/*/libLLVM*",
+            f"{_POSTGRESQL_FOLDER[1:]}/lib/llvmjit*",
+            f"{_POSTGRESQL_FOLDER[1:]}/lib/bitcode",
+        ),
         env={
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/17/bin",
+            "PATH": f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{_POSTGRESQL_FOLDER}/bin",
             "LANG": "C.UTF-8",
             "PGDATA": "/var/lib/postgresql/data",
-            "PG_MAJOR": "17",
+            "PG_MAJOR": _POSTGRESQL,
         },
         entrypoint=("docker-entrypoint.sh",),
         cmd=("postgres",),
     ),
-    "docker.io/library/mariadb:11.8": DebianImage(
+    versions.MARIADB_IMAGE: DebianImage(
         packages=("mariadb-server", "mariadb-client", "procps"),
         account="mysql",
         uid=999,
@@ -78,7 +85,7 @@ RECIPES: Mapping[str, Recipe] = {
         entrypoint=("docker-entrypoint.sh",),
         cmd=("mariadbd",),
     ),
-    "docker.io/library/httpd:2.4": DebianImage(
+    versions.HTTPD_IMAGE: DebianImage(
         packages=("apache2-bin", "apache2-utils", "libaprutil1-ldap", "media-types"),
         account="www-data",
         uid=33,

@@ -18,10 +18,32 @@ _PYTHON = "3.11"
 _PACKAGES = ("ca-certificates", "libstdc++6", "netbase", "python3", "tzdata")
 """What `python:slim` holds beyond Debian's essential packages, as far as MLflow and its packages use it."""
 
+REQUIREMENTS = Path(__file__).resolve().parent / "recipes" / "mlflow.in"
+LOCK = REQUIREMENTS.with_suffix(".txt")
+
 _STEPS = 1
 """Raise it when the steps below change what they make, so that images in the cache are built again."""
 
 _LEFT_OUT = ("dev", "proc", "sys", "run", "tmp", "var/cache", "var/lib/apt", "var/log")
+
+
+def locked() -> str:
+    """The version of MLflow whose packages are locked."""
+    return environments.requirements(LOCK)["mlflow"].partition("==")[2]
+
+
+def lock() -> None:
+    """Lock the newest packages that fit the version of MLflow in components/versions.py, as the official image was built.
+
+    Raises:
+        UserError: No set of packages fits, or they cannot be had.
+    """
+    made = paths.ROOT / "build" / LOCK.name
+    made.unlink(missing_ok=True)
+    environments.resolve(
+        [REQUIREMENTS], made, "--python-version", _PYTHON, "--python-platform", "x86_64-manylinux_2_36"
+    )
+    made.replace(LOCK)
 
 
 @dataclass(frozen=True)
@@ -29,7 +51,7 @@ class MlflowImage:
     """An image of one version of MLflow.
 
     Attributes:
-        requirements: Its locked packages. `uv pip compile` makes the `.txt` from the `.in`.
+        requirements: Its locked packages. `make bump` makes the `.txt` from the `.in`.
     """
 
     requirements: Path

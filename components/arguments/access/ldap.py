@@ -4,6 +4,7 @@ import enum
 import re
 from collections.abc import Iterable
 
+from ... import versions
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, authorities, image_name, pattern
 from ..kinds import Kind
@@ -156,7 +157,7 @@ class LdapAuthArgs(Kind):
     admin_username: str = "mlflow-admin"
     """Name of an administrator outside the directory, with a generated password: for jobs in the cluster, and for the day
     when the directory does not answer."""
-    image: Input[str] = "docker.io/library/httpd:2.4"
+    image: Input[str] = versions.HTTPD_IMAGE
     """Container image of Apache httpd, laid out as the official one."""
     resources: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="32Mi", memory_limit="256Mi")
     """Requests and limits of the proxy."""

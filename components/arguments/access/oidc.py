@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ... import versions
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret
 from ..checks import ExistingSecret, authorities, image_name, pattern
 from ..kinds import Kind
@@ -123,7 +124,7 @@ class OidcAuthArgs(Kind):
     """Further options of oauth2-proxy without the dashes, for example `{cookie-expire: 8h}`; true is a bare flag."""
     extra_env: dict[str, Input[str]] = Field(default_factory=dict)
     """Further environment variables of oauth2-proxy, not secret."""
-    image: Input[str] = "quay.io/oauth2-proxy/oauth2-proxy:v7.13.0"
+    image: Input[str] = versions.OAUTH2_PROXY_IMAGE
     """Container image of oauth2-proxy."""
     resources: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="256Mi")
     """Requests and limits of oauth2-proxy."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from ... import versions
 from ..base import Input, Problem, block, plain, secret
 from ..checks import cpu, image, memory, pattern
 from ..kinds import ArtifactBlock
@@ -17,7 +18,7 @@ class MinioArgs(ArtifactBlock):
     """The claim that holds the objects."""
     bucket: str = "mlflow"
     """Name of the bucket, which is made."""
-    image: Input[str] = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
+    image: Input[str] = versions.MINIO_IMAGE
     """Image with tag or digest. The default is the last release that MinIO has published as an image."""
     password: Input[str] | None = secret()
     """Password of the user `mlflow`, 8 characters or more; generated if not given."""

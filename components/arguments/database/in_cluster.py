@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ... import versions
 from ..base import Input, Problem, block
 from ..checks import amount, between, cpu, image, memory
 from ..kinds import DatabaseBlock
@@ -16,7 +17,7 @@ class InClusterPostgresqlArgs(DatabaseBlock):
 
     volume: VolumeArgs = VolumeArgs(size_gb=20)
     """The claim that holds the database."""
-    image: Input[str] = "docker.io/library/postgres:17"
+    image: Input[str] = versions.POSTGRESQL_IMAGE
     """Official image of PostgreSQL, or one that starts in the same way, with tag or digest."""
     connection_limit: int = 100
     """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
@@ -38,7 +39,7 @@ class InClusterMysqlArgs(DatabaseBlock):
 
     volume: VolumeArgs = VolumeArgs(size_gb=20)
     """The claim that holds the database."""
-    image: Input[str] = "docker.io/library/mariadb:11.8"
+    image: Input[str] = versions.MARIADB_IMAGE
     """Official image of MariaDB, or one that starts in the same way, with tag or digest."""
     connection_limit: int = 100
     """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from ... import versions
 from ..base import Block, Input, Problem, block
 from ..checks import kubernetes_name, pattern
 
@@ -21,9 +22,9 @@ class PullPolicy(enum.Enum):
 class ImageArgs(Block):
     """The container image that the server and the migration run."""
 
-    repository: Input[str] = "ghcr.io/mlflow/mlflow"
+    repository: Input[str] = versions.MLFLOW_REPOSITORY
     """Repository with registry host."""
-    tag: Input[str] = "v3.17.2-full"
+    tag: Input[str] = versions.MLFLOW_TAG
     """Tag. The official `-full` images hold the database drivers and cloud clients, the plain ones do not."""
     digest: Input[str] | None = None
     """Digest (`sha256:…`); pins the image whatever the tag says."""
