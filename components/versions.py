@@ -54,7 +54,7 @@ PULUMI_CLI_MINIMUM = "3.200.0"
 """The oldest supported command line: it runs the hooks of resources, which refuse downgrades of databases."""
 
 REQUIREMENTS = {
-    "pulumi": ">=3.254,<4",
+    "pulumi": ">=3.200,<4",
     "pulumi-kubernetes": ">=4.29,<5",
     "pulumi-random": ">=4.18,<5",
     "pulumi-aws": ">=7,<8",

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolchain import environments, golang, terraform_providers
+from toolchain import environments, golang, terraform_providers, versions
 from toolchain.console import UserError, run, say, step
-from toolchain.paths import ROOT, cache, state
+from toolchain.paths import cache, state
 
 INSTALLER = "https://get.pulumi.com"
 """Pulumi's own installer script, and the server that its plugins come from."""
@@ -55,7 +55,7 @@ def ensure() -> Cli:
     Raises:
         UserError: None of the three ways worked.
     """
-    minimum = _minimum()
+    minimum = tuple(map(int, versions.PULUMI_CLI_MINIMUM.split(".")))
     installed = shutil.which("pulumi")
     if installed:
         found = _version(Path(installed))
@@ -182,16 +182,6 @@ def _together(built: Mapping[str, Path]) -> Path:
                 os.link(program, partial / program.name)
         partial.replace(folder)
     return folder
-
-
-def _minimum() -> tuple[int, ...]:
-    """The oldest version that Pulumi.yaml allows."""
-    found = re.search(r"requiredPulumiVersion:\s*[\"']?>=\s*(\d+)\.(\d+)\.(\d+)", (ROOT / "Pulumi.yaml").read_text())
-    if not found:
-        raise UserError(
-            f"{ROOT / 'Pulumi.yaml'} has no requiredPulumiVersion", 'Add `requiredPulumiVersion: ">=3.200.0"`.'
-        )
-    return tuple(map(int, found.groups()))
 
 
 def _version(program: Path) -> tuple[int, ...]:
