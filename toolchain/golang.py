@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import terraform_providers, versions
+from toolchain import forks, versions
 from toolchain.console import Step, UserError, run, step
+from toolchain.forks import Fork
 from toolchain.paths import cache, lock, state
 
 MODULE = Path(__file__).resolve().parent / "go"
@@ -40,6 +41,7 @@ class Component:
         module: Folder of the Go module, below `go/`.
         symbols: Variables that the linker sets.
         sources: Folders of our own code that the binary is made of.
+        forks: Modules that an edited copy stands in for.
     """
 
     package: str
@@ -47,6 +49,7 @@ class Component:
     module: str = "."
     symbols: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    forks: tuple[Fork, ...] = ()
 
 
 def _kubernetes_symbols() -> tuple[str, ...]:
@@ -55,12 +58,17 @@ def _kubernetes_symbols() -> tuple[str, ...]:
     return (f"{where}.gitVersion=v{versions.KUBERNETES}", f"{where}.gitMajor={major}", f"{where}.gitMinor={minor}")
 
 
-def _cloud_provider(name: str, version: str, minutes: float) -> dict[str, Component]:
-    """A provider plugin of which only a part is built, and the generator of its schema; see `terraform_providers`."""
+def _cloud_provider(name: str, version: str, minutes: float, fork: Fork) -> dict[str, Component]:
+    """A provider plugin of which only a part is built, and the generator of its schema."""
     commands = {f"pulumi-tfgen-{name}": minutes, f"pulumi-resource-{name}": 1}
     return {
         command: Component(
-            f"./cmd/{command}", expected, module=name, symbols=(f"main.version={version}",), sources=(name,)
+            f"./cmd/{command}",
+            expected,
+            module=name,
+            symbols=(f"main.version={version}",),
+            sources=(name,),
+            forks=(fork,),
         )
         for command, expected in commands.items()
     }
@@ -72,7 +80,9 @@ COMPONENTS: dict[str, Component] = {
     "pause": Component("./cmd/pause", 0.1, sources=("cmd/pause",)),
     "coredns": Component("./cmd/coredns", 0.5, sources=("cmd/coredns",)),
     "local-path": Component("./cmd/local-path", 0.2, sources=("cmd/local-path",)),
-    "metrics-server": Component("./cmd/metrics-server", 0.5, sources=("cmd/metrics-server",)),
+    "metrics-server": Component(
+        "./cmd/metrics-server", 0.5, sources=("cmd/metrics-server",), forks=(forks.METRICS_SERVER,)
+    ),
     "pod-security": Component(".", 0.3, module="pod-security", sources=("pod-security",)),
     "kube-score": Component(".", 1, module="kube-score", sources=("kube-score",)),
     "pulumi": Component(
@@ -92,9 +102,10 @@ COMPONENTS: dict[str, Component] = {
     "fake-gcs-server": Component("github.com/fsouza/fake-gcs-server", 1, module="fake-gcs-server"),
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",
-        7,
+        4,
         symbols=(f"main.version={versions.PULUMI_KUBERNETES}",),
         sources=("cmd/pulumi-resource-kubernetes",),
+        forks=(forks.KUBERNETES_SDK,),
     ),
     "pulumi-tfgen-random": Component(
         "./cmd/pulumi-tfgen-random",
@@ -108,30 +119,9 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
     ),
-    **_cloud_provider("aws", versions.PULUMI_AWS, 9),
-    **_cloud_provider("gcp", versions.PULUMI_GCP, 4),
+    **_cloud_provider("aws", versions.PULUMI_AWS, 9, forks.AWS),
+    **_cloud_provider("gcp", versions.PULUMI_GCP, 4, forks.GCP),
 }
-
-
-@dataclass(frozen=True)
-class _Patch:
-    """A change to one line of a dependency that makes it fit the versions that the others share."""
-
-    module: str
-    file: str
-    old: str
-    new: str
-
-
-_PATCHES = (
-    # Made for a Kubernetes library two minors newer, of which it uses this one name.
-    _Patch(
-        "sigs.k8s.io/metrics-server",
-        "pkg/api/generated/openapi/zz_generated.openapi.go",
-        "v1.ShardInfo{}.OpenAPIModelName()",
-        '"io.k8s.apimachinery.pkg.apis.meta.v1.ShardInfo"',
-    ),
-)
 
 
 def build(names: Iterable[str]) -> dict[str, Path]:
@@ -164,9 +154,7 @@ def key(name: str) -> str:
     """What changes with everything that a binary is made of."""
     component = COMPONENTS[name]
     folder = MODULE / component.module
-    digest = hashlib.sha256(repr((component, _PATCHES, os.uname().machine)).encode())
-    if component.module in terraform_providers.PROVIDERS:
-        digest.update(repr(terraform_providers.PROVIDERS[component.module]).encode())
+    digest = hashlib.sha256(repr((component, os.uname().machine)).encode())
     files = [folder / "go.mod", folder / "go.sum"]
     for source in component.sources:
         files += sorted(p for p in (MODULE / source).rglob("*") if p.suffix in (".go", ".mod"))
@@ -187,8 +175,10 @@ def _build_one(name: str, path: Path) -> None:
             command = _module_folder(MODULE, _PROVIDER, "pkg/provider", doing) / "cmd" / name
             generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
         more: list[str | Path] = []
-        if component.module == "." or component.module in terraform_providers.PROVIDERS:
-            more = ["-modfile", _module_file(component.module, doing), "-overlay", _overlay(generated, name)]
+        if component.forks:
+            more += ["-modfile", _module_file(component, doing)]
+        if generated:
+            more += ["-overlay", _overlay(generated, name)]
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{name}.unfinished")
         symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
@@ -241,42 +231,17 @@ def _overlay(files: dict[str, Path], name: str) -> Path:
     return path
 
 
-def _module_file(module: str, doing: Step) -> Path:
-    """go.mod with the patched or pruned modules in place of the original ones."""
-    original = MODULE / module / "go.mod"
+def _module_file(component: Component, doing: Step) -> Path:
+    """go.mod with the forks in place of the modules that they are copies of."""
+    original = MODULE / component.module / "go.mod"
     content = original.read_text()
-    if module == ".":
-        for patch in _PATCHES:
-            content += f"\nreplace {patch.module} => {_patched(patch, doing)}\n"
-    else:
-        provider = terraform_providers.PROVIDERS[module]
-        source = _module_folder(original.parent, provider.module, provider.probe, doing)
-        content += f"\nreplace {provider.module} => {terraform_providers.prune(provider, source)}\n"
-    path = cache("go", "patched", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for fork in component.forks:
+        source = _module_folder(original.parent, fork.module, fork.probe, doing)
+        content += f"\nreplace {fork.module} => {forks.make(fork, source)}\n"
+    path = cache("go", "forks", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
     path.write_text(content)
     shutil.copyfile(original.with_suffix(".sum"), path.with_suffix(".sum"))
     return path
-
-
-def _patched(patch: _Patch, doing: Step) -> Path:
-    """The patched module, in a folder of the cache."""
-    source = _module_folder(MODULE, patch.module, str(Path(patch.file).parent), doing)
-    copy = cache("go", "patched", hashlib.sha256(repr((patch, source.name)).encode()).hexdigest()[:16])
-    if copy.exists():
-        return copy
-    unfinished = copy.with_name(f".{copy.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    # Not copy2: Go keeps its sources read-only.
-    shutil.copytree(source, unfinished, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("*_test.go"))
-    for folder in [unfinished, *(p for p in unfinished.rglob("*") if p.is_dir())]:
-        folder.chmod(0o755)
-    text = (unfinished / patch.file).read_text()
-    if patch.old not in text:
-        raise UserError(f"{source / patch.file} does not hold `{patch.old}`", "Bring toolchain/golang.py up to date.")
-    (unfinished / patch.file).write_text(text.replace(patch.old, patch.new))
-    unfinished.rename(copy)
-    return copy
 
 
 def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:

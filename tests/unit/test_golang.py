@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import golang, terraform_providers
+from toolchain import golang
 from toolchain.console import Step, UserError
+from toolchain.forks import Fork
 
 MODULE = "example.com/large"
 
@@ -60,9 +61,12 @@ def test_a_build_goes_on_after_a_failed_download_and_not_after_another_error(go:
     assert calls(go) == 3
 
 
-@pytest.mark.parametrize("folder", terraform_providers.PROVIDERS)
-def test_the_hash_of_a_provider_that_is_downloaded_whole_is_known(folder: str) -> None:
-    # A build alone does not need it, since it replaces the module by a part of it: `go mod tidy` may leave it out.
-    main, module = golang.MODULE / folder, terraform_providers.PROVIDERS[folder].module
-    version = golang.required_version(main, module)
-    assert f"\n{module} {version} h1:" in (main / "go.sum").read_text()
+FORKED = [(name, fork) for name, component in golang.COMPONENTS.items() for fork in component.forks]
+
+
+@pytest.mark.parametrize(("name", "fork"), FORKED, ids=[name for name, _ in FORKED])
+def test_the_hash_of_a_module_that_is_downloaded_whole_is_known(name: str, fork: Fork) -> None:
+    # A build alone does not need it, since it replaces the module by an edited copy: `go mod tidy` may leave it out.
+    main = golang.MODULE / golang.COMPONENTS[name].module
+    version = golang.required_version(main, fork.module)
+    assert f"\n{fork.module} {version} h1:" in (main / "go.sum").read_text()
