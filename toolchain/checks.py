@@ -79,7 +79,9 @@ def test(rungs: list[str], context: str | None, arguments: str) -> int:
         with ThreadPoolExecutor(1) as executor:
             prepared: Future[None] | None = None
             if any(RUNGS[rung] for rung in chosen):
-                prepared = executor.submit(prepare, session, context)  # meanwhile the rungs run that need none of it
+                prepared = executor.submit(
+                    prepare, session, context, clouds=True
+                )  # meanwhile the rungs run that need none of it
             for rung in chosen:
                 results.append(_run_rung(rung, session, arguments, prepared if RUNGS[rung] else None))
     finally:
@@ -100,7 +102,7 @@ def bench(context: str | None, arguments: str) -> int:
     was_running = node.current() is not None
     session = Session(python=str(environments.python(environments.ensure("test"))))
     try:
-        prepare(session, context)
+        prepare(session, context, clouds=True)
         return subprocess.run(
             [session.python, "-m", "bench", *shlex.split(arguments)], cwd=ROOT, env=_variables(session), check=False
         ).returncode
@@ -110,9 +112,14 @@ def bench(context: str | None, arguments: str) -> int:
                 node.stop()
 
 
-def prepare(session: Session, context: str | None) -> None:
+def prepare(session: Session, context: str | None, *, clouds: bool) -> None:
     """Fill the session with the tools, a running cluster and the image, and save it after each part; then load the other
     images that tests run.
+
+    Args:
+        session: What is filled.
+        context: kubeconfig context to test on; None for a cluster of our own.
+        clouds: Whether plugins of clouds are needed too, of which some may be built for many minutes.
 
     Raises:
         UserError: A part cannot be had on this machine.
@@ -140,7 +147,8 @@ def prepare(session: Session, context: str | None) -> None:
         judges = golang.build(["pod-security", "kube-score"])
         session.pod_security, session.kube_score = (str(path) for path in judges.values())
         session.save()
-        _prepare_clouds(session)
+        if clouds:
+            _prepare_clouds(session)
 
 
 def _prepare_clouds(session: Session) -> None:
