@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -170,6 +171,27 @@ def test_help_names_every_command(capsys) -> None:
     assert commands.main(["help"]) == 0
     shown = capsys.readouterr().out
     assert all(f"make {name}" in shown for name in ("up", "down", "test", "bench", "preview", "logs", "open"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "toolchain --help",
+        "toolchain help",
+        "toolchain up --help",
+        "toolchain bench --args=--list",
+        "bench --list",
+        "bench -h",
+    ],
+)
+def test_help_needs_nothing_and_makes_nothing(command: str, tmp_path: Path) -> None:
+    # -S leaves out installed packages; without PATH no program is found.
+    environment = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", *command.split()], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout and not done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_file_is_written_whole_and_private(tmp_path: Path) -> None:
