@@ -86,6 +86,41 @@ KUBERNETES_SDK = Fork(
     ),
 )
 
+# Local stacks keep state in files and secrets behind a passphrase. Clouds' buckets, keys and logs need three clouds' clients.
+_WHOLE_FILE = r"\A(?s:.*)\Z"
+PULUMI = Fork(
+    module="github.com/pulumi/pulumi/pkg/v3",
+    probe="version",
+    edits=(
+        Edit(
+            "backend/diy/backend.go",
+            r"^\t(?:_ )?\"gocloud\.dev/blob/(\w+)\".*\n|^\t\".*/pkg/v3/(authhelpers)\"\n"
+            r"|^\tif p\.Scheme == (gcsblob)\.Scheme \{\n(?:\t\t.*\n)+\t\}\n",
+            kept=("fileblob",),
+        ),
+        Edit(
+            "secrets/cloud/manager.go",
+            r"^\t(?:_ )?\"gocloud\.dev/secrets/(\w+)\".*\n|^\t\".*/(authhelpers|cloudkms/v1)\"\n"
+            r"|^\tcase (gcpkms)\.Scheme:\n(?:\t\t.*\n|\n)+",
+        ),
+        Edit("operations/resources.go", r"^\tcase \"(aws|cloud|gcp)\":\n.*\n"),
+        *(
+            Edit(f"operations/operations_{name}.go", _WHOLE_FILE, replacement="package operations\n")
+            for name in ("aws", "cloud_aws", "gcp")
+        ),
+    ),
+)
+
+# The random provider's bridge takes this along, to read Terraform modules from anywhere.
+GO_GETTER = Fork(
+    module="github.com/hashicorp/go-getter",
+    probe="helper/url",
+    edits=(
+        Edit("get.go", r"^\t\t\"(gcs|s3)\": .*\n"),
+        *(Edit(f"get_{name}.go", _WHOLE_FILE, replacement="package getter\n") for name in ("gcs", "s3")),
+    ),
+)
+
 
 def _aws() -> Fork:
     services = ("account", "ec2", "eks", "iam", "kms", "logs", "meta", "organizations", "rds", "s3", "s3control", "sts")

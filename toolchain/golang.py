@@ -89,6 +89,7 @@ COMPONENTS: dict[str, Component] = {
         f"{_PULUMI}/pkg/v3/cmd/pulumi",
         4,
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
+        forks=(forks.PULUMI,),
     ),
     "pulumi-language-python": Component(
         f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
@@ -105,19 +106,21 @@ COMPONENTS: dict[str, Component] = {
         4,
         symbols=(f"main.version={versions.PULUMI_KUBERNETES}",),
         sources=("cmd/pulumi-resource-kubernetes",),
-        forks=(forks.KUBERNETES_SDK,),
+        forks=(forks.PULUMI, forks.KUBERNETES_SDK),
     ),
     "pulumi-tfgen-random": Component(
         "./cmd/pulumi-tfgen-random",
         2,
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-tfgen-random", "random", "random-shim"),
+        forks=(forks.PULUMI, forks.GO_GETTER),
     ),
     "pulumi-resource-random": Component(
         "./cmd/pulumi-resource-random",
         1,
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
+        forks=(forks.PULUMI, forks.GO_GETTER),
     ),
     **_cloud_provider("aws", versions.PULUMI_AWS, 9, forks.AWS),
     **_cloud_provider("gcp", versions.PULUMI_GCP, 4, forks.GCP),
@@ -237,6 +240,7 @@ def _module_file(component: Component, doing: Step) -> Path:
     content = original.read_text()
     for fork in component.forks:
         source = _module_folder(original.parent, fork.module, fork.probe, doing)
+        content = re.sub(rf"^\t{re.escape(fork.module)} => .*\n", "", content, flags=re.MULTILINE)
         content += f"\nreplace {fork.module} => {forks.make(fork, source)}\n"
     path = cache("go", "forks", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
     path.write_text(content)
