@@ -129,7 +129,7 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         UserError: A part cannot be had on this machine.
     """
     with lock(*lifecycle.LOCK):
-        venv, cli = lifecycle.program_environment(())
+        venv, cli = pulumi.for_program(())
         session.pulumi, session.pulumi_home = str(cli.command), str(cli.home)
         session.path = cli.variables(venv)["PATH"]
         session.kubectl = str(cluster.kubectl())

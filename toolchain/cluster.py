@@ -76,6 +76,11 @@ class Cluster:
         """Whether the toolchain made it."""
         return self.kind != "context"
 
+    @property
+    def described(self) -> str:
+        """`kind cluster`, `cluster of the context prod`."""
+        return f"{self.kind} cluster" if self.ours else f"cluster of the context {self.name}"
+
     def load_image(self, archive: Path) -> None:
         """Put an image archive into the cluster's container runtime.
 

@@ -76,6 +76,25 @@ def ensure() -> Cli:
     return Cli(together / "pulumi", home, (together,))
 
 
+def for_program(clouds: Iterable[str]) -> tuple[Path, Cli]:
+    """The Python environment and the command line with the plugins that a program uses.
+
+    Args:
+        clouds: SDKs of the clouds that it uses, see `environments.CLOUDS`.
+    """
+    venv = environments.ensure("up", clouds)
+    cli = ensure()
+    ensure_plugins(cli, venv, environments.plugins(clouds))
+    return venv, cli
+
+
+def for_stack(name: str) -> tuple[Path, Cli]:
+    """What the stack's program uses, with the environment as `.venv` of the checkout."""
+    venv, cli = for_program(environments.clouds_of(name))
+    environments.link(venv)
+    return venv, cli
+
+
 def of_tests(cli: Cli) -> Cli:
     """The same command line with a home of its own, so that no plugin that was built in part comes to a user's stack."""
     return replace(cli, home=cache("pulumi-home-of-tests"))

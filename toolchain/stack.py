@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from toolchain import environments
 from toolchain.console import UserError, say, step
 from toolchain.files import write
-from toolchain.paths import ROOT, state
+from toolchain.paths import ROOT, lock, state
 from toolchain.processes import alive, end_session
 from toolchain.pulumi import Cli
 
@@ -67,14 +67,22 @@ class Stack:
         """A project folder of the same name, where Pulumi may write a stack file."""
         return state("stacks", "project")
 
-    def prepare(self) -> None:
-        """Make the stack if there is none, mend what an interrupted run left, and write `config_file`.
+    def prepare(self, *, reading: bool = False) -> None:
+        """Make the stack if there is none, release what an interrupted run locked, and write `config_file`.
+
+        Args:
+            reading: Whether nothing will be changed, so that the stack may be in use.
 
         Raises:
             UserError: The stack is in use by a running Pulumi, or could not be made.
         """
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        (self._scratch / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+        with lock(f"stack-{self.name}", f"preparing the stack {self.name}"):
+            self._make()
+        if not reading:
+            self._release()
+
+    def _make(self) -> None:
+        write(self._scratch / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
         given = environments.stack_file(self.name).read_text()
         made = self._scratch / f"Pulumi.{self.name}.yaml"
         if not _secrets_settings(given) and not (made.exists() and self._exists()):
@@ -88,7 +96,6 @@ class Stack:
             self._checked("stack", "init", self.name, "--no-select", cwd=self._scratch)
         kept = "" if _secrets_settings(given) else _secrets_settings(made.read_text())
         write(self.config_file, given.rstrip("\n") + "\n" + kept, private=True)
-        self._release()
 
     def _exists(self) -> bool:
         if "PULUMI_BACKEND_URL" not in os.environ:  # the local backend's files can be looked at, which is quicker
@@ -101,8 +108,8 @@ class Stack:
         if "PULUMI_BACKEND_URL" in os.environ:
             return
         locks = list((local_state() / ".pulumi" / "locks").glob(f"**/{project()}/{self.name}/*.json"))
-        for lock in locks:
-            holder = json.loads(lock.read_text() or "{}").get("pid", 0)
+        for each in locks:
+            holder = json.loads(each.read_text() or "{}").get("pid", 0)
             if holder and alive(holder):
                 raise UserError(
                     f"the stack {self.name} is in use by the Pulumi process {holder}",
@@ -291,30 +298,6 @@ class Stack:
             + ("; see above" if shown else f":\n{_indented(output)}"),
             "Mend the cause and run the same command again.",
         )
-
-
-def images(plan: Mapping[str, Any]) -> list[str]:
-    """The images of all containers in a plan."""
-
-    def walk(value: Any) -> Iterator[str]:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if key in ("containers", "initContainers") and isinstance(inner, list):
-                    yield from (c["image"] for c in inner if isinstance(c, dict) and isinstance(c.get("image"), str))
-                else:
-                    yield from walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                yield from walk(inner)
-
-    return sorted(
-        {image for planned in plan.get("steps") or [] for image in walk((planned.get("newState") or {}).get("inputs"))}
-    )
-
-
-def unchanged(plan: Mapping[str, Any]) -> bool:
-    """Whether the plan changes nothing."""
-    return not any(count for change, count in (plan.get("changeSummary") or {}).items() if change != "same")
 
 
 def local_state() -> Path:
