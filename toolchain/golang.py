@@ -186,7 +186,9 @@ def _build_one(name: str, path: Path) -> None:
         unfinished = path.with_name(f".{name}.unfinished")
         symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
         _go(
-            ["build", "-v", "-trimpath", "-ldflags", f"-s -w {symbols}", *more, "-o", unfinished, component.package],
+            # Debug information would be stripped in the end (-s -w), and making it takes an eighth of the time.
+            ["build", "-v", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", f"-s -w {symbols}"]
+            + [*more, "-o", unfinished, component.package],
             component.module,
             name,
             doing,
