@@ -184,15 +184,11 @@ def _build_one(name: str, path: Path) -> None:
             more += ["-overlay", _overlay(generated, name)]
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{name}.unfinished")
-        symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
-        _go(
-            # Debug information would be stripped in the end (-s -w), and making it takes an eighth of the time.
-            ["build", "-v", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", f"-s -w {symbols}"]
-            + [*more, "-o", unfinished, component.package],
-            component.module,
-            name,
-            doing,
-        )
+        # Debug information would be stripped in the end (-s -w), and making it takes an eighth of the time.
+        compiler, symbols = "-gcflags=all=-dwarf=false", " ".join(f"-X {symbol}" for symbol in component.symbols)
+        linker = f"-ldflags=-s -w {symbols}"
+        command = ["build", "-v", "-trimpath", compiler, linker, *more, "-o", unfinished, component.package]
+        _go(command, component.module, name, doing)
         if name == "pulumi-language-python":
             executor = (
                 _module_folder(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing)
