@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import measurements
-from toolchain import cluster, emulators, environments, golang, images, lifecycle, node, pulumi, versions
+from toolchain import cluster, environments, lifecycle, pulumi, versions
+from toolchain.bare import emulators, golang, images, node
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock

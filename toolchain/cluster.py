@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import golang, node
+from toolchain.bare import golang, node
 from toolchain.console import UserError, run, say, step
 from toolchain.files import write
 from toolchain.paths import cache, state

@@ -12,7 +12,8 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolchain import cluster, deployed, environments, forward, images, node, pods, prove, pulumi, shell
+from toolchain import cluster, deployed, environments, forward, pods, prove, pulumi, shell
+from toolchain.bare import images, node
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, run, say, step
 from toolchain.deployed import Deployed

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolchain import environments, golang
+from toolchain import environments
+from toolchain.bare import golang
 from toolchain.console import UserError, run, say, step
 from toolchain.paths import ROOT, cache, state
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import forks
+from toolchain.bare import forks
+from toolchain.bare.forks import Edit, Fork
 from toolchain.console import UserError
-from toolchain.forks import Edit, Fork
 
 REGISTERED = """import (
 	"example.com/provider/services/bucket"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import golang
+from toolchain.bare import golang
+from toolchain.bare.forks import Fork
 from toolchain.console import Step, UserError
-from toolchain.forks import Fork
 
 MODULE = "example.com/large"
 

@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import forks, versions
+from toolchain import versions
+from toolchain.bare import forks
+from toolchain.bare.forks import Fork
 from toolchain.console import Step, UserError, run, step
-from toolchain.forks import Fork
 from toolchain.paths import cache, lock, state
 
 MODULE = Path(__file__).resolve().parent / "go"

@@ -205,7 +205,7 @@ def make(fork: Fork, source: Path) -> Path:
         text, missing = _edited(edit, file.read_text())
         if missing:
             raise UserError(
-                f"{source / edit.file} does not name {', '.join(missing)}", "Bring toolchain/forks.py up to date."
+                f"{source / edit.file} does not name {', '.join(missing)}", "Bring toolchain/bare/forks.py up to date."
             )
         file.write_text(text)
     unfinished.rename(copy)
