@@ -11,25 +11,21 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import versions
 from toolchain.bare import forks
 from toolchain.bare.forks import Fork
+from toolchain.bare.modules import MODULE, check_go, folder_of, go
 from toolchain.console import Step, UserError, run, step
 from toolchain.paths import cache, lock, state
 
-MODULE = Path(__file__).resolve().parent / "go"
 
 _PULUMI = "github.com/pulumi/pulumi"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
-# Not all of these owners' modules are in the public checksum database; go.sum pins them all the same.
-_NO_CHECKSUM_DATABASE = "github.com/pulumi/*,github.com/terraform-providers/*"
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,7 @@ def build(names: Iterable[str]) -> dict[str, Path]:
     with lock("go", "a build from Go sources"):
         missing = [name for name in wanted if not paths[name].exists()]
         if missing:
-            _check_go()
+            check_go()
         for name in missing:
             _build_one(name, paths[name])
     return paths
@@ -176,7 +172,7 @@ def _build_one(name: str, path: Path) -> None:
         generated = _schema(build_locked(generator))
     with step(f"building {name} from Go modules", expect) as doing:
         if name == "pulumi-resource-kubernetes":
-            command = _module_folder(MODULE, _PROVIDER, "pkg/provider", doing) / "cmd" / name
+            command = folder_of(MODULE, _PROVIDER, "pkg/provider", doing) / "cmd" / name
             generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
         more: list[str | Path] = []
         if component.forks:
@@ -189,13 +185,10 @@ def _build_one(name: str, path: Path) -> None:
         compiler, symbols = "-gcflags=all=-dwarf=false", " ".join(f"-X {symbol}" for symbol in component.symbols)
         linker = f"-ldflags=-s -w {symbols}"
         command = ["build", "-v", "-trimpath", compiler, linker, *more, "-o", unfinished, component.package]
-        _go(command, component.module, name, doing)
+        go(command, component.module, name, doing)
         if name == "pulumi-language-python":
             executor = (
-                _module_folder(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing)
-                / "python"
-                / "cmd"
-                / f"{name}-exec"
+                folder_of(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing) / "python" / "cmd" / f"{name}-exec"
             )
             shutil.copyfile(executor, path.with_name(executor.name))
             path.with_name(executor.name).chmod(0o755)
@@ -217,7 +210,12 @@ def _schema(tfgen: Path) -> dict[str, Path]:
         with step(f"generating a schema with {tfgen.name}") as doing:
             made = folder / "generated"
             made.mkdir(exist_ok=True)
-            run([tfgen, "schema", "--out", made], log=_log(f"{tfgen.name}-schema"), doing=doing, cwd=made)
+            run(
+                [tfgen, "schema", "--out", made],
+                log=state("logs", f"go-{tfgen.name}-schema.log"),
+                doing=doing,
+                cwd=made,
+            )
             (made / "bridge-metadata.json").replace(folder / "bridge-metadata.json")
             (made / "schema.json").replace(folder / "schema.json")
     return {file: folder / file for file in ("schema.json", "bridge-metadata.json")}
@@ -238,107 +236,13 @@ def _module_file(component: Component, doing: Step) -> Path:
     original = MODULE / component.module / "go.mod"
     content = original.read_text()
     for fork in component.forks:
-        source = _module_folder(original.parent, fork.module, fork.probe, doing)
+        source = folder_of(original.parent, fork.module, fork.probe, doing)
         content = re.sub(rf"^\t{re.escape(fork.module)} => .*\n", "", content, flags=re.MULTILINE)
         content += f"\nreplace {fork.module} => {forks.make(fork, source)}\n"
     path = cache("go", "forks", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
     path.write_text(content)
     shutil.copyfile(original.with_suffix(".sum"), path.with_suffix(".sum"))
     return path
-
-
-def _module_folder(main: Path, module: str, package: str, doing: Step) -> Path:
-    """Where Go keeps the sources of a module that the main one needs, downloaded first if needed."""
-    version = required_version(main, module)
-    places = subprocess.run(["go", "env", "GOMODCACHE"], env=_environment(), capture_output=True, text=True)
-    escaped = re.sub(r"[A-Z]", lambda match: "!" + match.group().lower(), module)
-    folder = Path(places.stdout.strip()) / f"{escaped}@{version}"
-
-    def fetch() -> None:
-        doing.detail(f"downloading {module}")
-        # Looking at one package makes Go fetch the module without compiling any of it.
-        probe = ["go", "list", "-find", f"{module}/{package}"]
-        said = subprocess.run(probe, cwd=main, env=_environment(), capture_output=True, text=True).stderr.strip()
-        if not folder.exists():
-            raise UserError(f"the sources of {module} {version} could not be downloaded: {said[-1000:]}", _NETWORK)
-
-    if not folder.exists():
-        _downloading(fetch, doing)
-    return folder
-
-
-def required_version(main: Path, module: str) -> str:
-    """The version of a module that the main one needs, or that it is replaced by."""
-    # Read here, since `go list -m` wants version records that are not served for every module; a build does not.
-    lines = (main / "go.mod").read_text()
-    replaced = re.search(rf"^\s+{re.escape(module)} => \S+ (\S+)", lines, re.MULTILINE)
-    found = replaced or re.search(rf"^\s+{re.escape(module)} (v\S+)", lines, re.MULTILINE)
-    assert found is not None, f"go.mod does not name {module}"
-    return found.group(1)
-
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_NETWORK = (
-    "If modules could not be downloaded, see `go env GOPROXY`; if the disk is full, free some space. Then run the same "
-    "command again: finished parts are kept."
-)
-_PAUSES = (0, 15, 60)
-"""Seconds before each attempt at a download: a registry that first has to fetch a large module itself may give up on it."""
-_DOWNLOAD = re.compile(
-    r"dial tcp|i/o timeout|TLS handshake|connection re(set|fused)|unexpected EOF|stream error|deadline exceeded"
-    r"|: (429|5\d\d) "
-)
-"""What Go says of a download that may succeed another time."""
-
-
-def _go(arguments: list[str | Path], module: str, name: str, doing: Step) -> None:
-    command = ["go", *arguments]
-    _downloading(
-        lambda: run(command, log=_log(name), doing=doing, env=_environment(), cwd=MODULE / module, fix=_NETWORK), doing
-    )
-
-
-def _downloading(attempt: Callable[[], None], doing: Step) -> None:
-    """Do something that downloads modules, again if that failed in a way that may pass."""
-    for pause in _PAUSES:
-        time.sleep(pause)
-        try:
-            attempt()
-            return
-        except UserError as error:
-            if pause == _PAUSES[-1] or not _DOWNLOAD.search(str(error)):
-                raise
-            doing.detail("a download failed; trying again")
-
-
-def _log(name: str) -> Path:
-    return state("logs", f"go-{name}.log")
-
-
-def _environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "-buildvcs=false -mod=readonly",
-        # Set, not left to Go: the user may compile for another system, and the cache is keyed by this machine.
-        "GOOS": sys.platform,
-        "GOARCH": _ARCHITECTURES.get(os.uname().machine, os.uname().machine),
-        "GONOSUMDB": _NO_CHECKSUM_DATABASE,
-        "GOWORK": "off",
-    }
-
-
-def _check_go() -> None:
-    wanted = re.search(r"^go (\d+)\.(\d+)", (MODULE / "go.mod").read_text(), re.MULTILINE)
-    assert wanted is not None
-    need = (int(wanted.group(1)), int(wanted.group(2)))
-    fix = f"Install Go {need[0]}.{need[1]} or newer, or install what it would build: Pulumi, and kind with a container engine."
-    if shutil.which("go") is None:
-        raise UserError("Go is not installed, and it is needed to build what this machine lacks", fix)
-    found = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True).stdout
-    match = re.search(r"go(\d+)\.(\d+)", found)
-    if not match or (int(match.group(1)), int(match.group(2))) < need:
-        raise UserError(f"Go is too old: {found.strip() or 'unknown version'}", fix)
 
 
 if __name__ == "__main__":
