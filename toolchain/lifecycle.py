@@ -12,7 +12,7 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolchain import cluster, deployed, environments, forward, pods, prove, pulumi, shell
+from toolchain import backend, cluster, deployed, environments, forward, pods, prove, pulumi, shell
 from toolchain.bare import images, node
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, run, say, step
@@ -20,7 +20,7 @@ from toolchain.deployed import Deployed
 from toolchain.files import write
 from toolchain.paths import cache, lock, state
 from toolchain.plan import images_of
-from toolchain.stack import Stack, local_state, project
+from toolchain.stack import Stack
 
 GIB = 1024**3
 COLD_SPACE = 12 * GIB
@@ -282,8 +282,7 @@ def _wait_for_rollout(record: Deployed, target: Cluster) -> None:
 def _forget(name: str) -> None:
     """Drop the local state of a stack whose cluster was deleted."""
     forward.stop(name)
-    for path in (local_state() / ".pulumi").glob(f"*/{project()}/{name}.json*"):
-        path.unlink()
+    backend.forget(name)
     Deployed.file(name).unlink(missing_ok=True)
 
 
