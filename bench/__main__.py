@@ -1,24 +1,10 @@
 """The command line of the benchmarks; `make bench` prepares what they need and runs it."""
 
-import argparse
 import os
 import sys
 import time
 
-from bench import cloud_previews, imports, installs, previews, readiness, rollouts, servers
-from bench.cluster import UnavailableError, open_bench
-from bench.figures import FILE, Figure, Measurement, save, table
-from toolchain.console import duration, say, step
-
-MEASUREMENTS: list[Measurement] = [
-    *previews.MEASUREMENTS,
-    *cloud_previews.MEASUREMENTS,
-    *imports.MEASUREMENTS,
-    *readiness.MEASUREMENTS,
-    *servers.MEASUREMENTS,
-    *rollouts.MEASUREMENTS,
-    *installs.MEASUREMENTS,
-]
+from bench.measurements import Measurement, chosen
 
 
 def main() -> int:
@@ -27,33 +13,19 @@ def main() -> int:
     Returns:
         0 if everything could be measured, whatever came of it; else 1.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description=f"Measure, print a table and write {FILE.relative_to(FILE.parents[1])}."
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="measurement or figure (default: all but those on request); see --list"
-    )
-    parser.add_argument("--list", action="store_true", help="list the measurements with their figures")
-    options = parser.parse_args()
-    if options.list:
-        for measurement in MEASUREMENTS:
-            say(f"{measurement.name}: {measurement.what}")
-            for name in measurement.figures:
-                say(f"  {name}")
-        return 0
-    known = {name for each in MEASUREMENTS for name in (each.name, *each.figures)}
-    if unknown := [name for name in options.names if name not in known]:
-        parser.error(f"there is no {unknown[0]!r}; see --list")
-    wanted = set(options.names)
-    chosen = [m for m in MEASUREMENTS if ({m.name, *m.figures} & wanted if wanted else not m.on_request)]
-    return _measure(chosen)
+    return _measure(chosen())
 
 
-def _measure(chosen: list[Measurement]) -> int:
+def _measure(measurements: list[Measurement]) -> int:
+    # Imported only now: these need what `make bench` prepares.
+    from bench.cluster import UnavailableError, open_bench
+    from bench.figures import FILE, Figure, save, table
+    from toolchain.console import duration, say, step
+
     began, figures, failures = time.monotonic(), list[Figure](), list[str]()
     busy = os.getloadavg()[0]
     with open_bench() as bench:
-        for measurement in chosen:
+        for measurement in measurements:
             try:
                 with step(measurement.name, measurement.what):
                     figures += measurement.run(bench)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cluster import Bench, UnavailableError
-from bench.figures import Figure, Goal, Measurement, ratio
+from bench.figures import Figure, Goal, ratio
 from bench.previews import ROUNDS, in_turns
 from tests.configurations import own_values
 from tests.support import aws, azure_provider, gcp
@@ -126,13 +126,3 @@ def _figure(bench: Bench, cloud: Cloud) -> Figure:
         seconds=medians["production"],
         floor_seconds=medians["floor"],
     )
-
-
-MEASUREMENTS = [
-    Measurement(
-        "clouds",
-        "previews of the production stacks of three clouds; 2 minutes",
-        [f"preview_over_floor_{name}" for name in ("aws", "gcp", "azure")],
-        over_floor,
-    )
-]

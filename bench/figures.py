@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,25 +87,6 @@ def ratio(
     runs = [a / b for a, b in zip(over, under, strict=True)]
     value = statistics.median(over) / statistics.median(under)
     return Figure(name, value, against, goal=goal, runs=runs, more=more)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Something that is run to get one or more figures.
-
-    Attributes:
-        name: Its name on the command line.
-        what: What it does, with roughly how long it takes.
-        figures: Names of the figures that it yields.
-        run: Measures them.
-        on_request: Whether it is run only when it is named, since it takes long.
-    """
-
-    name: str
-    what: str
-    figures: Sequence[str]
-    run: Callable[[Any], Sequence[Figure]]
-    on_request: bool = False
 
 
 def save(figures: Sequence[Figure]) -> None:

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 from bench.cluster import Bench
-from bench.figures import Figure, Measurement, ratio
+from bench.figures import Figure, ratio
 from toolchain.paths import ROOT
 
 CLOUDS = {
@@ -69,13 +69,3 @@ def _import(python: str, modules: tuple[str, ...]) -> tuple[float, float]:
     )
     seconds, mib = json.loads(done.stdout)
     return seconds, mib
-
-
-MEASUREMENTS = [
-    Measurement(
-        "imports",
-        "import of the package, without a cloud SDK and with each; half a minute",
-        [f"import_{kind}_{cloud}" for kind in ("time", "memory") for cloud in CLOUDS],
-        measure,
-    )
-]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from bench.cluster import Bench, Configured
-from bench.figures import Figure, Goal, Measurement
+from bench.figures import Figure, Goal
 from tests.support.kubernetes import restarts
 
 INSTALLS = 20
@@ -45,15 +45,3 @@ def mariadb(bench: Bench) -> list[Figure]:
     """On MariaDB."""
     _ = bench.mariadb, bench.s3_url
     return _measure(bench, "mariadb", bench.external_mariadb)
-
-
-MEASUREMENTS = [
-    Measurement(
-        "installs",
-        f"{INSTALLS} fresh installs with two replicas on {title}; about 10 minutes",
-        [f"install_failures_{name}", f"install_restarts_{name}"],
-        run,
-        on_request=True,
-    )
-    for name, title, run in (("postgresql", "PostgreSQL", postgresql), ("mariadb", "MariaDB", mariadb))
-]

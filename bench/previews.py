@@ -4,7 +4,7 @@ import contextlib
 import statistics
 
 from bench.cluster import Bench
-from bench.figures import Figure, Goal, Measurement, ratio
+from bench.figures import Figure, Goal, ratio
 from tests.support.pulumi import Stack
 from toolchain.environments import stack_file
 
@@ -94,9 +94,3 @@ def in_turns(stacks: dict[str, Stack], rounds: int) -> dict[str, list[float]]:
             if number:
                 seconds[name].append(took)
     return seconds
-
-
-MEASUREMENTS = [
-    Measurement("previews", "preview of the dev stack; half a minute", ["preview_over_floor"], over_floor),
-    Measurement("growth", "previews with 1, 5 and 20 deployments; 2 minutes", ["preview_growth"], growth),
-]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench import pods
 from bench.cluster import Bench, Configured
-from bench.figures import Figure, Measurement, ratio
+from bench.figures import Figure, ratio
 from tests.support.kubernetes import Kubectl
 
 ROUNDS = 2
@@ -118,11 +118,3 @@ def postgresql(bench: Bench) -> list[Figure]:
 def _one(bench: Bench, kind: Callable[..., contextlib.AbstractContextManager[Configured]]) -> Start:
     with kind() as configured:
         return start(bench, configured)
-
-
-MEASUREMENTS = [
-    Measurement(
-        f"ready-{name}", f"`pulumi up` with {title}; {ROUNDS} times 30 s", [f"up_to_ready_over_pod_start_{name}"], run
-    )
-    for name, title, run in (("sqlite", "SQLite", sqlite), ("postgresql", "PostgreSQL and two replicas", postgresql))
-]

@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.cluster import Bench
-from bench.figures import Figure, Goal, Measurement, ratio
+from bench.figures import Figure, Goal, ratio
 from bench.readiness import start
 from tests.support.load import Load, Target, new_connections
 
@@ -50,13 +50,3 @@ def measure(bench: Bench) -> list[Figure]:
             p95_ms=1000 * statistics.median(load.percentile(0.95) for load in loads),
         ),
     ]
-
-
-MEASUREMENTS = [
-    Measurement(
-        "rollouts",
-        f"rolling updates under load; {ROUNDS} minutes",
-        ["rollout_lost_requests", "rollout_seconds_over_pod_start"],
-        measure,
-    )
-]

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import pods, wrk
 from bench.cluster import Bench
-from bench.figures import Figure, Goal, Measurement, ratio
+from bench.figures import Figure, Goal, ratio
 from tests.support.load import Target
 
 OURS: dict[str, Any] = {"replicas": 1}
@@ -105,18 +105,3 @@ def _throughput(bench: Bench, both: dict[str, Pod], keep_alive: bool, suffix: st
         cpu_ms_per_request=statistics.median(cost["ours"]),
         default_cpu_ms_per_request=statistics.median(cost["default"]),
     )
-
-
-MEASUREMENTS = [
-    Measurement(
-        "servers",
-        "memory and throughput of one pod; 4 minutes",
-        [
-            "server_memory_over_mlflow_default",
-            "server_throughput_over_mlflow_default",
-            "server_throughput_new_connections_over_mlflow_default",
-            "server_throughput_per_memory_over_mlflow_default",
-        ],
-        measure,
-    )
-]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.load import Target
-from toolchain import debian
+from toolchain.bare import debian
 
 # A run for each client, and another step each time: equal points would meet the database's check for duplicates.
 SCRIPT = """

@@ -42,14 +42,14 @@ IMAGES = {
 images are from https://github.com/docker-library/repo-info. Defaults are pinned by tag alone: docs/decisions/0018-one-file-of-versions.md."""
 
 KUBERNETES = "1.35.4"
-"""What the tests run: the built-in node. Its source is required in toolchain/go/go.mod."""
+"""What the tests run: the built-in node. Its source is required in toolchain/bare/go/go.mod."""
 KUBERNETES_MINIMUM = "1.30"
 """The oldest supported minor version: the first in which the `sleep` action of a container's lifecycle is on by default."""
 KUBERNETES_SCHEMAS = (KUBERNETES_MINIMUM, "1.33", "1.35", "1.37")
 """Minor versions whose schemas judge every generated object."""
 
 PULUMI_CLI = "3.228.0"
-"""The command line that is built from source where none can be downloaded. Its source is required in toolchain/go/go.mod."""
+"""The command line that is built from source where none can be downloaded. Its source is required in toolchain/bare/go/go.mod."""
 PULUMI_CLI_MINIMUM = "3.200.0"
 """The oldest supported command line: it runs the hooks of resources, which refuse downgrades of databases."""
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolchain import checks, environments, versions
+from toolchain.bare.images import mlflow
 from toolchain.console import UserError, run, say, step
-from toolchain.images import mlflow
 from toolchain.paths import ROOT, state
 
 _CONSTANT = re.compile(r'^([A-Z0-9_]+) = "(.*)"$', re.MULTILINE)
 
 _IMAGES = {name.removesuffix("_IMAGE") for name in vars(versions) if name.endswith("_IMAGE")}
 
-_GO = "Require the same version in toolchain/go (`go get`, then `go mod tidy`); tests/unit/test_versions.py compares them."
+_GO = "Require the same version in toolchain/bare/go (`go get`, then `go mod tidy`); tests/unit/test_versions.py compares them."
 
 _BY_HAND = {
     "MLFLOW": "Read its release notes for changed options, schema and artifact repositories; run `make test` and `make test-all`.",
@@ -25,8 +25,8 @@ _BY_HAND = {
     "PULUMI_CLI": _GO,
     "PULUMI_KUBERNETES": _GO,
     "PULUMI_RANDOM": _GO,
-    "PULUMI_AWS": "Require the provider's new upstream version in toolchain/go/aws.",
-    "PULUMI_GCP": "Require the provider's new upstream version in toolchain/go/gcp.",
+    "PULUMI_AWS": "Require the provider's new upstream version in toolchain/bare/go/aws.",
+    "PULUMI_GCP": "Require the provider's new upstream version in toolchain/bare/go/gcp.",
     "POSTGRESQL": "A new major version cannot read the data of an older one; a minor one restarts the pod.",
     "MARIADB": "A new version upgrades the data when the pod restarts, and an older one no longer reads them.",
 }

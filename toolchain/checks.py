@@ -11,7 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain import cluster, emulators, environments, golang, images, lifecycle, node, pulumi, versions
+from bench import measurements
+from toolchain import cluster, environments, lifecycle, pulumi, versions
+from toolchain.bare import emulators, golang, images, node
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, duration, say, step
 from toolchain.paths import ROOT, lock
@@ -79,7 +81,9 @@ def test(rungs: list[str], context: str | None, arguments: str) -> int:
         with ThreadPoolExecutor(1) as executor:
             prepared: Future[None] | None = None
             if any(RUNGS[rung] for rung in chosen):
-                prepared = executor.submit(prepare, session, context)  # meanwhile the rungs run that need none of it
+                prepared = executor.submit(
+                    prepare, session, context, clouds=True
+                )  # meanwhile the rungs run that need none of it
             for rung in chosen:
                 results.append(_run_rung(rung, session, arguments, prepared if RUNGS[rung] else None))
     finally:
@@ -90,17 +94,20 @@ def test(rungs: list[str], context: str | None, arguments: str) -> int:
 
 
 def bench(context: str | None, arguments: str) -> int:
-    """Prepare tools, cluster and image, and run the benchmarks.
+    """Prepare what the chosen benchmarks need, and run them.
 
     Args:
         context: kubeconfig context to measure on; None for a cluster of our own.
         arguments: Arguments of the benchmarks, as in a shell.
     """
+    chosen = measurements.chosen(shlex.split(arguments))
     lifecycle.require_space()
     was_running = node.current() is not None
     session = Session(python=str(environments.python(environments.ensure("test"))))
+    session.save()
     try:
-        prepare(session, context)
+        if any(each.cluster for each in chosen):
+            prepare(session, context, clouds=any(each.clouds for each in chosen), tests=False)
         return subprocess.run(
             [session.python, "-m", "bench", *shlex.split(arguments)], cwd=ROOT, env=_variables(session), check=False
         ).returncode
@@ -110,15 +117,20 @@ def bench(context: str | None, arguments: str) -> int:
                 node.stop()
 
 
-def prepare(session: Session, context: str | None) -> None:
-    """Fill the session with the tools, a running cluster and the image, and save it after each part; then load the other
-    images that tests run.
+def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool = True) -> None:
+    """Fill the session with the tools, a running cluster and the image, and save it after each part.
+
+    Args:
+        session: What is filled.
+        context: kubeconfig context to test on; None for a cluster of our own.
+        clouds: Whether plugins of clouds are needed too, of which some may be built for many minutes.
+        tests: Whether images, emulators and judges are needed that only tests use.
 
     Raises:
         UserError: A part cannot be had on this machine.
     """
     with lock(*lifecycle.LOCK):
-        venv, cli = lifecycle.program_environment(())
+        venv, cli = pulumi.for_program(())
         session.pulumi, session.pulumi_home = str(cli.command), str(cli.home)
         session.path = cli.variables(venv)["PATH"]
         session.kubectl = str(cluster.kubectl())
@@ -130,17 +142,24 @@ def prepare(session: Session, context: str | None) -> None:
         images.ensure(versions.MLFLOW_IMAGE, target)
         session.image = versions.MLFLOW_IMAGE
         session.save()
-        for other in images.RECIPES:
-            images.ensure(other, target)
-        for name in emulators.NAMES:
-            try:
-                session.emulators[name] = str(emulators.ensure(name))
-            except UserError as error:
-                session.emulator_problems[name] = str(error)
-        judges = golang.build(["pod-security", "kube-score"])
-        session.pod_security, session.kube_score = (str(path) for path in judges.values())
-        session.save()
-        _prepare_clouds(session)
+        if tests:
+            _prepare_tests(session, target)
+        if clouds:
+            _prepare_clouds(session)
+
+
+def _prepare_tests(session: Session, target: Cluster) -> None:
+    """Add what only tests use: further images in the cluster, emulators of object stores, judges of manifests."""
+    for other in images.RECIPES:
+        images.ensure(other, target)
+    for name in emulators.NAMES:
+        try:
+            session.emulators[name] = str(emulators.ensure(name))
+        except UserError as error:
+            session.emulator_problems[name] = str(error)
+    judges = golang.build(["pod-security", "kube-score"])
+    session.pod_security, session.kube_score = (str(path) for path in judges.values())
+    session.save()
 
 
 def _prepare_clouds(session: Session) -> None:

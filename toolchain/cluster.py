@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import golang, node
+from toolchain.bare import golang, node
 from toolchain.console import UserError, run, say, step
 from toolchain.files import write
 from toolchain.paths import cache, state
@@ -75,6 +75,11 @@ class Cluster:
     def ours(self) -> bool:
         """Whether the toolchain made it."""
         return self.kind != "context"
+
+    @property
+    def described(self) -> str:
+        """`kind cluster`, `cluster of the context prod`."""
+        return f"{self.kind} cluster" if self.ours else f"cluster of the context {self.name}"
 
     def load_image(self, archive: Path) -> None:
         """Put an image archive into the cluster's container runtime.

@@ -11,14 +11,17 @@ import signal
 import sys
 from types import FrameType
 
-from toolchain import bump, checks, environments, lifecycle
+from toolchain import bump, checks, environments, lifecycle, shell
 from toolchain.console import UserError, fail, say
 from toolchain.paths import cache, state
 
 COMMANDS = {
     "help": "list the commands and variables",
     "up": "deploy MLflow: prepare tools and a cluster where needed, prove that it works, print its URL",
-    "down": "stop it; the data of the built-in cluster is kept",
+    "down": "stop everything; the data of the built-in cluster is kept. With STACK=name: remove that stack and its data",
+    "shell": "a shell with pulumi, kubectl and the stack's kubeconfig",
+    "env": 'the same as lines for this shell: eval "$(make env)"',
+    "password": "print the administrator's password",
     "preview": "show what `up` would change; needs no cluster",
     "logs": "follow the logs",
     "open": "open MLflow in a browser, and a port to it if there is none",
@@ -35,17 +38,19 @@ COMMANDS = {
 OPTIONS = {
     "up": ("stack", "context", "port"),
     "down": ("stack",),
+    "shell": ("stack",),
+    "env": ("stack",),
+    "password": ("stack",),
     "preview": ("stack", "args"),
     "logs": ("stack", "args"),
     "open": ("stack", "port"),
     "test": ("context", "rung", "args"),
     "bench": ("context", "args"),
-    "purge": ("stack",),
     "bump": ("args",),
 }
 """The options of each command."""
 
-DEFAULTS = {"stack": "dev", "args": "", "rung": ""}
+DEFAULTS = {"stack": shell.DEFAULT_STACK, "args": "", "rung": ""}
 
 VARIABLES = {
     "STACK": "stack to work on, which chooses Pulumi.<stack>.yaml (default: dev)",
@@ -94,8 +99,18 @@ def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "up":
             lifecycle.up(options.stack, options.context, options.port)
-        case "down" | "purge":
-            lifecycle.down(options.stack, purge=options.command == "purge")
+        case "down" if options.stack:
+            lifecycle.remove(options.stack)
+        case "down":
+            lifecycle.down()
+        case "purge":
+            lifecycle.purge()
+        case "shell":
+            shell.open_shell(options.stack)
+        case "env":
+            shell.env(options.stack)
+        case "password":
+            shell.password(options.stack)
         case "preview":
             lifecycle.preview(options.stack, shlex.split(options.args))
         case "logs":
@@ -134,7 +149,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 f"--{option}",
                 type=_port if option == "port" else str,
-                default=os.environ.get(variable) or DEFAULTS.get(option),
+                # What is removed is named on the command line, never by what happens to be in the environment.
+                default=None
+                if (name, option) == ("down", "stack")
+                else os.environ.get(variable) or DEFAULTS.get(option),
                 help=VARIABLES[variable],
             )
     return parser

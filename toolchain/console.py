@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -30,7 +31,10 @@ class UserError(Exception):
 
 def say(text: str) -> None:
     """Print one line at once, also when the output is a pipe."""
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `make preview | head`: what has begun is finished, with nobody reading
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Step:

@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 
 
-def ensure(stack: str, command: list[str], port: int | None) -> str:
+def ensure(stack: str, command: list[str], port: int | None) -> int:
     """Keep a port open, using the one that is open already where it leads to the same place.
 
     Args:
@@ -35,7 +35,7 @@ def ensure(stack: str, command: list[str], port: int | None) -> str:
         port: The port that the user asked for; None for 5000 or the next free one.
 
     Returns:
-        The URL.
+        The port.
 
     Raises:
         UserError: The port that the user asked for is in use.
@@ -43,7 +43,7 @@ def ensure(stack: str, command: list[str], port: int | None) -> str:
     *target, service_port = command
     known = _recorded(stack)
     if known and known["command"] == command and port in (None, known["port"]):
-        return f"http://{HOST}:{known['port']}"
+        return known["port"]
     require_port(stack, port)
     stop(stack)
     chosen = _free_port(port)
@@ -64,7 +64,7 @@ def ensure(stack: str, command: list[str], port: int | None) -> str:
     until = time.monotonic() + 20
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((HOST, chosen), timeout=1):
-            return f"http://{HOST}:{chosen}"
+            return chosen
         time.sleep(0.1)
     raise UserError(
         f"port {chosen} could not be opened; log: {log}", "See the log; `make logs` shows whether the server runs."

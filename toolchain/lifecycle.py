@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from toolchain import cluster, environments, forward, images, node, pods, prove, pulumi, stack
+from toolchain import backend, cluster, deployed, environments, forward, pods, prove, pulumi, shell
+from toolchain.bare import images, node
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, run, say, step
+from toolchain.deployed import Deployed
 from toolchain.files import write
 from toolchain.paths import cache, lock, state
+from toolchain.plan import images_of
+from toolchain.stack import Stack
 
 GIB = 1024**3
 COLD_SPACE = 12 * GIB
@@ -31,36 +31,6 @@ ROLLOUT_SECONDS = 600
 """How long new pods may take to become ready, image pull included."""
 
 LOCK = ("up", "`make up`, `make down` or `make test`")
-
-
-@dataclass
-class Deployed:
-    """Where a stack was deployed to; kept so that later commands find it without Pulumi.
-
-    Attributes:
-        uid: Identity of the cluster.
-        kind: Kind of the cluster.
-        cluster: Name of its context, or of itself.
-        outputs: The stack's outputs after the last complete `up`.
-    """
-
-    uid: str
-    kind: str
-    cluster: str
-    outputs: dict[str, Any] = field(default_factory=dict)
-
-    @staticmethod
-    def file(name: str) -> Path:
-        return state("stacks", f"{name}.json")
-
-    @classmethod
-    def load(cls, name: str) -> Deployed | None:
-        """The record of a stack; None if it is not deployed."""
-        path = cls.file(name)
-        return cls(**json.loads(path.read_text())) if path.exists() else None
-
-    def save(self, name: str) -> None:
-        write(self.file(name), json.dumps(asdict(self), indent=2) + "\n")
 
 
 def up(name: str, context: str | None, port: int | None) -> None:
@@ -75,82 +45,108 @@ def up(name: str, context: str | None, port: int | None) -> None:
     require_space()
     forward.require_port(name, port)
     with lock(*LOCK):
-        context = context or _context_of(name)
+        context = context or deployed.context_of(name)
         named = cluster.find(context) if context else None  # before anything else: it may not answer
-        venv, cli = _environment_of(name)
+        venv, cli = pulumi.for_stack(name)
         target = named or cluster.find(None)
-        current = stack.Stack(name, cli, venv, target.kubeconfig)
+        current = Stack(name, cli, venv, target.kubeconfig)
         current.prepare()
-        deployed = _claim(current, target)
+        record = deployed.claim(current, target)
         current.mend(lambda kind, namespace, object_name: _exists(target, kind, namespace, object_name))
         with step("checking the configuration and planning"):
             plan = current.plan()
-        for image in stack.images(plan):
+        for image in images_of(plan):
             images.ensure(image, target)
-        say(f"▸ deploying the stack {name} to the {_described(target)}")
-        refresh = [] if _still_there(deployed, target) else ["--refresh"]
+        say(f"▸ deploying the stack {name} to the {target.described}")
+        refresh = [] if _still_there(record, target) else ["--refresh"]
         with _watch(current, target):
             current.stream("up", "--yes", "--skip-preview", "--suppress-outputs", *refresh)
-            deployed.outputs = current.outputs()
-            deployed.save(name)
-            _wait_for_rollout(deployed, target)
-        url = _open_port(name, deployed, target, port)
+            record.outputs = current.outputs()
+            record.save(name)
+            _wait_for_rollout(record, target)
+        url = deployed.open_port(name, record, target, port)
+        login = deployed.login(record, target)
         prove.wait(url)
-        prove.round_trip(url, _login(deployed, target))
-    say(f"\nMLflow is running at {url}")
-    if admin := deployed.outputs.get("admin"):
-        say(f"The password of {admin.get('username', 'the administrator')}: {_password_command(deployed, admin)}")
+        prove.round_trip(url, login)
+    say("\n" + shell.next_steps(name, url, login[0] if login else None))
 
 
-def down(name: str, purge: bool = False) -> None:
-    """Stop what `up` started.
+def down() -> None:
+    """Stop our own cluster and close all ports. What stacks hold stays, here and in contexts that the user named.
 
-    A cluster of our own is stopped and keeps its data, or is deleted if it was made with kind, k3d or minikube. From a
-    context that the user named, the stack's resources are removed.
-
-    Args:
-        name: Name of the stack.
-        purge: Delete the data and all state too.
+    A cluster that was made with kind, k3d or minikube cannot be kept without running, and is deleted with its data.
     """
     with lock(*LOCK):
-        deployed = Deployed.load(name)
-        elsewhere = {
-            other: record
-            for other in _deployed_stacks()
-            if (record := Deployed.load(other)) and record.kind == "context"
-        }
-        if purge and set(elsewhere) - {name}:
-            first = sorted(set(elsewhere) - {name})[0]
-            raise UserError(
-                f"the stack {first} is still deployed to the context {elsewhere[first].cluster}, and its state would be lost",
-                f"Remove it first: `make down STACK={first}`.",
-            )
-        if purge:
-            _confirm(f"delete all local MLflow data and Pulumi state in {state()}")
-        if deployed and deployed.kind == "context":
-            _destroy(name, deployed)
-            if not purge:
-                return
-        closed = [forward.stop(other) for other in forward.stacks() if purge or other not in elsewhere]
-        acted = any(closed)
+        kept = deployed.elsewhere()
         kind = cluster.recorded()
         if kind in cluster.MAKERS:
-            if not purge:
-                _confirm(f"delete the {kind} cluster {cluster.NAME} with all its data")
-            cluster.delete()
-            for other in set(_deployed_stacks()) - set(elsewhere):
-                _forget(other)
-            acted = True
-        running = node.current() is not None
-        if running or purge:
-            node.stop(purge=purge)
-        if purge:
-            _delete_state()
-            say(f"deleted {state()}")
-        elif running:
-            say(f"stopped; the data is kept in {state()}: `make up` goes on with it, `make purge` deletes it")
-        elif not acted:
+            _confirm(f"delete the {kind} cluster {cluster.NAME} with all its data")
+        acted = _stop(set(kept), purge=False)
+        for name, record in kept.items():
+            say(f"the stack {name} stays in the context {record.cluster}: `make down STACK={name}` removes it")
+        if not acted and not kept:
             say("nothing is running")
+
+
+def remove(name: str) -> None:
+    """Remove one stack with its data from the cluster that it is deployed to. Everything else goes on.
+
+    Args:
+        name: Name of the stack, which the user must have named.
+
+    Raises:
+        UserError: The stack is not deployed.
+    """
+    environments.stack_file(name)
+    with lock(*LOCK):
+        record = Deployed.load(name)
+        if not record:
+            raise UserError(f"the stack {name} is not deployed", "`make down` without STACK stops the cluster.")
+        target = cluster.find(deployed.context_of(name))
+        _confirm(f"remove the stack {name} with its data from the {target.described}")
+        venv, cli = pulumi.for_stack(name)
+        current = Stack(name, cli, venv, target.kubeconfig)
+        current.prepare()
+        deployed.claim(current, target)
+        forward.stop(name)
+        current.stream("destroy", "--yes", "--skip-preview")
+        Deployed.file(name).unlink()
+
+
+def purge() -> None:
+    """Stop our own cluster and delete its data and all local state.
+
+    Raises:
+        UserError: A stack is deployed to a context of the user's own.
+    """
+    with lock(*LOCK):
+        if kept := deployed.elsewhere():
+            name, record = next(iter(kept.items()))
+            raise UserError(
+                f"the stack {name} is still deployed to the context {record.cluster}, and its state would be lost",
+                f"Remove it first: `make down STACK={name}`. If that cluster is gone, delete {Deployed.file(name)}.",
+            )
+        _confirm(f"delete all local MLflow data and Pulumi state in {state()}")
+        _stop(set(), purge=True)
+        _delete_state()
+        say(f"deleted {state()}")
+
+
+def _stop(kept: set[str], *, purge: bool) -> bool:
+    """Stop our own cluster and close all ports but those of some stacks; whether there was anything to stop."""
+    closed = [forward.stop(name) for name in forward.stacks() if name not in kept]
+    acted = any(closed)
+    if cluster.recorded() in cluster.MAKERS:
+        cluster.delete()
+        for name in set(deployed.stacks()) - kept:
+            _forget(name)
+        acted = True
+    running = node.current() is not None
+    if running or purge:
+        node.stop(purge=purge)
+    if running and not purge:
+        say(f"stopped; the data is kept in {state()}: `make up` goes on with it, `make purge` deletes it")
+    return acted or running
 
 
 def preview(name: str, arguments: list[str]) -> None:
@@ -161,16 +157,15 @@ def preview(name: str, arguments: list[str]) -> None:
         arguments: Further arguments of `pulumi preview`.
     """
     environments.stack_file(name)
-    venv, cli = _environment_of(name)
-    context = _context_of(name)
+    venv, cli = pulumi.for_stack(name)
+    context = deployed.context_of(name)
     try:
         target = cluster.find(context) if context else cluster.current()
     except UserError as error:
         say(f"  {error.message}\n  showing the changes against the last known state alone")
         target = None
-    current = stack.Stack(name, cli, venv, target.kubeconfig if target else _no_cluster())
-    with lock(*LOCK):
-        current.prepare()
+    current = Stack(name, cli, venv, target.kubeconfig if target else _no_cluster())
+    current.prepare(reading=True)
     current.stream("preview", "--diff", *arguments)
 
 
@@ -181,11 +176,11 @@ def logs(name: str, arguments: list[str]) -> None:
         name: Name of the stack.
         arguments: Further arguments of `kubectl logs`.
     """
-    deployed, target = _running(name)
+    record, target = deployed.running(name)
     command = [
         "logs",
         "--namespace",
-        deployed.outputs["namespace"],
+        record.namespace,
         "--selector",
         "app.kubernetes.io/name=mlflow",
         "--all-containers",
@@ -202,31 +197,11 @@ def open_(name: str, port: int | None) -> None:
         name: Name of the stack.
         port: Port on this machine; None for 5000 or the next free one.
     """
-    deployed, target = _running(name)
-    url = _open_port(name, deployed, target, port)
+    url = deployed.open_port(name, *deployed.running(name), port)
     prove.wait(url)
     say(f"MLflow is running at {url}")
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)
-
-
-def _environment_of(name: str) -> tuple[Path, pulumi.Cli]:
-    """What the stack's program uses, with the environment as `.venv` of the checkout."""
-    venv, cli = program_environment(environments.clouds_of(name))
-    environments.link(venv)
-    return venv, cli
-
-
-def program_environment(clouds: Iterable[str]) -> tuple[Path, pulumi.Cli]:
-    """The Python environment and the command line with the plugins that a program uses.
-
-    Args:
-        clouds: SDKs of the clouds that it uses, see `environments.CLOUDS`.
-    """
-    venv = environments.ensure("up", clouds)
-    cli = pulumi.ensure()
-    pulumi.ensure_plugins(cli, venv, environments.plugins(clouds))
-    return venv, cli
 
 
 def require_space() -> None:
@@ -250,41 +225,6 @@ def require_space() -> None:
             )
 
 
-def _context_of(name: str) -> str | None:
-    """The context that the user named when the stack was deployed."""
-    deployed = Deployed.load(name)
-    return deployed.cluster if deployed and deployed.kind == "context" else None
-
-
-def _deployed_stacks() -> list[str]:
-    return sorted(path.stem for path in state("stacks").glob("*.json"))
-
-
-def _claim(current: stack.Stack, target: Cluster) -> Deployed:
-    """Record which cluster the stack is deployed to, and refuse another one."""
-    uid = cluster.identity(target)
-    known = Deployed.load(current.name)
-    if (
-        known
-        and known.uid != uid
-        and any(r["type"].startswith("kubernetes:") for r in current.export().get("resources") or [])
-    ):
-        named = f" (`KUBE_CONTEXT={known.cluster}`)" if known.kind == "context" else ""
-        raise UserError(
-            f"the stack {current.name} was deployed to another cluster, {known.cluster}{named}; this is the {_described(target)}",
-            f"Go back to that cluster, or remove the stack from it first (`make down STACK={current.name}`); if it is gone for "
-            "good, `make purge` forgets it.",
-        )
-    outputs = known.outputs if known and known.uid == uid else {}
-    deployed = Deployed(uid, target.kind, target.name, outputs)
-    deployed.save(current.name)
-    return deployed
-
-
-def _described(target: Cluster) -> str:
-    return f"cluster of the context {target.name}" if target.kind == "context" else f"{target.kind} cluster"
-
-
 def _exists(target: Cluster, kind: str, namespace: str, name: str) -> bool:
     try:
         cluster.kubectl_json(target.kubeconfig, "get", kind, name, *(["--namespace", namespace] if namespace else []))
@@ -294,7 +234,7 @@ def _exists(target: Cluster, kind: str, namespace: str, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _watch(current: stack.Stack, target: Cluster) -> Iterator[None]:
+def _watch(current: Stack, target: Cluster) -> Iterator[None]:
     """While the body runs, tell why pods cannot start as soon as it shows; when the body fails, tell all reasons."""
     done = threading.Event()
     told: set[str] = set()
@@ -319,19 +259,19 @@ def _watch(current: stack.Stack, target: Cluster) -> Iterator[None]:
         done.set()
 
 
-def _still_there(deployed: Deployed, target: Cluster) -> bool:
+def _still_there(record: Deployed, target: Cluster) -> bool:
     """Whether the cluster has what was deployed last; False if somebody deleted it there."""
-    outputs = deployed.outputs
+    outputs = record.outputs
     return not outputs or _exists(target, "deployment", outputs["namespace"], outputs["deploymentName"])
 
 
-def _wait_for_rollout(deployed: Deployed, target: Cluster) -> None:
+def _wait_for_rollout(record: Deployed, target: Cluster) -> None:
     """Wait until only pods of the new version are left.
 
     Pulumi's own wait may end before that: a Deployment that is recreated counts as updated once the old pod is gone.
     """
-    command = ["rollout", "status", f"deployment/{deployed.outputs['deploymentName']}"]
-    command += ["--namespace", deployed.outputs["namespace"], f"--timeout={ROLLOUT_SECONDS}s"]
+    command = ["rollout", "status", f"deployment/{record.outputs['deploymentName']}"]
+    command += ["--namespace", record.namespace, f"--timeout={ROLLOUT_SECONDS}s"]
     run(
         [cluster.kubectl(), "--kubeconfig", target.kubeconfig, *command],
         log=state("logs", "rollout.log"),
@@ -339,71 +279,10 @@ def _wait_for_rollout(deployed: Deployed, target: Cluster) -> None:
     )
 
 
-def _login(deployed: Deployed, target: Cluster) -> prove.Login | None:
-    """Name and password of the administrator, from the Secret that holds them; None where nobody logs in."""
-    admin: dict[str, str] = deployed.outputs.get("admin") or {}
-    if not admin:
-        return None
-    command = [cluster.kubectl(), "--kubeconfig", target.kubeconfig, "get", "secret", admin["secret"], "--output=json"]
-    done = subprocess.run(
-        [*command, "--namespace", deployed.outputs["namespace"]], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise UserError(f"the administrator's password cannot be read: {done.stderr.strip()}", "Look at that Secret.")
-    data = {key: base64.b64decode(value).decode() for key, value in json.loads(done.stdout)["data"].items()}
-    return admin.get("username") or data[admin["usernameKey"]], data[admin["passwordKey"]]
-
-
-def _password_command(deployed: Deployed, admin: dict[str, str]) -> str:
-    key = admin["passwordKey"].replace(".", "\\.")
-    return (
-        f"kubectl get secret {admin['secret']} --namespace {deployed.outputs['namespace']} "
-        f"--output=jsonpath='{{.data.{key}}}' | base64 --decode"
-    )
-
-
-def _open_port(name: str, deployed: Deployed, target: Cluster, port: int | None) -> str:
-    outputs = deployed.outputs
-    command = [
-        str(cluster.kubectl()),
-        "--kubeconfig",
-        str(target.kubeconfig),
-        "--namespace",
-        outputs["namespace"],
-        "port-forward",
-    ]
-    return forward.ensure(name, [*command, f"service/{outputs['serviceName']}", str(int(outputs["servicePort"]))], port)
-
-
-def _running(name: str) -> tuple[Deployed, Cluster]:
-    """The record of a deployed stack and its running cluster."""
-    deployed = Deployed.load(name)
-    target = None
-    if deployed and deployed.outputs:
-        target = cluster.find(deployed.cluster) if deployed.kind == "context" else cluster.current()
-    if not deployed or not target:
-        raise UserError(f"the stack {name} is not running", f"Start it: `make up STACK={name}`.")
-    return deployed, target
-
-
-def _destroy(name: str, deployed: Deployed) -> None:
-    """Remove the stack's resources from the context that it is deployed to."""
-    target = cluster.find(deployed.cluster)
-    _confirm(f"remove the stack {name} with its data from the context {deployed.cluster}")
-    venv, cli = _environment_of(name)
-    current = stack.Stack(name, cli, venv, target.kubeconfig)
-    current.prepare()
-    _claim(current, target)
-    forward.stop(name)
-    current.stream("destroy", "--yes", "--skip-preview")
-    Deployed.file(name).unlink()
-
-
 def _forget(name: str) -> None:
     """Drop the local state of a stack whose cluster was deleted."""
     forward.stop(name)
-    for path in (stack.local_state() / ".pulumi").glob(f"*/{stack.project()}/{name}.json*"):
-        path.unlink()
+    backend.forget(name)
     Deployed.file(name).unlink(missing_ok=True)
 
 

@@ -56,11 +56,10 @@ def end_session(pid: int) -> None:
 
     An engine that was interrupted leaves its plugins behind, each in a group of its own.
     """
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            # Behind the program's name: state, parent, group, session.
-            if stat.read_text().rpartition(")")[2].split()[3] == str(pid):
-                os.kill(int(stat.parent.name), signal.SIGTERM)
+            if os.getsid(int(process.name)) == pid:
+                os.kill(int(process.name), signal.SIGTERM)
 
 
 def holder_of_port(port: int) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolchain import environments, golang, terraform_providers, versions
+from toolchain import environments, versions
+from toolchain.bare import golang
 from toolchain.console import UserError, run, say, step
 from toolchain.paths import cache, state
 
@@ -23,7 +24,7 @@ INSTALLER = "https://get.pulumi.com"
 BUILDABLE = ("kubernetes", "random")
 """Plugins that can be built from source."""
 
-PARTS = tuple(terraform_providers.PROVIDERS)
+PARTS = ("aws", "gcp")
 """Plugins that can be built from source in part: enough for tests against emulated clouds, and not for users."""
 
 
@@ -74,6 +75,25 @@ def ensure() -> Cli:
         return Cli(official / "bin" / "pulumi", home, (official / "bin",))
     together = _together(golang.build(["pulumi", "pulumi-language-python"]))
     return Cli(together / "pulumi", home, (together,))
+
+
+def for_program(clouds: Iterable[str]) -> tuple[Path, Cli]:
+    """The Python environment and the command line with the plugins that a program uses.
+
+    Args:
+        clouds: SDKs of the clouds that it uses, see `environments.CLOUDS`.
+    """
+    venv = environments.ensure("up", clouds)
+    cli = ensure()
+    ensure_plugins(cli, venv, environments.plugins(clouds))
+    return venv, cli
+
+
+def for_stack(name: str) -> tuple[Path, Cli]:
+    """What the stack's program uses, with the environment as `.venv` of the checkout."""
+    venv, cli = for_program(environments.clouds_of(name))
+    environments.link(venv)
+    return venv, cli
 
 
 def of_tests(cli: Cli) -> Cli:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import environments
+from toolchain import backend, environments
 from toolchain.console import UserError, say, step
 from toolchain.files import write
-from toolchain.paths import ROOT, state
+from toolchain.paths import ROOT, lock, state
 from toolchain.processes import alive, end_session
 from toolchain.pulumi import Cli
+from toolchain.pulumi_errors import failure
 
 SECRETS_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
 """What Pulumi writes into a stack file to tell how its secrets are encrypted."""
@@ -50,9 +50,9 @@ class Stack:
     def variables(self) -> dict[str, str]:
         """Environment variables of its commands."""
         env = self.cli.variables(self.venv)
-        env.update({key: value for key, value in local_backend().items() if key not in env})
+        env.update({key: value for key, value in backend.variables().items() if key not in env})
         if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
-            env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file())
+            env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(backend.passphrase_file())
         if self.kubeconfig:
             env["KUBECONFIG"] = str(self.kubeconfig)
         return env
@@ -67,18 +67,26 @@ class Stack:
         """A project folder of the same name, where Pulumi may write a stack file."""
         return state("stacks", "project")
 
-    def prepare(self) -> None:
-        """Make the stack if there is none, mend what an interrupted run left, and write `config_file`.
+    def prepare(self, *, reading: bool = False) -> None:
+        """Make the stack if there is none, release what an interrupted run locked, and write `config_file`.
+
+        Args:
+            reading: Whether nothing will be changed, so that the stack may be in use.
 
         Raises:
             UserError: The stack is in use by a running Pulumi, or could not be made.
         """
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        (self._scratch / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+        with lock(f"stack-{self.name}", f"preparing the stack {self.name}"):
+            self._make()
+        if not reading:
+            self._release()
+
+    def _make(self) -> None:
+        write(self._scratch / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
         given = environments.stack_file(self.name).read_text()
         made = self._scratch / f"Pulumi.{self.name}.yaml"
         if not _secrets_settings(given) and not (made.exists() and self._exists()):
-            local_state().mkdir(parents=True, exist_ok=True)
+            backend.local_state().mkdir(parents=True, exist_ok=True)
             made.unlink(missing_ok=True)
             self._checked(
                 "stack", "init", self.name, "--no-select", "--secrets-provider", "passphrase", cwd=self._scratch
@@ -88,21 +96,20 @@ class Stack:
             self._checked("stack", "init", self.name, "--no-select", cwd=self._scratch)
         kept = "" if _secrets_settings(given) else _secrets_settings(made.read_text())
         write(self.config_file, given.rstrip("\n") + "\n" + kept, private=True)
-        self._release()
 
     def _exists(self) -> bool:
-        if "PULUMI_BACKEND_URL" not in os.environ:  # the local backend's files can be looked at, which is quicker
-            return any((local_state() / ".pulumi" / "stacks" / project()).glob(f"{self.name}.json*"))
+        if backend.is_local():  # its files can be looked at, which is quicker
+            return backend.holds(self.name)
         listing = self._checked("stack", "ls", "--json", cwd=self._scratch)
         return any(entry["name"].split("/")[-1] == self.name for entry in json.loads(listing))
 
     def _release(self) -> None:
         """Remove the lock that a killed Pulumi left in the local backend."""
-        if "PULUMI_BACKEND_URL" in os.environ:
+        if not backend.is_local():
             return
-        locks = list((local_state() / ".pulumi" / "locks").glob(f"**/{project()}/{self.name}/*.json"))
-        for lock in locks:
-            holder = json.loads(lock.read_text() or "{}").get("pid", 0)
+        locks = backend.locks(self.name)
+        for each in locks:
+            holder = json.loads(each.read_text() or "{}").get("pid", 0)
             if holder and alive(holder):
                 raise UserError(
                     f"the stack {self.name} is in use by the Pulumi process {holder}",
@@ -173,7 +180,7 @@ class Stack:
         if result.returncode:
             errors = [d["message"].strip() for d in plan.get("diagnostics") or [] if d.get("severity") == "error"]
             told = [error for error in errors if "program exited with non-zero exit code" not in error]
-            raise self._error("preview", "\n".join(told or errors) or result.stderr + result.stdout)
+            raise failure(self.name, "preview", "\n".join(told or errors) or result.stderr + result.stdout)
         return plan
 
     def stream(self, command: str, *arguments: str) -> None:
@@ -226,7 +233,7 @@ class Stack:
         if interrupted:
             raise KeyboardInterrupt
         if process.returncode:
-            raise self._error(command, "\n".join(shown), shown=True)
+            raise failure(self.name, command, "\n".join(shown), shown=True)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets masked."""
@@ -234,8 +241,8 @@ class Stack:
 
     def export(self) -> dict[str, Any]:
         """The stack's deployment: `resources`, `pending_operations`. Secrets stay encrypted."""
-        if "PULUMI_BACKEND_URL" not in os.environ:
-            path = local_state() / ".pulumi" / "stacks" / project() / f"{self.name}.json"
+        if backend.is_local():
+            path = backend.checkpoint(self.name)
             if path.exists():
                 return json.loads(path.read_text()).get("checkpoint", {}).get("latest") or {}
         return json.loads(self._checked("stack", "export", "--stack", self.name)).get("deployment") or {}
@@ -265,80 +272,8 @@ class Stack:
     def _checked(self, *arguments: str, cwd: Path = ROOT) -> str:
         result = self._run(*arguments, cwd=cwd)
         if result.returncode:
-            raise self._error(" ".join(arguments[:2]), result.stderr + result.stdout)
+            raise failure(self.name, " ".join(arguments[:2]), result.stderr + result.stdout)
         return result.stdout
-
-    def _error(self, command: str, output: str, *, shown: bool = False) -> UserError:
-        """The error for a failed command, with the fix for the known causes."""
-        if re.search(r"incorrect passphrase|passphrase must be set|unable to find.*PASSPHRASE", output):
-            used = next(
-                (name for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE") if name in os.environ),
-                None,
-            )
-            return UserError(
-                f"the passphrase in {used or passphrase_file()} is not the one that the stack {self.name} was made with",
-                f"Unset {used}, or set it to the stack's own passphrase."
-                if used
-                else "Put the stack's own passphrase back into that file.",
-            )
-        if "currently locked" in output:
-            return UserError(
-                f"the stack {self.name} is locked by another Pulumi run:\n{_indented(output)}",
-                f"Wait until it ends, or, if it is dead, run `pulumi cancel --stack {self.name}`.",
-            )
-        return UserError(
-            f"`pulumi {command}` failed for the stack {self.name}"
-            + ("; see above" if shown else f":\n{_indented(output)}"),
-            "Mend the cause and run the same command again.",
-        )
-
-
-def images(plan: Mapping[str, Any]) -> list[str]:
-    """The images of all containers in a plan."""
-
-    def walk(value: Any) -> Iterator[str]:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if key in ("containers", "initContainers") and isinstance(inner, list):
-                    yield from (c["image"] for c in inner if isinstance(c, dict) and isinstance(c.get("image"), str))
-                else:
-                    yield from walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                yield from walk(inner)
-
-    return sorted(
-        {image for planned in plan.get("steps") or [] for image in walk((planned.get("newState") or {}).get("inputs"))}
-    )
-
-
-def unchanged(plan: Mapping[str, Any]) -> bool:
-    """Whether the plan changes nothing."""
-    return not any(count for change, count in (plan.get("changeSummary") or {}).items() if change != "same")
-
-
-def local_state() -> Path:
-    """The folder of the local state backend."""
-    return state("pulumi")
-
-
-def local_backend() -> dict[str, str]:
-    """Environment variables that choose the local state backend."""
-    return {"PULUMI_BACKEND_URL": local_state().as_uri()}
-
-
-def passphrase_file() -> Path:
-    """The file with the passphrase that encrypts the secrets of local stacks, made once."""
-    path = state("passphrase")
-    if not path.exists():
-        write(path, secrets.token_urlsafe(32), private=True)
-    return path
-
-
-def project() -> str:
-    """Name of the project in Pulumi.yaml."""
-    found = re.search(r"^name:\s*[\"']?([\w.-]+)", (ROOT / "Pulumi.yaml").read_text(), re.MULTILINE)
-    return found.group(1) if found else "mlflow"
 
 
 def _secrets_settings(text: str) -> str:
@@ -346,7 +281,3 @@ def _secrets_settings(text: str) -> str:
         line for line in text.splitlines(keepends=True) if line.startswith(tuple(f"{key}:" for key in SECRETS_KEYS))
     )
     return "".join(lines)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.strip().splitlines()[-30:])

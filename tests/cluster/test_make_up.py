@@ -1,6 +1,7 @@
 """`make up` and `make down` from a checkout of its own, with state of its own, on the test cluster."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -11,8 +12,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.support import client, processes
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
@@ -24,6 +27,7 @@ config:
   mlflow:namespace: {namespace}
   mlflow:database: {{sqlite: {{volume: {{sizeGb: 1}}}}}}
   mlflow:artifacts: {{volume: {{sizeGb: 1}}}}
+  mlflow:server: {{staticPrefix: /team}}
   mlflow:deletionProtection: false
 """
 
@@ -36,9 +40,9 @@ class Checkout:
     namespace: str
     variables: dict[str, str]
 
-    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, named: bool = True, **variables: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "toolchain", *arguments, "--stack", STACK],
+            [sys.executable, "-m", "toolchain", *arguments, *(["--stack", STACK] if named else [])],
             cwd=self.folder,
             env={**self.variables, **variables},
             stdin=subprocess.DEVNULL,
@@ -50,9 +54,9 @@ class Checkout:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
-    def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
+    def run(self, *arguments: str, named: bool = True, **variables: str) -> tuple[int, str]:
         """Exit code and output of a command."""
-        process = self.start(*arguments, **variables)
+        process = self.start(*arguments, named=named, **variables)
         output, _ = process.communicate(timeout=processes.PATIENCE)
         return process.returncode, output
 
@@ -108,11 +112,56 @@ def test_up_goes_on_after_an_interruption_and_a_second_one_waits(checkout: Check
     assert url_in(outputs[0]) == url_in(outputs[1])
 
 
+def test_the_check_leaves_no_experiment_behind(checkout: Checkout, url: str) -> None:
+    checkout.up()
+    assert [found.name for found in MlflowClient(url).search_experiments()] == ["Default"]
+
+
 def test_data_survives_the_pod_and_another_up(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
     logged = client.log(url)
     (pod,) = kubectl.pods(checkout.namespace)
     kubectl.text("delete", "pod", pod_name(pod), "--namespace", checkout.namespace)
     client.read_back(checkout.up(), logged)
+
+
+def test_the_tools_come_into_the_users_shell(checkout: Checkout, url: str) -> None:
+    tools = f"{sys.executable} -m toolchain env --stack {STACK}"
+    script = (
+        f"eval $({tools}) && kubectl get namespace {checkout.namespace} && pulumi stack output namespace && echo $STACK"
+    )
+    done = subprocess.run(
+        ["sh", "-euc", script], cwd=checkout.folder, env=checkout.variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == [checkout.namespace, STACK]
+    lines = subprocess.run(
+        tools.split(), cwd=checkout.folder, env=checkout.variables, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert lines and all(line.startswith("export ") for line in lines)
+
+
+def test_a_shell_with_the_tools_is_opened(checkout: Checkout, url: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "toolchain", "shell", "--stack", STACK],
+        cwd=checkout.folder,
+        env={**checkout.variables, "SHELL": "/bin/sh", "MAKELEVEL": "1"},
+        input="pulumi stack output serviceName; echo level=$MAKELEVEL",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stdout.split()[-2:] == ["mlflow", "level="], process.stderr
+
+
+def test_a_preview_waits_for_nobody_and_needs_no_reader(checkout: Checkout, url: str) -> None:
+    held = Path(checkout.variables["XDG_STATE_HOME"]) / "mlflow-deployment" / "locks" / "up"
+    with held.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = checkout.start("preview")
+        assert process.stdout
+        assert "waiting" not in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(processes.PATIENCE) == 0
 
 
 def test_a_port_in_use_is_named(checkout: Checkout, url: str) -> None:
@@ -131,11 +180,19 @@ def test_a_wrong_passphrase_is_named_with_the_fix(checkout: Checkout, url: str) 
     assert "passphrase" in output and "fix:" in output and "Traceback" not in output
 
 
-def test_down_removes_the_stack_and_its_port(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
+def test_down_leaves_a_stack_that_is_not_named(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
+    code, output = checkout.run("down", named=False)
+    assert code == 0, output
+    assert f"`make down STACK={STACK}` removes it" in output
+    assert kubectl.exists("namespace", checkout.namespace)
+
+
+def test_down_removes_the_stack_that_is_named_and_its_port(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
     code, output = checkout.run("down")
     assert code == 0, output
     assert not kubectl.exists("namespace", checkout.namespace)
-    port = int(url.rpartition(":")[2])
+    port = urlsplit(url).port
+    assert port
     processes.eventually(lambda: not _listens(port), "the end of the forwarded port")
     assert checkout.up()
 

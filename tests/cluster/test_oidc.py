@@ -1,6 +1,6 @@
 """Users and groups of an identity provider, with a real provider and a real server.
 
-Between them is a stand-in for oauth2-proxy (`toolchain/go/oidc-proxy`), which cannot be had everywhere: it takes the options
+Between them is a stand-in for oauth2-proxy (`toolchain/bare/go/oidc-proxy`), which cannot be had everywhere: it takes the options
 that are rendered for the real one, and refuses any other.
 """
 

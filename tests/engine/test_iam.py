@@ -10,7 +10,7 @@ import pytest
 
 from tests.configurations import AWS, AWS_FACTS, changed
 from tests.graph.program import Graph, deploy
-from toolchain import emulators
+from toolchain.bare import emulators
 
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/mlflow-role"

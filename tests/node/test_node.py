@@ -10,9 +10,9 @@ import pytest
 
 from tests.support import processes
 from tests.support.kubernetes import Kubectl
-from toolchain import node
-from toolchain.node import addresses, isolation, network
-from toolchain.node.daemons import CGROUP
+from toolchain.bare import node
+from toolchain.bare.node import addresses, isolation, network
+from toolchain.bare.node.daemons import CGROUP
 from toolchain.session import Session
 
 RECORD = Path("/run/mlflow-deployment/node.json")

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-from toolchain import debian
+from toolchain.bare import debian
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import pymysql
 
 from tests.support import certificates, processes
 from tests.support.postgresql import NASTY
-from toolchain import debian
+from toolchain.bare import debian
 
 _SMALL = {"innodb-log-file-size": "16M", "innodb-buffer-pool-size": "64M"}
 

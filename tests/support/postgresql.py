@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from tests.support import certificates, processes
-from toolchain import debian
+from toolchain.bare import debian
 
 NOBODY = 65534
 """User to run as where the tests run as root, which PostgreSQL refuses."""

@@ -1,13 +1,14 @@
-"""Processes that a test starts and always ends, by their number."""
+"""Processes that a test starts and that end with it."""
 
 import contextlib
-import os
-import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
 def free_port() -> int:
@@ -55,8 +56,8 @@ def running(
     user: int | None = None,
     env: Mapping[str, str] | None = None,
     ready: Callable[[], object] = lambda: True,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program in the background until the body ends.
+) -> Iterator[None]:
+    """Run a program in the background until the body ends, or this process does.
 
     Args:
         command: The program and its arguments.
@@ -65,32 +66,21 @@ def running(
         env: Environment variables; None for our own.
         ready: Tells whether the program can be used; the body starts then.
     """
+    account = "" if user is None else str(user)
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-I", "-S", SUPERVISOR, account, *map(str, command)],
+            stdin=subprocess.PIPE,
             stdout=sink,
             stderr=sink,
             env=env,
-            user=user,
-            group=user,
-            extra_groups=[] if user is not None else None,
-            cwd="/",
             start_new_session=True,
         )
-    try:
+    with process:  # the end closes its standard input, and waits
 
         def usable() -> object:
             assert process.poll() is None, f"{command[0]} ended with {process.returncode}:\n{log.read_text()[-2000:]}"
             return ready()
 
         eventually(usable, f"{command[0]} (log {log})", 0.1)
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)  # PostgreSQL: disconnect clients and end at once
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        yield

@@ -13,7 +13,7 @@ import requests
 
 from tests.support import processes
 from tests.support.kubernetes import Kubectl
-from toolchain import debian
+from toolchain.bare import debian
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support import processes
 from tests.support.kubernetes import Kubectl
-from toolchain import debian
+from toolchain.bare import debian
 
 _ANNOTATION = "nginx.ingress.kubernetes.io/"
 

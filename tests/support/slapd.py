@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import certificates, processes
-from toolchain import debian
+from toolchain.bare import debian
 
 BASE = "dc=example,dc=com"
 PEOPLE, GROUPS = f"ou=people,{BASE}", f"ou=groups,{BASE}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import figures, wrk
-from bench.__main__ import MEASUREMENTS
+from bench.measurements import MEASUREMENTS, chosen
 from toolchain.paths import ROOT
 
 OUTPUT = """Running 8s test @ http://10.0.0.1:5000/api/2.0/mlflow/runs/log-metric
@@ -26,6 +26,17 @@ def test_every_figure_is_explained() -> None:
     for name in (name for each in MEASUREMENTS for name in each.figures):
         stem, _, last = name.rpartition("_")
         assert f"`{name}`" in text or (f"`{stem}_none`" in text and f"`_{last}`" in text), name
+
+
+def test_every_measurement_can_be_run() -> None:
+    assert all(callable(each.run) for each in MEASUREMENTS)
+
+
+def test_only_the_named_ones_are_chosen() -> None:
+    (one,) = chosen(["imports"])
+    assert not one.cluster and not one.clouds
+    assert {each.name for each in chosen(["preview_over_floor_aws"])} == {"clouds"}
+    assert "installs" not in {each.name for each in chosen([])}
 
 
 def test_what_wrk_prints_is_read() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import golang, terraform_providers
+from toolchain.bare import golang, modules
+from toolchain.bare.forks import Fork
 from toolchain.console import Step, UserError
 
 MODULE = "example.com/large"
@@ -30,7 +31,7 @@ mkdir -p modules/{MODULE}@v1.2.3
     (tmp_path / "go.mod").write_text(f"require (\n\t{MODULE} v1.2.3\n)\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(golang, "_PAUSES", (0, 0.0, 0.01))
+    monkeypatch.setattr(modules, "_PAUSES", (0, 0.0, 0.01))
     return tmp_path
 
 
@@ -40,29 +41,32 @@ def calls(go: Path) -> int:
 
 def test_a_large_module_is_asked_for_again(go: Path) -> None:
     (go / "failures").write_text("reading large.zip: 504 Gateway Timeout\nreading large.zip: unexpected EOF\n")
-    assert golang._module_folder(go, MODULE, "some", Step("")) == go / "modules" / f"{MODULE}@v1.2.3"
+    assert modules.folder_of(go, MODULE, "some", Step("")) == go / "modules" / f"{MODULE}@v1.2.3"
     assert calls(go) == 3
 
 
 def test_the_registry_is_quoted_when_it_never_answers(go: Path) -> None:
     (go / "failures").write_text("reading large.zip: 504 Gateway Timeout\n" * 3)
     with pytest.raises(UserError, match=r"large v1\.2\.3 could not be downloaded: .* 504"):
-        golang._module_folder(go, MODULE, "some", Step(""))
+        modules.folder_of(go, MODULE, "some", Step(""))
 
 
 def test_a_build_goes_on_after_a_failed_download_and_not_after_another_error(go: Path) -> None:
     (go / "failures").write_text('large@v1.2.3: Get "large.zip": net/http: TLS handshake timeout\n')
-    golang._go(["build"], ".", "large", Step(""))
+    modules.go(["build"], ".", "large", Step(""))
     assert calls(go) == 2
     (go / "failures").write_text("large.go:1:1: syntax error\n")
     with pytest.raises(UserError, match="syntax error"):
-        golang._go(["build"], ".", "large", Step(""))
+        modules.go(["build"], ".", "large", Step(""))
     assert calls(go) == 3
 
 
-@pytest.mark.parametrize("folder", terraform_providers.PROVIDERS)
-def test_the_hash_of_a_provider_that_is_downloaded_whole_is_known(folder: str) -> None:
-    # A build alone does not need it, since it replaces the module by a part of it: `go mod tidy` may leave it out.
-    main, module = golang.MODULE / folder, terraform_providers.PROVIDERS[folder].module
-    version = golang.required_version(main, module)
-    assert f"\n{module} {version} h1:" in (main / "go.sum").read_text()
+FORKED = [(name, fork) for name, component in golang.COMPONENTS.items() for fork in component.forks]
+
+
+@pytest.mark.parametrize(("name", "fork"), FORKED, ids=[name for name, _ in FORKED])
+def test_the_hash_of_a_module_that_is_downloaded_whole_is_known(name: str, fork: Fork) -> None:
+    # A build alone does not need it, since it replaces the module by an edited copy: `go mod tidy` may leave it out.
+    main = modules.MODULE / golang.COMPONENTS[name].module
+    version = modules.required_version(main, fork.module)
+    assert f"\n{fork.module} {version} h1:" in (main / "go.sum").read_text()

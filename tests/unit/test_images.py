@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import golang, images, versions
+from toolchain import versions
+from toolchain.bare import golang, images
+from toolchain.bare.images.packages import DebianImage
+from toolchain.bare.images.programs import GoImage
 from toolchain.console import UserError
-from toolchain.images.packages import DebianImage
-from toolchain.images.programs import GoImage
 
 
 class Cluster:

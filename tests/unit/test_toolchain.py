@@ -1,16 +1,24 @@
 """The toolchain's pure parts: messages, environments, plans, and the sum of a test run."""
 
 import ast
+import functools
 import json
+import os
 import re
 import runpy
+import ssl
+import subprocess
 import sys
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
-from toolchain import checks, commands, environments, stack
+from tests.support import certificates
+from toolchain import checks, commands, environments, plan, prove, shell
 from toolchain.console import UserError, duration, fail, run, step
+from toolchain.deployed import Deployed
 from toolchain.files import write
 from toolchain.session import Session
 
@@ -132,7 +140,6 @@ def test_locked_version_is_exact() -> None:
 
 
 PLAN = {
-    "changeSummary": {"create": 1, "same": 3},
     "steps": [
         {
             "newState": {
@@ -149,13 +156,8 @@ PLAN = {
 
 
 def test_images_of_a_plan_are_found() -> None:
-    assert stack.images(PLAN) == ["a", "b"]
-    assert stack.images({}) == []
-
-
-def test_plan_without_changes_is_recognised() -> None:
-    assert not stack.unchanged(PLAN)
-    assert stack.unchanged({"changeSummary": {"same": 3, "create": 0}}) and stack.unchanged({})
+    assert plan.images_of(PLAN) == ["a", "b"]
+    assert plan.images_of({}) == []
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", ""])
@@ -170,6 +172,77 @@ def test_help_names_every_command(capsys) -> None:
     assert commands.main(["help"]) == 0
     shown = capsys.readouterr().out
     assert all(f"make {name}" in shown for name in ("up", "down", "test", "bench", "preview", "logs", "open"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "toolchain --help",
+        "toolchain help",
+        "toolchain up --help",
+        "toolchain bench --args=--list",
+        "bench --list",
+        "bench -h",
+    ],
+)
+def test_help_needs_nothing_and_makes_nothing(command: str, tmp_path: Path) -> None:
+    # -S leaves out installed packages; without PATH no program is found.
+    environment = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", *command.split()], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout and not done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["down", "STACK=x"], {}, True),
+        (["down"], {"STACK": "x"}, False),
+        (["down"], {}, False),
+    ],
+    ids=["named", "in the environment", "not at all"],
+)
+def test_down_removes_only_a_stack_that_is_named(
+    arguments: list[str], environment: dict[str, str], named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STACK", raising=False)
+    shown = subprocess.run(
+        ["make", "--dry-run", *arguments], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+    ).stdout
+    assert ('--stack "x"' in shown) == named
+
+
+@pytest.mark.parametrize(
+    ("tracking_uri", "url"),
+    [
+        ("http://mlflow.ns.svc.cluster.local", "http://127.0.0.1:5001"),
+        ("https://mlflow.ns.svc.cluster.local:8443/team/mlflow", "https://127.0.0.1:5001/team/mlflow"),
+    ],
+)
+def test_the_local_url_has_the_scheme_and_prefix_of_the_server(tracking_uri: str, url: str) -> None:
+    assert Deployed("uid", "kind", "mlflow", {"trackingUri": tracking_uri}).local_url(5001) == url
+
+
+def test_a_server_with_tls_is_found_healthy_though_its_certificate_names_the_service(tmp_path: Path) -> None:
+    made, chain = certificates.make("mlflow.ns.svc"), tmp_path / "chain.pem"
+    chain.write_text(made.certificate + made.key)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain)
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "health").write_text("OK")
+    with HTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        prove.wait(f"https://127.0.0.1:{server.server_port}/team", patience=5)
+        server.shutdown()
+
+
+def test_next_steps_name_the_stack_and_how_to_log_in() -> None:
+    assert "password" not in shell.next_steps("dev", "http://x", None)
+    steps = shell.next_steps("prod", "http://x", "admin")
+    assert "make password STACK=prod" in steps and "make shell STACK=prod" in steps and "make down" in steps
 
 
 def test_file_is_written_whole_and_private(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from components import versions
 from tests import compatibility
-from toolchain import bump, environments, golang
+from toolchain import bump, environments
+from toolchain.bare import golang
+from toolchain.bare.images import mlflow
 from toolchain.console import UserError
-from toolchain.images import mlflow
 from toolchain.paths import ROOT
 
 DERIVED = (
@@ -22,10 +23,10 @@ DERIVED = (
     "Pulumi.yaml",
     "requirements.txt",
     "requirements.lock",
-    "toolchain/images/recipes/mlflow.txt",
-    "toolchain/go/*go.mod",
-    "toolchain/go/*go.sum",
-    "toolchain/npm/*/package-lock.json",
+    "toolchain/bare/images/recipes/mlflow.txt",
+    "toolchain/bare/go/*go.mod",
+    "toolchain/bare/go/*go.sum",
+    "toolchain/bare/npm/*/package-lock.json",
 )
 """What `make bump` writes, or what other tools lock."""
 

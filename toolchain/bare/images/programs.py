@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import golang, oci
-from toolchain.images import layers
+from toolchain.bare import golang, oci
+from toolchain.bare.images import layers
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from toolchain.node import addresses
-from toolchain.node.objects import Api
+from toolchain.bare.node import addresses
+from toolchain.bare.node.objects import Api
 
 
 def missing(client: Api, since: str) -> str:

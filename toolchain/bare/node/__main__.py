@@ -1,17 +1,17 @@
-"""`python3 -m toolchain.node start | stop [--purge] | status`."""
+"""`python3 -m toolchain.bare.node start | stop [--purge] | status`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from toolchain import node
+from toolchain.bare import node
 from toolchain.console import UserError, fail, say
 
 
 def main() -> int:
     """Run one command and return its exit code; `status` returns 1 if no node runs."""
-    parser = argparse.ArgumentParser(prog="python3 -m toolchain.node", description=node.__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m toolchain.bare.node", description=node.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("start", help="start the node, or wait until it is ready")
     stop = commands.add_parser("stop", help="stop the node; its data stays")

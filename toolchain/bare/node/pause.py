@@ -6,7 +6,8 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from toolchain import oci, paths
+from toolchain import paths
+from toolchain.bare import oci
 
 
 def pause_image(program: Path) -> tuple[str, Path]:

@@ -14,10 +14,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolchain.node import addresses
-from toolchain.node.daemons import CGROUP, RESOLV
-from toolchain.node.network import iptables
-from toolchain.node.settings import Settings
+from toolchain.bare.node import addresses
+from toolchain.bare.node.daemons import CGROUP, RESOLV
+from toolchain.bare.node.network import iptables
+from toolchain.bare.node.settings import Settings
 
 _OWN = ("run", "tmp", "var", "proc", "sys", "node")
 _CGROUPS = Path("/sys/fs/cgroup")

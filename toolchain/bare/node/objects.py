@@ -10,8 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from toolchain.node import addresses, pki
-from toolchain.node.daemons import STORAGE_PROVISIONER
+from toolchain.bare.node import addresses, pki
+from toolchain.bare.node.daemons import STORAGE_PROVISIONER
 
 Object = dict[str, Any]
 

@@ -9,10 +9,11 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from toolchain import debian, golang, paths
+from toolchain import paths
+from toolchain.bare import debian, golang
+from toolchain.bare.node import addresses, network, pki
+from toolchain.bare.node.pause import pause_image
 from toolchain.console import UserError
-from toolchain.node import addresses, network, pki
-from toolchain.node.pause import pause_image
 
 _PROGRAMS = ("kubernetes", "etcd", "coredns", "local-path", "metrics-server")
 _PACKAGES = {"containerd": "containerd", "runc": "runc", "iptables": "iptables", "ip": "iproute2", "openssl": "openssl"}

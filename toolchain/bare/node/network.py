@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from toolchain.bare.node import addresses
 from toolchain.console import UserError
-from toolchain.node import addresses
 
 _COMMENT = addresses.LINK
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")

@@ -1,13 +1,13 @@
-"""Providers of clouds are built in part: the copy of a module holds the services that are kept."""
+"""The edited copies of Go modules hold what is kept, and say what they miss."""
 
 import dataclasses
 from pathlib import Path
 
 import pytest
 
-from toolchain import terraform_providers
+from toolchain.bare import forks
+from toolchain.bare.forks import Edit, Fork
 from toolchain.console import UserError
-from toolchain.terraform_providers import Provider, Registration
 
 REGISTERED = """import (
 	"example.com/provider/services/bucket"
@@ -20,15 +20,13 @@ var services = []any{
 	queue.Service(),
 }
 """
-PROVIDER = Provider(
+FORK = Fork(
     module="example.com/provider",
     probe="version",
+    edits=(Edit("provider/all.go", r"^\t(?:\".*/services/(\w+)\"|(\w+)\.Service\(\),)\n", ("bucket",)),),
     folders=("services", "provider"),
     services="services",
     kept=("bucket",),
-    registrations=(
-        Registration("provider/all.go", r"^\t(?:\".*/services/(\w+)\"|(\w+)\.Service\(\),)\n", ("bucket",)),
-    ),
 )
 
 
@@ -55,7 +53,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_other_services_are_left_out(module: Path) -> None:
-    copy = terraform_providers.prune(PROVIDER, module)
+    copy = forks.make(FORK, module)
     left = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
     assert left == {"go.mod", "provider/all.go", "services/bucket/bucket.go", "services/queue/texts.hcl"}
     assert "queue" not in (copy / "provider/all.go").read_text()
@@ -63,11 +61,24 @@ def test_other_services_are_left_out(module: Path) -> None:
         REGISTERED.replace('\t"example.com/provider/services/queue"\n', "").replace("\tqueue.Service(),\n", "")
         == (copy / "provider/all.go").read_text()
     )
-    assert terraform_providers.prune(PROVIDER, module) == copy
+    assert forks.make(FORK, module) == copy
 
 
 def test_a_service_that_is_not_there_is_named(module: Path) -> None:
-    (registration,) = PROVIDER.registrations
-    wanted = dataclasses.replace(PROVIDER, registrations=(dataclasses.replace(registration, kept=("bucket", "topic")),))
+    (edit,) = FORK.edits
+    wanted = dataclasses.replace(FORK, edits=(dataclasses.replace(edit, kept=("bucket", "topic")),))
     with pytest.raises(UserError, match="does not name topic"):
-        terraform_providers.prune(wanted, module)
+        forks.make(wanted, module)
+
+
+def test_a_whole_module_with_one_name_replaced(module: Path) -> None:
+    fork = Fork(FORK.module, "version", (Edit("provider/all.go", r"queue\.Service\(\)", replacement="nil"),))
+    copy = forks.make(fork, module)
+    assert (copy / "provider/all.go").read_text() == REGISTERED.replace("queue.Service()", "nil")
+    assert (copy / "website/index.html").exists()
+
+
+def test_a_pattern_that_matches_nothing_is_named(module: Path) -> None:
+    fork = Fork(FORK.module, "version", (Edit("provider/all.go", "topic"),))
+    with pytest.raises(UserError, match="does not name topic"):
+        forks.make(fork, module)

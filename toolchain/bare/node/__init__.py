@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toolchain import paths
+from toolchain.bare.node import addresses, isolation, network
+from toolchain.bare.node.daemons import CONTAINERD_SOCKET
+from toolchain.bare.node.objects import Api
+from toolchain.bare.node.readiness import missing
+from toolchain.bare.node.settings import Settings, prepare
 from toolchain.console import Step, UserError, step
-from toolchain.node import addresses, isolation, network
-from toolchain.node.daemons import CONTAINERD_SOCKET
-from toolchain.node.objects import Api
-from toolchain.node.readiness import missing
-from toolchain.node.settings import Settings, prepare
 from toolchain.processes import started
 
 _RUNTIME = Path("/run/mlflow-deployment")
@@ -109,7 +109,7 @@ def start() -> Node:
         if recorded and recorded.alive and not recorded.ours:
             raise UserError(
                 f"a built-in Kubernetes of another user or home folder runs on this machine (data in {recorded.state})",
-                f"Use it through {recorded.state}/kubeconfig, or stop it: `python3 -m toolchain.node stop` there.",
+                f"Use it through {recorded.state}/kubeconfig, or stop it: `python3 -m toolchain.bare.node stop` there.",
             )
         if not (recorded and recorded.alive):
             _clean_up(recorded)
@@ -186,7 +186,7 @@ def _spawn(settings: Settings) -> _Running:
         process = subprocess.Popen(
             [
                 *("unshare", "--fork", "--pid", "--mount", "--net", "--uts", "--ipc", "--propagation=slave"),
-                *(sys.executable, "-m", "toolchain.node.init", str(file), str(root)),
+                *(sys.executable, "-m", "toolchain.bare.node.init", str(file), str(root)),
             ],
             cwd=paths.ROOT,
             env=settings.environment,
@@ -237,7 +237,7 @@ def _failure(message: str) -> UserError:
     shown = "\n".join(f"    {line}" for line in lines)
     return UserError(
         f"{message}\n{shown}\n  logs: {log.parent}",
-        "Mend what the logs name. `python3 -m toolchain.node stop --purge` starts over, without the cluster's data.",
+        "Mend what the logs name. `python3 -m toolchain.bare.node stop --purge` starts over, without the cluster's data.",
     )
 
 
@@ -282,7 +282,7 @@ def _ctr(*arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Complet
     """
     recorded = _recorded()
     if not (recorded and recorded.alive and recorded.ours):
-        raise UserError("the built-in Kubernetes does not run", "Start it: `python3 -m toolchain.node start`.")
+        raise UserError("the built-in Kubernetes does not run", "Start it: `python3 -m toolchain.bare.node start`.")
     command = ["nsenter", f"--target={recorded.pid}", "--mount", "ctr", f"--address={CONTAINERD_SOCKET}"]
     command += ["--namespace=k8s.io", "images", *arguments]
     return subprocess.run(command, stdin=stdin, env=recorded.environment, capture_output=True, text=True, check=False)

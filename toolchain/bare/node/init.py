@@ -1,6 +1,6 @@
 """The node's first process: builds the node's view of the machine, then starts and watches the daemons.
 
-Run by `toolchain.node` in fresh namespaces, with the settings file as argument. It writes its process number on the host
+Run by `toolchain.bare.node` in fresh namespaces, with the settings file as argument. It writes its process number on the host
 to standard output, waits for a line on standard input that says that the network link is there, and needs neither
 afterwards. When it ends, however that happens, the kernel ends every process, mount and interface of the node.
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from toolchain.node import addresses, daemons, isolation, objects
-from toolchain.node.daemons import CONTAINERD_SOCKET, PKI, STATE, Daemon
-from toolchain.node.settings import Settings
+from toolchain.bare.node import addresses, daemons, isolation, objects
+from toolchain.bare.node.daemons import CONTAINERD_SOCKET, PKI, STATE, Daemon
+from toolchain.bare.node.settings import Settings
 
 LOGS = STATE / "logs"
 _POD_GRACE = 7.0

@@ -13,8 +13,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain.bare.node import addresses
 from toolchain.console import UserError
-from toolchain.node import addresses
 
 SERVER = f"https://{addresses.NODE}:{addresses.API_PORT}"
 

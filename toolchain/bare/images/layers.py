@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolchain import debian, paths
+from toolchain import paths
+from toolchain.bare import debian
 from toolchain.console import Step, run, step
 
 EPOCH = 1577836800

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain import oci, paths
+from toolchain import paths
+from toolchain.bare import oci
+from toolchain.bare.images import layers
 from toolchain.console import run, step
-from toolchain.images import layers
 
 SUITE = "trixie"
 """Debian release of the official images."""

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import environments, oci, paths
+from toolchain import environments, paths
+from toolchain.bare import oci
+from toolchain.bare.images import layers
 from toolchain.console import run, step
-from toolchain.images import layers
 
 _SUITE = "bookworm"
 _PYTHON = "3.11"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.node import addresses
+from toolchain.bare.node import addresses
 
 STATE = Path("/node")
 RUN = Path("/run/node")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from toolchain import paths, versions
+from toolchain.bare.images import mlflow
+from toolchain.bare.images.mlflow import MlflowImage
+from toolchain.bare.images.packages import DebianImage
+from toolchain.bare.images.programs import GoImage
 from toolchain.console import UserError, say
 from toolchain.files import write
-from toolchain.images import mlflow
-from toolchain.images.mlflow import MlflowImage
-from toolchain.images.packages import DebianImage
-from toolchain.images.programs import GoImage
 
 if TYPE_CHECKING:
     from toolchain.cluster import Cluster

@@ -6,11 +6,11 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from toolchain import golang
+from toolchain.bare import golang
 from toolchain.console import UserError, run, step
-from toolchain.paths import ROOT, cache, lock, state
+from toolchain.paths import cache, lock, state
 
-_NPM = ROOT / "toolchain" / "npm"
+_NPM = Path(__file__).resolve().parent / "npm"
 """Locked requirements of programs for Node.js, each in a folder of its own."""
 
 

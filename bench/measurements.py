@@ -1,0 +1,125 @@
+"""What can be measured. Imports the standard library alone, so that `--list` and `--help` answer on any machine at once."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CLOUDS = ("aws", "gcp", "azure")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Something that is run to get one or more figures.
+
+    Attributes:
+        name: Its name on the command line.
+        what: What it does, with roughly how long it takes.
+        function: `module:function` below `bench`, which measures them.
+        figures: Names of the figures that it yields.
+        on_request: Whether it is run only when it is named, since it takes long.
+        cluster: Whether it needs Pulumi and a cluster.
+        clouds: Whether it needs the plugins of clouds.
+    """
+
+    name: str
+    what: str
+    function: str
+    figures: Sequence[str]
+    on_request: bool = False
+    cluster: bool = True
+    clouds: bool = False
+
+    @property
+    def run(self) -> Callable[[Any], Sequence[Any]]:
+        """The function."""
+        module, _, function = self.function.partition(":")
+        return getattr(importlib.import_module(f"bench.{module}"), function)
+
+
+MEASUREMENTS = [
+    Measurement("previews", "preview of the dev stack; half a minute", "previews:over_floor", ["preview_over_floor"]),
+    Measurement("growth", "previews with 1, 5 and 20 deployments; 2 minutes", "previews:growth", ["preview_growth"]),
+    Measurement(
+        "clouds",
+        "previews of the production stacks of three clouds; 2 minutes",
+        "cloud_previews:over_floor",
+        [f"preview_over_floor_{cloud}" for cloud in CLOUDS],
+        clouds=True,
+    ),
+    Measurement(
+        "imports",
+        "import of the package, without a cloud SDK and with each; half a minute",
+        "imports:measure",
+        [f"import_{kind}_{cloud}" for kind in ("time", "memory") for cloud in ("none", *CLOUDS)],
+        cluster=False,
+    ),
+    Measurement(
+        "ready-sqlite",
+        "`pulumi up` with SQLite; 2 times 30 s",
+        "readiness:sqlite",
+        ["up_to_ready_over_pod_start_sqlite"],
+    ),
+    Measurement(
+        "ready-postgresql",
+        "`pulumi up` with PostgreSQL and two replicas; 2 times 30 s",
+        "readiness:postgresql",
+        ["up_to_ready_over_pod_start_postgresql"],
+    ),
+    Measurement(
+        "servers",
+        "memory and throughput of one pod; 4 minutes",
+        "servers:measure",
+        [
+            "server_memory_over_mlflow_default",
+            "server_throughput_over_mlflow_default",
+            "server_throughput_new_connections_over_mlflow_default",
+            "server_throughput_per_memory_over_mlflow_default",
+        ],
+    ),
+    Measurement(
+        "rollouts",
+        "rolling updates under load; 2 minutes",
+        "rollouts:measure",
+        ["rollout_lost_requests", "rollout_seconds_over_pod_start"],
+    ),
+    *(
+        Measurement(
+            "installs",
+            f"20 fresh installs with two replicas on {title}; about 10 minutes",
+            f"installs:{name}",
+            [f"install_failures_{name}", f"install_restarts_{name}"],
+            on_request=True,
+        )
+        for name, title in (("postgresql", "PostgreSQL"), ("mariadb", "MariaDB"))
+    ),
+]
+
+
+def chosen(arguments: Sequence[str] | None = None) -> list[Measurement]:
+    """Those that a command line names. `--list` and `--help` are answered here and end the program.
+
+    Args:
+        arguments: The command line without the program; `sys.argv` if None.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure, print a table and write build/bench.json."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="measurement or figure (default: all but those on request); see --list"
+    )
+    parser.add_argument("--list", action="store_true", help="list the measurements with their figures")
+    options = parser.parse_args(arguments)
+    if options.list:
+        for measurement in MEASUREMENTS:
+            print(f"{measurement.name}: {measurement.what}")
+            for name in measurement.figures:
+                print(f"  {name}")
+        sys.exit()
+    known = {name for each in MEASUREMENTS for name in (each.name, *each.figures)}
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"there is no {unknown[0]!r}; see --list")
+    wanted = set(options.names)
+    return [m for m in MEASUREMENTS if ({m.name, *m.figures} & wanted if wanted else not m.on_request)]

@@ -1,0 +1,44 @@
+"""What a failed Pulumi command means, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from toolchain.backend import passphrase_file
+from toolchain.console import UserError
+
+
+def failure(stack: str, command: str, output: str, *, shown: bool = False) -> UserError:
+    """The error for a failed command, with the fix for the known causes.
+
+    Args:
+        stack: Name of the stack.
+        command: The command without its options.
+        output: What it printed.
+        shown: Whether the user has seen that.
+    """
+    if re.search(r"incorrect passphrase|passphrase must be set|unable to find.*PASSPHRASE", output):
+        used = next(
+            (name for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE") if name in os.environ),
+            None,
+        )
+        return UserError(
+            f"the passphrase in {used or passphrase_file()} is not the one that the stack {stack} was made with",
+            f"Unset {used}, or set it to the stack's own passphrase."
+            if used
+            else "Put the stack's own passphrase back into that file.",
+        )
+    if "currently locked" in output:
+        return UserError(
+            f"the stack {stack} is locked by another Pulumi run:\n{_indented(output)}",
+            f"Wait until it ends, or, if it is dead, run `pulumi cancel --stack {stack}`.",
+        )
+    return UserError(
+        f"`pulumi {command}` failed for the stack {stack}" + ("; see above" if shown else f":\n{_indented(output)}"),
+        "Mend the cause and run the same command again.",
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines()[-30:])
