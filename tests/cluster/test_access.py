@@ -26,6 +26,8 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.processes import eventually
 
+pytestmark = pytest.mark.core
+
 SCREENSHOT = "SCREENSHOT"
 """Environment variable with the file to keep a picture of the page in, such as docs/images/experiments.png."""
 HOST, PREFIX = "mlflow.example.com", "/team/mlflow"

@@ -13,6 +13,8 @@ from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, restarts, unique_name
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture(scope="module")
 def deployed(

@@ -12,6 +12,8 @@ from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def directory(kubectl: Kubectl) -> Iterator[slapd.Directory]:

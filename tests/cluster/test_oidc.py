@@ -16,6 +16,8 @@ from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts
 
+pytestmark = pytest.mark.extended
+
 PUBLIC = "https://mlflow.example.com"
 PREFIX = "/team"
 AUDIENCE = "nightly-jobs"

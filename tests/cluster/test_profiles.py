@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.configurations import own_values
-from tests.support import aws, client
+from tests.support import aws, client, earlier
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
 from toolchain.environments import stack_file
@@ -17,11 +17,13 @@ def round_trip(kubectl: Kubectl, namespace: str, folder: Path) -> None:
         client.read_back(uri, client.log(uri))
 
 
+@pytest.mark.core
 @pytest.mark.feature("profiles")
 def test_development(new_stack: Deploy, kubectl: Kubectl, tmp_path: Path) -> None:
     namespace = unique_name()
     with new_stack() as stack:
         stack.configure({**own_values(stack_file("dev")), "namespace": namespace}).up().succeeded()
+        earlier.record(stack, "dev")
         round_trip(kubectl, namespace, tmp_path)
         assert len(kubectl.pods(namespace)) == 1
         claims = kubectl.items("persistentvolumeclaims", namespace)
@@ -29,6 +31,7 @@ def test_development(new_stack: Deploy, kubectl: Kubectl, tmp_path: Path) -> Non
     assert not kubectl.exists("namespace", namespace)
 
 
+@pytest.mark.extended
 @pytest.mark.feature("profiles")
 def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: aws.Cloud, tmp_path: Path) -> None:
     """Everything of the file; what it protects may be deleted at the end."""

@@ -13,6 +13,8 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.processes import eventually
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture(scope="module")
 def dev(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
