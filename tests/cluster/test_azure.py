@@ -75,6 +75,7 @@ class World:
                 ],
             },
             "server": {
+                "drainSeconds": 0,
                 "env": {
                     "REQUESTS_CA_BUNDLE": "/etc/authority/ca.pem",
                     "AZURE_AUTHORITY_HOST": f"https://{azure_login.HOST}/",

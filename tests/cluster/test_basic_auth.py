@@ -22,7 +22,7 @@ def deployed(
 ) -> Iterator[Deployed]:
     """A deployment with a generated password."""
     values = configurations.postgresql(
-        unique_name(), database, bucket, auth={"basic": {}}, server={"replicas": 2, "drainSeconds": 0}
+        unique_name(), database, bucket, auth={"basic": {}}, server={"replicas": 2}
     )
     with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
         yield deployed
@@ -124,7 +124,7 @@ def test_users_in_a_database_of_their_own_and_settings_from_secrets(
             }
         },
     }
-    one = {"replicas": 1, "drainSeconds": 0}
+    one = {"replicas": 1}
     deployed.reconfigure(auth=own, server=one).up().succeeded()
     kubectl.settled(deployed.namespace, 1)
     assert users.administrator(deployed, kubectl) == root

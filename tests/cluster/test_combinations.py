@@ -94,7 +94,7 @@ def _values(
         place.namespace,
         createNamespace=False,
         artifacts=store.artifacts,
-        server={"drainSeconds": 0, "startupTimeoutSeconds": 600, "env": dict(store.env)},
+        server={"startupTimeoutSeconds": 600, "env": dict(store.env)},
         pod={"resources": {"cpuRequest": "20m", "memoryRequest": "256Mi"}},
         **{"none": {}, "basic": {"auth": {"basic": {}}}, "ldap": {"auth": {"ldap": ldap}}}[chosen.login],
     )

@@ -57,7 +57,7 @@ def deployed(
 ) -> Iterator[Deployed]:
     """The stack, up."""
     values = {**configuration(), **cloud.configuration, "namespace": unique_name()}
-    values["server"] = {"env": cloud.pods}
+    values["server"] = {"drainSeconds": 0, "env": cloud.pods}
     with cloud_stack(session, "gcp", tmp_path_factory.mktemp("stack"), kubectl.kubeconfig) as stack:
         try:
             up = stack.configure(values).up().succeeded()
@@ -200,7 +200,7 @@ def test_mysql_and_a_bucket_that_exists(
         "database": {"cloudSql": {"engine": "mysql", "version": "8.4"}},
         "artifacts": {"gcs": {"bucket": bucket.name, "prefix": "team/a", "transferTimeoutSeconds": 30}},
         "identity": {"gcpDirect": {}},
-        "server": {"env": cloud.pods},
+        "server": {"drainSeconds": 0, "env": cloud.pods},
         "deletionProtection": False,
     }
     with cloud_stack(session, "gcp", tmp_path_factory.mktemp("stack"), kubectl.kubeconfig) as stack:

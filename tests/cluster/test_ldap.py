@@ -33,7 +33,7 @@ def deployed(new_stack: Deploy, kubectl: Kubectl, directory: slapd.Directory) ->
         "adminGroup": slapd.ADMINS_GROUP,
         "cacheSeconds": 0,
     }
-    server = {"drainSeconds": 0, "staticPrefix": "/team", "workspaces": {}}
+    server = {"staticPrefix": "/team", "workspaces": {}}
     auth = {"ldap": ldap, "defaultPermission": "USE", "grantDefaultWorkspaceAccess": True}
     values = configurations.sqlite(unique_name(), auth=auth, server=server)
     with deploy(new_stack, kubectl, values, {}) as deployed:

@@ -76,7 +76,6 @@ def deployed(
             database={"mysql": configurations.connection(database), "connectTimeoutSeconds": 20},
             auth={"oidc": oidc, "defaultPermission": "NO_PERMISSIONS"},
             server={
-                "drainSeconds": 0,
                 "staticPrefix": PREFIX,
                 "tls": {"existingSecret": {"name": "server-tls", "caKey": "ca.crt"}},
             },

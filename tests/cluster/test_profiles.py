@@ -43,7 +43,7 @@ def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: a
         "aws": {**values["aws"], **aws_cloud.facts},
         "database": {"rds": rds},
         "artifacts": {"awsBucket": {**values["artifacts"]["awsBucket"], "forceDestroy": True}},
-        "server": {"env": aws_cloud.pods},
+        "server": {"drainSeconds": 0, "env": aws_cloud.pods},
         "deletionProtection": False,
     }
     with new_aws_stack() as stack:

@@ -37,7 +37,7 @@ def production(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: aws.Cloud) ->
         "artifacts": {"awsBucket": {"prefix": "prod"}},
         "identity": {"irsa": {}},
         "aws": aws_cloud.facts,
-        "server": {"replicas": 2, "env": aws_cloud.pods},
+        "server": {"replicas": 2, "drainSeconds": 0, "env": aws_cloud.pods},
         **aws_cloud.configuration,
     }
     secrets = {"database.rds.password": canaries.token()[:32]}
