@@ -82,7 +82,7 @@ class World:
                     "AZURE_CLIENT_ID": azure_provider.uuid(f"clientId {IDENTITY}"),
                     "AZURE_TENANT_ID": azure_login.TENANT,
                     "AZURE_FEDERATED_TOKEN_FILE": f"{TOKENS}/azure-identity-token",
-                }
+                },
             },
             "extraObjects": [
                 {

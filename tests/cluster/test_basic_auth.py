@@ -13,7 +13,7 @@ from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, restarts, unique_name
 
-pytestmark = pytest.mark.core
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,7 @@ def deployed(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
     """A deployment with a generated password."""
-    values = configurations.postgresql(
-        unique_name(), database, bucket, auth={"basic": {}}, server={"replicas": 2}
-    )
+    values = configurations.postgresql(unique_name(), database, bucket, auth={"basic": {}}, server={"replicas": 2})
     with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
         yield deployed
 

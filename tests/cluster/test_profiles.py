@@ -1,37 +1,21 @@
-"""The stack files of the checkout, with this machine's names in place of a company's. Those of examples/ are in test_gcp, test_azure."""
+"""The stack file for production, with this machine's names in place of a company's.
+
+That for development is in test_sqlite, those of examples/ in test_gcp and test_azure.
+"""
 
 from pathlib import Path
 
 import pytest
 
 from tests.configurations import own_values
-from tests.support import aws, client, earlier
+from tests.support import aws, client
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
 from toolchain.environments import stack_file
 
-
-def round_trip(kubectl: Kubectl, namespace: str, folder: Path) -> None:
-    """Log and read back as a client outside the cluster."""
-    with kubectl.forward(namespace, "mlflow", folder) as uri:
-        client.read_back(uri, client.log(uri))
+pytestmark = pytest.mark.extended
 
 
-@pytest.mark.core
-@pytest.mark.feature("profiles")
-def test_development(new_stack: Deploy, kubectl: Kubectl, tmp_path: Path) -> None:
-    namespace = unique_name()
-    with new_stack() as stack:
-        stack.configure({**own_values(stack_file("dev")), "namespace": namespace}).up().succeeded()
-        earlier.record(stack, "dev")
-        round_trip(kubectl, namespace, tmp_path)
-        assert len(kubectl.pods(namespace)) == 1
-        claims = kubectl.items("persistentvolumeclaims", namespace)
-        assert {claim["status"]["phase"] for claim in claims} == {"Bound"}
-    assert not kubectl.exists("namespace", namespace)
-
-
-@pytest.mark.extended
 @pytest.mark.feature("profiles")
 def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: aws.Cloud, tmp_path: Path) -> None:
     """Everything of the file; what it protects may be deleted at the end."""
@@ -49,5 +33,6 @@ def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: a
     with new_aws_stack() as stack:
         stack.configure(values).up().succeeded()
         kubectl.wait("jsonpath={.status.availableReplicas}=2", "deployment", "--all", "--namespace", name)
-        round_trip(kubectl, name, tmp_path)
+        with kubectl.forward(name, "mlflow", tmp_path) as uri:
+            client.read_back(uri, client.log(uri))
     assert not kubectl.exists("namespace", name)

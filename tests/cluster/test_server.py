@@ -16,7 +16,7 @@ from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name
 
-pytestmark = pytest.mark.core
+pytestmark = pytest.mark.extended
 
 PREFIX = "/team/mlflow"
 INGRESS = "mlflow.example.com"
