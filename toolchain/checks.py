@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
-import time
-import xml.etree.ElementTree as ElementTree
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import measurements
-from toolchain import cluster, environments, lifecycle, pulumi, versions
+from toolchain import cluster, environments, lifecycle, pulumi, rungs, versions
 from toolchain.bare import emulators, golang, images, node
 from toolchain.cluster import Cluster
-from toolchain.console import UserError, duration, say, step
+from toolchain.console import UserError, say, step
 from toolchain.paths import ROOT, lock
 from toolchain.session import VARIABLE, Session
-
-RUNGS = {"unit": False, "graph": False, "property": True, "engine": True, "cluster": True, "node": True}
-"""The rungs in order, and whether each needs the tools and a cluster. The last one is the life of the built-in cluster."""
-
-WORKERS = {"graph": (2, "load"), "engine": (2, "loadfile"), "cluster": (3, "loadfile")}
-"""How many processes of pytest run side by side, and what each takes at a time. Tests of a file share what they deploy, and wait
-for pods and providers more than they compute."""
 
 EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
@@ -35,62 +25,58 @@ PLAYED = {"azure-native": "pulumi-azure-native"}
 RELAY = ROOT / "tests" / "support" / "provider_relay.py"
 """The plugin of a cloud that is played."""
 
-NOTHING_COLLECTED = 5
-"""pytest's exit code for it."""
 
-
-@dataclass
-class Result:
-    """What a rung came to.
-
-    Attributes:
-        rung: Name of the rung.
-        seconds: How long it took.
-        reasons: Why something could not run, or that nothing ran.
-    """
-
-    rung: str
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    seconds: float = 0
-    reasons: list[str] = field(default_factory=list)
-
-
-def test(rungs: list[str], context: str | None, arguments: str) -> int:
-    """Prepare what the tests need, run the rungs, and sum up.
+def test(names: list[str], tiers: tuple[str, ...], context: str | None, arguments: str) -> int:
+    """Prepare what the tests need, run the rungs tier by tier, and sum up.
 
     Args:
-        rungs: Names of the rungs; all if empty.
+        names: Names of the rungs; all if empty.
+        tiers: The tiers in order.
         context: kubeconfig context to test on; None for a cluster of our own.
         arguments: Further arguments of pytest, as in a shell.
 
     Returns:
         Exit code: 1 if a test failed, or in CI if anything was skipped.
     """
-    unknown = [rung for rung in rungs if rung not in RUNGS]
+    unknown = [name for name in names if name not in rungs.RUNGS]
     if unknown:
-        raise UserError(f"there is no rung {unknown[0]!r}", f"Choose from: {', '.join(RUNGS)}.")
-    chosen = [rung for rung in RUNGS if not rungs or rung in rungs]
+        raise UserError(f"there is no rung {unknown[0]!r}", f"Choose from: {', '.join(rungs.RUNGS)}.")
     lifecycle.require_space()
     session = Session(python=str(environments.python(environments.ensure("test"))))
     session.save()
     was_running = node.current() is not None
-    results = []
+    results: list[rungs.Result] = []
     try:
-        with ThreadPoolExecutor(1) as executor:
-            prepared: Future[None] | None = None
-            if any(RUNGS[rung] for rung in chosen):
-                prepared = executor.submit(
-                    prepare, session, context, clouds=True
-                )  # meanwhile the rungs run that need none of it
-            for rung in chosen:
-                results.append(_run_rung(rung, session, arguments, prepared if RUNGS[rung] else None))
+        for tier in tiers:
+            chosen = [name for name, rung in rungs.RUNGS.items() if tier in rung.tiers and (not names or name in names)]
+            results += _run_tier(tier, chosen, session, context, arguments)
     finally:
         if not was_running and not context and node.current() is not None:
             with lock(*lifecycle.LOCK):
                 node.stop()
-    return _sum_up(results, bool(arguments))
+    return rungs.sum_up(results, bool(arguments))
+
+
+def _run_tier(
+    tier: str, chosen: list[str], session: Session, context: str | None, arguments: str
+) -> Iterator[rungs.Result]:
+    """Run one tier of the chosen rungs, those that need no tools while the tools are prepared for the others."""
+    with ThreadPoolExecutor(1) as executor:
+        clouds = tier == rungs.EXTENDED  # no other test uses them
+        needed = any(rungs.RUNGS[name].prepared for name in chosen)
+        prepared = executor.submit(prepare, session, context, clouds=clouds) if needed else None
+        for name in chosen:
+            if rungs.RUNGS[name].prepared and prepared:
+                try:
+                    if not prepared.done():
+                        with step("waiting for tools, cluster and image"):
+                            prepared.result()
+                    prepared.result()
+                except UserError as error:
+                    reasons = [f"could not run: {error}"]
+                    yield rungs.Result(rungs.name_of(name, tier), skipped=1, reasons=reasons)
+                    continue
+            yield rungs.run(name, tier, session.python, _variables(session), arguments)
 
 
 def bench(context: str | None, arguments: str) -> int:
@@ -241,73 +227,6 @@ def schema(check: bool = False) -> None:
 def _passes(name: str, command: list[str]) -> bool:
     say(f"▸ {name}")
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-
-
-def _run_rung(rung: str, session: Session, arguments: str, prepared: Future[None] | None) -> Result:
-    started = time.monotonic()
-    result = Result(rung)
-    if prepared:
-        try:
-            if not prepared.done():
-                with step("waiting for tools, cluster and image"):
-                    prepared.result()
-            prepared.result()
-        except UserError as error:
-            result.skipped = 1
-            result.reasons = [f"could not run: {error}"]
-            return result
-    folder, report = ROOT / "tests" / rung, ROOT / "build" / f"tests-{rung}.xml"
-    if not folder.is_dir():
-        result.reasons = ["there are no tests"]
-        return result
-    report.unlink(missing_ok=True)
-    say(f"\n▸ tests: {rung}")
-    command = [session.python, "-m", "pytest", f"tests/{rung}", f"--junitxml={report}"]
-    if rung in WORKERS:
-        number, share = WORKERS[rung]
-        command += ["--numprocesses", str(number), "--dist", share]
-    command += shlex.split(arguments)
-    code = subprocess.run(command, cwd=ROOT, env=_variables(session), stdin=subprocess.DEVNULL, check=False).returncode
-    if report.exists():
-        _read(report, result)
-    result.seconds = time.monotonic() - started
-    if code == NOTHING_COLLECTED:
-        result.reasons.append("no test was collected")
-    elif code and not result.failed:
-        result.failed = 1
-        result.reasons.append(f"pytest ended with {code}")
-    return result
-
-
-def _read(report: Path, result: Result) -> None:
-    """Count what a JUnit report of our own pytest holds."""
-    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - written by pytest a moment ago
-        skipped = case.find("skipped")
-        if case.find("failure") is not None or case.find("error") is not None:
-            result.failed += 1
-        elif skipped is not None:
-            result.skipped += 1
-            result.reasons.append(f"{case.get('name')}: {skipped.get('message')}")
-        else:
-            result.passed += 1
-
-
-def _sum_up(results: list[Result], filtered: bool) -> int:
-    """Print the table and the closing line, and decide on the exit code."""
-    say(f"\n{'rung':<10}{'passed':>8}{'failed':>8}{'skipped':>9}  time")
-    for result in results:
-        say(f"{result.rung:<10}{result.passed:>8}{result.failed:>8}{result.skipped:>9}  {duration(result.seconds)}")
-    for result in results:
-        for reason in result.reasons:
-            say(f"  {result.rung}: {reason}")
-    passed, failed, skipped = (
-        sum(getattr(result, what) for result in results) for what in ("passed", "failed", "skipped")
-    )
-    empty = [result for result in results if not (result.passed or result.failed or result.skipped)]
-    complete = not skipped and (not empty or filtered)
-    code = 1 if failed or not (passed + skipped) or (os.environ.get("CI") == "true" and not complete) else 0
-    say(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return code
 
 
 def _variables(session: Session) -> dict[str, str]:

@@ -14,6 +14,7 @@ from types import FrameType
 from toolchain import bump, checks, environments, lifecycle, shell
 from toolchain.console import UserError, fail, say
 from toolchain.paths import cache, state
+from toolchain.rungs import CORE, EXTENDED
 
 COMMANDS = {
     "help": "list the commands and variables",
@@ -25,7 +26,8 @@ COMMANDS = {
     "preview": "show what `up` would change; needs no cluster",
     "logs": "follow the logs",
     "open": "open MLflow in a browser, and a port to it if there is none",
-    "test": "run all tests: unit, graph, property, engine, cluster, node",
+    "test": "run the core of the tests: unit, graph, property, engine, cluster, node",
+    "test-all": "run all tests: the core, then those of clouds, combinations and faults",
     "bench": "run the benchmarks and write build/bench.json",
     "lint": "check style, format, types and generated files",
     "format": "format the code",
@@ -45,6 +47,7 @@ OPTIONS = {
     "logs": ("stack", "args"),
     "open": ("stack", "port"),
     "test": ("context", "rung", "args"),
+    "test-all": ("context", "rung", "args"),
     "bench": ("context", "args"),
     "bump": ("args",),
 }
@@ -56,7 +59,7 @@ VARIABLES = {
     "STACK": "stack to work on, which chooses Pulumi.<stack>.yaml (default: dev)",
     "KUBE_CONTEXT": "context of your kubeconfig to deploy to or test on (default: a cluster of our own)",
     "PORT": "port on this machine (default: 5000, or the next free one)",
-    "ARGS": 'further arguments, for example ARGS="-k name" for test',
+    "ARGS": 'further arguments, for example ARGS="-k name" for test-all',
     "RUNG": "one rung of tests, or several with commas (default: all)",
     "YES": "1 answers yes to every question",
 }
@@ -117,8 +120,9 @@ def _run(options: argparse.Namespace) -> int:
             lifecycle.logs(options.stack, shlex.split(options.args))
         case "open":
             lifecycle.open_(options.stack, options.port)
-        case "test":
-            return checks.test([rung for rung in options.rung.split(",") if rung], options.context, options.args)
+        case "test" | "test-all":
+            tiers = (CORE,) if options.command == "test" else (CORE, EXTENDED)
+            return checks.test([name for name in options.rung.split(",") if name], tiers, options.context, options.args)
         case "bench":
             return checks.bench(options.context, options.args)
         case "lint":

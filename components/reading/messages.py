@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import enum
+import functools
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -40,7 +41,12 @@ def is_block(kind: Any) -> bool:
 
 def fields_of(block: Any) -> dict[str, str]:
     """Python names of a block's fields by their names in stack configuration."""
-    return {to_camel(field.name): field.name for field in dataclasses.fields(block)} if is_block(block) else {}
+    return _fields_of(block) if is_block(block) else {}
+
+
+@functools.cache
+def _fields_of(block: Any) -> dict[str, str]:
+    return {to_camel(field.name): field.name for field in dataclasses.fields(block)}
 
 
 def _inside(kind: Any, part: str | int) -> Any:

@@ -24,7 +24,9 @@ from tests.support.browser import open_browser
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
-from tests.support.processes import eventually
+from tests.support.processes import PATIENCE, eventually
+
+pytestmark = pytest.mark.core
 
 SCREENSHOT = "SCREENSHOT"
 """Environment variable with the file to keep a picture of the page in, such as docs/images/experiments.png."""
@@ -202,7 +204,7 @@ def test_a_browser_logs_in_shows_the_pages_and_creates_an_experiment(
     name = f"made-in-a-browser-{secrets.token_hex(2)}"
     administrator = users.administrator(deployed, kubectl)
     with open_browser(tmp_path, {HOST: guarded}, MADE.certificate) as browser:
-        wait = WebDriverWait(browser, 40)
+        wait = WebDriverWait(browser, PATIENCE)
         search = f"{PREFIX}/ajax-api/2.0/mlflow/experiments/search?max_results=1"
         browser.get(f"{ROOT}{search}")
         assert "Default" not in browser.page_source

@@ -17,6 +17,8 @@ from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.stores import STORES, Store, of_directory
 from toolchain.session import Session
 
+pytestmark = pytest.mark.extended
+
 CLAIM = "of-the-owner"
 
 

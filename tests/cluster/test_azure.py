@@ -24,6 +24,8 @@ from tests.support.pulumi import Stack, cloud_stack
 from toolchain.paths import ROOT
 from toolchain.session import Session
 
+pytestmark = pytest.mark.extended
+
 STACK = ROOT / "examples" / "Pulumi.prod-azure.yaml"
 """The profile that users copy."""
 POSTGRESQL, MYSQL = "azure-native:dbforpostgresql:Server", "azure-native:dbformysql:Server"
@@ -73,13 +75,14 @@ class World:
                 ],
             },
             "server": {
+                "drainSeconds": 0,
                 "env": {
                     "REQUESTS_CA_BUNDLE": "/etc/authority/ca.pem",
                     "AZURE_AUTHORITY_HOST": f"https://{azure_login.HOST}/",
                     "AZURE_CLIENT_ID": azure_provider.uuid(f"clientId {IDENTITY}"),
                     "AZURE_TENANT_ID": azure_login.TENANT,
                     "AZURE_FEDERATED_TOKEN_FILE": f"{TOKENS}/azure-identity-token",
-                }
+                },
             },
             "extraObjects": [
                 {
@@ -250,11 +253,11 @@ def test_an_older_engine_is_refused_by_the_preview(deployed: Deployed, world: Wo
 
 
 @pytest.mark.parametrize("path", earlier.states("azure"), ids=lambda path: path.stem)
-def test_the_state_of_an_earlier_version_keeps_its_data(
+def test_an_update_from_an_earlier_version_keeps_the_data(
     session: Session, kubectl: Kubectl, world: World, tmp_path: Path, path: Path
 ) -> None:
     with new_stack(session, kubectl, world, tmp_path) as stack, earlier.imported(stack, path, {}) as stack:
-        assert earlier.lost(stack) == []
+        assert earlier.harm(stack) == []
 
 
 def test_a_wrong_input_is_refused_by_the_sdks_types() -> None:

@@ -13,15 +13,15 @@ from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, restarts, unique_name
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def deployed(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
     """A deployment with a generated password."""
-    values = configurations.postgresql(
-        unique_name(), database, bucket, auth={"basic": {}}, server={"replicas": 2, "drainSeconds": 0}
-    )
+    values = configurations.postgresql(unique_name(), database, bucket, auth={"basic": {}}, server={"replicas": 2})
     with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
         yield deployed
 
@@ -122,7 +122,7 @@ def test_users_in_a_database_of_their_own_and_settings_from_secrets(
             }
         },
     }
-    one = {"replicas": 1, "drainSeconds": 0}
+    one = {"replicas": 1}
     deployed.reconfigure(auth=own, server=one).up().succeeded()
     kubectl.settled(deployed.namespace, 1)
     assert users.administrator(deployed, kubectl) == root

@@ -18,6 +18,8 @@ from tests.support.stores import STORES as MAKERS
 from tests.support.stores import Store
 from toolchain.session import Session
 
+pytestmark = pytest.mark.extended
+
 SIDE_BY_SIDE = 2
 """How many servers start at the same time: beside what other tests do, more would leave a small machine no time for its cluster."""
 
@@ -92,7 +94,7 @@ def _values(
         place.namespace,
         createNamespace=False,
         artifacts=store.artifacts,
-        server={"drainSeconds": 0, "startupTimeoutSeconds": 600, "env": dict(store.env)},
+        server={"startupTimeoutSeconds": 600, "env": dict(store.env)},
         pod={"resources": {"cpuRequest": "20m", "memoryRequest": "256Mi"}},
         **{"none": {}, "basic": {"auth": {"basic": {}}}, "ldap": {"auth": {"ldap": ldap}}}[chosen.login],
     )

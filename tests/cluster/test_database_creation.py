@@ -15,6 +15,8 @@ from tests.support import client, mariadb, postgresql
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl
 
+pytestmark = pytest.mark.extended
+
 PASSWORD = secrets.token_hex(8) + postgresql.NASTY
 
 

@@ -10,6 +10,8 @@ from tests.support import client, mariadb, postgresql
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.mark.feature("db-uri", "db-registry")
 def test_uris_from_a_secret_and_inline(

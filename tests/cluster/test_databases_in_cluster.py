@@ -10,6 +10,8 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.processes import eventually
 
+pytestmark = pytest.mark.extended
+
 DUMP = {
     "inClusterPostgresql": "PGPASSWORD=$MLFLOW_PASSWORD pg_dump --host=127.0.0.1 --username=mlflow mlflow",
     "inClusterMysql": "MYSQL_PWD=$MARIADB_PASSWORD mariadb-dump --host=127.0.0.1 --user=mlflow mlflow",

@@ -1,8 +1,12 @@
 """Faults of the cluster that `pulumi up` must explain."""
 
+import pytest
+
 from tests.support import configurations, postgresql, s3
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import unique_name
+
+pytestmark = pytest.mark.extended
 
 
 def test_an_image_that_cannot_be_pulled_is_named_with_the_reason(

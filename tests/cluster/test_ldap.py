@@ -12,6 +12,8 @@ from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def directory(kubectl: Kubectl) -> Iterator[slapd.Directory]:
@@ -31,7 +33,7 @@ def deployed(new_stack: Deploy, kubectl: Kubectl, directory: slapd.Directory) ->
         "adminGroup": slapd.ADMINS_GROUP,
         "cacheSeconds": 0,
     }
-    server = {"drainSeconds": 0, "staticPrefix": "/team", "workspaces": {}}
+    server = {"staticPrefix": "/team", "workspaces": {}}
     auth = {"ldap": ldap, "defaultPermission": "USE", "grantDefaultWorkspaceAccess": True}
     values = configurations.sqlite(unique_name(), auth=auth, server=server)
     with deploy(new_stack, kubectl, values, {}) as deployed:

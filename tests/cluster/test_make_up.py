@@ -21,6 +21,8 @@ from tests.support import client, processes
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
 from toolchain.paths import ROOT
 
+pytestmark = pytest.mark.core
+
 STACK = "t"
 CONFIGURATION = """
 config:

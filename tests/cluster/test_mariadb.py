@@ -13,6 +13,8 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.pulumi import Stack
 
+pytestmark = pytest.mark.extended
+
 BUCKET = s3.Bucket("http://s3.example.com", "artifacts")
 """Never asked: by stacks without servers."""
 

@@ -14,6 +14,8 @@ from tests.support.pulumi import Stack
 from toolchain.paths import ROOT
 from toolchain.session import Session
 
+pytestmark = pytest.mark.extended
+
 BUCKET = s3.Bucket("http://s3.example.com", "artifacts")
 """Never asked: these stacks have no servers."""
 

@@ -16,6 +16,8 @@ from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts
 
+pytestmark = pytest.mark.extended
+
 PUBLIC = "https://mlflow.example.com"
 PREFIX = "/team"
 AUDIENCE = "nightly-jobs"
@@ -74,7 +76,6 @@ def deployed(
             database={"mysql": configurations.connection(database), "connectTimeoutSeconds": 20},
             auth={"oidc": oidc, "defaultPermission": "NO_PERMISSIONS"},
             server={
-                "drainSeconds": 0,
                 "staticPrefix": PREFIX,
                 "tls": {"existingSecret": {"name": "server-tls", "caKey": "ca.crt"}},
             },

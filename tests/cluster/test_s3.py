@@ -16,6 +16,8 @@ from tests.support.kubernetes import Kubectl, unique_name
 from tests.support.stores import Store, of_bucket
 from toolchain.session import Session
 
+pytestmark = pytest.mark.extended
+
 SECRET = "keys-of-the-bucket"
 WEIGHTS = "artifacts/model/weights.bin"
 

@@ -13,6 +13,8 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
 from tests.support.processes import eventually
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def scaled(

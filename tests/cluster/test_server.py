@@ -16,6 +16,8 @@ from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name
 
+pytestmark = pytest.mark.extended
+
 PREFIX = "/team/mlflow"
 INGRESS = "mlflow.example.com"
 VARIABLES = ("PLAIN", "HIDDEN", "FROM_SECRET", "FROM_MAP", "NODE", "MEMORY", "P_all", "whole")

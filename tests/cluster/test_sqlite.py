@@ -1,4 +1,4 @@
-"""The development deployment with a real server and client."""
+"""The development deployment, `Pulumi.dev.yaml`, with a real server and client."""
 
 import json
 from collections.abc import Iterator
@@ -7,18 +7,24 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support import canaries, client, configurations
+from tests.configurations import own_values
+from tests.support import canaries, client, configurations, earlier
 from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.processes import eventually
+from toolchain.environments import stack_file
+
+pytestmark = pytest.mark.core
 
 
 @pytest.fixture(scope="module")
 def dev(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
     """The deployment."""
     secrets = {"server.secretEnv.EXTRA": canaries.token(), **own_keys()}
-    with deploy(new_stack, kubectl, configurations.sqlite(unique_name()), secrets) as deployed:
+    values = {**own_values(stack_file("dev")), "namespace": unique_name(), "server": {"drainSeconds": 0}}
+    with deploy(new_stack, kubectl, values, secrets) as deployed:
+        earlier.record(deployed.stack, "dev")
         yield deployed
 
 
@@ -29,6 +35,7 @@ def uri(dev: Deployed, kubectl: Kubectl, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.feature("profiles")
 def test_client_reads_back_what_it_logged_through_a_forwarded_port(uri: str) -> None:
     client.read_back(uri, client.log(uri))
 
@@ -162,6 +169,7 @@ def test_again_changes_nothing(dev: Deployed, kubectl: Kubectl) -> None:
     assert [(pod_name(pod), restarts([pod])) for pod in kubectl.pods(dev.namespace)] == before
 
 
+@pytest.mark.extended
 @pytest.mark.feature("db-sqlite")
 def test_an_existing_claim_keeps_the_database_from_one_stack_to_the_next(
     new_stack: Deploy, kubectl: Kubectl, tmp_path: Path

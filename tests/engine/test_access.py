@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.graph.policies import Pod, allowed
-from tests.support import configurations, definitions, prometheus
+from tests.support import configurations, definitions, earlier, prometheus
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
+
+pytestmark = pytest.mark.core
 
 HOST, OTHER = "mlflow.example.com", "tools.example.com"
 MORE = {
@@ -87,6 +89,7 @@ def published(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
     """A deployment with everything, and no pods."""
     definitions.install(kubectl)
     with deploy(new_stack, kubectl, configurations.sqlite(unique_name(), **MORE), {}) as deployed:
+        earlier.record(deployed.stack, "published")
         yield deployed
 
 

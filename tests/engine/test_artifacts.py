@@ -10,6 +10,8 @@ from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
 
+pytestmark = pytest.mark.extended
+
 NONE = {"server": {"replicas": 0}}
 
 

@@ -8,6 +8,8 @@ import yaml
 from tests.support.fixtures import Deploy
 from toolchain.paths import ROOT
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture
 def package(tmp_path: Path) -> dict[str, str]:

@@ -10,6 +10,8 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
 from tests.support.pulumi import Stack
 
+pytestmark = pytest.mark.core
+
 PROGRAM = """
 import pulumi
 from components import MlflowDeployment, load_arguments

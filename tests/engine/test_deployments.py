@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import canaries, configurations, postgresql, s3
+from tests.support import canaries, configurations, earlier, postgresql, s3
 from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
+
+pytestmark = pytest.mark.core
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,7 @@ def external(
     values = configurations.postgresql(unique_name(), database, bucket)
     secrets = {**configurations.postgresql_secrets(database, bucket), **_planted()}
     with deploy(new_stack, kubectl, values, secrets) as deployed:
+        earlier.record(deployed.stack, "postgresql")
         yield deployed
 
 

@@ -1,7 +1,11 @@
 """Every configuration in the charts' own documents, previewed by the real engine: all in one program."""
 
+import pytest
+
 from tests.support.fixtures import Deploy
 from toolchain.paths import ROOT
+
+pytestmark = pytest.mark.extended
 
 EXAMPLES = sorted((ROOT / "examples" / "charts").rglob("*.yaml"))
 

@@ -12,6 +12,8 @@ from tests.configurations import AWS, AWS_FACTS, changed
 from tests.graph.program import Graph, deploy
 from toolchain.bare import emulators
 
+pytestmark = pytest.mark.extended
+
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/mlflow-role"
 BUCKET, KEY = "arn:aws:s3:::mlflow-artifacts-1a2b3c4", f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/mlflow-key-1a2b3c4"

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.toolchain import run
+
+pytestmark = pytest.mark.core
 
 
 def test_a_cluster_that_does_not_answer_is_named_before_anything_is_built(unreachable: Path, tmp_path: Path) -> None:

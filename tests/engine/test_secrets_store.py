@@ -11,6 +11,8 @@ from tests.support.deployed import own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl
 
+pytestmark = pytest.mark.extended
+
 KIND = "secretproviderclasses.secrets-store.csi.x-k8s.io"
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1",

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.toolchain import run
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

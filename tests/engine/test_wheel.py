@@ -10,6 +10,8 @@ from toolchain import environments
 from toolchain.paths import ROOT
 from toolchain.session import Session
 
+pytestmark = pytest.mark.core
+
 PROGRAM = """
 from pulumi_mlflow import MlflowDeployment
 MlflowDeployment("tracking", {"database": {"sqlite": {}}, "artifacts": {"volume": {"size_gb": 10}}})

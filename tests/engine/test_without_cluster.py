@@ -10,6 +10,8 @@ from tests.support.kubernetes import unique_name
 from tests.support.postgresql import Database
 from tests.support.s3 import Bucket
 
+pytestmark = pytest.mark.core
+
 DATABASE = Database("db.example.com", 5432, "mlflow", "secret", "-----BEGIN CERTIFICATE-----\n")
 BUCKET = Bucket("https://s3.example.com", "artifacts")
 

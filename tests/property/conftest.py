@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.property.deployments import SEED, Deployment, generate
+from tests.property.deployments import PARTS, Deployment, corners, part
 from toolchain.session import Session
 
 
@@ -24,9 +24,8 @@ def session() -> Session:
 
 @pytest.fixture(scope="session")
 def deployments() -> list[Deployment]:
-    """Generated valid configurations with what becomes of them."""
-    configurations = generate(SEED)
-    labels = [f"SEED={SEED}, number {number}" for number in range(len(configurations))]
-    # Most of the time is Pulumi's. Not forked, since its threads would be lost.
+    """Valid configurations, some of them chosen and most of them generated, with what becomes of them."""
+    # All of the time is Hypothesis' and Pulumi's. Not forked, since Pulumi's threads would be lost.
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(Deployment.of, configurations, labels, chunksize=25))
+        made = [pool.submit(corners), *(pool.submit(part, number) for number in range(PARTS))]
+        return [deployment for each in made for deployment in each.result()]

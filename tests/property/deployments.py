@@ -17,7 +17,8 @@ from tests.strategies import configurations
 
 Object = Mapping[str, Any]
 
-COUNT = 500
+PARTS, SIZE = 10, 50
+"""How many times so many configurations are generated."""
 SEED = int(os.environ.get("SEED") or (0 if os.environ.get("CI") == "true" else random.getrandbits(32)))
 """Where the configurations begin. `SEED=… make test RUNG=property` makes the same ones again."""
 
@@ -25,25 +26,21 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 """What a busy machine, or a large configuration, would be reported as."""
 
 
-def generate(start: int) -> list[dict[str, Any]]:
-    """Valid configurations, every other one with all that can be said; the same ones for the same start.
-
-    The first are those that chance would leave out.
-    """
+def generate(start: int, count: int = SIZE) -> list[dict[str, Any]]:
+    """Valid configurations; the same ones for the same start."""
     made: list[dict[str, Any]] = []
 
     @seed(start)
     @settings(
-        max_examples=COUNT, phases=[Phase.generate], derandomize=False, deadline=None, suppress_health_check=_SLOW
+        max_examples=count, phases=[Phase.generate], derandomize=False, deadline=None, suppress_health_check=_SLOW
     )
     @given(configurations())
     def collect(configuration: dict[str, Any]) -> None:
         made.append(configuration)
 
     collect()
-    assert len(made) >= COUNT
-    rest = [spelled_out(each) if number % 2 else each for number, each in enumerate(made)]
-    return [*map(spelled_out, CORNERS), *rest]
+    assert len(made) >= count
+    return made
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,20 @@ class Deployment:
     def of_kind(self, *kinds: str) -> list[Object]:
         """Objects of some kinds."""
         return [each for each in self.objects if each["kind"] in kinds]
+
+
+def corners() -> list[Deployment]:
+    """What chance would leave out."""
+    return [Deployment.of(spelled_out(each), f"corner {number}") for number, each in enumerate(CORNERS)]
+
+
+def part(number: int) -> list[Deployment]:
+    """One part of what is generated, every other one with all that can be said."""
+    labels = f"SEED={SEED}, part {number}, number "
+    return [
+        Deployment.of(spelled_out(each) if index % 2 else each, f"{labels}{index}")
+        for index, each in enumerate(generate(SEED + number))
+    ]
 
 
 def _object(registration: Registration) -> Object:

@@ -1,5 +1,9 @@
-"""Stack configurations of the two kinds of deployment, as small as the test cluster is."""
+"""Stack configurations of the two kinds of deployment, as small as the test cluster is.
 
+Their pods end without draining, which each rollout would wait for: tests of requests during a rollout give seconds of their own.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 from tests.support import mariadb
@@ -9,18 +13,19 @@ from tests.support.s3 import Bucket
 
 def sqlite(namespace: str, **more: Any) -> dict[str, Any]:
     """The development deployment: SQLite and artifacts on claims."""
-    return {
+    values = {
         "namespace": namespace,
         "database": {"sqlite": {"volume": {"sizeGb": 1}}},
         "artifacts": {"volume": {"sizeGb": 1}},
         "deletionProtection": False,
-        **more,
+        "server": {"drainSeconds": 0},
     }
+    return merged(values, more)
 
 
 def postgresql(namespace: str, database: Database, bucket: Bucket, **more: Any) -> dict[str, Any]:
     """The production deployment but for its secrets, which are in `postgresql_secrets`: two replicas, verified TLS."""
-    return {**_production(namespace, {"postgresql": connection(database)}, bucket), **more}
+    return merged(_production(namespace, {"postgresql": connection(database)}, bucket), more)
 
 
 def postgresql_secrets(database: Database, bucket: Bucket) -> dict[str, str]:
@@ -33,12 +38,20 @@ def postgresql_secrets(database: Database, bucket: Bucket) -> dict[str, str]:
 
 def mysql(namespace: str, database: mariadb.Database, bucket: Bucket, **more: Any) -> dict[str, Any]:
     """The same with MySQL."""
-    return {**_production(namespace, {"mysql": connection(database)}, bucket), **more}
+    return merged(_production(namespace, {"mysql": connection(database)}, bucket), more)
 
 
 def mysql_secrets(database: mariadb.Database, bucket: Bucket) -> dict[str, str]:
     """The secrets of `mysql`."""
     return {"database.mysql.password": database.password, "artifacts.s3.secretAccessKey": bucket.secret_access_key}
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with whole blocks changed; but pods that end without draining go on to do so."""
+    result = {**values, **changes}
+    if "server" in changes and "drainSeconds" in values.get("server", {}):
+        result["server"] = {"drainSeconds": values["server"]["drainSeconds"], **changes["server"]}
+    return result
 
 
 def connection(database: Database | mariadb.Database) -> dict[str, Any]:
@@ -66,5 +79,5 @@ def _production(namespace: str, database: dict[str, Any], bucket: Bucket) -> dic
             }
         },
         "deletionProtection": False,
-        "server": {"replicas": 2},
+        "server": {"replicas": 2, "drainSeconds": 0},
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.support import canaries
+from tests.support.configurations import merged
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl
 from tests.support.pulumi import Result, Stack
@@ -34,7 +35,7 @@ class Deployed:
 
     def reconfigure(self, secrets: Mapping[str, str] | None = None, **values: Any) -> Stack:
         """The stack with changed values and further secrets in its configuration, which takes an `up` to apply."""
-        return self.stack.configure({**self.values, **values}, {**self.secrets, **(secrets or {})})
+        return self.stack.configure(merged(self.values, values), {**self.secrets, **(secrets or {})})
 
     def move(self, kubectl: Kubectl, store: Store, **artifacts: Any) -> None:
         """Put the deployment on another artifact store, and wait for its new pods.
@@ -46,7 +47,7 @@ class Deployed:
         """
         values = {"artifacts": {**store.artifacts, **artifacts}, "server": {"env": dict(store.env)}}
         others = {path: value for path, value in self.secrets.items() if not path.startswith("artifacts.")}
-        self.stack.configure({**self.values, **values}, {**others, **store.secrets}).up().succeeded()
+        self.stack.configure(merged(self.values, values), {**others, **store.secrets}).up().succeeded()
         kubectl.rolled_out(self.namespace)
 
 

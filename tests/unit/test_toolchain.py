@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import certificates
-from toolchain import checks, commands, environments, plan, prove, shell
+from toolchain import commands, environments, plan, prove, rungs, shell
 from toolchain.console import UserError, duration, fail, run, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
@@ -264,17 +264,17 @@ def test_session_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("results", "ci", "code"),
     [
-        ([checks.Result("unit", passed=3)], "true", 0),
-        ([checks.Result("unit", passed=3, failed=1)], "", 1),
-        ([checks.Result("unit", passed=3, skipped=1, reasons=["no cluster"])], "", 0),
-        ([checks.Result("unit", passed=3, skipped=1, reasons=["no cluster"])], "true", 1),
-        ([checks.Result("unit", passed=3), checks.Result("graph")], "true", 1),
-        ([checks.Result("unit")], "", 1),
+        ([rungs.Result("unit", passed=3)], "true", 0),
+        ([rungs.Result("unit", passed=3, failed=1)], "", 1),
+        ([rungs.Result("unit", passed=3, skipped=1, reasons=["no cluster"])], "", 0),
+        ([rungs.Result("unit", passed=3, skipped=1, reasons=["no cluster"])], "true", 1),
+        ([rungs.Result("unit", passed=3), rungs.Result("graph")], "true", 1),
+        ([rungs.Result("unit")], "", 1),
     ],
     ids=["passed", "failed", "skipped", "skipped in CI", "empty rung in CI", "nothing ran"],
 )
 def test_test_run_fails_as_it_must(results, ci: str, code: int, monkeypatch, capsys) -> None:
     monkeypatch.setenv("CI", ci)
-    assert checks._sum_up(results, filtered=False) == code
+    assert rungs.sum_up(results, filtered=False) == code
     shown = capsys.readouterr().out
     assert all(reason in shown for result in results for reason in result.reasons)

@@ -1,15 +1,34 @@
-"""The tree of resources of each kind of deployment: their types, names and order are contract."""
+"""Each kind of deployment, made once in an update and once in a preview: its tree of resources, and what holds for all of them.
 
+Types, names and order of the resources are contract. The invariants hold for generated configurations too: see
+`tests/property/test_rules.py`.
+"""
+
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.graph.invariants import CHECKS
 from tests.graph.program import Graph, Registration, deploy
 from tests.graph.scenarios import SCENARIOS
 
 GOLDEN = Path(__file__).with_name("golden")
 SWITCH = "WRITE_GOLDEN"
+
+
+def _name(case: tuple[str, bool]) -> str:
+    scenario, preview = case
+    return f"{scenario}-{'preview' if preview else 'update'}"
+
+
+# Of the module, so that pytest runs the tests of one graph one after the other.
+@pytest.fixture(scope="module", params=itertools.product(SCENARIOS, (False, True)), ids=_name)
+def made(request: pytest.FixtureRequest) -> tuple[str, Graph]:
+    """A scenario, and what the program registers for it."""
+    scenario, preview = request.param
+    return scenario, deploy(SCENARIOS[scenario], preview=preview)
 
 
 def rendered(graph: Graph) -> str:
@@ -39,17 +58,21 @@ def _last(urn: str) -> str:
     return "::".join(urn.split("::")[2:]).rpartition("$")[2]
 
 
-@pytest.mark.parametrize("preview", [False, True], ids=["update", "preview"])
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_tree_is_as_recorded(scenario: str, preview: bool) -> None:
-    path = GOLDEN / f"{scenario}.txt"
-    tree = rendered(deploy(SCENARIOS[scenario], preview=preview))
+def test_tree_is_as_recorded(made: tuple[str, Graph]) -> None:
+    scenario, graph = made
+    path, tree = GOLDEN / f"{scenario}.txt", rendered(graph)
     if os.environ.get(SWITCH):
         path.write_text(tree)
     expected = path.read_text() if path.exists() else ""
     assert tree == expected, (
         f"the tree has changed; where that is meant, set {SWITCH}=1, run the tests and commit {path.name}"
     )
+
+
+def test_invariants_hold(made: tuple[str, Graph]) -> None:
+    scenario, graph = made
+    for check in CHECKS:
+        check(graph, SCENARIOS[scenario])
 
 
 def test_every_recorded_tree_has_its_scenario() -> None:
