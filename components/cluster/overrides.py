@@ -6,12 +6,12 @@ from typing import Any
 
 import pulumi
 from pulumi import _types
-from pulumi_kubernetes import _utilities
 
 from ..arguments import ConfigurationError
 from ..arguments.base import Problem
 from ..arguments.manifests import Manifest, shape
 from ..pods.scope import Scope
+from ..resources.bare import BareResource
 
 _PREFIX = "kubernetes:"
 _KEYS = {
@@ -160,9 +160,9 @@ def _extra_object(scope: Scope, manifest: Manifest) -> pulumi.CustomResource:
         props |= {key: pulumi.Output.secret(props[key]) for key in ("data", "stringData") if key in props}
     version = manifest["apiVersion"]
     where = f"-{metadata['namespace']}" if "namespace" in manifest["metadata"] and metadata.get("namespace") else ""
-    return pulumi.CustomResource(
+    return BareResource(
         f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}",
         f"{scope.name}-extra-{kind.lower()}{where}-{metadata['name']}",
         props,
-        scope.options(version=_utilities.get_version()),
+        scope.options(),
     )
