@@ -1,16 +1,15 @@
-"""Parts of Kubernetes objects that are taken as they are: keys checked against the API's own types, names in camelCase."""
+"""Parts of Kubernetes objects that users write themselves: keys are checked against the API's types, names become camelCase."""
 
 import collections.abc
 import functools
 import importlib
-import inspect
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import _types
 
+from . import input_types
 from .base import Path, Problem, plain
 
 Manifest = dict[str, Any]
@@ -18,13 +17,13 @@ Manifest = dict[str, Any]
 
 
 def shape(value: Any, kind: str, path: Path, *, part: bool = False) -> Iterator[Problem]:
-    """Unknown and missing keys, and values of the wrong kind. Of types that are not Kubernetes' own nothing is known.
+    """Unknown and missing keys, and values of the wrong type. Custom resources are not checked.
 
     Args:
-        value: What was given; what is not known yet passes.
+        value: What was given; outputs are not checked.
         kind: API group, version and type, for example `core/v1.Affinity`, or a list of them: `[core/v1.Toleration]`.
-        path: Where it stands.
-        part: It is only a part of such a value: nothing is missing, and lists may hold `$patch`.
+        path: Path of the value, for messages.
+        part: The value is a patch: no key is required, and items of lists may contain `$patch`.
     """
     declared = _declared(kind)
     if declared is not None:
@@ -32,7 +31,7 @@ def shape(value: Any, kind: str, path: Path, *, part: bool = False) -> Iterator[
 
 
 def in_camel_case(value: Any, kind: str) -> Any:
-    """The same with all keys as Kubernetes writes them; Python callers may write them in snake_case."""
+    """The value with all keys in Kubernetes' spelling. Python callers may write them in snake_case."""
     return _camel(value, _declared(kind))
 
 
@@ -41,7 +40,7 @@ def _declared(kind: str) -> Any:
         return Sequence[_declared(kind[1:-1])]
     module, _, name = kind.rpartition(".")
     group, _, version = module.partition("/")
-    # Not at the top: hardly any configuration needs it, and it takes its time.
+    # Imported only here, since it takes time and few configurations need it.
     try:
         package = importlib.import_module(f"pulumi_kubernetes.{group.removesuffix('.k8s.io')}.{version}")
     except ModuleNotFoundError:
@@ -52,19 +51,12 @@ def _declared(kind: str) -> Any:
 @functools.cache
 def _fields(block: Any) -> dict[str, tuple[str, Any]]:
     """Name in Kubernetes and type of each field, by either spelling of its name."""
-    kinds = _types.input_type_types(block)
-    names = _types.input_type_py_to_pulumi_names(block)
-    return {spelling: (camel, kinds[camel]) for name, camel in names.items() for spelling in (name, camel)}
-
-
-@functools.cache
-def _required(block: Any) -> list[str]:
-    parameters = inspect.signature(block.__init__).parameters.values()
-    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    known = input_types.fields(block)
+    return {spelling: (camel, kind) for name, (camel, kind) in known.items() for spelling in (name, camel)}
 
 
 def _kinds(declared: Any) -> tuple[Any, ...]:
-    """The plain types among those that are declared."""
+    """The types that a declaration allows, without the wrappers of inputs."""
     if typing.get_origin(declared) is typing.Union:
         return tuple(kind for member in typing.get_args(declared) for kind in _kinds(member))
     wrappers = (collections.abc.Awaitable, pulumi.Output)
@@ -77,7 +69,7 @@ def _shape(value: Any, declared: Any, path: Path, part: bool) -> Iterator[Proble
         return
     kinds = _kinds(declared)
     origin = typing.get_origin(kinds[0])
-    if _types.is_input_type(kinds[0]):
+    if input_types.is_input_type(kinds[0]):
         if not isinstance(known, Mapping):
             yield _wrong(known, "a mapping", path)
             return
@@ -88,7 +80,7 @@ def _shape(value: Any, declared: Any, path: Path, part: bool) -> Iterator[Proble
                 yield from _shape(item, fields[key][1], (*path, key), part)
             elif not (part and key == "$patch"):
                 yield _unknown(str(key), [camel for camel, _ in fields.values()], path)
-        for name in () if part else _required(kinds[0]):
+        for name in () if part else input_types.required(kinds[0]):
             if fields[name][0] not in given:
                 yield Problem((*path, fields[name][0]), "is required", "give a value")
     elif origin is collections.abc.Sequence:
@@ -109,7 +101,7 @@ def _shape(value: Any, declared: Any, path: Path, part: bool) -> Iterator[Proble
 
 
 def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:
-    # A truth value is a number to Python, and not to Kubernetes.
+    # In Python a bool is an int.
     return any(isinstance(value, kind) and isinstance(value, bool) is (kind is bool) for kind in kinds)
 
 
@@ -127,7 +119,7 @@ def _unknown(key: str, names: list[str], path: Path) -> Problem:
 
 def _camel(value: Any, declared: Any) -> Any:
     kinds = _kinds(declared)
-    if isinstance(value, Mapping) and _types.is_input_type(kinds[0]):
+    if isinstance(value, Mapping) and input_types.is_input_type(kinds[0]):
         fields = _fields(kinds[0])
         return {fields[key][0]: _camel(item, fields[key][1]) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and typing.get_args(kinds[0]):

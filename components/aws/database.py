@@ -8,10 +8,9 @@ import pulumi_random as random
 from pulumi_aws import iam, rds
 
 from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
-from ..bare_resource import BareResource
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
-from ..downgrades import refuse_downgrade
-from . import certificates, network, policies
+from ..resources.downgrades import refuse_downgrade
+from . import certificates, network, policies, sdk
 from .resources import Aws, when_ready
 
 
@@ -79,7 +78,7 @@ class _Surroundings:
     password: pulumi.Output[str]
     port: int
     subnets: rds.SubnetGroup
-    group: BareResource
+    group: sdk.SecurityGroup
     monitoring_role: pulumi.Output[str] | None
     before: Sequence[pulumi.Resource]
 
@@ -261,14 +260,11 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     before = [
         *before,
         *(
-            BareResource(
-                "aws:cloudwatch/logGroup:LogGroup",
+            sdk.LogGroup(
                 f"{name}-log-{log}",
-                {
-                    "name": identifier.apply(lambda made, log=log: f"/aws/rds/{what}/{made}/{log}"),
-                    "retentionInDays": args.monitoring.log_retention_days,
-                    "tags": aws.tags,
-                },
+                name=identifier.apply(lambda made, log=log: f"/aws/rds/{what}/{made}/{log}"),
+                retention_in_days=args.monitoring.log_retention_days,
+                tags=aws.tags,
                 opts=place.options(),
             )
             for log in logs

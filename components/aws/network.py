@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_aws import rds, vpc
 
-from ..bare_resource import BareResource
+from . import sdk
 from .resources import Aws
 
 
@@ -22,7 +22,7 @@ def subnet_group(aws: Aws) -> rds.SubnetGroup:
     )
 
 
-def security_group(aws: Aws, port: int) -> tuple[BareResource, Sequence[pulumi.Resource]]:
+def security_group(aws: Aws, port: int) -> tuple[sdk.SecurityGroup, Sequence[pulumi.Resource]]:
     """Connections from the cluster's security groups to one port; nothing goes out.
 
     Returns:
@@ -30,10 +30,11 @@ def security_group(aws: Aws, port: int) -> tuple[BareResource, Sequence[pulumi.R
     """
     assert aws.facts.vpc_id is not None, "arguments hold what a database needs"
     name = f"{aws.place.name}-database"
-    group = BareResource(
-        "aws:ec2/securityGroup:SecurityGroup",
+    group = sdk.SecurityGroup(
         name,
-        {"description": "Database of MLflow, from the cluster only", "vpcId": aws.facts.vpc_id, "tags": aws.tags},
+        description="Database of MLflow, from the cluster only",
+        vpc_id=aws.facts.vpc_id,
+        tags=aws.tags,
         opts=aws.place.options(),
     )
     rules = [

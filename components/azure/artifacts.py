@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_random as random
 
 from ..arguments import AzureArgs, AzureContainerArgs
-from ..bare_resource import BareResource
 from ..contracts import Place
+from . import sdk
 from .database import lock
 from .network import private_endpoint
 
@@ -32,33 +31,44 @@ def container(place: Place, args: AzureContainerArgs) -> Container:
     assert facts is not None, "arguments hold the block of the cloud"
     keep = place.options(protect=place.args.deletion_protection)
     account = _account(place, args, facts)
-    within = {"resourceGroupName": facts.resource_group, "accountName": account.output("name")}
-    kept = {"enabled": True, "days": args.soft_delete_days}
-    properties = BareResource(
-        "azure-native:storage:BlobServiceProperties",
+    properties = sdk.BlobServiceProperties(
         f"{place.name}-artifacts",
-        {
-            **within,
-            "blobServicesName": "default",
-            "isVersioningEnabled": True,
-            "changeFeed": {"enabled": True, "retentionInDays": args.soft_delete_days},
-            "deleteRetentionPolicy": kept,
-            "containerDeleteRetentionPolicy": kept,
-            "restorePolicy": {"enabled": True, "days": args.soft_delete_days - 1},
-        },
+        resource_group_name=facts.resource_group,
+        account_name=account.name,
+        blob_services_name="default",
+        is_versioning_enabled=True,
+        change_feed={"enabled": True, "retention_in_days": args.soft_delete_days},
+        delete_retention_policy={"enabled": True, "days": args.soft_delete_days},
+        container_delete_retention_policy={"enabled": True, "days": args.soft_delete_days},
+        restore_policy={"enabled": True, "days": args.soft_delete_days - 1},
         opts=keep,
     )
-    made = BareResource(
-        "azure-native:storage:BlobContainer",
+    made = sdk.BlobContainer(
         f"{place.name}-artifacts",
-        {**within, "containerName": args.container, "publicAccess": "None"},
+        resource_group_name=facts.resource_group,
+        account_name=account.name,
+        container_name=args.container,
+        public_access=sdk.PublicAccess("None"),
         opts=place.options(protect=place.args.deletion_protection, depends_on=[properties]),
-        outputs=["name"],
     )
-    last: pulumi.Resource = BareResource(
-        "azure-native:storage:ManagementPolicy",
+    last: pulumi.Resource = sdk.ManagementPolicy(
         f"{place.name}-artifacts",
-        {**within, "managementPolicyName": "default", "policy": {"rules": [_old_versions(args.version_days)]}},
+        resource_group_name=facts.resource_group,
+        account_name=account.name,
+        management_policy_name="default",
+        policy={
+            "rules": [
+                {
+                    "name": "old-versions",
+                    "enabled": True,
+                    "type": "Lifecycle",
+                    "definition": {
+                        "actions": {"version": {"delete": {"days_after_creation_greater_than": args.version_days}}},
+                        "filters": {"blob_types": ["blockBlob"]},
+                    },
+                }
+            ]
+        },
         opts=place.options(depends_on=[made]),
     )
     endpoint = facts.private_endpoint
@@ -66,46 +76,43 @@ def container(place: Place, args: AzureContainerArgs) -> Container:
         last = private_endpoint(place, "artifacts", account.id, "blob", endpoint.blob_dns_zone_id)
     if place.args.deletion_protection:
         lock(place, "artifacts", account.id, last)
-    return Container(account.output("name"), made.output("name"), made.id, last)
+    return Container(account.name, made.name, made.id, last)
 
 
-def _account(place: Place, args: AzureContainerArgs, facts: AzureArgs) -> BareResource:
+def _account(place: Place, args: AzureContainerArgs, facts: AzureArgs) -> sdk.StorageAccount:
     endpoint = facts.private_endpoint
     closed = endpoint is not None and endpoint.blob_dns_zone_id is not None
-    return BareResource(
-        "azure-native:storage:StorageAccount",
+    return sdk.StorageAccount(
         f"{place.name}-artifacts",
-        {
-            "resourceGroupName": facts.resource_group,
-            "location": facts.location,
-            "accountName": args.account_name if args.account_name is not None else _account_name(place),
-            "kind": "StorageV2",
-            "sku": {"name": args.replication.value},
-            "accessTier": "Hot",
-            "allowBlobPublicAccess": False,
-            "allowSharedKeyAccess": False,
-            "allowCrossTenantReplication": False,
-            "defaultToOAuthAuthentication": True,
-            "enableHttpsTrafficOnly": True,
-            "isLocalUserEnabled": False,
-            "minimumTlsVersion": "TLS1_2",
-            "publicNetworkAccess": "Disabled" if closed else "Enabled",
-            "networkRuleSet": {
-                "bypass": "None",
-                "defaultAction": "Allow" if args.public_network else "Deny",
-                "virtualNetworkRules": [
-                    {"virtualNetworkResourceId": subnet, "action": "Allow"} for subnet in args.allowed_subnet_ids
-                ],
-            },
-            "encryption": {
-                "keySource": "Microsoft.Storage",
-                "requireInfrastructureEncryption": True,
-                "services": {"blob": {"enabled": True}},
-            },
-            "tags": facts.tags or None,
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        account_name=args.account_name if args.account_name is not None else _account_name(place),
+        kind="StorageV2",
+        sku={"name": args.replication.value},
+        access_tier=sdk.AccessTier("Hot"),
+        allow_blob_public_access=False,
+        allow_shared_key_access=False,
+        allow_cross_tenant_replication=False,
+        default_to_o_auth_authentication=True,
+        enable_https_traffic_only=True,
+        is_local_user_enabled=False,
+        minimum_tls_version="TLS1_2",
+        public_network_access="Disabled" if closed else "Enabled",
+        network_rule_set={
+            "bypass": "None",
+            "default_action": sdk.DefaultAction("Allow" if args.public_network else "Deny"),
+            "virtual_network_rules": [
+                {"virtual_network_resource_id": subnet, "action": sdk.Action("Allow")}
+                for subnet in args.allowed_subnet_ids
+            ],
         },
+        encryption={
+            "key_source": "Microsoft.Storage",
+            "require_infrastructure_encryption": True,
+            "services": {"blob": {"enabled": True}},
+        },
+        tags=facts.tags or None,
         opts=place.options(protect=place.args.deletion_protection),
-        outputs=["name"],
     )
 
 
@@ -115,15 +122,3 @@ def _account_name(place: Place) -> pulumi.Output[str]:
     suffix = random.RandomString(f"{place.name}-artifacts", length=8, special=False, upper=False, opts=keep)
     start = re.sub(r"[^a-z0-9]", "", place.name)[: _ACCOUNT_LENGTH - 8]
     return suffix.result.apply(lambda text: f"{start}{text}")
-
-
-def _old_versions(days: int) -> dict[str, Any]:
-    return {
-        "name": "old-versions",
-        "enabled": True,
-        "type": "Lifecycle",
-        "definition": {
-            "actions": {"version": {"delete": {"daysAfterCreationGreaterThan": days}}},
-            "filters": {"blobTypes": ["blockBlob"]},
-        },
-    }

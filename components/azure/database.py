@@ -5,19 +5,17 @@ administrator only, who on a flexible server is no superuser.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pulumi_random as random
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.database.azure import DEFAULT_VERSIONS, tier_of
-from ..bare_resource import BareResource
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
-from ..downgrades import refuse_downgrade
+from ..resources.downgrades import refuse_downgrade
+from . import sdk
 from .network import private_endpoint
 
-_MODULES = {CloudEngine.POSTGRESQL: "azure-native:dbforpostgresql", CloudEngine.MYSQL: "azure-native:dbformysql"}
 _KINDS = {CloudEngine.POSTGRESQL: "postgresqlServer", CloudEngine.MYSQL: "mysqlServer"}
 """What private endpoints call the servers."""
 # CIS Microsoft Azure Database Services Benchmark, sections on flexible servers.
@@ -48,37 +46,35 @@ def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConn
     facts = place.args.azure
     assert facts is not None, "arguments hold the block of the cloud"
     password = pulumi.Output.secret(args.password) if args.password is not None else _password(place)
-    server = _server(place, args, facts, password)
+    postgresql = args.engine is CloudEngine.POSTGRESQL
+    make = _postgresql_server if postgresql else _mysql_server
+    server = make(place, args, facts, password)
     last: pulumi.Resource = server
     if facts.delegated_subnet_id is None:
         last = _private_endpoint(place, args, facts, server)
     last = _configured(place, args, facts, server, last)
-    postgresql = args.engine is CloudEngine.POSTGRESQL
-    database = BareResource(
-        f"{_MODULES[args.engine]}:Database",
+    make_database = sdk.PostgresqlDatabase if postgresql else sdk.MysqlDatabase
+    database = make_database(
         f"{place.name}-database",
-        {
-            "resourceGroupName": facts.resource_group,
-            "serverName": server.output("name"),
-            "databaseName": args.database,
-            "charset": "UTF8" if postgresql else "utf8mb4",
-            "collation": "en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
-        },
+        resource_group_name=facts.resource_group,
+        server_name=server.name,
+        database_name=args.database,
+        charset="UTF8" if postgresql else "utf8mb4",
+        collation="en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
         opts=place.options(protect=place.args.deletion_protection, depends_on=[last]),
-        outputs=["name"],
     )
     if place.args.deletion_protection:
         lock(place, "database", server.id, database)
     engine = Engine(args.engine.value)
     port = PORTS[engine]
     # Known only once the database is there, so that nothing connects before.
-    host = pulumi.Output.all(server.output("fullyQualifiedDomainName"), database.id).apply(lambda parts: parts[0])
+    host = pulumi.Output.all(server.fully_qualified_domain_name, database.id).apply(lambda parts: parts[0])
     return DatabaseConnection(
         engine=engine,
         driver=DRIVERS[engine],
         host=host,
         port=port,
-        database=database.output("name"),
+        database=database.name,
         username=args.username,
         password=password,
         tls_mode=TlsMode.VERIFY_FULL,
@@ -89,103 +85,140 @@ def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConn
 
 
 def lock(place: Place, what: str, resource_id: pulumi.Output[str], after: pulumi.Resource) -> None:
-    """Azure's own refusal to delete something, for whoever asks. Taken away first, so that the rest can be deleted."""
-    BareResource(
-        "azure-native:authorization:ManagementLockByScope",
+    """Azure's own protection from deletion, which holds for everybody. A destroy removes it first, since it depends on the rest."""
+    sdk.ManagementLockByScope(
         f"{place.name}-{what}",
-        {
-            "lockName": f"{place.name}-{what}",
-            "scope": resource_id,
-            "level": "CanNotDelete",
-            "notes": "Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
-        },
+        lock_name=f"{place.name}-{what}",
+        scope=resource_id,
+        level="CanNotDelete",
+        notes="Holds data of MLflow. To delete it, set deletionProtection to false and run pulumi up.",
         opts=place.options(depends_on=[after]),
     )
 
 
-def _server(
+# Empty and default values are those that the SDK's classes write: without them every server made with an older version of this
+# would be changed.
+def _postgresql_server(
     place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
-) -> BareResource:
-    """The server. Each of the two APIs has one thing that the other has not, and a field that the other calls differently."""
-    # Empty and default values are those that the SDK's classes write: without them every server made with an older version of this
-    # would be changed.
-    own: dict[str, Any]
-    if args.engine is CloudEngine.POSTGRESQL:
-        login = {"passwordAuth": "Enabled", "activeDirectoryAuth": "Disabled", "tenantId": ""}
-        own, disk, standby = {"authConfig": login, "availabilityZone": ""}, {}, {"standbyAvailabilityZone": ""}
-        zone = "privateDnsZoneArmResourceId"
-    else:
-        disk = {"autoIoScaling": "Enabled", "logOnDisk": "Disabled", "storageRedundancy": "LocalRedundancy"}
-        own, standby = {}, {}
-        zone = "privateDnsZoneResourceId"
-    network: dict[str, Any] = {"publicNetworkAccess": "Disabled"}
-    if facts.delegated_subnet_id is not None:
-        network = {"delegatedSubnetResourceId": facts.delegated_subnet_id, zone: facts.private_dns_zone_id}
-    return BareResource(
-        f"{_MODULES[args.engine]}:Server",
+) -> sdk.PostgresqlServer:
+    return sdk.PostgresqlServer(
         f"{place.name}-database",
-        {
-            "resourceGroupName": facts.resource_group,
-            "location": facts.location,
-            "serverName": args.name,
-            "version": args.version or DEFAULT_VERSIONS[args.engine],
-            "createMode": "Default",
-            "administratorLogin": args.username,
-            "administratorLoginPassword": password,
-            **own,
-            "sku": {"name": args.sku, "tier": pulumi.Output.from_input(args.sku).apply(tier_of)},
-            "storage": {"storageSizeGB": args.storage_gb, "autoGrow": "Enabled", **disk},
-            "backup": {
-                "backupRetentionDays": args.backup_retention_days,
-                "geoRedundantBackup": "Enabled" if args.geo_redundant_backup else "Disabled",
-            },
-            "highAvailability": {"mode": args.high_availability.value, **standby},
-            "network": network,
-            "maintenanceWindow": {
-                "customWindow": "Enabled",
-                "dayOfWeek": args.maintenance_day,
-                "startHour": args.maintenance_hour,
-                "startMinute": 0,
-            },
-            "tags": facts.tags or None,
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        server_name=args.name,
+        version=args.version or DEFAULT_VERSIONS[args.engine],
+        create_mode="Default",
+        administrator_login=args.username,
+        administrator_login_password=password,
+        auth_config={"password_auth": "Enabled", "active_directory_auth": "Disabled", "tenant_id": ""},
+        availability_zone="",
+        sku={"name": args.sku, "tier": pulumi.Output.from_input(args.sku).apply(tier_of)},
+        storage={"storage_size_gb": args.storage_gb, "auto_grow": "Enabled"},
+        backup={
+            "backup_retention_days": args.backup_retention_days,
+            "geo_redundant_backup": "Enabled" if args.geo_redundant_backup else "Disabled",
         },
-        opts=place.options(
-            protect=place.args.deletion_protection,
-            ignore_changes=[
-                # A failover swaps the two zones.
-                "availabilityZone",
-                "highAvailability.standbyAvailabilityZone",
-                # The disk grows by itself, and never shrinks.
-                "storage.storageSizeGB",
-            ],
-            hooks=refuse_downgrade(place, "database.azureFlexibleServer.version", "version"),
-        ),
-        outputs=["name", "fullyQualifiedDomainName"],
+        high_availability={"mode": args.high_availability.value, "standby_availability_zone": ""},
+        network={"public_network_access": "Disabled"}
+        if facts.delegated_subnet_id is None
+        else {
+            "delegated_subnet_resource_id": facts.delegated_subnet_id,
+            "private_dns_zone_arm_resource_id": facts.private_dns_zone_id,
+        },
+        maintenance_window={
+            "custom_window": "Enabled",
+            "day_of_week": args.maintenance_day,
+            "start_hour": args.maintenance_hour,
+            "start_minute": 0,
+        },
+        tags=facts.tags or None,
+        opts=_server_options(place),
+    )
+
+
+def _mysql_server(
+    place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
+) -> sdk.MysqlServer:
+    return sdk.MysqlServer(
+        f"{place.name}-database",
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        server_name=args.name,
+        version=args.version or DEFAULT_VERSIONS[args.engine],
+        create_mode="Default",
+        administrator_login=args.username,
+        administrator_login_password=password,
+        sku={"name": args.sku, "tier": pulumi.Output.from_input(args.sku).apply(tier_of)},
+        storage={
+            "storage_size_gb": args.storage_gb,
+            "auto_grow": "Enabled",
+            "auto_io_scaling": "Enabled",
+            "log_on_disk": "Disabled",
+            "storage_redundancy": "LocalRedundancy",
+        },
+        backup={
+            "backup_retention_days": args.backup_retention_days,
+            "geo_redundant_backup": "Enabled" if args.geo_redundant_backup else "Disabled",
+        },
+        high_availability={"mode": args.high_availability.value},
+        network={"public_network_access": "Disabled"}
+        if facts.delegated_subnet_id is None
+        else {
+            "delegated_subnet_resource_id": facts.delegated_subnet_id,
+            "private_dns_zone_resource_id": facts.private_dns_zone_id,
+        },
+        maintenance_window={
+            "custom_window": "Enabled",
+            "day_of_week": args.maintenance_day,
+            "start_hour": args.maintenance_hour,
+            "start_minute": 0,
+        },
+        tags=facts.tags or None,
+        opts=_server_options(place),
+    )
+
+
+def _server_options(place: Place) -> pulumi.ResourceOptions:
+    return place.options(
+        protect=place.args.deletion_protection,
+        ignore_changes=[
+            # A failover swaps the two zones.
+            "availabilityZone",
+            "highAvailability.standbyAvailabilityZone",
+            # The disk grows by itself, and never shrinks.
+            "storage.storageSizeGB",
+        ],
+        hooks=refuse_downgrade(place, "database.azureFlexibleServer.version", "version"),
     )
 
 
 def _configured(
-    place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource, last: pulumi.Resource
+    place: Place,
+    args: AzureFlexibleServerArgs,
+    facts: AzureArgs,
+    server: sdk.PostgresqlServer | sdk.MysqlServer,
+    last: pulumi.Resource,
 ) -> pulumi.Resource:
     """Set the server's parameters one after the other: while one is being set, Azure refuses everything else."""
+    make = sdk.PostgresqlConfiguration if args.engine is CloudEngine.POSTGRESQL else sdk.MysqlConfiguration
     for name, value in sorted({**_PARAMETERS[args.engine], **args.parameters}.items()):
-        last = BareResource(
-            f"{_MODULES[args.engine]}:Configuration",
+        last = make(
             f"{place.name}-database-{name.replace('_', '-').replace('.', '-')}",
-            {
-                "resourceGroupName": facts.resource_group,
-                "serverName": server.output("name"),
-                "configurationName": name,
-                "value": value,
-                "source": "user-override",
-            },
+            resource_group_name=facts.resource_group,
+            server_name=server.name,
+            configuration_name=name,
+            value=value,
+            source="user-override",
             opts=place.options(depends_on=[last]),
         )
     return last
 
 
 def _private_endpoint(
-    place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, server: BareResource
+    place: Place,
+    args: AzureFlexibleServerArgs,
+    facts: AzureArgs,
+    server: sdk.PostgresqlServer | sdk.MysqlServer,
 ) -> pulumi.Resource:
     assert facts.private_endpoint is not None and facts.private_endpoint.database_dns_zone_id is not None
     return private_endpoint(

@@ -8,8 +8,8 @@ from pulumi_azure_native import managedidentity
 
 from ..arguments import AzureWorkloadIdentityArgs, Input
 from ..arguments.clouds.azure import issuer_url
-from ..bare_resource import BareResource
 from ..contracts import NetworkDestination, Place, WorkloadIdentity
+from . import sdk
 
 BLOB_ROLE = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 """Storage Blob Data Contributor: https://learn.microsoft.com/en-us/azure/role-based-access-control/built-in-roles/storage."""
@@ -65,17 +65,14 @@ def grant(place: Place, principal: Input[str], container_id: Input[str]) -> pulu
         keepers={"principal": principal, "scope": container_id},
         opts=place.options(),
     )
-    return BareResource(
-        "azure-native:authorization:RoleAssignment",
+    return sdk.RoleAssignment(
         f"{place.name}-artifacts",
-        {
-            "roleAssignmentName": name.result,
-            "scope": container_id,
-            "roleDefinitionId": pulumi.Output.from_input(container_id).apply(_role),
-            "principalId": principal,
-            # Said, since Azure would otherwise look a principal up that it may not have heard of yet.
-            "principalType": "ServicePrincipal",
-        },
+        role_assignment_name=name.result,
+        scope=container_id,
+        role_definition_id=pulumi.Output.from_input(container_id).apply(_role),
+        principal_id=principal,
+        # Without it Azure looks the principal up, which may not have been replicated yet.
+        principal_type="ServicePrincipal",
         opts=place.options(),
     )
 

@@ -3,8 +3,8 @@
 import pulumi
 
 from ..arguments import Input
-from ..bare_resource import BareResource
 from ..contracts import Place
+from . import sdk
 
 
 def private_endpoint(
@@ -22,27 +22,23 @@ def private_endpoint(
     facts = place.args.azure
     assert facts is not None and facts.private_endpoint is not None
     name = f"{place.name}-{what}"
-    endpoint = BareResource(
-        "azure-native:network:PrivateEndpoint",
+    endpoint = sdk.PrivateEndpoint(
         name,
-        {
-            "resourceGroupName": facts.resource_group,
-            "location": facts.location,
-            "subnet": {"id": facts.private_endpoint.subnet_id},
-            "privateLinkServiceConnections": [{"name": name, "privateLinkServiceId": resource_id, "groupIds": [kind]}],
-            "tags": facts.tags or None,
-        },
+        resource_group_name=facts.resource_group,
+        location=facts.location,
+        subnet={"id": facts.private_endpoint.subnet_id},
+        private_link_service_connections=[
+            {"name": name, "private_link_service_id": resource_id, "group_ids": [kind]},
+        ],
+        tags=facts.tags or None,
         opts=place.options(),
     )
-    return BareResource(
-        "azure-native:network:PrivateDnsZoneGroup",
+    return sdk.PrivateDnsZoneGroup(
         name,
-        {
-            "resourceGroupName": facts.resource_group,
-            # An id ends with the name: https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/overview.
-            "privateEndpointName": endpoint.id.apply(lambda id: id.rsplit("/", 1)[-1]),
-            "privateDnsZoneGroupName": "default",
-            "privateDnsZoneConfigs": [{"name": "zone", "privateDnsZoneId": dns_zone_id}],
-        },
+        resource_group_name=facts.resource_group,
+        # An id ends with the name: https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/overview.
+        private_endpoint_name=endpoint.id.apply(lambda id: id.rsplit("/", 1)[-1]),
+        private_dns_zone_group_name="default",
+        private_dns_zone_configs=[{"name": "zone", "private_dns_zone_id": dns_zone_id}],
         opts=place.options(),
     )

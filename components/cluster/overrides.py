@@ -1,17 +1,17 @@
-"""The user's last word on Kubernetes objects: changes of those that the component makes, and whole ones of their own."""
+"""The user's own changes: patches of the Kubernetes objects that the component creates, and additional objects."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
-from pulumi import _types
-from pulumi_kubernetes import _utilities
 
 from ..arguments import ConfigurationError
 from ..arguments.base import Problem
+from ..arguments.input_types import as_mapping
 from ..arguments.manifests import Manifest, shape
 from ..pods.scope import Scope
+from ..resources.bare import BareResource
 
 _PREFIX = "kubernetes:"
 _KEYS = {
@@ -21,7 +21,7 @@ _KEYS = {
     "topologySpreadConstraints": "topologyKey",
     "tolerations": None,
 }
-"""By which key the items of a list are told apart, where it is not `name`; None where they are not."""
+"""The key that identifies items of a list, if it is not `name`; None if nothing does."""
 
 _CLUSTER_WIDE = frozenset(
     [
@@ -46,16 +46,15 @@ _CLUSTER_WIDE = frozenset(
         "ClusterExternalSecret",
     ]
 )
-"""Kinds of which the API's own and the most used extensions have no namespace."""
+"""Kinds without a namespace, of Kubernetes itself and of widely used extensions."""
 
 
 class Overrides:
-    """Changes of Kubernetes objects by kind and name, `Deployment/server`: the name is the resource's, without the
-    component's in front.
+    """Patches of Kubernetes objects by kind and name, such as `Deployment/server`. The name is that of the resource without the
+    component's name and hyphen.
 
-    It works where a resource is made, on the arguments of its constructor, rather than through the engine
-    (`ResourceOptions.transforms`), so that it needs no callback from there and holds in previews and component providers
-    alike. Transforms that a caller gives see what it has left.
+    A patch is applied to the arguments of the resource's constructor, not by the engine (`ResourceOptions.transforms`): it needs no
+    callback from the engine, and works in previews and component providers alike. Transforms of the caller see the result.
     """
 
     def __init__(self, component: str, patches: Mapping[str, Manifest]) -> None:
@@ -64,7 +63,7 @@ class Overrides:
         self._types: dict[str, str] = {}
 
     def transform(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        """What Pulumi calls for every resource of the component."""
+        """Called by Pulumi for every resource of the component."""
         if not args.type_.startswith(_PREFIX) or args.name.startswith(f"{self._component}-extra-"):
             return None
         name = f"{args.type_.rpartition(':')[2]}/{args.name.removeprefix(f'{self._component}-')}"
@@ -74,16 +73,16 @@ class Overrides:
             return None
         props = dict(args.props)
         for key, value in patch.items():
-            # Arguments of constructors are in snake_case, all below them as Kubernetes writes it.
+            # Constructor arguments are in snake_case, everything below in Kubernetes' spelling.
             field = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
             props[field] = merge(props.get(field), value, key)
         return pulumi.ResourceTransformationResult(props=props, opts=args.opts)
 
     def refuse_what_is_not_there(self) -> None:
-        """To be called when every resource has been made.
+        """Call this after all resources have been created.
 
         Raises:
-            ConfigurationError: A change is of an object that there is not, or of keys that it does not have.
+            ConfigurationError: A patch is for an object that does not exist, or for keys that it does not have.
         """
         if problems := list(self._problems()):
             raise ConfigurationError(problems)
@@ -99,18 +98,17 @@ class Overrides:
 
 
 def merge(base: Any, patch: Any, field: str = "") -> Any:
-    """The value with a change applied: mappings are merged, null removes, and items of lists that have a name are
-    merged with the item of that name, or removed by `$patch: delete`; whatever else is given takes the old one's place.
+    """Apply a patch: mappings are merged, null removes a key, named items of lists are merged with the item of that name, or removed
+    with `$patch: delete`. Any other value replaces the old one.
 
     Args:
-        base: What a resource was given: arguments of any kind, or an output.
-        patch: The change, with names as Kubernetes writes them.
-        field: Name of the field that it is about.
+        base: Argument of a resource: an input type, a mapping, a plain value or an output.
+        patch: The patch, in Kubernetes' spelling.
+        field: Name of the field that holds the value.
     """
     if isinstance(base, pulumi.Output) and isinstance(patch, (Mapping, list)):
         return base.apply(lambda known: merge(known, patch, field))
-    if _types.is_input_type(type(base)):
-        base = _types.input_type_to_dict(base)
+    base = as_mapping(base)
     if isinstance(patch, Mapping):
         merged = {_camel(key): value for key, value in base.items()} if isinstance(base, Mapping) else {}
         for key, value in patch.items():
@@ -125,7 +123,7 @@ def merge(base: Any, patch: Any, field: str = "") -> Any:
 
 
 def _merge_lists(base: list[Any], patch: list[Any], field: str) -> list[Any]:
-    plain = [_types.input_type_to_dict(item) if _types.is_input_type(type(item)) else item for item in base]
+    plain = [as_mapping(item) for item in base]
     key = _KEYS.get(field, "name")
     if field == "ports":
         key = "containerPort" if all("containerPort" in item for item in [*plain, *patch]) else "port"
@@ -145,7 +143,7 @@ def _camel(name: str) -> str:
 
 
 def extra_objects(scope: Scope) -> list[pulumi.CustomResource]:
-    """Whole objects of the user's, with the deployment's labels, in its namespace unless they say otherwise."""
+    """The user's additional objects, with the deployment's labels, in its namespace unless they name another one."""
     return [_extra_object(scope, manifest) for manifest in scope.args.extra_objects]
 
 
@@ -160,9 +158,9 @@ def _extra_object(scope: Scope, manifest: Manifest) -> pulumi.CustomResource:
         props |= {key: pulumi.Output.secret(props[key]) for key in ("data", "stringData") if key in props}
     version = manifest["apiVersion"]
     where = f"-{metadata['namespace']}" if "namespace" in manifest["metadata"] and metadata.get("namespace") else ""
-    return pulumi.CustomResource(
+    return BareResource(
         f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}",
         f"{scope.name}-extra-{kind.lower()}{where}-{metadata['name']}",
         props,
-        scope.options(version=_utilities.get_version()),
+        scope.options(),
     )

@@ -13,7 +13,7 @@ import pulumi_random as random
 from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
 from ..arguments.database.gcp import DEFAULT_VERSIONS
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
-from ..downgrades import refuse_downgrade
+from ..resources.downgrades import refuse_downgrade
 
 # CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, where they fit a server that one program uses.
 _FLAGS = {

@@ -1,10 +1,10 @@
-"""Make MLflow's database and its user on a PostgreSQL or MySQL server, with the rights of another user.
+"""Create MLflow's database and its user on a PostgreSQL or MySQL server, as an administrator of that server.
 
-Runs inside the MLflow image, as a Job before the migration, and may run again: what is there already is left as it is, but
-for the password. MLflow's user gets its own database and nothing else.
+Runs inside the MLflow image, as a Job before the migration. It may run again: what exists is left alone, except for the
+password, which is set. MLflow's user gets its own database and nothing else.
 """
 
-# What it imports is in the image, not here; `migrate` is the other script in its folder.
+# Its imports are in the image, not here.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from migrate import CONNECT_TIMEOUT, RefusalError, answered
+from connecting import CONNECT_TIMEOUT, RefusalError, wait_for
 
 MASTER_FOLDER = Path("/etc/mlflow/master")
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER"
-"""What a schema with a trigger needs on MySQL, and nothing of the administrator's."""
+"""What MLflow's schema with its trigger needs on MySQL."""
 
 
 def say(text: str) -> None:
@@ -27,22 +27,22 @@ def say(text: str) -> None:
 
 
 def master(what: str) -> str:
-    """User or password of who may create: from the environment, or from a file where a secrets store is mounted."""
+    """The administrator's `username` or `password`: from the environment, or from the mount of a secrets store."""
     value = os.environ.get(f"MASTER_{what.upper()}")
     return (MASTER_FOLDER / what).read_text(encoding="utf-8") if value is None else value
 
 
 def connected(connect: Callable[[], Any]) -> Any:
-    return answered(connect, (Exception,), "the database server", say)  # each driver has its own errors
+    return wait_for(connect, (Exception,), "the database server", say)  # drivers share no base class
 
 
 def postgresql(database: str, user: str, password: str) -> None:
-    """Host, port and TLS come from libpq's own variables."""
+    """Host, port and TLS settings are in libpq's own variables."""
     import psycopg2
     from psycopg2 import sql
 
     name = master("username")
-    refuse_own(name, user)
+    refuse_administrator(name, user)
     connection = connected(lambda: psycopg2.connect(dbname="postgres", user=name, password=master("password")))
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -58,17 +58,17 @@ def postgresql(database: str, user: str, password: str) -> None:
             raise RefusalError(f"the user {user!r} is an administrator of the server; give MLflow a user of its own")
         verb = "ALTER" if roles else "CREATE"
         run(f"{verb} ROLE {{user}} LOGIN PASSWORD {{}}", password, user=user)
-        say(f"user {user!r}: {'has its password' if roles else 'made'}")
+        say(f"user {user!r}: {'password set' if roles else 'created'}")
         owners = run("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {}", database)
         if owners:
             if owners[0][0] != user:
                 raise RefusalError(
                     f"the database {database!r} belongs to {owners[0][0]!r}, not to {user!r}; choose another name, or change "
-                    "its owner"
+                    "the owner"
                 )
-            say(f"database {database!r}: is there already")
+            say(f"database {database!r}: already exists")
             return
-        # Only a member of a role may make it an owner; administrators of clouds are no superusers.
+        # Only a member of a role may make it an owner, and administrators of managed servers are not superusers.
         (member,) = run("SELECT pg_has_role(current_user, {}, 'MEMBER')", user)[0]
         if not member:
             run("GRANT {user} TO CURRENT_USER", user=user)
@@ -76,14 +76,14 @@ def postgresql(database: str, user: str, password: str) -> None:
         run("REVOKE ALL ON DATABASE {database} FROM PUBLIC", database=database)
         if not member:
             run("REVOKE {user} FROM CURRENT_USER", user=user)
-        say(f"database {database!r}: made")
+        say(f"database {database!r}: created")
 
 
 def mysql(database: str, user: str, password: str) -> None:
     import pymysql
 
     name = master("username")
-    refuse_own(name, user)
+    refuse_administrator(name, user)
     tls: dict[str, Any] = {
         "disable": {"ssl_disabled": True},
         "require": {"ssl": {"check_hostname": False}},
@@ -95,32 +95,32 @@ def mysql(database: str, user: str, password: str) -> None:
             host=os.environ["DATABASE_HOST"],
             port=int(os.environ["DATABASE_PORT"]),
             user=name,
-            # As bytes, or PyMySQL would encode it as Latin-1.
+            # Bytes: PyMySQL encodes text as Latin-1.
             password=master("password").encode(),  # type: ignore[arg-type]
             autocommit=True,
             **tls,
         )
     )
     schema = f"`{database.replace('`', '``')}`"
-    # Names in grants are patterns.
+    # Database names in grants are patterns.
     granted = re.sub(r"([_%])", r"\\\1", schema)
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK('mlflow-database-creation', %s)", (CONNECT_TIMEOUT,))
         cursor.execute("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s", (database,))
-        there = cursor.fetchone()[0]
-        if not there:
+        exists = cursor.fetchone()[0]
+        if not exists:
             cursor.execute(f"CREATE DATABASE {schema.replace('%', '%%')} CHARACTER SET utf8mb4")
-        say(f"database {database!r}: {'is there already' if there else 'made'}")
-        made = cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
+        say(f"database {database!r}: {'already exists' if exists else 'created'}")
+        cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
         cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (user, password))
         cursor.execute(f"GRANT {PRIVILEGES} ON {granted.replace('%', '%%')}.* TO %s@'%%'", (user,))
-        say(f"user {user!r}: has its password and the rights on this database" if not made else f"user {user!r}: made")
+        say(f"user {user!r}: exists, with its password and its rights on this database")
 
 
-def refuse_own(name: str, user: str) -> None:
+def refuse_administrator(name: str, user: str) -> None:
     if name == user:
         raise RefusalError(
-            f"the user {user!r} is the one that makes databases; MLflow needs none of its rights, give it another one"
+            f"the user {user!r} is the administrator that creates the database; give MLflow a user of its own"
         )
 
 

@@ -1,4 +1,4 @@
-"""Makes the bucket in a fresh MinIO. Runs inside the MLflow image, with the keys and the endpoint in its environment."""
+"""Create the bucket in MinIO. Runs inside the MLflow image, with the keys and the endpoint in its environment."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def main(bucket: str, seconds: int = 120) -> int:
             names = [found["Name"] for found in store.list_buckets()["Buckets"]]
             if bucket not in names:
                 store.create_bucket(Bucket=bucket)
-            print(f"bucket {bucket} {'was there' if bucket in names else 'made'}")
+            print(f"bucket {bucket} {'already exists' if bucket in names else 'created'}")
             return 0
         except (BotoCoreError, ClientError) as error:
             if time.monotonic() > until:
-                print(f"MinIO does not make the bucket {bucket}: {error}", file=sys.stderr)
+                print(f"MinIO did not create the bucket {bucket} within {seconds} seconds: {error}", file=sys.stderr)
                 return 1
             time.sleep(1)
 

@@ -1,13 +1,12 @@
 """Bring the database schemas to what the MLflow of this image expects, or refuse with the reason.
 
-Runs inside the MLflow image, not in the Pulumi program: as a Job before the servers, or as an init container in front of
-a SQLite server. An empty database is initialised, an equal schema is left alone, an older one is migrated only while no
-server is connected, a newer one is refused. On PostgreSQL and MySQL all of it happens under a lock of the server, so that
-any number of these may start at once. MLflow itself is imported only where there is something to do: that import takes
-seconds.
+Runs inside the MLflow image: as a Job before the servers start, or as an init container of a SQLite server. An empty
+database is initialised, a current schema is left alone, an older one is migrated only while no server is connected, a newer
+one is refused. On PostgreSQL and MySQL this happens under an advisory lock, so any number of migrations may start at once.
+MLflow itself is imported only if there is something to do, since that import takes seconds.
 """
 
-# What it imports is in the image, not here.
+# Its imports are in the image, not here.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
@@ -26,30 +25,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connecting import RefusalError, reason_of, wait_for
+
 URIS = {
     name: os.environ[name] for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI") if name in os.environ
 }
-# `mlflow` for experiments, runs and models, `auth` for users and permissions.
+# `mlflow`: experiments, runs and models; `auth`: users and permissions.
 SCHEMAS = os.environ.get("MIGRATION_SCHEMAS", "mlflow").split(",")
-# Only where this runs in front of the server itself, in its pod.
+# Set only in an init container of the server, which shares the volume with the file.
 SQLITE = os.environ.get("MIGRATION_SQLITE") == "true"
-CONNECT_TIMEOUT = float(os.environ.get("MIGRATION_CONNECT_TIMEOUT_SECONDS", "120"))
 LOCK_TIMEOUT = float(os.environ.get("MIGRATION_LOCK_TIMEOUT_SECONDS", "3600"))
-# How long connections of servers that have just been stopped may take to disappear.
+# How long connections of servers that were just stopped may linger.
 SETTLE_SECONDS = 3.0
 SERVER_APPLICATION_NAME = "mlflow-server"
-# Any constant will do, as long as every migration of MLflow uses the same one.
+# An arbitrary constant, the same in every version.
 LOCK_KEY = 0x6D6C666C6F77
 DIALECTS = ("postgresql", "mysql", "mssql")
-# What does not mend itself by waiting.
-HOPELESS = re.compile(
-    "authentication failed|does not exist|no pg_hba|certificate verify failed|server does not support SSL|SSL is required"
-    "|Access denied|Unknown database|is not allowed to connect|insecure transport|Login failed"
-)
-
-
-class RefusalError(Exception):
-    """The schema must not be touched now; the message says why and what to do."""
 
 
 def say(text: str) -> None:
@@ -61,9 +52,9 @@ class Schema:
     """One of MLflow's two schemas; both may live in one database.
 
     Attributes:
-        name: What it is called in `MIGRATION_SCHEMAS`.
-        folder: Where its migration scripts are, within the package.
-        table: Where it keeps its version.
+        name: Name in `MIGRATION_SCHEMAS`.
+        folder: Folder of its Alembic scripts within the `mlflow` package.
+        table: Table that holds its version.
     """
 
     name: str
@@ -71,15 +62,15 @@ class Schema:
     table: str
 
     def scripts(self) -> list[str]:
-        """The text of its migration scripts; importing them would import MLflow."""
+        """Text of its Alembic scripts, which are read, not imported: importing them imports MLflow."""
         package = importlib.util.find_spec("mlflow")
         if package is None or not package.submodule_search_locations:
-            raise RefusalError("this image holds no MLflow")
+            raise RefusalError("MLflow is not installed in this image")
         folder = Path(next(iter(package.submodule_search_locations)), self.folder, "versions")
         return [script.read_text(encoding="utf-8") for script in folder.glob("*.py")]
 
     def tables(self) -> set[str]:
-        """All tables that the scripts have ever made."""
+        """Every table that any of the scripts creates."""
         return {name for text in self.scripts() for name in re.findall(r"create_table\(\s*['\"](\w+)['\"]", text)}
 
 
@@ -88,7 +79,7 @@ AUTH = Schema("auth", "server/auth/db/migrations", "alembic_version_auth")
 
 
 def known_revisions(schema: Schema = MLFLOW) -> tuple[set[str], str]:
-    """All revisions that the installed MLflow knows, and its head."""
+    """Every revision that the installed MLflow knows, and its head."""
     revisions: set[str] = set()
     parents: set[str] = set()
     for text in schema.scripts():
@@ -98,7 +89,7 @@ def known_revisions(schema: Schema = MLFLOW) -> tuple[set[str], str]:
             parents.update(re.findall(r"['\"](\w+)['\"]", match.group(1)))
     heads = revisions - parents
     if len(heads) != 1:
-        raise RefusalError(f"the MLflow of this image has {len(heads)} schema heads, expected one: {sorted(heads)}")
+        raise RefusalError(f"MLflow in this image has {len(heads)} schema heads instead of one: {sorted(heads)}")
     return revisions, heads.pop()
 
 
@@ -106,26 +97,26 @@ def decide(current: str | None, empty: bool, schema: Schema = MLFLOW) -> str:
     """`"initialise"`, `"nothing"` or `"migrate"`.
 
     Args:
-        current: Version of the schema in the database, None if it has none.
-        empty: Whether the database holds none of the schema's tables, and none of another program.
+        current: Version of the schema in the database, None if there is none.
+        empty: Whether the database holds no tables, neither the schema's nor another program's.
         schema: The schema.
 
     Raises:
-        RefusalError: The database is newer than this image, or not MLflow's.
+        RefusalError: The database is newer than this image, or belongs to another program.
     """
     revisions, head = known_revisions(schema)
     if empty:
         return "initialise"
     what = "schema" if schema is MLFLOW else f"{schema.name} schema"
     if current is None:
-        raise RefusalError("the database holds tables but no schema version; give MLflow a database of its own")
+        raise RefusalError("the database has tables but no schema version; give MLflow a database of its own")
     if current == head:
         say(f"{what} is at {head}, as this image expects; nothing to do")
         return "nothing"
     if current not in revisions:
         raise RefusalError(
-            f"the {what} is at {current}, which this image (head {head}) does not know: the database belongs to a newer "
-            "MLflow. Use that version's image, or restore a backup taken before the upgrade into a new database"
+            f"the {what} is at {current}, which this image (head {head}) does not know: the database was migrated by a newer "
+            "MLflow. Use that version's image, or restore a backup from before the upgrade into a new database"
         )
     say(f"{what} is at {current}, this image expects {head}")
     return "migrate"
@@ -134,7 +125,7 @@ def decide(current: str | None, empty: bool, schema: Schema = MLFLOW) -> str:
 def sqlite(path: str) -> None:
     file = Path(path)
     if not file.exists() or file.stat().st_size == 0:
-        say("no SQLite file yet; the server will make it")
+        say("no SQLite file yet; the server will create it")
         return
     with contextlib.closing(sqlite3.connect(file)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -145,7 +136,7 @@ def sqlite(path: str) -> None:
         action = decide(current, empty=not tables - {"alembic_version"})
         if action == "migrate":
             copy = file.with_name(f"{file.name}.before-{known_revisions()[1]}")
-            say(f"copying the database to {copy} first")
+            say(f"backing up the database to {copy}")
             with contextlib.closing(sqlite3.connect(copy)) as target:
                 connection.backup(target)
     if action != "nothing":
@@ -153,27 +144,25 @@ def sqlite(path: str) -> None:
 
 
 def connectable(uri: str) -> Any:
-    """An engine for a URI, which may come from a Secret that nobody has looked at yet."""
+    """An engine for a URI, which may come from a Secret and has not been checked yet."""
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
-    allowed = "write dialect+driver://user:password@host:port/database, with the dialect " + ", ".join(DIALECTS)
+    allowed = f"expected dialect+driver://user:password@host:port/database, with dialect one of {', '.join(DIALECTS)}"
     try:
         engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # its message holds the URI
-        raise RefusalError(f"the database URI cannot be read; {allowed}") from error
+        raise RefusalError(f"the database URI is invalid; {allowed}") from error
     except (sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
         raise RefusalError(f"this image has no driver for the database URI ({error}); {allowed}") from error
     if engine.dialect.name not in DIALECTS:
-        raise RefusalError(
-            f"MLflow cannot be given a database server of the dialect {engine.dialect.name!r}; {allowed}"
-        )
+        raise RefusalError(f"the dialect {engine.dialect.name!r} of the database URI is not supported here; {allowed}")
     return engine
 
 
 def server(engine: Any, schemas: list[Schema]) -> None:
-    """Migrate a database server under a lock."""
-    # A MySQL session without a database is how migrations tell each other from servers, see `connected_servers`.
+    """Migrate schemas in a database of a server, under a lock."""
+    # On MySQL, sessions without a database are migrations and sessions with one are servers: see `connected_servers`.
     outside = connectable_without_database(engine) if engine.dialect.name == "mysql" else engine
     wait_until_it_answers(outside)
     with lock(outside, engine.url.database or ""):
@@ -191,11 +180,11 @@ def connectable_without_database(engine: Any) -> Any:
 
 
 def upgrade(engine: Any, schema: Schema) -> None:
-    """Bring one schema of a database to what this image expects; the lock is held."""
+    """Bring one schema to what this image expects. The caller holds the lock."""
     current, tables = found(engine, schema)
     other, _ = found(engine, AUTH if schema is MLFLOW else MLFLOW)
     if schema is AUTH and current is None and {"users", "experiment_permissions"} <= tables:
-        say("auth schema is of an MLflow before 3.6, which kept no version of it")
+        say("auth schema is from an MLflow before 3.6, which did not record its version")
         action = "migrate"
     else:
         foreign = tables - (AUTH.tables() if schema is MLFLOW and other else set())
@@ -206,7 +195,7 @@ def upgrade(engine: Any, schema: Schema) -> None:
     if action == "migrate" and (count := connected_servers(engine)):
         raise RefusalError(
             f"{count} connection(s) of running MLflow servers are open, and two versions must not write at once. Stop "
-            "the servers first (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again"
+            "the servers (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again"
         )
     if schema is MLFLOW and engine.dialect.name == "mysql":
         probe_trigger(engine)
@@ -214,7 +203,7 @@ def upgrade(engine: Any, schema: Schema) -> None:
 
 
 def found(engine: Any, schema: Schema) -> tuple[str | None, set[str]]:
-    """Version of a schema in the database, and all tables but those of versions."""
+    """Version of a schema in the database, and the names of all tables except Alembic's own."""
     import sqlalchemy
 
     with engine.connect() as connection:
@@ -232,45 +221,17 @@ def wait_until_it_answers(engine: Any) -> None:
     import sqlalchemy
 
     errors = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError)
-    answered(lambda: engine.connect().close(), errors, "the database", say)
-
-
-def answered(
-    connect: Callable[[], Any], errors: tuple[type[Exception], ...], what: str, say: Callable[[str], None]
-) -> Any:
-    """What `connect` returns once it raises none of these errors. Bounded wait; the last reason is part of the refusal."""
-    deadline = time.monotonic() + CONNECT_TIMEOUT
-    reason = ""
-    while True:
-        try:
-            return connect()
-        except errors as error:
-            newest = told(getattr(error, "orig", error))
-            if HOPELESS.search(newest):
-                raise RefusalError(f"{what} refused the connection: {newest}") from error
-            if newest != reason:
-                say(f"waiting for {what}: {newest}")
-            reason = newest
-        if time.monotonic() > deadline:
-            raise RefusalError(f"{what} did not answer within {CONNECT_TIMEOUT:.0f} seconds: {reason}")
-        time.sleep(1)
-
-
-def told(error: BaseException | None) -> str:
-    """What a driver tells, without the numbers that some put in front, and without the lines that follow."""
-    arguments = getattr(error, "args", ())
-    text = arguments[1] if len(arguments) == 2 and isinstance(arguments[1], str) else str(error)
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    wait_for(lambda: engine.connect().close(), errors, "the database", say)
 
 
 @contextlib.contextmanager
 def lock(engine: Any, database: str) -> Iterator[None]:
-    """Hold a lock of the server that ends with its session, however that ends. SQL Server has none here."""
+    """Hold an advisory lock, which the server releases when the session ends. Not on SQL Server."""
     import sqlalchemy
 
     prepare, take = {
         "postgresql": ("", "SELECT pg_try_advisory_lock(:key)"),
-        # Locks are the whole server's. An idle session must outlive the migration.
+        # Locks are server-wide. The session idles while the migration runs and must not be closed for that.
         "mysql": ("SET SESSION wait_timeout = 604800", "SELECT GET_LOCK(:key, 0)"),
     }.get(engine.dialect.name, ("", ""))
     if not take:
@@ -285,7 +246,7 @@ def lock(engine: Any, database: str) -> Iterator[None]:
         said = False
         while not connection.execute(sqlalchemy.text(take), {"key": key}).scalar():
             if not said:
-                say("another migration of this database is running; waiting for it")
+                say("waiting for another migration of this database")
                 said = True
             if time.monotonic() > deadline:
                 raise RefusalError(f"another migration has held the lock for {LOCK_TIMEOUT:.0f} seconds")
@@ -294,11 +255,10 @@ def lock(engine: Any, database: str) -> Iterator[None]:
 
 
 def connected_servers(engine: Any) -> int:
-    """Connections of servers; those that are just being closed are given a moment. SQL Server's are not counted.
+    """Number of connections of MLflow servers, after a grace period for those that are closing; 0 on SQL Server.
 
-    PostgreSQL lists connections by the name that servers give themselves. MySQL shows a user its own sessions, and not by
-    what names: each session in this database but ours is taken for a server, since other migrations wait for the lock
-    outside of it.
+    PostgreSQL lists connections with the application name that servers set. MySQL lists the user's sessions without one, so
+    every session in this database except our own counts as a server: other migrations wait for the lock without a database.
     """
     count = {"postgresql": _postgresql_servers, "mysql": _mysql_sessions}.get(engine.dialect.name, lambda _: 0)
     deadline = time.monotonic() + SETTLE_SECONDS
@@ -325,10 +285,10 @@ def _mysql_sessions(engine: Any) -> int:
 
 
 def probe_trigger(engine: Any) -> None:
-    """Make and remove a trigger, as the migration will: MySQL cannot take back the changes before one that fails.
+    """Create and drop a trigger, as the migration will: if that failed half-way, MySQL could not roll the rest back.
 
     Raises:
-        RefusalError: The server forbids it.
+        RefusalError: The server does not allow it.
     """
     import sqlalchemy
 
@@ -338,21 +298,23 @@ def probe_trigger(engine: Any) -> None:
             connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS mlflow_probe (id INT)"))
             connection.execute(sqlalchemy.text(trigger))
         except sqlalchemy.exc.DBAPIError as error:
-            reason = told(error.orig)
+            reason = reason_of(error.orig)
             fix = "grant the user all privileges on the database"
             if "log_bin_trust_function_creators" in reason:
                 fix = (
                     "set log_bin_trust_function_creators to 1 on the server (a parameter group in RDS, a database flag in "
                     "Cloud SQL, a server parameter in Azure)"
                 )
-            raise RefusalError(f"MLflow's schema needs a trigger, which the server forbids: {reason}; {fix}") from error
+            raise RefusalError(
+                f"MLflow's schema needs a trigger, which the server does not allow: {reason}; {fix}"
+            ) from error
         finally:
             with contextlib.suppress(sqlalchemy.exc.DBAPIError):
                 connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS mlflow_probe"))
 
 
 def apply(action: str, engine: Any = None, schema: Schema = MLFLOW) -> None:
-    # A quarter of the import is garbage collection that finds no garbage, and this process is short.
+    # Garbage collection is a quarter of MLflow's import time, and this process is short-lived.
     gc.disable()
     started = time.monotonic()
     try:
@@ -360,8 +322,8 @@ def apply(action: str, engine: Any = None, schema: Schema = MLFLOW) -> None:
     except Exception as error:
         traceback.print_exc()
         raise RefusalError(
-            f"the migration itself failed ({told(getattr(error, 'orig', error))}). PostgreSQL has taken its changes back; "
-            "MySQL and SQL Server cannot: restore the backup taken before, or empty the database if it was new"
+            f"the migration failed ({reason_of(getattr(error, 'orig', error))}). PostgreSQL has rolled it back; MySQL and SQL "
+            "Server cannot: restore the backup from before the migration, or empty the database if it was new"
         ) from error
     what = "" if schema is MLFLOW else f"{schema.name}: "
     say(f"{what}done ({action}) in {time.monotonic() - started:.1f} seconds")
@@ -376,7 +338,7 @@ def _apply_auth(action: str, engine: Any) -> None:
     from mlflow.server.auth.db import utils
 
     if engine.dialect.name == "mysql":
-        # Not on this engine: the migration makes its own.
+        # Listen on all engines, since the migration creates its own.
         sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", _without_names, retval=True)
     utils.migrate(engine, "head")
 
@@ -384,8 +346,8 @@ def _apply_auth(action: str, engine: Any) -> None:
 def _without_names(
     connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
 ) -> tuple[str, Any]:
-    """MLflow gives foreign keys of several tables one name, which MySQL refuses; the names serve nothing:
-    https://github.com/mlflow/mlflow/issues/9642."""
+    """Drop the names of foreign keys, which MLflow repeats across tables and MySQL refuses:
+    https://github.com/mlflow/mlflow/issues/9642. Nothing uses them."""
     if statement.lstrip().startswith("CREATE TABLE"):
         statement = re.sub(r"CONSTRAINT \w+ FOREIGN KEY", "FOREIGN KEY", statement)
     return statement, parameters

@@ -1,10 +1,10 @@
-"""Migrate the backend store as `migrate.py` does, and then the store of users; and see to the administrator.
+"""Migrate the backend store as `migrate.py` does, then the store of users, and set the administrator's password.
 
-Runs inside the MLflow image in place of `migrate.py` where users log in. MLflow would migrate that store in each of its
-processes at once, and would create the administrator but never change the password again.
+Runs inside the MLflow image instead of `migrate.py` where users log in. MLflow itself would migrate that store in every
+process at once, and would create the administrator but never update the password.
 """
 
-# What it imports is in the image, not here.
+# Its imports are in the image, not here.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-if __package__:
-    from . import migrate
-else:  # as a script, beside the other one
-    import migrate
+import migrate
+from connecting import RefusalError
 
 CLAIMS = tuple(filter(None, os.environ.get("MIGRATION_USERS_FOLDER", "").split(":")))
 
 
 def database_uri(config: Path) -> str:
-    """Where the users are kept, according to the settings of MLflow's log-in.
+    """URI of the store of users, from MLflow's `basic_auth.ini`.
 
     Raises:
-        RefusalError: The file does not say, or it is a place that pods cannot share.
+        RefusalError: The file does not contain it, or names a file that pods cannot share.
     """
     parser = configparser.ConfigParser()
     try:
         parser.read_string(config.read_text(encoding="utf-8"))
         uri = parser.get("mlflow", "database_uri")
     except (configparser.Error, UnicodeDecodeError) as error:
-        # Not the text of the error, which may quote the line and with it a password.
+        # Without the error's text, which may quote a line that holds the password.
         hint = " (a literal % is written %%)" if isinstance(error, configparser.InterpolationError) else ""
-        raise migrate.RefusalError(f"basic_auth.ini cannot be read: {type(error).__name__}{hint}") from None
+        raise RefusalError(f"basic_auth.ini is invalid: {type(error).__name__}{hint}") from None
     if uri.startswith("sqlite") and not uri.startswith(tuple(f"sqlite:///{folder}/" for folder in CLAIMS) or ("none",)):
         where = f"a file in {CLAIMS[0]}" if CLAIMS else "a database server"
-        raise migrate.RefusalError(f"basic_auth.ini names a SQLite file that pods lose or do not share; use {where}")
+        raise RefusalError(f"basic_auth.ini names a SQLite file that pods lose or do not share; use {where}")
     return uri
 
 
@@ -53,37 +51,37 @@ def users(uri: str) -> None:
         engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
         current, _ = migrate.found(engine, migrate.AUTH)
         if current not in (None, migrate.known_revisions(migrate.AUTH)[1]):
-            keep_a_copy(Path(uri.removeprefix("sqlite:///")), current)
+            back_up(Path(uri.removeprefix("sqlite:///")), current)
     else:
         engine = migrate.connectable(uri)
     migrate.server(engine, [migrate.AUTH])
     try:
         administrator(engine)
-    except sqlalchemy.exc.IntegrityError:  # another migration has just made them
+    except sqlalchemy.exc.IntegrityError:  # another migration has just created them
         administrator(engine)
 
 
-def keep_a_copy(file: Path, revision: str | None) -> None:
+def back_up(file: Path, revision: str | None) -> None:
     copy = file.with_name(f"{file.name}.at-{revision}")
-    migrate.say(f"copying the users to {copy} first")
+    migrate.say(f"backing up the users to {copy}")
     with contextlib.closing(sqlite3.connect(file)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
         source.backup(target)
 
 
 def administrator(engine: Any) -> None:
-    """Make the administrator, or give it the configured password and rights again.
+    """Create the administrator, or reset its password and rights to the configured ones.
 
-    By MLflow's own way of hashing (https://werkzeug.palletsprojects.com/en/stable/utils/#module-werkzeug.security), without
-    MLflow, whose import takes seconds.
+    Hashes passwords with Werkzeug, as MLflow does (https://werkzeug.palletsprojects.com/en/stable/utils/#module-werkzeug.security),
+    but without MLflow, whose import takes seconds.
     """
     import sqlalchemy
     from werkzeug.security import check_password_hash, generate_password_hash
 
     name, password = (os.environ[f"MLFLOW_AUTH_ADMIN_{part}"] for part in ("USERNAME", "PASSWORD"))
     if not name or len(password) < 12 or not (name + password).isascii() or ":" in name:
-        raise migrate.RefusalError(
-            "the administrator needs a name without ':' and a password of at least 12 characters, all of them ASCII; "
-            "look at the Secret that holds them (a line break at the end counts)"
+        raise RefusalError(
+            "the administrator needs a name without ':' and a password of at least 12 characters, both in ASCII; "
+            "check the Secret that holds them (a trailing line break counts)"
         )
     values = {"name": name, "hash": generate_password_hash(password), "admin": True}
     with engine.begin() as connection:
@@ -105,7 +103,7 @@ def main() -> int:
         return code
     try:
         users(database_uri(Path(os.environ["MLFLOW_AUTH_CONFIG_PATH"])))
-    except migrate.RefusalError as refusal:
+    except RefusalError as refusal:
         migrate.say(f"refused: {refusal}")
         return 1
     return 0

@@ -1,8 +1,8 @@
 """Write the user and password of a MySQL database into an option file, which PyMySQL reads for each connection.
 
-Runs inside the MLflow image, as an init container. The file is what keeps the password out of MLflow's URI: MySQL has no
-environment variables as libpq has, a password from an existing Secret cannot be escaped when the pod is described, and
-MLflow passes its URI on in places where nobody expects a secret.
+Runs inside the MLflow image, as an init container. The file keeps the password out of MLflow's URI: PyMySQL reads no
+environment variables as libpq does, a password from an existing Secret cannot be escaped in a pod specification, and MLflow
+passes its URI on to places that are not meant for secrets.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ GROUP = "client"
 
 
 def option_file(user: str, password: str) -> str:
-    """The text of the file, for any user and password without line breaks.
+    """Text of the file, for any user and password without line breaks.
 
-    PyMySQL takes one pair of quotes off each value and nothing else, so that quotes, `#`, `%` and backslashes mean
-    themselves: https://github.com/PyMySQL/PyMySQL/blob/main/pymysql/optionfile.py. It sends passwords in Latin-1, where
-    the server expects UTF-8.
+    PyMySQL strips one pair of quotes from each value and does nothing else, so quotes, `#`, `%` and backslashes need no
+    escaping: https://github.com/PyMySQL/PyMySQL/blob/main/pymysql/optionfile.py. It encodes passwords as Latin-1, where
+    servers expect UTF-8.
 
     Raises:
-        ValueError: A value holds a line break.
+        ValueError: A value contains a line break.
     """
     for name, value in (("user", user), ("password", password)):
         if any(sign in value for sign in "\r\n\0"):
             raise ValueError(
-                f"the {name} of the database holds a line break, which most often comes from a Secret that was made of a "
-                "file or by `echo`; write it without (`printf %s`)"
+                f"the {name} of the database contains a line break, most often because its Secret was created from a file or "
+                "with `echo`; create it without one (`printf %s`)"
             )
     sent = password.encode("utf-8").decode("latin-1")
     return f'[{GROUP}]\nuser = "{user}"\npassword = "{sent}"\n'

@@ -1,9 +1,9 @@
-"""Artifact repositories that hand out no presigned URLs. Runs inside the MLflow image, as a plugin of MLflow.
+"""Artifact repositories that never hand out presigned URLs. Runs inside the MLflow image, as a plugin of MLflow.
 
-MLflow offers presigned URLs to its clients whenever the class of the server's repository can make them; no setting of the
-server changes that (`get_server_info` and `_validate_support_multipart_upload` in mlflow/server/handlers.py). Clients then
-read every file from the store itself, which many of them cannot reach, and where nothing can sign (Google Cloud Storage
-without a key file) each large upload fails. These repositories pass everything on to MLflow's own, but are none of the
+MLflow offers presigned URLs to its clients whenever the class of the server's repository can create them, and no server
+setting turns that off (`get_server_info` and `_validate_support_multipart_upload` in mlflow/server/handlers.py). Clients
+then access the store directly, which many of them cannot reach; and without a key that can sign (Google Cloud Storage with
+a keyless identity) every large upload fails. These repositories delegate to MLflow's own, but are not instances of the
 classes that MLflow looks for.
 """
 

@@ -1,12 +1,12 @@
-"""Who sent a request that a proxy in the same pod has authenticated.
+"""Identify the user of a request that a proxy in the same pod has authenticated.
 
-Runs inside the MLflow server, as its `authorization_function`. The proxy replaces the client's credentials by the user's
-name and a password that only proxy and server know: one for users, another for administrators. A request without either
-did not come through the proxy, or was not authenticated there, and is refused. MLflow needs an entry for each user to keep
-permissions, which is made at the first request; whether they are an administrator follows the proxy at each request.
+Runs inside the MLflow server, as its `authorization_function`. The proxy replaces the client's credentials with the user's
+name and a password that only the proxy and the server know: one for users, another for administrators. A request with
+neither bypassed the proxy or was not authenticated there, and is refused. MLflow keeps permissions for registered users, so
+a user is registered at their first request; whether they are an administrator is updated at every request.
 """
 
-# What it imports is in the image, not here.
+# Its imports are in the image, not here.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ LOCAL_GROUP = os.environ.get("PROXIED_LOCAL_GROUP", "")
 
 
 def authenticate() -> Authorization | Response:
-    """The user of this request, or the answer that refuses it."""
-    if "proxied_user" not in g:  # asked several times for one request
+    """The user of this request, or the response that refuses it."""
+    if "proxied_user" not in g:  # MLflow calls this several times for one request
         found = identify()
         if found is None:
             return auth.make_basic_auth_response()
@@ -39,7 +39,7 @@ def authenticate() -> Authorization | Response:
 
 
 def identify() -> tuple[str, bool] | None:
-    """Name of the user and whether they are an administrator; None if the proxy does not vouch for anybody."""
+    """Name of the user and whether they are an administrator; None if the proxy has not authenticated the request."""
     given = request.authorization
     if given is None or not given.username:
         return None
@@ -50,7 +50,7 @@ def identify() -> tuple[str, bool] | None:
         return None
     groups = set(request.headers.get("X-Forwarded-Groups", "").split(",")) if ADMIN_GROUPS or LOCAL_GROUP else set()
     if LOCAL_GROUP and LOCAL_GROUP in groups:
-        return name, True  # the administrator whom the provider does not know, and who has no mail address there
+        return name, True  # the local administrator, whom the identity provider does not know
     if NAME_HEADER:
         name = request.headers.get(NAME_HEADER, "")
     return (name, not groups.isdisjoint(ADMIN_GROUPS)) if name else None
@@ -61,13 +61,13 @@ def same(given: str, expected: str) -> bool:
 
 
 def register(name: str, admin: bool) -> None:
-    """See to it that MLflow knows the user, with these rights."""
+    """Register the user with MLflow, with these rights."""
     if not auth.store.has_user(name, use_primary=True):
         try:
-            # Nobody knows this password, and nobody is asked for it.
+            # Nobody knows this password or is asked for it.
             auth.store.create_user(name, secrets.token_urlsafe(32), is_admin=admin)
         except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # another request was first
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # by a concurrent request
                 raise
     if auth.store.get_user(name).is_admin != admin:
         auth.store.update_user(name, is_admin=admin)

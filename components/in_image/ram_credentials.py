@@ -1,9 +1,9 @@
-"""Temporary keys of an Alibaba Cloud RAM role, for AWS's client library. Runs inside the MLflow image.
+"""Print temporary credentials of an Alibaba Cloud RAM role for AWS's client library. Runs inside the MLflow image.
 
-The library calls this as its `credential_process` (https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html)
-and again before the keys expire. ACK's webhook gives the pod the role and a token of its ServiceAccount
+The library runs this as its `credential_process` (https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html),
+again before the credentials expire. ACK's webhook gives the pod the role and a token of its ServiceAccount
 (https://www.alibabacloud.com/help/en/ack/ack-managed-and-ack-dedicated/user-guide/use-rrsa-to-authorize-pods-to-access-different-cloud-services).
-The call that exchanges the token is the one that needs no signature.
+The call that exchanges the token needs no signature.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> int:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             keys = json.load(answer)["Credentials"]
     except urllib.error.HTTPError as error:
-        print(f"{endpoint} answers {error.code}: {error.read().decode(errors='replace')[:500]}", file=sys.stderr)
+        print(f"{endpoint} answered {error.code}: {error.read().decode(errors='replace')[:500]}", file=sys.stderr)
         return 1
     json.dump(
         {

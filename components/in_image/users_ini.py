@@ -1,8 +1,8 @@
-"""The settings of MLflow's users, `basic_auth.ini`, with the address of their database.
+"""Fill the URI of the users' database into MLflow's `basic_auth.ini`.
 
-The Pulumi program fills in an address that holds no secret. Where it does, this runs as an init container inside the
-MLflow image, since the secret may be in an existing Secret, and must be escaped: MLflow reads the address from this file
-only, as one URL (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/#configuration).
+The Pulumi program fills in a URI that holds no secret. One with a secret is filled in by this program, as an init container
+inside the MLflow image: the password may be in an existing Secret and must be escaped, since MLflow reads the URI from this
+file only (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/#configuration).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ PLACEHOLDER = "@database_uri@"
 
 
 def filled(template: str, uri: str) -> str:
-    """The file with the address; `configparser` wants a literal `%` doubled."""
+    """The file with the URI filled in; `configparser` needs a literal `%` doubled."""
     return template.replace(PLACEHOLDER, uri.replace("%", "%%"))
 
 
 def url(variables: Mapping[str, str]) -> str:
-    """The address as SQLAlchemy reads it, for a user and password of any characters."""
+    """The URI as SQLAlchemy reads it, for a user and password of any characters."""
     if "USERS_DATABASE_URI" in variables:
         return variables["USERS_DATABASE_URI"].strip()
     dialect, host, port, name, user, password, query = (
         variables[f"USERS_DATABASE_{part}"]
         for part in ("DIALECT", "HOST", "PORT", "NAME", "USERNAME", "PASSWORD", "QUERY")
     )
-    if dialect.startswith("mysql"):  # PyMySQL sends Latin-1 where the server expects UTF-8
+    if dialect.startswith("mysql"):  # PyMySQL encodes as Latin-1 where servers expect UTF-8
         password = password.encode("utf-8").decode("latin-1")
     where = f"[{host}]" if ":" in host else host
     return (

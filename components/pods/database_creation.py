@@ -19,7 +19,7 @@ from .volumes import files, read_only
 
 _COMPONENT = "database-creation"
 _DIRECTORY = "/etc/mlflow/database-creation"
-_PROGRAMS = [Program("create_database.py"), Program("migrate.py")]
+_PROGRAM = Program("create_database.py")
 _RESOURCES = ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="256Mi")
 _MASTER_DIRECTORY = "/etc/mlflow/master"
 _MASTERS = {Engine.POSTGRESQL: "postgres", Engine.MYSQL: "root"}
@@ -37,14 +37,13 @@ def creation_job(
         after: What must be there before.
     """
     plain_ca = {} if connection.ca_certificate is None else {"ca.pem": connection.ca_certificate}
-    programs = {program.name: program.source for program in _PROGRAMS}
-    given = Files(name="database-creation-files", directory=_DIRECTORY, plain={**programs, **plain_ca})
+    given = Files(name="database-creation-files", directory=_DIRECTORY, plain={**_PROGRAM.files, **plain_ca})
     parts = [PodPart(environment=_environment(scope, connection, args)), files(scope, _COMPONENT, given)]
     if args.secrets_store is not None:
         mount = read_only("database-master", _MASTER_DIRECTORY)
         parts.append(PodPart(volumes=[_secrets_store(scope, args.secrets_store)], mounts=[mount]))
     part = join(*parts)
-    command = ["python", f"{_DIRECTORY}/{_PROGRAMS[0].name}"]
+    command = ["python", f"{_DIRECTORY}/{_PROGRAM.name}"]
     made = mlflow_container(scope, _COMPONENT, part, _RESOURCES, command=command)
     return job(
         scope,

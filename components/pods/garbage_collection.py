@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import GarbageCollectionArgs
+from ..in_image import Program
 from .containers import mlflow_container, template
 from .environment import plain_environment
 from .jobs import cron_job
@@ -16,12 +17,7 @@ from .volumes import TMP
 
 COMPONENT = "garbage-collection"
 
-# `mlflow gc` reads the database's URI from its command line only, where every user of the node could read it.
-_PROGRAM = """
-import os, sys
-from mlflow.cli import cli
-cli(["gc", "--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]])
-"""
+_PROGRAM = Program("collect_garbage.py")
 
 
 def garbage_collection(
@@ -45,7 +41,7 @@ def garbage_collection(
         "mlflow",
         part,
         args.resources,
-        command=["python", "-c", _PROGRAM],
+        command=["python", "-c", _PROGRAM.source],
         arguments=[f"--older-than={args.older_than}", *(["--all-workspaces"] if args.all_workspaces else [])],
         user=scope.user,
         disk="64Mi",

@@ -63,8 +63,8 @@ def migration_in_pod(scope: Scope, store: BackendStore, users: PodPart | None) -
 
 def _program(scope: Scope) -> PodPart:
     """The programs, mounted."""
-    programs = [_PROGRAM, _PROGRAM_WITH_USERS] if scope.args.authenticated else [_PROGRAM]
-    made = config_map(scope, "migration", _COMPONENT, {program.name: program.source for program in programs})
+    program = _PROGRAM_WITH_USERS if scope.args.authenticated else _PROGRAM
+    made = config_map(scope, "migration", _COMPONENT, program.files)
     return PodPart(volumes=[config_volume("migration", made)], mounts=[read_only("migration", _DIRECTORY)])
 
 

@@ -67,4 +67,4 @@ def test_uris_from_a_secret_and_inline(
         )
         values["database"]["uri"] = {"existingSecret": {"name": "wrong", "key": "a"}}
         output = stack.configure(values).up().failed().output
-        assert "cannot be given a database server of the dialect 'sqlite'" in output
+        assert "the dialect 'sqlite' of the database URI is not supported here" in output

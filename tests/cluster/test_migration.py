@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
+from components.in_image import Program
 from tests.support import configurations, mariadb, postgresql, processes, s3
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
 from tests.support.pulumi import Stack
-from toolchain.paths import ROOT
 from toolchain.session import Session
 
 pytestmark = pytest.mark.extended
@@ -155,7 +155,6 @@ def test_ten_migrations_at_once_make_one_schema(
 ) -> None:
     """Both schemas in one database: experiments, runs and models, and users and permissions."""
     database, uri = any_database
-    script = (ROOT / "components" / "kubernetes" / "migrate.py").read_text()
     environment = {
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MIGRATION_SCHEMAS": "mlflow,auth",
@@ -178,7 +177,7 @@ def test_ten_migrations_at_once_make_one_schema(
         job = {"parallelism": 10, "completions": 10, "backoffLimit": 0, "template": {"spec": template}}
         named = {"name": "migration", "namespace": namespace}
         kubectl.apply(
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": {"migrate.py": script}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": dict(Program("migrate.py").files)},
             {"apiVersion": "batch/v1", "kind": "Job", "metadata": named, "spec": job},
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import to_arguments
+from components.in_image import Program
 from tests.graph.access import ACCESS_CHECKS, entrance
 from tests.graph.program import Graph, Registration, Secret
 from tests.graph.restricted import containers, violations
@@ -295,7 +296,7 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
     name = "migrate_users.py" if "auth" in configuration else "migrate.py"
     assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
     scripts = graph.named(f"{component(graph).name}-migration", "core/v1:ConfigMap").inputs["data"]
-    assert set(scripts) == {"migrate.py", name} and all("def main" in script for script in scripts.values())
+    assert scripts == Program(name).files and {"migrate.py", "connecting.py"} <= set(scripts)
 
 
 def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Mapping[str, Any]) -> None:

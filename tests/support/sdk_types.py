@@ -5,14 +5,14 @@ The SDKs are generated from the providers' schemas, so that what does not fit th
 
 import enum
 import importlib
-import inspect
 import typing
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import _types
 from pulumi.runtime.rpc import UNKNOWN
+
+from components.arguments import input_types
 
 # Not AWS: its SDK lists a part of the values of some enumerations.
 _PACKAGES = {"gcp": "pulumi_gcp", "azure-native": "pulumi_azure_native"}
@@ -43,11 +43,10 @@ def misfits(token: str, inputs: Mapping[str, Any]) -> list[str]:
 
 
 def _block(cls: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
-    names = _types.input_type_py_to_pulumi_names(cls)
-    kinds = _types.input_type_types(cls)
-    parameters = inspect.signature(cls.__init__).parameters
-    for python, name in names.items():
-        if parameters[python].default is inspect.Parameter.empty and value.get(name) is None:
+    fields = input_types.fields(cls)
+    kinds = dict(fields.values())
+    for python in input_types.required(cls):
+        if value.get(name := fields[python][0]) is None:
             yield f"{path}.{name}: is required"
     for name, item in value.items():
         if name.startswith("__"):
@@ -95,7 +94,7 @@ def _one(kind: Any, value: Any, path: str) -> Iterator[str]:
             return
         for key, item in value.items():
             yield from _value(typing.get_args(kind)[1], item, f"{path}.{key}")
-    elif hasattr(kind, "__mro__") and _types.is_input_type(kind):
+    elif input_types.is_input_type(kind):
         if isinstance(value, Mapping):
             yield from _block(kind, value, path)
         else:

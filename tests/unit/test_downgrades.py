@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.downgrades import is_older
+from components.resources.downgrades import is_older
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
-
-from components.in_image import ram_credentials
+import ram_credentials
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_a_refusal_is_told(
 ) -> None:
     (tmp_path / "token").write_text("of-someone-else")
     assert ram_credentials.main() == 1
-    assert "answers 403" in capsys.readouterr().err
+    assert "answered 403" in capsys.readouterr().err
 
 
 def test_a_pod_without_role_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+import option_file
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pymysql.optionfile import Parser
-
-from components.in_image import option_file
 
 ONE_LINE = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=40)
 
@@ -36,7 +35,7 @@ def test_any_text_without_line_breaks_arrives(
 
 @pytest.mark.parametrize(("user", "password", "named"), [("u", "p\n", "password"), ("u\r", "p", "user")])
 def test_line_breaks_are_told(user: str, password: str, named: str) -> None:
-    with pytest.raises(ValueError, match=f"the {named} of the database holds a line break"):
+    with pytest.raises(ValueError, match=f"the {named} of the database contains a line break"):
         option_file.option_file(user, password)
 
 
@@ -45,7 +44,7 @@ def test_the_container_ends_with_the_reason(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("DATABASE_PASSWORD", "p\n")
     monkeypatch.setattr(option_file.sys, "argv", ["option_file.py", str(tmp_path / "my.cnf")])
     assert option_file.main() == 1
-    assert "holds a line break" in capsys.readouterr().out
+    assert "contains a line break" in capsys.readouterr().out
     monkeypatch.setenv("DATABASE_PASSWORD", "p")
     assert option_file.main() == 0
     assert (tmp_path / "my.cnf").stat().st_mode & 0o777 == 0o600

@@ -1,6 +1,6 @@
-"""Databases go forward only: an engine version older than the one that runs is refused, in the preview already.
+"""Refuse to downgrade the engine of a database, in the preview already.
 
-Arguments alone cannot tell, since they do not know what runs. Clouds would refuse it as well, but only when the update runs, or
+Arguments alone cannot tell, since they do not know what runs. Clouds would refuse a downgrade as well, but only during the update, or
 would replace the database.
 """
 
@@ -8,7 +8,7 @@ import re
 
 import pulumi
 
-from .contracts import Place
+from ..contracts import Place
 
 
 def refuse_downgrade(place: Place, argument: str, key: str, running: str | None = None) -> pulumi.ResourceHookBinding:
@@ -16,9 +16,9 @@ def refuse_downgrade(place: Place, argument: str, key: str, running: str | None 
 
     Args:
         place: The deployment.
-        argument: Path of the argument with the version.
-        key: The resource's input with the version, as its provider spells it.
-        running: The output that tells which version runs, where the cloud installs newer ones by itself.
+        argument: Path of the argument that sets the version, for the message.
+        key: Input of the resource that sets the version, as its provider spells it.
+        running: Output that holds the running version, where the cloud upgrades by itself.
     """
 
     def check(change: pulumi.ResourceHookArgs) -> None:
@@ -27,7 +27,7 @@ def refuse_downgrade(place: Place, argument: str, key: str, running: str | None 
         old, new = old or inputs.get(key), (change.new_inputs or {}).get(key)
         if isinstance(old, str) and isinstance(new, str) and is_older(new, old):
             raise ValueError(
-                f"{argument}: {new!r} is older than {old!r}, which {change.name} runs, and no engine goes back; "
+                f"{argument}: {new!r} is older than {old!r}, which {change.name} runs, and no engine can be downgraded; "
                 "leave the version as it is, or restore a backup into a new database"
             )
 
@@ -37,7 +37,7 @@ def refuse_downgrade(place: Place, argument: str, key: str, running: str | None 
 
 
 def is_older(version: str, than: str) -> bool:
-    """Whether a version comes before another one, as far as both say: 16.9 before 17, but 17 not before 17.4."""
+    """Whether a version precedes another one, compared on the parts that both have: 16.9 precedes 17, 17 does not precede 17.4."""
     ours, theirs = ([int(number) for number in re.findall(r"\d+", text)] for text in (version, than))
     both = min(len(ours), len(theirs))
     return ours[:both] < theirs[:both]

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import migrate
 import pytest
-
-from components.in_image import migrate
-from components.in_image.migrate import RefusalError
+from connecting import RefusalError
 
 CHAIN = {"aaa111": None, "bbb222": "aaa111", "ccc333": "bbb222"}
 HEAD = "ccc333"
@@ -92,7 +91,7 @@ def test_two_heads_are_refused(image) -> None:
 
 def test_image_without_mlflow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(RefusalError, match="this image holds no MLflow"):
+    with pytest.raises(RefusalError, match="MLflow is not installed in this image"):
         migrate.known_revisions()
 
 

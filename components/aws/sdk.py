@@ -1,0 +1,17 @@
+"""Two of AWS's resources: the SDK's classes to a type checker, and light ones at run time, since importing the SDK's takes 2 seconds.
+
+Tests make deployments with both and compare what the engine gets.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..resources.bare import bare_class
+
+if TYPE_CHECKING:
+    from pulumi_aws.cloudwatch import LogGroup
+    from pulumi_aws.ec2 import SecurityGroup
+else:
+    LogGroup = bare_class("aws:cloudwatch/logGroup:LogGroup")
+    SecurityGroup = bare_class("aws:ec2/securityGroup:SecurityGroup")
+
+__all__ = ["LogGroup", "SecurityGroup"]

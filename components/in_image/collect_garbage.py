@@ -1,0 +1,12 @@
+"""Run `mlflow gc` with the database's URI from the environment, and the arguments that are given.
+
+`mlflow gc` itself reads the URI from its command line only, which every user of the node can read.
+"""
+
+# pyright: reportMissingImports=false
+import os
+import sys
+
+from mlflow.cli import cli
+
+cli(["gc", "--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]])
