@@ -8,7 +8,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pydantic.alias_generators import to_camel
@@ -16,6 +16,9 @@ from pydantic.alias_generators import to_camel
 
 class BareResource(pulumi.CustomResource):
     """A resource by its type and its inputs."""
+
+    token: ClassVar[str]
+    """The provider's name of the type, on classes that `bare_class` makes."""
 
     def __init__(
         self,
