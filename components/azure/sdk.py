@@ -1,6 +1,7 @@
-"""Azure's resources: the SDK's classes to a type checker, and light ones at run time, since importing the SDK's takes a second.
+"""Azure's resources: the SDK's classes to a type checker, light ones at run time.
 
-Tests make deployments with both and compare what the engine gets.
+Importing the SDK's takes a second: docs/decisions/0020-light-classes-for-expensive-sdk-modules.md. Tests make deployments with both and
+compare what the engine gets.
 """
 
 from typing import TYPE_CHECKING

@@ -17,8 +17,8 @@ from pydantic.alias_generators import to_camel
 class BareResource(pulumi.CustomResource):
     """A resource by its type and its inputs."""
 
-    token: ClassVar[str] = ""
-    """The provider's name of the type, for classes of one type."""
+    token: ClassVar[str]
+    """The provider's name of the type, on classes that `bare_class` makes."""
 
     def __init__(
         self,
