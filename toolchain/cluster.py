@@ -139,6 +139,11 @@ def find(context: str | None) -> Cluster:
     )
 
 
+def first_built_in() -> bool:
+    """Whether `find` without a context starts the built-in node for the first time."""
+    return sys.platform == "linux" and os.geteuid() == 0 and node.is_new() and current() is None and _maker() is None
+
+
 def current() -> Cluster | None:
     """The cluster of our own that is running now."""
     started = node.current()
@@ -256,6 +261,7 @@ def _minified(context: str) -> Path:
     return path
 
 
+@functools.cache
 def _maker() -> str | None:
     """The first cluster maker that is installed, if a container engine answers."""
     installed = next((name for name in MAKERS if shutil.which(name)), None)

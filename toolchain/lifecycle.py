@@ -12,7 +12,7 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolchain import backend, cluster, deployed, environments, forward, pods, prove, pulumi, shell
+from toolchain import backend, cluster, deployed, environments, forward, pods, prove, pulumi, shell, versions
 from toolchain.bare import images, node
 from toolchain.cluster import Cluster
 from toolchain.console import UserError, run, say, step
@@ -47,6 +47,8 @@ def up(name: str, context: str | None, port: int | None) -> None:
     with lock(*LOCK):
         context = context or deployed.context_of(name)
         named = cluster.find(context) if context else None  # before anything else: it may not answer
+        if not named and cluster.first_built_in():
+            _fetch_ahead()
         venv, cli = pulumi.for_stack(name)
         target = named or cluster.find(None)
         current = Stack(name, cli, venv, target.kubeconfig)
@@ -202,6 +204,17 @@ def open_(name: str, port: int | None) -> None:
     say(f"MLflow is running at {url}")
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)
+
+
+def _fetch_ahead() -> None:
+    """Begin what waits for the network while Go compiles. What fails here is met again, and told, when its turn comes."""
+
+    def fetch() -> None:
+        for part in (node.fetch, lambda: images.fetch(versions.MLFLOW_IMAGE)):
+            with contextlib.suppress(UserError):
+                part()
+
+    threading.Thread(target=fetch, daemon=True).start()
 
 
 def require_space() -> None:

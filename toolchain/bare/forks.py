@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,8 +183,9 @@ def make(fork: Fork, source: Path) -> Path:
     copy = cache("go", "forks", hashlib.sha256(repr((fork, source.name)).encode()).hexdigest()[:16])
     if copy.exists():
         return copy
-    unfinished = copy.with_name(f".{copy.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own for each, since a download ahead may make the same copy.
+    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=copy.parent))
     services = source / fork.services
 
     def unwanted(folder: str, names: list[str]) -> set[str]:
@@ -208,7 +210,10 @@ def make(fork: Fork, source: Path) -> Path:
                 f"{source / edit.file} does not name {', '.join(missing)}", "Bring toolchain/bare/forks.py up to date."
             )
         file.write_text(text)
-    unfinished.rename(copy)
+    try:
+        unfinished.rename(copy)
+    except OSError:  # another one was quicker
+        shutil.rmtree(unfinished)
     return copy
 
 

@@ -145,6 +145,26 @@ def build(names: Iterable[str]) -> dict[str, Path]:
     return paths
 
 
+def download(names: Iterable[str]) -> None:
+    """Fetch the modules that builds will need, while something else is compiled.
+
+    Args:
+        names: Keys of `COMPONENTS`; those that are built already need nothing.
+
+    Raises:
+        UserError: A download failed.
+    """
+    together: dict[tuple[str, tuple[Fork, ...]], list[Component]] = {}
+    for component in (COMPONENTS[name] for name in names if not _path(name).exists()):
+        together.setdefault((component.module, component.forks), []).append(component)
+    for components in together.values():
+        packages = [component.package for component in components]
+        with step(f"downloading the Go modules of {', '.join(Path(package).name for package in packages)}") as doing:
+            forked = _forked(components[0], doing)
+            # Not `go mod download`, which wants version records that are not served for every module.
+            go(["list", "-deps", *forked, *packages], components[0].module, "download", doing)
+
+
 def _path(name: str) -> Path:
     return cache("go", key(name), name)
 
@@ -173,9 +193,7 @@ def _build_one(name: str, path: Path) -> None:
         if name == "pulumi-resource-kubernetes":
             command = folder_of(MODULE, _PROVIDER, "pkg/provider", doing) / "cmd" / name
             generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
-        more: list[str | Path] = []
-        if component.forks:
-            more += ["-modfile", _module_file(component, doing)]
+        more = _forked(component, doing)
         if generated:
             more += ["-overlay", _overlay(generated, name)]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,8 +248,10 @@ def _overlay(files: dict[str, Path], name: str) -> Path:
     return path
 
 
-def _module_file(component: Component, doing: Step) -> Path:
-    """go.mod with the forks in place of the modules that they are copies of."""
+def _forked(component: Component, doing: Step) -> list[str | Path]:
+    """Options of `go` for a go.mod with the forks in place of the modules that they are copies of."""
+    if not component.forks:
+        return []
     original = MODULE / component.module / "go.mod"
     content = original.read_text()
     for fork in component.forks:
@@ -241,7 +261,7 @@ def _module_file(component: Component, doing: Step) -> Path:
     path = cache("go", "forks", hashlib.sha256(content.encode()).hexdigest()[:16] + ".mod")
     path.write_text(content)
     shutil.copyfile(original.with_suffix(".sum"), path.with_suffix(".sum"))
-    return path
+    return ["-modfile", path]
 
 
 if __name__ == "__main__":

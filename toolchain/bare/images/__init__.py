@@ -124,6 +124,16 @@ def ensure(reference: str, cluster: Cluster) -> None:
     write(_loaded(reference), _key(reference, RECIPES[reference]))
 
 
+def fetch(reference: str) -> None:
+    """Build an image that will be needed and cannot be pulled, beside other work.
+
+    Raises:
+        UserError: It cannot be built.
+    """
+    if not registry_answers(reference):
+        archive(reference)
+
+
 def registry_answers(reference: str, timeout: float = 5) -> bool:
     """Whether the registry that an image reference names answers this machine, whatever it answers.
 

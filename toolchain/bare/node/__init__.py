@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toolchain import paths
-from toolchain.bare.node import addresses, isolation, network
+from toolchain.bare.node import addresses, isolation, network, settings
 from toolchain.bare.node.daemons import CONTAINERD_SOCKET
 from toolchain.bare.node.objects import Api
 from toolchain.bare.node.readiness import missing
-from toolchain.bare.node.settings import Settings, prepare
+from toolchain.bare.node.settings import Settings
 from toolchain.console import Step, UserError, step
 from toolchain.processes import started
 
@@ -114,9 +114,9 @@ def start() -> Node:
         if not (recorded and recorded.alive):
             _clean_up(recorded)
             network.check_free()
-            settings = prepare(_state())
+            prepared = settings.prepare(_state())
             with step("starting the built-in Kubernetes", "about 10 seconds") as doing:
-                process = _spawn(settings)
+                process = _spawn(prepared)
                 _wait(process, doing)
         else:
             with step("waiting for the built-in Kubernetes") as doing:
@@ -128,6 +128,20 @@ def current() -> Node | None:
     """The node if it runs and is this user's; it may still be starting."""
     recorded = _recorded()
     return Node(_state("kubeconfig")) if recorded and recorded.alive and recorded.ours else None
+
+
+def fetch() -> None:
+    """Fetch what the first `start` needs from the network, beside other work.
+
+    Raises:
+        UserError: Something could not be had.
+    """
+    settings.fetch()
+
+
+def is_new() -> bool:
+    """Whether this user has never started it."""
+    return not _state().exists()
 
 
 def stop(purge: bool = False) -> None:
@@ -174,13 +188,13 @@ def _recorded() -> _Running | None:
         return None
 
 
-def _spawn(settings: Settings) -> _Running:
+def _spawn(prepared: Settings) -> _Running:
     """Start the node's first process in its namespaces, and connect its network."""
     root = _RUNTIME / "root"
     root.mkdir(parents=True, exist_ok=True)
     _RUNTIME.chmod(0o700)
     file = _RUNTIME / "settings.json"
-    settings.write(file)
+    prepared.write(file)
     log = _state("logs", "init.log")
     with log.open("w") as sink:
         process = subprocess.Popen(
@@ -189,7 +203,7 @@ def _spawn(settings: Settings) -> _Running:
                 *(sys.executable, "-m", "toolchain.bare.node.init", str(file), str(root)),
             ],
             cwd=paths.ROOT,
-            env=settings.environment,
+            env=prepared.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=sink,
@@ -201,15 +215,15 @@ def _spawn(settings: Settings) -> _Running:
         pid = process.stdout.readline().strip()
         if not pid:
             raise _failure("the node's first process did not start")
-        former = network.forwarding() if settings.way_out else None
+        former = network.forwarding() if prepared.way_out else None
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        running = _Running(int(pid), started(int(pid)), since, settings.state, former, settings.environment)
+        running = _Running(int(pid), started(int(pid)), since, prepared.state, former, prepared.environment)
         temporary = _RECORD.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(running)))
         temporary.replace(_RECORD)
         network.connect(running.pid)
-        if settings.way_out:
-            network.open_way_out(settings.environment)
+        if prepared.way_out:
+            network.open_way_out(prepared.environment)
         process.stdin.write("connected\n")
     return running
 

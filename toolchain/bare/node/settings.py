@@ -87,6 +87,16 @@ def prepare(state: Path) -> Settings:
     )
 
 
+def fetch() -> None:
+    """Fetch what `prepare` needs from the network, beside other work.
+
+    Raises:
+        UserError: Something could not be had.
+    """
+    golang.download(_PROGRAMS)
+    _system_programs()
+
+
 def _system_programs() -> tuple[Path, dict[str, str]]:
     """The folder of the CNI plugins, and the environment that finds containerd and the rest.
 
