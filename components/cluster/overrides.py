@@ -8,10 +8,10 @@ import pulumi
 from pulumi import _types
 from pulumi_kubernetes import _utilities
 
-from ..arguments import ConfigurationError
 from ..arguments.base import Problem
 from ..arguments.manifests import Manifest, shape
 from ..pods.scope import Scope
+from ..reading.conversion import ConfigurationError
 
 _PREFIX = "kubernetes:"
 _KEYS = {
