@@ -3,9 +3,11 @@
 Importing this package imports no cloud SDK: those are imported when a cloud is chosen.
 """
 
-from .arguments import *  # noqa: F403 - the arguments are the public interface
-from .arguments import __all__ as _arguments
+from . import arguments
+from .arguments import *
 from .mlflow_deployment import MlflowDeployment
 from .reading.configuration import load_arguments
+from .reading.conversion import ConfigurationError, to_arguments
 
-__all__ = ["MlflowDeployment", "load_arguments", *_arguments]
+__all__ = ["ConfigurationError", "MlflowDeployment", "load_arguments", "to_arguments"]
+__all__ += arguments.__all__

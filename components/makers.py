@@ -37,6 +37,7 @@ from .arguments import (
     SqliteArgs,
     VolumeArgs,
 )
+from .arguments.kinds import CloudName
 from .contracts import ArtifactStore, Cloud, DatabaseConnection, Place, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
 from .existing import database as existing_database
@@ -53,19 +54,21 @@ T = TypeVar("T")
 
 def cloud(place: Place) -> Cloud | None:
     """The cloud on which something is created; its SDK is imported only then."""
-    if place.args.on_aws:
-        from .aws import cloud as aws
+    match place.args.cloud:
+        case CloudName.AWS:
+            from .aws import cloud as aws
 
-        return aws.Cloud(place)
-    if place.args.on_gcp:
-        from .gcp import cloud as gcp
+            return aws.Cloud(place)
+        case CloudName.GCP:
+            from .gcp import cloud as gcp
 
-        return gcp.Cloud(place)
-    if place.args.on_azure:
-        from .azure import cloud as azure
+            return gcp.Cloud(place)
+        case CloudName.AZURE:
+            from .azure import cloud as azure
 
-        return azure.Cloud(place)
-    return None
+            return azure.Cloud(place)
+        case None:
+            return None
 
 
 def identity(place: Place, cloud: Cloud | None) -> WorkloadIdentity:

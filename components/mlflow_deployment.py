@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from . import makers
-from .arguments import MlflowDeploymentArgs, to_arguments
+from .arguments import MlflowDeploymentArgs
 from .cluster.ingress import ingress
 from .cluster.monitoring import exporter, monitoring
 from .cluster.namespace import namespace as make_namespace
@@ -31,6 +31,7 @@ from .pods.migration import migration_in_pod, migration_job
 from .pods.part import PodPart, join
 from .pods.scope import Scope
 from .pods.server import deployment, entrance
+from .reading.conversion import to_arguments
 
 
 class MlflowDeployment(pulumi.ComponentResource):

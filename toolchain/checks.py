@@ -166,7 +166,7 @@ def _prepare_clouds(session: Session) -> None:
 
 
 def lint() -> int:
-    """Style, format, types, and whether the generated files are current."""
+    """Style, format, types, layers, and whether the generated files are current."""
     venv = environments.ensure("test")
     failed = [
         name
@@ -174,7 +174,9 @@ def lint() -> int:
             "style": ["ruff", "check", "."],
             "format": ["ruff", "format", "--check", "."],
             "types": ["basedpyright", "--pythonpath", str(environments.python(venv)), "--level", "error"],
+            "imports": ["lint-imports", "--no-logo", "--no-cache"],
             "features": ["python", "-m", "tests.features"],
+            "architecture": ["python", "-m", "tests.architecture"],
         }.items()
         if not _passes(name, [str(venv / "bin" / command[0]), *command[1:]])
     ]

@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:  # noqa: C901 - one case for each command
     match options.command:
         case "up":
             lifecycle.up(options.stack, options.context, options.port)

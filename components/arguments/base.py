@@ -5,6 +5,7 @@ pydantic read the same classes at run time.
 """
 
 import ast
+import difflib
 import functools
 import inspect
 import re
@@ -110,6 +111,13 @@ def looks_secret(name: str) -> bool:
     name = name.upper()
     telling = re.search(r"PASSWORD|SECRET|TOKEN|PASSPHRASE|ACCESS_KEY$|API_KEY|CREDENTIAL", name)
     return bool(telling) and not re.search(r"_(FILE|PATH|DIR|URL|SECONDS)$", name)
+
+
+def suggestion(given: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that was most likely meant."""
+    names = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in allowed}
+    close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", given.lower()), list(names), n=1, cutoff=0.6)
+    return names[close[0]] if close else None
 
 
 def plain(value: Any) -> Any:

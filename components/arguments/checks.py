@@ -201,6 +201,16 @@ def host_name(value: Any, path: str) -> Iterator[Problem]:
         yield Problem((path,), f"{known!r} is not a host name", "give a DNS name or an IP address")
 
 
+def file_server(block: Any) -> Iterator[Problem]:
+    """What FTP and SFTP servers have in common."""
+    yield from host_name(block.host, "host")
+    yield from between(block.port, 1, 65_535, "port")
+    yield from absolute_path(block.path, "path")
+    # MLflow does not decode it.
+    fix = "use letters, digits, '.', '_' and '-'"
+    yield from pattern(block.username, r"[\w.-]+", "username", "a user name that fits into a URI", fix)
+
+
 def cidrs(values: Iterable[Any], path: str) -> Iterator[Problem]:
     """Networks in CIDR form."""
     for index, value in enumerate(values):

@@ -7,6 +7,8 @@ from .base import Block, Problem, block
 from .checks import between, pattern
 from .server.resources import ResourcesArgs
 
+__all__ = ["GarbageCollectionArgs"]
+
 _MONTHS = {
     name: number
     for number, name in enumerate(

@@ -1,29 +1,124 @@
-"""Choices: blocks of which exactly one is given. What is chosen has a type of its own, so that it can be matched to the end."""
+"""Choices, and what is true of each kind that can be chosen.
 
+A choice is a block of which exactly one optional field is given (`database: {rds: {…}}`). What can be chosen is a `Kind`: a
+block that says here what the rest must know of it. No other list of kinds is kept anywhere.
+"""
+
+import enum
 import functools
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
-from .base import Block, Problem
+from pydantic.alias_generators import to_camel
+
+from .base import Block, Path, Problem, block
 from .checks import exactly_one
 
 
+class CloudName(enum.Enum):
+    """A cloud on which parts of a deployment can be created. The value is the name of its block of arguments."""
+
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+
+    @property
+    def title(self) -> str:
+        """The name as its vendor writes it."""
+        return {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}[self.value]
+
+
+class MlflowImage(enum.IntEnum):
+    """Which image of MLflow holds what a kind needs; each holds all that the ones before it hold."""
+
+    BASE = 0
+    """The official one without database drivers and cloud clients."""
+    FULL = 1
+    """The official one with them."""
+    CUSTOM = 2
+    """One of the user's own."""
+
+
+# The bases are blocks themselves, since Pulumi's component analyzer would take annotations of other classes for arguments.
+@block
 class Kind(Block):
-    """Base of the blocks that are chosen among: of which another field of the same block holds an alternative."""
+    """Base of all kinds."""
+
+    made_on: ClassVar[CloudName | None] = None
+    """Cloud on which it is created; None if it exists already, or runs in the cluster."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Fields of that cloud's block which must be given."""
+    mlflow_image: ClassVar[MlflowImage] = MlflowImage.BASE
+    """Image of MLflow that it needs."""
+    variables: ClassVar[Mapping[str, str]] = {}
+    """Environment variables that fields of it set, and which field."""
 
 
+@block
 class DatabaseBlock(Kind):
     """Base of the kinds of database."""
 
+    server: ClassVar[bool] = True
+    """Whether it is a server, which several pods can share, and which something outside a pod can migrate."""
+    mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
 
+    @property
+    def connections(self) -> int | None:
+        """Connections that the server grants to MLflow, as far as can be told: `connection_limit`, which most kinds have."""
+        return getattr(self, "connection_limit", None)
+
+    @property
+    def backups(self) -> tuple[Path, int] | None:
+        """For how many days backups are kept, and the field that says so; None if that is not decided here."""
+        return None
+
+
+@block
 class ArtifactBlock(Kind):
     """Base of the kinds of artifact store."""
 
+    server_only: ClassVar[str | None] = None
+    """What it is, if only the server can reach it; None if clients may be sent there."""
+    mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
 
+    @property
+    def cloud(self) -> CloudName | None:
+        """Cloud whose identities can be allowed to use it."""
+        return self.made_on
+
+    @property
+    def password_in_uri(self) -> bool:
+        """Whether its URI, which clients are given unless they go through the server, holds a password."""
+        return False
+
+    @property
+    def versions(self) -> tuple[Path, int] | None:
+        """For how many days overwritten artifacts are kept, and the field that says so; None if that is not decided here."""
+        return None
+
+
+@block
 class IdentityBlock(Kind):
     """Base of the kinds of identity."""
+
+    @property
+    def annotates(self) -> bool:
+        """Whether it needs annotations of the ServiceAccount."""
+        return False
+
+    @property
+    def names_store(self) -> bool:
+        """Whether it names the artifact store itself that it may use."""
+        return False
+
+
+@block
+class LoginBlock(Kind):
+    """Base of the ways to log in."""
+
+    mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
 
 
 K = TypeVar("K", bound=Kind)
@@ -31,9 +126,23 @@ K = TypeVar("K", bound=Kind)
 
 @functools.cache
 def choices(block: type) -> dict[str, type[Kind]]:
-    """The kinds that a block lets choose among, by name: those of its fields that hold a kind."""
+    """The kinds that a block lets choose among, by the names of its fields."""
     held = {field.name: next(iter(typing.get_args(field.type)), None) for field in fields(block)}
     return {name: kind for name, kind in held.items() if isinstance(kind, type) and issubclass(kind, Kind)}
+
+
+def variables_of(name: str, block: type) -> dict[str, str]:
+    """Environment variables that the kinds of a choice set, and what to use instead.
+
+    Args:
+        name: Name of the block among the arguments.
+        block: Its type.
+    """
+    return {
+        variable: f"use {name}.{to_camel(kind)}.{to_camel(field)}"
+        for kind, held in choices(block).items()
+        for variable, field in held.variables.items()
+    }
 
 
 class Choice(Block, Generic[K]):
@@ -41,7 +150,7 @@ class Choice(Block, Generic[K]):
 
     @property
     def chosen(self) -> tuple[str, K] | None:
-        """Name and block of the kind that was chosen; None as long as nobody has checked that there is one."""
+        """Field and block of the kind that was chosen. None if there is none, which only unchecked arguments can be."""
         given = ((name, getattr(self, name)) for name in choices(type(self)))
         return next(((name, kind) for name, kind in given if kind is not None), None)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 
 from . import input_types
-from .base import Path, Problem, plain
+from .base import Path, Problem, plain, suggestion
 
 Manifest = dict[str, Any]
 """A part of a Kubernetes object as its API documentation writes it; leaves may be outputs."""
@@ -110,8 +110,6 @@ def _wrong(value: Any, expected: str, path: Path) -> Problem:
 
 
 def _unknown(key: str, names: list[str], path: Path) -> Problem:
-    from ..reading.messages import suggestion
-
     close = suggestion(key, names)
     known = ", ".join(dict.fromkeys(names))
     return Problem((*path, key), "unknown key", f"did you mean {close}?" if close else f"known keys here: {known}")

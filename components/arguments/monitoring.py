@@ -9,6 +9,8 @@ from pydantic import Field
 from .base import Block, Input, Problem, block
 from .checks import ExistingSecret, between, kubernetes_label_name, labels, pattern, qualified_keys
 
+__all__ = ["AlertsArgs", "DashboardArgs", "MonitoringArgs", "ScrapeSecretArgs", "ServiceMonitorArgs"]
+
 _DURATION = r"([0-9]+(ms|s|m|h|d))+"
 
 

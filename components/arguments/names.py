@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from .base import Block, Problem, block
 from .checks import kubernetes_label_name, pattern
 
+__all__ = ["NamesArgs"]
+
 
 @block
 class NamesArgs(Block):

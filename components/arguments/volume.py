@@ -5,7 +5,9 @@ from collections.abc import Iterable
 
 from .base import Input, Problem, block
 from .checks import between, kubernetes_name
-from .kinds import ArtifactBlock
+from .kinds import ArtifactBlock, MlflowImage
+
+__all__ = ["AccessMode", "VolumeArgs"]
 
 
 class AccessMode(enum.Enum):
@@ -20,6 +22,9 @@ class AccessMode(enum.Enum):
 class VolumeArgs(ArtifactBlock):
     """A claim that is made, or an existing one that is used."""
 
+    server_only = "a volume, which only the server can reach"
+    mlflow_image = MlflowImage.BASE
+
     size_gb: int = 20
     """Requested size of a new claim in GiB."""
     storage_class: Input[str] | None = None
@@ -28,6 +33,12 @@ class VolumeArgs(ArtifactBlock):
     """Access mode of a new claim. More than one replica needs `ReadWriteMany`."""
     existing_claim: Input[str] | None = None
     """Name of a claim in the deployment's namespace to use instead of making one."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether several pods can use it at once, as far as is known."""
+        # What an existing claim can do is not known here.
+        return self.existing_claim is not None or self.access_mode is AccessMode.READ_WRITE_MANY
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.size_gb, 1, 65_536, "size_gb", "GiB")

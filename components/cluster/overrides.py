@@ -6,11 +6,11 @@ from typing import Any
 
 import pulumi
 
-from ..arguments import ConfigurationError
 from ..arguments.base import Problem
 from ..arguments.input_types import as_mapping
 from ..arguments.manifests import Manifest, shape
 from ..pods.scope import Scope
+from ..reading.conversion import ConfigurationError
 from ..resources.bare import BareResource
 
 _PREFIX = "kubernetes:"

@@ -8,7 +8,7 @@ import pulumi_random as random
 
 from ..arguments import Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
-from ..arguments.database.connection import DatabaseUri
+from ..arguments.database.uri import DatabaseUri
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place, SecretKey, SecretValue
 
 

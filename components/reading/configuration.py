@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 from pydantic.alias_generators import to_camel
 
-from ..arguments import MlflowDeploymentArgs, to_arguments
+from ..arguments import MlflowDeploymentArgs
+from .conversion import to_arguments
 
 NAMESPACE = "mlflow"
 """Prefix of the configuration keys."""

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from ..arguments.base import Path, Problem, walk
 from ..arguments.checks import pattern
 from ..arguments.deployment import MlflowDeploymentArgs
+from ..rules import problems as rules
 from .messages import MISSING, UNKNOWN_KEY, is_block, masked, meant, path_of, problem_of, spelled, type_at
 
 _ADAPTER = pydantic.TypeAdapter(MlflowDeploymentArgs)
@@ -55,8 +56,9 @@ def to_arguments(
     """
     arguments, problems, broken = _validate(value, hide)
     # The innermost blocks first: a number out of range is wrong by itself, whatever it would mean further up.
-    for path, block in reversed(list(walk(arguments))):
-        found = [problem.under(*path) for problem in block.problems()]
+    asked = [[problem.under(*path) for problem in block.problems()] for path, block in reversed(list(walk(arguments)))]
+    # What concerns several blocks last, for the same reason.
+    for found in (*asked, list(rules(arguments)) if arguments is not None else []):
         found = [p for p in found if not any(_is_consequence(p, mistake) for mistake in broken)]
         problems += found
         broken += [p.path for p in found]

@@ -1,17 +1,16 @@
 """What is wrong with a mapping, in words: pydantic's errors as problems with their path, value, and likely fix."""
 
 import dataclasses
-import difflib
 import enum
 import functools
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from ..arguments.base import Path, Problem, descriptions, is_secret_field, looks_secret
+from ..arguments.base import Path, Problem, descriptions, is_secret_field, looks_secret, suggestion
 from ..arguments.deployment import MlflowDeploymentArgs
 
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden", "invalid_key")
@@ -78,13 +77,6 @@ def meant(path: Path) -> Path | None:
     names = fields_of(type_at(path[:-1]))
     close = suggestion(str(path[-1]), names)
     return (*path[:-1], names[close]) if close else None
-
-
-def suggestion(given: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name that was most likely meant."""
-    names = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in allowed}
-    close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", given.lower()), list(names), n=1, cutoff=0.6)
-    return names[close[0]] if close else None
 
 
 def problem_of(path: Path, code: str, value: Any, hide: frozenset[str]) -> Problem:

@@ -1,1 +1,15 @@
 """Rules that concern several blocks of arguments, one theme per module. Checks of a single block stay with the block."""
+
+from collections.abc import Iterator
+
+from ..arguments import MlflowDeploymentArgs
+from ..arguments.base import Problem
+from . import artifacts, authentication, clouds, connections, garbage_collection, images, pods, publishing, replicas
+
+_THEMES = (artifacts, authentication, clouds, connections, garbage_collection, images, pods, publishing, replicas)
+
+
+def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """What is wrong between the blocks; each of them may be wrong in itself as well."""
+    for theme in _THEMES:
+        yield from theme.problems(args)

@@ -16,7 +16,7 @@ import pulumi
 import yaml
 
 from components import MlflowDeployment
-from components.arguments import to_arguments
+from components import to_arguments
 
 for number, path in enumerate(pulumi.Config("mlflow").require_object("examples")):
     config = yaml.safe_load(pathlib.Path(path).read_text())["config"]

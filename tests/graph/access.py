@@ -7,6 +7,7 @@ from typing import Any
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import MlflowDeploymentArgs, to_arguments
+from components.arguments.kinds import CloudName
 from tests.graph.policies import Pod, allowed
 from tests.graph.program import Graph
 
@@ -143,7 +144,7 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         assert allowed(policies, pod, outside, 53, "UDP") is (not resolvers)
         for port in (80, 443, 988, 5432, 9000):
             # Google's own server of tokens stands there, in front of the node's.
-            meant = arguments.on_gcp and component in ("server", "garbage-collection") and port == 80
+            meant = arguments.cloud is CloudName.GCP and component in ("server", "garbage-collection") and port == 80
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
         if component == "garbage-collection":
             assert allowed(policies, pod, server, port_of_server)

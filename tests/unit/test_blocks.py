@@ -285,3 +285,17 @@ def test_component_name_is_accepted(name: str) -> None:
 )
 def test_every_kind_that_can_be_chosen_is_a_member_of_the_union(block: type, union: Any) -> None:
     assert list(choices(block).values()) == list(typing.get_args(union))
+
+
+def test_a_registry_of_its_own_needs_the_driver_of_the_full_image() -> None:
+    registry = changed(DEV, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
+    (line,) = messages(changed(registry, "image.tag", "v3.17.2"))
+    assert line.startswith("image.tag: 'v3.17.2' is the official base image")
+
+
+@pytest.mark.parametrize(
+    "identity", [{"alibabaRam": {"roleName": "mlflow"}}, {"existing": {"serviceAccountAnnotations": {"a": "b"}}}]
+)
+def test_an_identity_that_annotates_needs_an_account_that_is_created(identity: dict[str, Any]) -> None:
+    (line,) = messages({**BUCKET, "identity": identity, "serviceAccount": {"create": False, "name": "own"}})
+    assert "cannot annotate an account that exists already" in line

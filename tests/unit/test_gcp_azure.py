@@ -168,7 +168,7 @@ def test_identity_of_google_is_for_a_bucket_of_google(identity: str) -> None:
 
 def test_identity_of_azure_is_for_a_container() -> None:
     (line,) = messages(changed(EXISTING, "identity.azureWorkloadIdentity.containerId", None))
-    assert line.startswith("identity.azureWorkloadIdentity: would be allowed nothing")
+    assert line.startswith("identity.azureWorkloadIdentity.containerId: is required with artifacts.azureBlob")
     assert messages(EXISTING) == []
 
 
@@ -181,9 +181,9 @@ def test_an_existing_account_cannot_be_annotated(configuration) -> None:
 def test_the_block_of_the_cloud_is_asked_for_by_its_users() -> None:
     lines = messages(changed(GCP, "gcp", None))
     assert {line.split("; ")[0] for line in lines} == {
-        "gcp: is required by artifacts.gcpBucket",
-        "gcp: is required by database.cloudSql",
-        "gcp: is required by identity.gcpServiceAccount",
+        "gcp: is required with artifacts.gcpBucket",
+        "gcp: is required with database.cloudSql",
+        "gcp: is required with identity.gcpServiceAccount",
     }
 
 
@@ -198,5 +198,16 @@ def test_what_is_not_known_yet_is_not_judged(configuration) -> None:
     assert messages({**configuration, facts: unknown}) == []
 
 
-def test_the_cloud_block_alone_makes_nothing() -> None:
-    assert messages({**DEV, "gcp": GCP["gcp"], "azure": AZURE["azure"]}) == []
+def test_a_cloud_block_that_nothing_uses_is_refused() -> None:
+    lines = messages({**DEV, "gcp": GCP["gcp"], "azure": AZURE["azure"]})
+    assert [line.split(";")[0] for line in lines] == [
+        "azure: nothing in this deployment is made on Azure",
+        "gcp: nothing in this deployment is made on Google Cloud",
+    ]
+
+
+@pytest.mark.parametrize("configuration", [GCP, AZURE], ids=["gcp", "azure"])
+def test_the_client_of_a_bucket_that_is_made_is_in_the_full_image_only(configuration) -> None:
+    on_sqlite = with_changes(configuration, {"database": {"sqlite": {}}, "server.replicas": 1, "image.tag": "v3.17.2"})
+    (line,) = messages(on_sqlite)
+    assert line.startswith("image.tag: 'v3.17.2' is the official base image")

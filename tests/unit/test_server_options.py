@@ -8,7 +8,7 @@ import click
 import pytest
 from mlflow.cli import server as command
 
-from components.arguments.server.environment import OWN_VARIABLES
+from components.arguments.environment import OWN_VARIABLES
 from components.arguments.server.server import OWN_OPTIONS, OWN_UVICORN
 from tests.configurations import DEV, changed
 from tests.unit.refusals import messages

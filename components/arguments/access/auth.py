@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from ..base import Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, pattern
-from ..database.connection import DatabaseUriArgs
-from ..database.server import MysqlArgs, PostgresqlArgs
-from ..kinds import Choice, Kind
+from ..database.mysql import MysqlArgs
+from ..database.postgresql import PostgresqlArgs
+from ..database.uri import DatabaseUriArgs
+from ..kinds import Choice, LoginBlock
 from .ldap import LdapAuthArgs
 from .oidc import OidcAuthArgs
+
+__all__ = ["AdminSecretArgs", "AuthArgs", "AuthDatabaseArgs", "AuthFileSecretArgs", "BasicAuthArgs", "Permission"]
 
 LEGACY_PASSWORD = "password1234"
 PASSWORD_LENGTH = 12
@@ -51,7 +54,7 @@ class AuthFileSecretArgs(ExistingSecret):
 
 
 @block
-class BasicAuthArgs(Kind):
+class BasicAuthArgs(LoginBlock):
     """MLflow's own users, who log in with name and password."""
 
     admin_username: Input[str] = "admin"

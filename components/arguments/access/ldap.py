@@ -7,8 +7,19 @@ from collections.abc import Iterable
 from ... import versions
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, authorities, image_name, pattern
-from ..kinds import Kind
+from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
+
+__all__ = [
+    "BindSecretArgs",
+    "CertificateSecretArgs",
+    "LdapAuthArgs",
+    "LdapMember",
+    "LdapScope",
+    "LdapSearchArgs",
+    "LdapTlsArgs",
+    "LdapTlsMode",
+]
 
 _DN = r"[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+(,\s*[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+)*"
 _ATTRIBUTE = r"[A-Za-z][A-Za-z0-9-]*"
@@ -128,7 +139,7 @@ class LdapMember(enum.Enum):
 
 
 @block
-class LdapAuthArgs(Kind):
+class LdapAuthArgs(LoginBlock):
     """Users log in with the name and password of a directory. Apache httpd runs beside the server and asks the directory;
     MLflow keeps their permissions and makes its own entry for each of them at the first log-in."""
 

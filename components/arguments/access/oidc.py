@@ -10,9 +10,11 @@ from pydantic import Field
 from ... import versions
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret
 from ..checks import ExistingSecret, authorities, image_name, pattern
-from ..kinds import Kind
+from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
 from .ldap import CertificateSecretArgs
+
+__all__ = ["OidcAuthArgs", "OidcSecretArgs", "OidcTlsArgs", "OidcUser"]
 
 FIRST_SAFE_MINOR = 13
 """Of version 7. Older ones let users forge headers: https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-vjrc-mh2v-45x6."""
@@ -76,7 +78,7 @@ class OidcTlsArgs(Block):
 
 
 @block
-class OidcAuthArgs(Kind):
+class OidcAuthArgs(LoginBlock):
     """Users log in at an identity provider. oauth2-proxy runs beside the server and sees to it; MLflow keeps their
     permissions and makes its own entry for each of them at the first log-in."""
 

@@ -8,6 +8,8 @@ from pydantic import Field
 from ..base import Block, Input, Problem, block
 from ..checks import between, cidrs, labels, pattern, qualified_keys
 
+__all__ = ["ServiceArgs", "ServicePortArgs", "ServiceType"]
+
 
 class ServiceType(enum.Enum):
     """How the Service is published."""

@@ -6,20 +6,35 @@ from ..base import Input, Problem, block
 from ..checks import pattern
 from ..kinds import Choice
 from ..volume import VolumeArgs
-from .aws import AwsBucketArgs
-from .azure import AzureContainerArgs
-from .cloud import AzureBlobArgs, GcsArgs
-from .gcp import GcpBucketArgs
-from .minio import MinioArgs
-from .s3 import OssArgs, S3Args
-from .servers import FtpArgs, HdfsArgs, NfsArgs, SftpArgs, UriArgs
+from . import aws, azure, azure_blob, ftp, gcp, gcs, hdfs, minio, nfs, oss, s3, sftp, uri
+from .aws import *
+from .azure import *
+from .azure_blob import *
+from .ftp import *
+from .gcp import *
+from .gcs import *
+from .hdfs import *
+from .minio import *
+from .nfs import *
+from .oss import *
+from .s3 import *
+from .sftp import *
+from .uri import *
 
-_SERVER_ONLY = {
-    "volume": "a volume, which only the server can reach",
-    "nfs": "a volume, which only the server can reach",
-    "minio": "MinIO in the cluster, whose keys only the server has",
-}
-
+__all__ = ["ArtifactKind", "ArtifactsArgs"]
+__all__ += aws.__all__
+__all__ += azure.__all__
+__all__ += azure_blob.__all__
+__all__ += ftp.__all__
+__all__ += gcp.__all__
+__all__ += gcs.__all__
+__all__ += hdfs.__all__
+__all__ += minio.__all__
+__all__ += nfs.__all__
+__all__ += oss.__all__
+__all__ += s3.__all__
+__all__ += sftp.__all__
+__all__ += uri.__all__
 
 ArtifactKind = (
     VolumeArgs
@@ -87,24 +102,10 @@ class ArtifactsArgs(Choice[ArtifactKind]):
             "a URI that clients can be given",
             "write scheme and path, without a password: mlflow-artifacts:/team-a, s3://bucket/path",
         )
-        if not self.proxied:
-            yield from self._direct()
-
-    def _direct(self) -> Iterable[Problem]:
-        """What clients can not be sent to, since every experiment tells them the address."""
-        chosen = self.chosen[0] if self.chosen else ""
-        if self.default_root is not None:
-            return
-        if chosen in _SERVER_ONLY:
-            yield Problem(("proxied",), f"false makes no sense with {_SERVER_ONLY[chosen]}", "remove proxied")
-        with_password = (self.ftp is not None and self.ftp.username is not None) or (
-            self.sftp is not None and self.sftp.by_password
-        )
-        if with_password:
+        # Every experiment tells its clients the address.
+        kind = self.chosen[1] if self.chosen and not self.proxied and self.default_root is None else None
+        if kind is not None and kind.server_only is not None:
+            yield Problem(("proxied",), f"false makes no sense with {kind.server_only}", "remove proxied")
+        if kind is not None and kind.password_in_uri:
             message = "false would write the password into every experiment, and show it to every client"
             yield Problem(("proxied",), message, "remove proxied, or use sftp with a private key")
-
-    @property
-    def on_gcp(self) -> bool:
-        """Whether artifacts are in a bucket of Google Cloud."""
-        return self.gcp_bucket is not None or self.gcs is not None

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
-from ..base import Block, Input, Problem, block, plain
+from ..base import Block, Input, Path, Problem, block, plain
 from ..checks import between, bucket_name, relative_path
-from ..kinds import ArtifactBlock
+from ..kinds import ArtifactBlock, CloudName
+
+__all__ = ["AccessLogsArgs", "AwsBucketArgs"]
 
 
 @block
@@ -24,6 +26,8 @@ class AccessLogsArgs(Block):
 class AwsBucketArgs(ArtifactBlock):
     """An S3 bucket: private, encrypted with the deployment's KMS key, versioned, reached over TLS 1.2 or newer only."""
 
+    made_on = CloudName.AWS
+
     bucket: str | None = None
     """Name of the bucket. Made from the deployment's name if not given."""
     prefix: Input[str] = ""
@@ -39,6 +43,10 @@ class AwsBucketArgs(ArtifactBlock):
     force_destroy: bool = False
     """Delete the bucket with all objects in it; takes `deletionProtection: false` as well. If false, only an empty bucket can be
     deleted."""
+
+    @property
+    def versions(self) -> tuple[Path, int]:
+        return ("noncurrent_version_days",), self.noncurrent_version_days
 
     def problems(self) -> Iterable[Problem]:
         yield from bucket_name(self.bucket, "bucket")

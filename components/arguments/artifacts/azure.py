@@ -5,11 +5,13 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Input, Problem, block, plain
+from ..base import Input, Path, Problem, block, plain
 from ..checks import between, pattern
 from ..clouds.azure import SUBNET, SUBNET_FIX
 from ..clouds.names import cloud_name
-from ..kinds import ArtifactBlock
+from ..kinds import ArtifactBlock, CloudName
+
+__all__ = ["AzureContainerArgs", "AzureReplication"]
 
 
 class AzureReplication(enum.Enum):
@@ -24,6 +26,8 @@ class AzureReplication(enum.Enum):
 @block
 class AzureContainerArgs(ArtifactBlock):
     """A storage account that knows no keys and no public access, with one container."""
+
+    made_on = CloudName.AZURE
 
     account_name: Input[str] | None = None
     """Name of the storage account, unique among all of Azure; made from the component's name if not given."""
@@ -43,6 +47,10 @@ class AzureContainerArgs(ArtifactBlock):
     there is no private endpoint."""
     public_network: bool = False
     """Let the account be reached from every network. Access still needs a token of an identity with a role."""
+
+    @property
+    def versions(self) -> tuple[Path, int]:
+        return ("version_days",), self.version_days
 
     def problems(self) -> Iterable[Problem]:
         fix = "use 3 to 24 lower-case letters and digits"

@@ -4,9 +4,11 @@ import enum
 import re
 from collections.abc import Iterable
 
-from ..base import Input, Problem, block, plain
+from ..base import Input, Path, Problem, block, plain
 from ..checks import between, pattern
-from ..kinds import ArtifactBlock
+from ..kinds import ArtifactBlock, CloudName
+
+__all__ = ["GcpBucketArgs", "GcsStorageClass"]
 
 
 class GcsStorageClass(enum.Enum):
@@ -22,6 +24,8 @@ class GcsStorageClass(enum.Enum):
 class GcpBucketArgs(ArtifactBlock):
     """A bucket: private, versioned, with access by IAM alone. It is never emptied by a deletion."""
 
+    made_on = CloudName.GCP
+
     name: Input[str] | None = None
     """Name, unique among all of Google Cloud; made by Pulumi if not given."""
     prefix: Input[str] = ""
@@ -34,6 +38,10 @@ class GcpBucketArgs(ArtifactBlock):
     """For how many days overwritten and deleted versions are kept."""
     soft_delete_days: int = 14
     """For how many days Google keeps what has been deleted for good, in case a deletion was malicious."""
+
+    @property
+    def versions(self) -> tuple[Path, int]:
+        return ("noncurrent_days",), self.noncurrent_days
 
     def problems(self) -> Iterable[Problem]:
         # https://cloud.google.com/storage/docs/buckets#naming

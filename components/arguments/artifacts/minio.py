@@ -8,11 +8,15 @@ from ..checks import cpu, image, memory, pattern
 from ..kinds import ArtifactBlock
 from ..volume import VolumeArgs
 
+__all__ = ["MinioArgs"]
+
 
 @block
 class MinioArgs(ArtifactBlock):
     """A MinIO server on a claim of its own, with one bucket: for clusters without an object store. One pod, so artifacts
     cannot be read while its node is down."""
+
+    server_only = "MinIO in the cluster, whose keys only the server has"
 
     volume: VolumeArgs = VolumeArgs(size_gb=50)
     """The claim that holds the objects."""

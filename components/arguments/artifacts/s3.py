@@ -1,13 +1,16 @@
-"""Buckets that speak S3: Amazon's, those of compatible services, and Alibaba Cloud's."""
+"""A bucket that exists already on Amazon S3, or on a compatible service."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
 from ..base import Input, Problem, block, secret
-from ..checks import ExistingSecret, bucket_name, certificate, halves, host_name, one_at_most, pattern, relative_path
-from ..kinds import ArtifactBlock
+from ..checks import ExistingSecret, bucket_name, certificate, halves, one_at_most, pattern, relative_path
+from ..kinds import ArtifactBlock, CloudName
+
+__all__ = ["AddressingStyle", "S3Args", "S3SecretArgs"]
 
 
 class AddressingStyle(enum.Enum):
@@ -33,6 +36,17 @@ class S3SecretArgs(ExistingSecret):
 @block
 class S3Args(ArtifactBlock):
     """A bucket that exists already, on S3 or on an S3-compatible endpoint."""
+
+    variables: ClassVar[Mapping[str, str]] = {
+        "MLFLOW_S3_ENDPOINT_URL": "endpoint_url",
+        "MLFLOW_S3_IGNORE_TLS": "ignore_tls",
+        "MLFLOW_S3_UPLOAD_EXTRA_ARGS": "upload_extra_args",
+        "MLFLOW_S3_EXPECTED_BUCKET_OWNER": "expected_bucket_owner",
+        "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "addressing_style",
+        "AWS_DEFAULT_REGION": "region",
+        "AWS_ACCESS_KEY_ID": "access_key_id",
+        "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+    }
 
     bucket: Input[str]
     """Name of the bucket."""
@@ -62,6 +76,10 @@ class S3Args(ArtifactBlock):
     """Let clients move files straight to and from the bucket by presigned URLs that the server hands out. Clients must
     reach the endpoint. On for AWS itself, off for an own endpoint and with `uploadExtraArgs`, unless given."""
 
+    @property
+    def cloud(self) -> CloudName | None:
+        return CloudName.AWS if self.endpoint_url is None else None
+
     def problems(self) -> Iterable[Problem]:
         yield from bucket_name(self.bucket, "bucket")
         yield from relative_path(self.prefix, "prefix")
@@ -85,50 +103,3 @@ class S3Args(ArtifactBlock):
         if self.presigned and self.upload_extra_args:
             message = "is on, but MLflow makes presigned uploads without uploadExtraArgs"
             yield Problem(("presigned",), message, "remove it, or set encryption as the bucket's default instead")
-
-
-@block
-class OssSecretArgs(ExistingSecret):
-    """An existing Secret in the deployment's namespace that holds an AccessKey pair of Alibaba Cloud."""
-
-    name: Input[str]
-    """Name of the Secret."""
-    access_key_id_key: str = "MLFLOW_OSS_KEY_ID"
-    """Key of the AccessKey ID in the Secret."""
-    access_key_secret_key: str = "MLFLOW_OSS_KEY_SECRET"
-    """Key of the AccessKey secret in the Secret."""
-
-
-@block
-class OssArgs(ArtifactBlock):
-    """A bucket on Alibaba Cloud Object Storage Service, through its S3-compatible interface.
-
-    The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image holds it."""
-
-    bucket: Input[str]
-    """Name of the bucket."""
-    prefix: Input[str] = ""
-    """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
-    endpoint: Input[str]
-    """Host of the bucket's region, for example `oss-eu-central-1.aliyuncs.com`, or `oss-eu-central-1-internal.aliyuncs.com`
-    from within that region."""
-    access_key_id: Input[str] | None = None
-    """AccessKey ID. Without keys the RAM role of the ServiceAccount is used (RRSA)."""
-    access_key_secret: Input[str] | None = secret()
-    """AccessKey secret that belongs to `accessKeyId`."""
-    existing_secret: OssSecretArgs | None = None
-    """Secret that holds the keys, instead of `accessKeyId` and `accessKeySecret`."""
-
-    def problems(self) -> Iterable[Problem]:
-        # https://www.alibabacloud.com/help/en/oss/user-guide/bucket-naming-conventions
-        yield from pattern(
-            self.bucket,
-            r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
-            "bucket",
-            "a bucket name",
-            "use 3 to 63 lower-case letters, digits and hyphens, starting and ending with a letter or digit",
-        )
-        yield from relative_path(self.prefix, "prefix")
-        yield from host_name(self.endpoint, "endpoint")
-        yield from halves(self, "access_key_id", "access_key_secret")
-        yield from one_at_most(self, (("access_key_id", "access_key_secret"), "existing_secret"))

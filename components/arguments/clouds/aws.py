@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import pattern
+
+__all__ = ["AwsArgs"]
 
 _PARTITION = r"arn:aws[a-z-]*"
 OIDC_PROVIDER = rf"{_PARTITION}:iam::\d{{12}}:oidc-provider/(?P<issuer>.+)"
@@ -132,88 +133,3 @@ def identifier(value: Any, prefix: str, path: str) -> Iterator[Problem]:
     """What AWS names itself: `vpc-…`, `subnet-…`, `sg-…`."""
     fix = f"write it as AWS shows it: {prefix}-0123456789abcdef0"
     yield from pattern(value, rf"{prefix}-[0-9a-f]{{8}}([0-9a-f]{{9}})?", path, f"the id of a {prefix}", fix)
-
-
-def choices(root: Any) -> list[str]:
-    """What is made on AWS, as stack files spell it: `database.rds`."""
-    return [
-        f"{block}.{to_camel(name)}" for block, name in CHOICES if getattr(getattr(root, block), name, None) is not None
-    ]
-
-
-def problems_of(root: Any) -> Iterator[Problem]:
-    """What must hold between `aws` and the choices of the other blocks.
-
-    Args:
-        root: The arguments of the deployment.
-    """
-    facts = root.aws or AwsArgs()
-    made = choices(root)
-    if root.aws is not None and not made:
-        spelled = ", ".join(f"{block}.{to_camel(name)}" for block, name in CHOICES)
-        fix = f"remove it, or choose one of: {spelled}"
-        yield Problem(("aws",), "nothing in this deployment is made on AWS", fix, either=CHOICES)
-    for choice, needed in _NEEDED.items():
-        for name in needed if choice in made else ():
-            if not getattr(facts, name):
-                yield Problem(
-                    ("aws", name), f"is required with {choice}", "give it, or an output of the program that makes it"
-                )
-    yield from _bucket(root, root.artifacts.aws_bucket, made)
-    yield from _role(root, made)
-
-
-CHOICES = (
-    ("database", "rds"),
-    ("database", "aurora"),
-    ("artifacts", "aws_bucket"),
-    ("identity", "irsa"),
-    ("identity", "pod_identity"),
-)
-"""What is made on AWS."""
-
-_NETWORK = ("vpc_id", "subnet_ids", "cluster_security_group_ids")
-_NEEDED = {
-    "database.rds": _NETWORK,
-    "database.aurora": _NETWORK,
-    "identity.irsa": ("oidc_provider_arn",),
-    "identity.podIdentity": ("cluster_name",),
-}
-
-
-def _bucket(root: Any, bucket: Any, made: list[str]) -> Iterator[Problem]:
-    if bucket is None:
-        return
-    database = root.database.rds or root.database.aurora
-    if database is not None and bucket.noncurrent_version_days < database.backup.retention_days:
-        message = (
-            f"{bucket.noncurrent_version_days} days are less than the {database.backup.retention_days} of the database's "
-            "backups: a restored database would name artifacts that are gone"
-        )
-        fix = f"use {database.backup.retention_days} or more"
-        choice = "rds" if root.database.rds is not None else "aurora"
-        retention = ("database", choice, "backup", "retention_days")
-        yield Problem(("artifacts", "aws_bucket", "noncurrent_version_days"), message, fix, either=(retention,))
-    if bucket.force_destroy and root.deletion_protection:
-        message = "would delete all artifacts, and deletionProtection is on"
-        yield Problem(("artifacts", "aws_bucket", "force_destroy"), message, "set deletionProtection to false as well")
-    if not any(choice.startswith("identity.") for choice in made) and root.identity is None:
-        message = "is required with artifacts.awsBucket: without a role the pods cannot use the bucket"
-        yield Problem(("identity",), message, "choose irsa or podIdentity, or name a role of your own with existing")
-
-
-def _role(root: Any, made: list[str]) -> Iterator[Problem]:
-    role = next((choice for choice in made if choice.startswith("identity.")), None)
-    path = ("identity", "irsa" if role == "identity.irsa" else "pod_identity")
-    if role == "identity.irsa" and not root.service_account.create:
-        message = "has to annotate the ServiceAccount, and serviceAccount.create is false"
-        yield Problem(path, message, "use podIdentity, or let the account be made", either=(("service_account",),))
-    if role is None or root.artifacts.aws_bucket is not None:
-        return
-    existing = root.artifacts.s3
-    if existing is None or existing.endpoint_url is not None:
-        fix = "remove it, or choose artifacts.awsBucket or artifacts.s3 without endpointUrl"
-        yield Problem(path, "there is no bucket on AWS that the role could be for", fix, (("artifacts",),))
-    elif existing.access_key_id is not None or existing.existing_secret is not None:
-        message = "artifacts.s3 has access keys, which the pods would use instead of the role"
-        yield Problem(path, message, "remove the keys, or the role")

@@ -1,19 +1,16 @@
-"""Google Cloud: where things are made, and what makes the pods somebody there."""
+"""What a deployment on Google Cloud needs to know of its surroundings."""
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from pydantic import Field
-from pydantic.alias_generators import to_snake
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import pattern
-from ..kinds import IdentityBlock
-from .names import cloud_name, kept_as_long, needed
+from .names import cloud_name
 
-if TYPE_CHECKING:
-    from ..deployment import MlflowDeploymentArgs
+__all__ = ["GcpArgs"]
+
 
 _PROJECT = r"([a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]"
 _NETWORK = rf"(https://www\.googleapis\.com/compute/v1/)?projects/{_PROJECT}/global/networks/[a-z][-a-z0-9]*"
@@ -73,59 +70,3 @@ class GcpArgs(Block):
         if location is not None and isinstance(region, str) and location != region:
             message = f"is in {location!r}, and database and bucket are in {region!r}"
             yield Problem(("kms_key",), message, "use a key of the same region")
-
-
-@block
-class GcpServiceAccountArgs(IdentityBlock):
-    """A Google service account that the pods become by Workload Identity."""
-
-    account_id: str | None = None
-    """Its id; made from the component's name if not given."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from pattern(
-            self.account_id,
-            r"[a-z][-a-z0-9]{4,28}[a-z0-9]",
-            "account_id",
-            "the id of a service account",
-            "use 6 to 30 lower-case letters, digits and hyphens, starting with a letter, without domain",
-        )
-
-
-@block
-class GcpDirectArgs(IdentityBlock):
-    """The Kubernetes ServiceAccount itself is given the role: no Google service account, nothing to impersonate."""
-
-
-def choices(root: "MlflowDeploymentArgs") -> dict[str, Block]:
-    """What is made on Google Cloud, by its configuration path."""
-    identity = root.identity
-    among = {
-        "database.cloudSql": root.database.cloud_sql,
-        "artifacts.gcpBucket": root.artifacts.gcp_bucket,
-        "identity.gcpServiceAccount": identity.gcp_service_account if identity is not None else None,
-        "identity.gcpDirect": identity.gcp_direct if identity is not None else None,
-    }
-    return {path: choice for path, choice in among.items() if choice is not None}
-
-
-def problems_of(root: "MlflowDeploymentArgs") -> Iterable[Problem]:
-    """Rules that join the blocks of Google Cloud."""
-    made = choices(root)
-    for path in made:
-        fields = {"database.cloudSql": ("network",), "identity.gcpDirect": ("project_number",)}.get(path, ())
-        yield from needed(root.gcp, fields, path, "gcp")
-    database, bucket, identity = root.database.cloud_sql, root.artifacts.gcp_bucket, root.identity
-    who = [path.split(".")[1] for path in made if path.startswith("identity.")]
-    if who and not root.artifacts.on_gcp:
-        message = "would be allowed nothing: artifacts are in no bucket of Google Cloud"
-        fix = "use artifacts.gcpBucket or artifacts.gcs, or another identity"
-        yield Problem(("identity", to_snake(who[0])), message, fix, either=(("artifacts",),))
-    if bucket is not None and identity is None:
-        message = "is required: nobody may read or write the bucket that artifacts.gcpBucket makes"
-        yield Problem(("identity",), message, "use gcpServiceAccount, gcpDirect, or existing")
-    if bucket is not None and database is not None:
-        days = database.backup_retention_days
-        yield from kept_as_long(
-            bucket.noncurrent_days, days, ("artifacts", "gcp_bucket", "noncurrent_days"), "cloud_sql"
-        )

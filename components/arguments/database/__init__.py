@@ -4,27 +4,38 @@ from collections.abc import Iterable
 
 from ..base import Problem, block
 from ..checks import between
-from ..kinds import Choice, DatabaseBlock
-from ..volume import VolumeArgs
-from .aws import AuroraArgs, RdsArgs
-from .azure import AzureFlexibleServerArgs
-from .connection import DatabaseUriArgs, MssqlArgs, RegistryArgs
-from .gcp import CloudSqlArgs
-from .in_cluster import InClusterMysqlArgs, InClusterPostgresqlArgs
-from .server import MysqlArgs, PostgresqlArgs
+from ..kinds import Choice, DatabaseBlock, MlflowImage
+from . import aws, azure, connection, creation, gcp, in_cluster, mysql, postgresql, sqlite, uri
+from .aws import *
+from .azure import *
+from .connection import *
+from .creation import *
+from .gcp import *
+from .in_cluster import *
+from .mysql import *
+from .postgresql import *
+from .sqlite import *
+from .uri import *
 
-
-@block
-class SqliteArgs(DatabaseBlock):
-    """SQLite on a persistent volume: one replica, for development and small teams."""
-
-    volume: VolumeArgs = VolumeArgs(size_gb=5)
-    """The claim that holds the database file."""
+__all__ = ["DatabaseArgs", "DatabaseKind", "NoDatabaseArgs"]
+__all__ += aws.__all__
+__all__ += azure.__all__
+__all__ += connection.__all__
+__all__ += creation.__all__
+__all__ += gcp.__all__
+__all__ += in_cluster.__all__
+__all__ += mysql.__all__
+__all__ += postgresql.__all__
+__all__ += sqlite.__all__
+__all__ += uri.__all__
 
 
 @block
 class NoDatabaseArgs(DatabaseBlock):
     """No database: for a server that only serves artifacts."""
+
+    server = False
+    mlflow_image = MlflowImage.BASE
 
 
 DatabaseKind = (
@@ -89,11 +100,6 @@ class DatabaseArgs(Choice[DatabaseKind]):
         yield from between(self.max_overflow, 1, 100, "max_overflow", "connections")
         yield from between(self.pool_recycle_seconds, 10, 86_400, "pool_recycle_seconds", "seconds")
         yield from between(self.connect_timeout_seconds, 1, 3600, "connect_timeout_seconds", "seconds")
-
-    @property
-    def shared(self) -> bool:
-        """Whether it is a server, which pods can share, and which something outside a pod can migrate."""
-        return self.chosen is not None and not isinstance(self.kind, (SqliteArgs, NoDatabaseArgs))
 
     @property
     def stores(self) -> int:

@@ -7,9 +7,22 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block, plain, secret
+from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between, certificate, exactly_one, pattern
-from ..kinds import DatabaseBlock
+from ..kinds import CloudName, DatabaseBlock
+
+__all__ = [
+    "AuroraArgs",
+    "AwsBackupArgs",
+    "AwsDatabaseTlsArgs",
+    "AwsEngine",
+    "AwsMaintenanceArgs",
+    "AwsMonitoringArgs",
+    "CertificateAuthority",
+    "ProvisionedArgs",
+    "RdsArgs",
+    "ServerlessV2Args",
+]
 
 
 class AwsEngine(enum.Enum):
@@ -247,6 +260,9 @@ AURORA_VERSIONS = {AwsEngine.POSTGRESQL: ("13", "14", "15", "16", "17"), AwsEngi
 class RdsArgs(DatabaseBlock):
     """An RDS instance: private, encrypted, reached over TLS only, backed up."""
 
+    made_on = CloudName.AWS
+    needs = ("vpc_id", "subnet_ids", "cluster_security_group_ids")
+
     engine: AwsEngine
     """`postgresql` or `mysql`."""
     engine_version: str | None = None
@@ -286,6 +302,10 @@ class RdsArgs(DatabaseBlock):
     """Size of the disk when the instance is made, in GiB (gp3); grows by itself."""
     max_storage_gb: int = 200
     """Size up to which the disk grows, in GiB."""
+
+    @property
+    def backups(self) -> tuple[Path, int]:
+        return ("backup", "retention_days"), self.backup.retention_days
 
     @property
     def version(self) -> str:
@@ -352,6 +372,9 @@ class AuroraArgs(DatabaseBlock):
     """An Aurora cluster: private, encrypted, reached over TLS only, backed up. Its storage lies in three zones; with two or more
     instances another one takes over when one fails."""
 
+    made_on = CloudName.AWS
+    needs = ("vpc_id", "subnet_ids", "cluster_security_group_ids")
+
     engine: AwsEngine
     """`postgresql` or `mysql`."""
     engine_version: str | None = None
@@ -389,6 +412,10 @@ class AuroraArgs(DatabaseBlock):
     """Instances that grow and shrink with their load."""
     instances: int = 2
     """Number of instances (1 to 16): one writes, the others take over."""
+
+    @property
+    def backups(self) -> tuple[Path, int]:
+        return ("backup", "retention_days"), self.backup.retention_days
 
     @property
     def version(self) -> str:

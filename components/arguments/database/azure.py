@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Input, Problem, block, plain, secret
+from ..base import Input, Path, Problem, block, plain, secret
 from ..checks import between, pattern
 from ..clouds.names import CloudEngine, cloud_name, database_names
-from ..kinds import DatabaseBlock
+from ..kinds import CloudName, DatabaseBlock
+
+__all__ = ["AzureFlexibleServerArgs", "AzureHighAvailability"]
 
 
 class AzureHighAvailability(enum.Enum):
@@ -30,6 +32,8 @@ _POSTGRESQL_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16_384
 @block
 class AzureFlexibleServerArgs(DatabaseBlock):
     """A flexible server with its database: in a private network, TLS only, backed up, locked against deletion."""
+
+    made_on = CloudName.AZURE
 
     engine: CloudEngine = CloudEngine.POSTGRESQL
     """Kind of database."""
@@ -61,6 +65,10 @@ class AzureFlexibleServerArgs(DatabaseBlock):
     """Password of the administrator; generated if not given."""
     ca_certificate: Input[str] | None = None
     """Certificate authorities in PEM form; the public ones that Azure's servers use if not given."""
+
+    @property
+    def backups(self) -> tuple[Path, int]:
+        return ("backup_retention_days",), self.backup_retention_days
 
     def problems(self) -> Iterable[Problem]:
         versions = VERSIONS[self.engine]

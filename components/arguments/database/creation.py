@@ -6,6 +6,15 @@ from ..base import Block, Input, Problem, block
 from ..checks import exactly_one, pattern, secret_key
 from .connection import DatabaseSecretArgs
 
+__all__ = [
+    "AwsStoreArgs",
+    "AzureStoreArgs",
+    "DatabaseCreationArgs",
+    "GcpStoreArgs",
+    "SecretsStoreArgs",
+    "VaultStoreArgs",
+]
+
 
 @block
 class AwsStoreArgs(Block):

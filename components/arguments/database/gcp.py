@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block, plain, secret
+from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between
 from ..clouds.names import CloudEngine, cloud_name, database_names
-from ..kinds import DatabaseBlock
+from ..kinds import CloudName, DatabaseBlock
+
+__all__ = ["CloudSqlArgs", "CloudSqlEdition", "CloudSqlPscArgs"]
 
 
 class CloudSqlEdition(enum.Enum):
@@ -53,6 +55,9 @@ class CloudSqlPscArgs(Block):
 class CloudSqlArgs(DatabaseBlock):
     """A Cloud SQL instance with its database and user: private, encrypted, backed up, protected."""
 
+    made_on = CloudName.GCP
+    needs = ("network",)
+
     engine: CloudEngine = CloudEngine.POSTGRESQL
     """Kind of database."""
     version: str | None = None
@@ -88,6 +93,10 @@ class CloudSqlArgs(DatabaseBlock):
     """Name of the user."""
     password: Input[str] | None = secret()
     """Password of the user; generated if not given."""
+
+    @property
+    def backups(self) -> tuple[Path, int]:
+        return ("backup_retention_days",), self.backup_retention_days
 
     @property
     def machine(self) -> Input[str]:

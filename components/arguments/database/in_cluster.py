@@ -9,6 +9,8 @@ from ..checks import amount, between, cpu, image, memory
 from ..kinds import DatabaseBlock
 from ..volume import VolumeArgs
 
+__all__ = ["InClusterMysqlArgs", "InClusterPostgresqlArgs"]
+
 
 @block
 class InClusterPostgresqlArgs(DatabaseBlock):

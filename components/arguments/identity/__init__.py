@@ -2,28 +2,21 @@
 
 from collections.abc import Iterable
 
-from pydantic import Field
+from ..base import Problem, block
+from ..kinds import Choice
+from . import alibaba, aws, azure, existing, gcp
+from .alibaba import *
+from .aws import *
+from .azure import *
+from .existing import *
+from .gcp import *
 
-from ..base import Input, Problem, block
-from ..checks import labels, qualified_keys
-from ..clouds.azure import AzureWorkloadIdentityArgs
-from ..clouds.gcp import GcpDirectArgs, GcpServiceAccountArgs
-from ..kinds import Choice, IdentityBlock
-from .aws import AlibabaRamArgs, IrsaArgs, PodIdentityArgs
-
-
-@block
-class ExistingIdentityArgs(IdentityBlock):
-    """A role or identity that exists already and trusts the deployment's ServiceAccount."""
-
-    service_account_annotations: dict[str, Input[str]] = Field(default_factory=dict)
-    """Annotations of the ServiceAccount, for example `eks.amazonaws.com/role-arn`."""
-    pod_labels: dict[str, str] = Field(default_factory=dict)
-    """Labels that every pod needs, for example `azure.workload.identity/use: "true"`."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from qualified_keys(self.service_account_annotations, "service_account_annotations")
-        yield from labels(self.pod_labels, "pod_labels")
+__all__ = ["IdentityArgs", "IdentityKind"]
+__all__ += alibaba.__all__
+__all__ += aws.__all__
+__all__ += azure.__all__
+__all__ += existing.__all__
+__all__ += gcp.__all__
 
 
 IdentityKind = (

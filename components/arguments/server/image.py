@@ -9,6 +9,8 @@ from ... import versions
 from ..base import Block, Input, Problem, block
 from ..checks import kubernetes_name, pattern
 
+__all__ = ["ImageArgs", "PullPolicy"]
+
 
 class PullPolicy(enum.Enum):
     """When the kubelet pulls the image."""

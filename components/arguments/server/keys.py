@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret
 
+__all__ = ["KeysArgs", "KeysSecretArgs"]
+
 
 @block
 class KeysSecretArgs(ExistingSecret):

@@ -11,6 +11,8 @@ from ..manifests import Manifest, in_camel_case, shape
 from . import restricted
 from .resources import ResourcesArgs
 
+__all__ = ["PodArgs", "ProbeArgs", "ProbesArgs"]
+
 _PARTS = {
     "affinity": "core/v1.Affinity",
     "tolerations": "[core/v1.Toleration]",

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from ..base import Block, Problem, block
 from ..checks import amount, cpu, memory
 
+__all__ = ["ResourcesArgs"]
+
 
 @block
 class ResourcesArgs(Block):

@@ -8,6 +8,8 @@ from ..base import Block, Problem, block
 from ..checks import between, qualified_keys
 from ..manifests import Manifest, shape
 
+__all__ = ["AutoscalingArgs", "DisruptionBudgetArgs", "SpreadArgs"]
+
 ZONE, NODE = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 
 

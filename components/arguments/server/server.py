@@ -7,9 +7,14 @@ from typing import Any
 
 from pydantic import Field
 
+from ..artifacts import ArtifactsArgs
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, pattern
-from .environment import EnvFromArgs, ValueFromArgs, variables
+from ..database import DatabaseArgs
+from ..environment import OWN_VARIABLES, EnvFromArgs, ValueFromArgs, variables
+from ..kinds import variables_of
+
+__all__ = ["LogLevel", "ServerArgs", "TlsArgs", "TlsSecretArgs", "WorkspacesArgs"]
 
 OWN_OPTIONS = {
     "host": "it is fixed",
@@ -208,7 +213,8 @@ class ServerArgs(Block):
                 yield Problem(("cors_allowed_origins", index), problem.message, problem.fix)
         yield from _command_line("options", self.options, OWN_OPTIONS)
         yield from _command_line("uvicorn", self.uvicorn, OWN_UVICORN)
-        yield from variables(self.env, self.secret_env or {}, self.value_from)
+        own = OWN_VARIABLES | variables_of("database", DatabaseArgs) | variables_of("artifacts", ArtifactsArgs)
+        yield from variables(self.env, self.secret_env or {}, self.value_from, own=own)
 
 
 def _command_line(field: str, options: dict[str, Any], own: dict[str, str]) -> Iterable[Problem]:

@@ -1,12 +1,15 @@
-"""Database servers that exist already: PostgreSQL, and MySQL or MariaDB."""
+"""A PostgreSQL server that exists already."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ..base import Input, Problem, block, secret
 from ..kinds import DatabaseBlock
 from .connection import DatabaseSecretArgs, DatabaseTlsArgs, server
 from .creation import DatabaseCreationArgs
+
+__all__ = ["PostgresqlArgs", "PostgresqlDriver"]
 
 
 class PostgresqlDriver(enum.Enum):
@@ -19,6 +22,16 @@ class PostgresqlDriver(enum.Enum):
 @block
 class PostgresqlArgs(DatabaseBlock):
     """A PostgreSQL server that exists already."""
+
+    variables: ClassVar[Mapping[str, str]] = {
+        "PGHOST": "host",
+        "PGPORT": "port",
+        "PGDATABASE": "database",
+        "PGUSER": "username",
+        "PGPASSWORD": "password",
+        "PGSSLMODE": "tls",
+        "PGSSLROOTCERT": "tls",
+    }
 
     host: Input[str]
     """DNS name or address of the server."""
@@ -43,31 +56,3 @@ class PostgresqlArgs(DatabaseBlock):
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "postgresql")
-
-
-@block
-class MysqlArgs(DatabaseBlock):
-    """A MySQL or MariaDB server that exists already. Where it keeps a binary log, it needs the setting
-    `log_bin_trust_function_creators=1`, because MLflow's schema has a trigger."""
-
-    host: Input[str]
-    """DNS name or address of the server."""
-    port: Input[int] = 3306
-    """TCP port."""
-    database: Input[str] = "mlflow"
-    """Name of the database; it must exist, unless `create` is given."""
-    username: Input[str] = "mlflow"
-    """User with all privileges on the database."""
-    password: Input[str] | None = secret()
-    """Password of the user; any characters but line breaks. Either this or `existingSecret`."""
-    existing_secret: DatabaseSecretArgs | None = None
-    """Secret that holds the password, instead of `password`."""
-    tls: DatabaseTlsArgs = DatabaseTlsArgs()
-    """Encryption of the connection."""
-    connection_limit: int | None = None
-    """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
-    create: DatabaseCreationArgs | None = None
-    """Make the database and its user first; the user's password is then generated unless given."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from server(self, "mysql")

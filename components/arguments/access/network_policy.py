@@ -1,82 +1,13 @@
-"""Inside the cluster: the ServiceAccount and its rights, and who may connect to whom."""
+"""Who may connect to the pods, and where they may connect to."""
 
 from collections.abc import Iterable
 
 from pydantic import Field
 
 from ..base import Block, Input, Problem, block
-from ..checks import between, cidrs, kubernetes_label_name, kubernetes_name, labels, qualified_keys
+from ..checks import between, cidrs, kubernetes_label_name, labels
 
-
-@block
-class ServiceAccountArgs(Block):
-    """The account that the pods run as. Cloud trust policies name it together with the namespace."""
-
-    create: bool = True
-    """Make the account. If false, it must exist in the deployment's namespace."""
-    name: str | None = None
-    """Name of the account; that of the component if not given."""
-    annotations: dict[str, Input[str]] = Field(default_factory=dict)
-    """Annotations of the account, besides those that `identity` needs."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Further labels of the account."""
-
-    def problems(self) -> Iterable[Problem]:
-        yield from kubernetes_name(self.name, "name", "the name of a ServiceAccount")
-        yield from qualified_keys(self.annotations, "annotations")
-        yield from labels(self.labels, "labels")
-        if self.create:
-            return
-        if self.name is None:
-            yield Problem(("name",), "is required with create: false", "name the account that exists")
-        for what in ("annotations", "labels"):
-            if getattr(self, what):
-                yield Problem(
-                    (what,), "is given for an account that exists already", "set it there, and remove it here"
-                )
-
-
-@block
-class PolicyRuleArgs(Block):
-    """What may be done with some resources of the Kubernetes API."""
-
-    api_groups: list[str] = Field(default_factory=lambda: [""])
-    """API groups; the core group is the empty text."""
-    resources: list[str] = Field(default_factory=list)
-    """Kinds of resource in plural, for example `pods` and `pods/log`."""
-    resource_names: list[str] = Field(default_factory=list)
-    """Names of single objects; all if empty."""
-    non_resource_urls: list[str] = Field(default_factory=list)
-    """Paths of the API that are no resources, for example `/healthz`; only in cluster rules."""
-    verbs: list[str]
-    """Verbs, for example `get`, `list` and `watch`."""
-
-    def problems(self) -> Iterable[Problem]:
-        if not self.verbs:
-            yield Problem(("verbs",), "is empty: the rule grants nothing", "list verbs, for example [get, list]")
-        if bool(self.resources) == bool(self.non_resource_urls):
-            yield Problem(
-                ("resources",), "must be given, or nonResourceUrls, and not both", "list resources, for example [pods]"
-            )
-
-
-@block
-class RbacArgs(Block):
-    """Rights towards the Kubernetes API. MLflow needs none; containers and plugins beside it may.
-
-    Only with rules does the server's pod get a token of its account.
-    """
-
-    rules: list[PolicyRuleArgs] = Field(default_factory=list)
-    """Rules in the deployment's namespace, as a Role."""
-    cluster_rules: list[PolicyRuleArgs] = Field(default_factory=list)
-    """Rules in the whole cluster, as a ClusterRole."""
-
-    def problems(self) -> Iterable[Problem]:
-        for index, rule in enumerate(self.rules):
-            if rule.non_resource_urls:
-                path = ("rules", index, "non_resource_urls")
-                yield Problem(path, "belongs to no namespace", "move the rule to clusterRules")
+__all__ = ["EgressArgs", "NetworkPeerArgs", "NetworkPolicyArgs"]
 
 
 @block

@@ -1,0 +1,144 @@
+"""An Ingress that leads to the Service."""
+
+import enum
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Block, Input, Problem, block, plain
+from ..checks import DNS_LABEL, between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
+from .hosts import duplicates, public_host
+
+__all__ = ["IngressArgs", "IngressHostArgs", "IngressPathArgs", "IngressTlsArgs", "PathType"]
+
+
+class PathType(enum.Enum):
+    """How a path of an Ingress is compared."""
+
+    PREFIX = "Prefix"
+    EXACT = "Exact"
+    IMPLEMENTATION_SPECIFIC = "ImplementationSpecific"
+
+
+@block
+class IngressPathArgs(Block):
+    """A path of a host, and where it leads."""
+
+    path: str | None = None
+    """Path; all that MLflow serves (`server.staticPrefix`, or `/`) if not given."""
+    path_type: PathType = PathType.PREFIX
+    """How the path is compared."""
+    service_name: Input[str] | None = None
+    """Another Service in the namespace to lead to, instead of MLflow's."""
+    service_port: int | None = None
+    """Another port of the Service."""
+    service_port_name: str | None = None
+    """The same by name."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from pattern(self.path, r"/[^\s?#]*", "path", "a path", "start it with a slash")
+        yield from kubernetes_label_name(self.service_name, "service_name", "the name of a Service")
+        yield from between(self.service_port, 1, 65535, "service_port")
+        yield from pattern(
+            self.service_port_name, DNS_LABEL, "service_port_name", "the name of a port", "use the name in the Service"
+        )
+        if self.service_port is not None and self.service_port_name is not None:
+            yield Problem(("service_port_name",), "is given as well as servicePort", "keep one of them")
+        if self.service_name is not None and self.service_port is None and self.service_port_name is None:
+            yield Problem(("service_port",), "is required with serviceName", "give servicePort or servicePortName")
+
+
+@block
+class IngressHostArgs(Block):
+    """A host name that clients use, and its paths."""
+
+    host: Input[str]
+    """DNS name, or `*.` and a domain."""
+    paths: list[IngressPathArgs] = Field(default_factory=lambda: [IngressPathArgs()])
+    """Paths; everything leads to MLflow if not given."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from public_host(self.host, ("host",))
+        if not self.paths:
+            yield Problem(("paths",), "is empty: the host leads nowhere", "remove it, which leads everything to MLflow")
+        yield from duplicates([(path.path, path.path_type) for path in self.paths], ("paths",), "path")
+
+
+@block
+class IngressTlsArgs(Block):
+    """A certificate, and the hosts that it is for."""
+
+    secret_name: Input[str] | None = None
+    """Existing Secret with the certificate, or the one that cert-manager is to make; the controller's own certificate if
+    not given."""
+    hosts: list[Input[str]] = Field(default_factory=list)
+    """Hosts that the certificate is for; all of the Ingress if empty."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.secret_name, "secret_name", "the name of a Secret")
+        for index, host in enumerate(self.hosts):
+            yield from public_host(host, ("hosts", index))
+
+
+@block
+class IngressArgs(Block):
+    """An Ingress, whose hosts the server then answers to."""
+
+    class_name: Input[str] | None = None
+    """IngressClass; the cluster's default if not given."""
+    annotations: dict[str, Input[str]] = Field(default_factory=dict)
+    """Annotations. Those with which the NGINX controller lets large uploads through are there unless given here; for other
+    controllers see docs/access.md."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels."""
+    hosts: list[IngressHostArgs]
+    """Host names; at least one."""
+    tls: list[IngressTlsArgs] = Field(default_factory=list)
+    """Certificates."""
+    https: bool | None = None
+    """Clients use HTTPS. Follows from `tls` unless given: true where a load balancer ends TLS by a certificate that
+    annotations name."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.class_name, "class_name", "the name of an IngressClass")
+        yield from qualified_keys(self.annotations, "annotations")
+        yield from labels(self.labels, "labels")
+        if not self.hosts:
+            yield Problem(("hosts",), "is empty", "give at least one: [{host: mlflow.example.com}]")
+        yield from duplicates([plain(entry.host) for entry in self.hosts], ("hosts",), "host")
+        known = {plain(entry.host) for entry in self.hosts}
+        certified: dict[str, int] = {}
+        for index, certificate in enumerate(self.tls):
+            for position, host in enumerate(certificate.hosts):
+                name, path = plain(host), ("tls", index, "hosts", position)
+                if name is None:
+                    continue
+                if None not in known and not any(_covers(name, str(other)) for other in known):
+                    yield Problem(path, f"{name!r} is not among the hosts", "add it to hosts, or remove it here")
+                elif name in certified:
+                    yield Problem(path, f"{name!r} is in tls[{certified[name]}] as well", "keep one of them")
+                certified.setdefault(name, index)
+
+    @property
+    def host_names(self) -> list[Input[str]]:
+        """All hosts."""
+        return [entry.host for entry in self.hosts]
+
+    def secure(self, host: Input[str]) -> bool:
+        """Whether clients reach the host by HTTPS; where names are not known yet, whether there are certificates."""
+        if self.https is not None:
+            return self.https
+        known = plain(host)
+        return any(
+            known is None or not each.hosts or any(plain(n) is None or _covers(n, known) for n in each.hosts)  # type: ignore[arg-type]
+            for each in self.tls
+        )
+
+    def rewrites(self) -> bool:
+        """Whether the controller may change paths on the way, so that nothing can be said of them here."""
+        return any("rewrite" in key or "middleware" in key or "replace-path" in key for key in self.annotations)
+
+
+def _covers(name: str, host: str) -> bool:
+    """Whether a certificate's name is for a host; `*` stands for one label."""
+    return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])

@@ -1,0 +1,52 @@
+"""Rights of the pods towards the Kubernetes API."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Block, Problem, block
+
+__all__ = ["PolicyRuleArgs", "RbacArgs"]
+
+
+@block
+class PolicyRuleArgs(Block):
+    """What may be done with some resources of the Kubernetes API."""
+
+    api_groups: list[str] = Field(default_factory=lambda: [""])
+    """API groups; the core group is the empty text."""
+    resources: list[str] = Field(default_factory=list)
+    """Kinds of resource in plural, for example `pods` and `pods/log`."""
+    resource_names: list[str] = Field(default_factory=list)
+    """Names of single objects; all if empty."""
+    non_resource_urls: list[str] = Field(default_factory=list)
+    """Paths of the API that are no resources, for example `/healthz`; only in cluster rules."""
+    verbs: list[str]
+    """Verbs, for example `get`, `list` and `watch`."""
+
+    def problems(self) -> Iterable[Problem]:
+        if not self.verbs:
+            yield Problem(("verbs",), "is empty: the rule grants nothing", "list verbs, for example [get, list]")
+        if bool(self.resources) == bool(self.non_resource_urls):
+            yield Problem(
+                ("resources",), "must be given, or nonResourceUrls, and not both", "list resources, for example [pods]"
+            )
+
+
+@block
+class RbacArgs(Block):
+    """Rights towards the Kubernetes API. MLflow needs none; containers and plugins beside it may.
+
+    Only with rules does the server's pod get a token of its account.
+    """
+
+    rules: list[PolicyRuleArgs] = Field(default_factory=list)
+    """Rules in the deployment's namespace, as a Role."""
+    cluster_rules: list[PolicyRuleArgs] = Field(default_factory=list)
+    """Rules in the whole cluster, as a ClusterRole."""
+
+    def problems(self) -> Iterable[Problem]:
+        for index, rule in enumerate(self.rules):
+            if rule.non_resource_urls:
+                path = ("rules", index, "non_resource_urls")
+                yield Problem(path, "belongs to no namespace", "move the rule to clusterRules")

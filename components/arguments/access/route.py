@@ -1,0 +1,107 @@
+"""A route of the Gateway API that leads to the Service."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from ..base import Block, Input, Path, Problem, block, plain
+from ..checks import between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
+from .hosts import duplicates, public_host
+
+__all__ = ["ParentRefArgs", "RouteArgs", "RouteTimeoutsArgs"]
+
+
+@block
+class ParentRefArgs(Block):
+    """A Gateway, or one listener of it."""
+
+    name: Input[str]
+    """Name of the Gateway."""
+    namespace: Input[str] | None = None
+    """Its namespace; the deployment's own if not given."""
+    section_name: str | None = None
+    """Name of the listener; all that fit if not given."""
+    port: int | None = None
+    """Port of the listener; all that fit if not given."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.name, "name", "the name of a Gateway")
+        yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
+        yield from kubernetes_name(self.section_name, "section_name", "the name of a listener")
+        yield from between(self.port, 1, 65535, "port")
+
+
+@block
+class RouteTimeoutsArgs(Block):
+    """How long a request may take. Uploads go through the server, and large ones take minutes."""
+
+    request: str | None = None
+    """From the client's request to the end of the answer, for example `1h` or `90s`; `0s` is for ever. The controller's own
+    default if not given."""
+    backend_request: str | None = None
+    """The same for one attempt towards a pod."""
+
+    def problems(self) -> Iterable[Problem]:
+        for name in ("request", "backend_request"):
+            # https://gateway-api.sigs.k8s.io/geps/gep-2257/
+            yield from pattern(
+                getattr(self, name),
+                r"([0-9]{1,5}(h|m|s|ms)){1,4}",
+                name,
+                "a duration",
+                "write for example '90s' or '1h30m'",
+            )
+
+
+@block
+class RouteArgs(Block):
+    """An HTTPRoute of the Gateway API, whose host names the server then answers to."""
+
+    parent_refs: list[ParentRefArgs]
+    """Gateways; at least one."""
+    hostnames: list[Input[str]]
+    """Host names that clients use: DNS names, or `*.` and a domain; at least one."""
+    matches: list[dict[str, Any]] = Field(default_factory=list)
+    """Matches as the Gateway API writes them; all that MLflow serves (`server.staticPrefix`, or `/`) if empty."""
+    filters: list[dict[str, Any]] = Field(default_factory=list)
+    """Filters as the Gateway API writes them."""
+    timeouts: RouteTimeoutsArgs | None = None
+    """How long requests may take."""
+    https: bool = True
+    """The listeners speak HTTPS. What certificate they use is said in the Gateway."""
+    annotations: dict[str, Input[str]] = Field(default_factory=dict)
+    """Annotations."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Further labels."""
+
+    def problems(self) -> Iterable[Problem]:
+        if not self.parent_refs:
+            yield Problem(("parent_refs",), "is empty", "name the Gateway: [{name: public, namespace: gateways}]")
+        if not self.hostnames:
+            yield Problem(("hostnames",), "is empty", "give at least one: [mlflow.example.com]")
+        for index, host in enumerate(self.hostnames):
+            yield from public_host(host, ("hostnames", index))
+        yield from duplicates([plain(host) for host in self.hostnames], ("hostnames",), "host")
+        for index, entry in enumerate(self.matches):
+            if unknown := sorted(set(entry) - {"path", "headers", "queryParams", "method"}):
+                path, fix = ("matches", index, unknown[0]), "known keys here: path, headers, queryParams, method"
+                yield Problem(path, "unknown key", fix)
+        for index, entry in enumerate(self.filters):
+            if not isinstance(entry.get("type"), str):
+                yield Problem(("filters", index), "has no type", "write for example {type: RequestHeaderModifier, …}")
+        yield from qualified_keys(self.annotations, "annotations")
+        yield from labels(self.labels, "labels")
+
+    def paths(self) -> list[tuple[Path, str]]:
+        """Each path that is compared as it is, and where it is written."""
+        found = [(("matches", index, "path"), entry.get("path")) for index, entry in enumerate(self.matches)]
+        return [
+            (("route", *place), str(path.get("value", "/")))
+            for place, path in found
+            if isinstance(path, dict) and path.get("type") != "RegularExpression"
+        ]
+
+    def rewrites(self) -> bool:
+        """Whether a filter changes paths on the way."""
+        return any(entry.get("type") in ("URLRewrite", "ExtensionRef") for entry in self.filters)

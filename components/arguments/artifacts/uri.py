@@ -1,0 +1,57 @@
+"""Any artifact store, by its URI."""
+
+import re
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from ..base import Input, Problem, block, plain, secret
+from ..checks import (
+    ExistingSecret,
+    exactly_one,
+)
+from ..database import DatabaseArgs
+from ..environment import OWN_VARIABLES, variables
+from ..kinds import ArtifactBlock, variables_of
+
+__all__ = ["UriArgs", "UriSecretArgs"]
+
+
+@block
+class UriSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds the whole URI."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    key: str = "uri"
+    """Key of the URI in the Secret."""
+
+
+@block
+class UriArgs(ArtifactBlock):
+    """Any artifact store that MLflow or a plugin in the image knows, by its URI."""
+
+    uri: Input[str] | None = secret()
+    """The URI. It may hold credentials, so it is kept in a Secret."""
+    existing_secret: UriSecretArgs | None = None
+    """Secret that holds the URI, instead of `uri`."""
+    env: dict[str, Input[str]] = Field(default_factory=dict)
+    """Environment variables that the store's client library reads, not secret."""
+    secret_env: dict[str, Input[str]] | None = secret()
+    """The same, kept in a Secret."""
+    presigned: bool = False
+    """Let clients move files straight to and from the store by presigned URLs, where MLflow can make them (S3, Azure
+    Blob, GCS)."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from exactly_one(self, ("uri", "existing_secret"), "`uri: s3://bucket/path`")
+        own = OWN_VARIABLES | variables_of("database", DatabaseArgs)
+        yield from variables(self.env, self.secret_env or {}, own=own)
+        uri = plain(self.uri)
+        if not isinstance(uri, str):
+            return
+        scheme = re.match(r"([a-z][a-z0-9+.-]*):/", uri)
+        if scheme is None or scheme[1] == "file":
+            yield Problem(("uri",), "is a path of the container, which is lost with it", "use artifacts.volume")
+        elif re.match(r"(runs|models):|mlflow-artifacts:/(?!/)", uri):
+            yield Problem(("uri",), f"{scheme[1]}: refers to the server itself", "give the address of a store")

@@ -1,0 +1,27 @@
+"""A role that the pods assume on Alibaba Cloud."""
+
+from collections.abc import Iterable
+
+from ..base import Input, Problem, block
+from ..checks import pattern
+from ..kinds import IdentityBlock
+
+__all__ = ["AlibabaRamArgs"]
+
+
+@block
+class AlibabaRamArgs(IdentityBlock):
+    """A RAM role that exists already and trusts the deployment's ServiceAccount (RRSA on ACK). Nothing is made."""
+
+    role_name: Input[str]
+    """Name of the role."""
+
+    @property
+    def annotates(self) -> bool:
+        return True
+
+    def problems(self) -> Iterable[Problem]:
+        yield from pattern(
+            self.role_name, r"[A-Za-z0-9.-]{1,64}", "role_name", "the name of a RAM role",
+            "give the name alone, not the ARN: at most 64 letters, digits, '.' and '-'",
+        )  # fmt: skip

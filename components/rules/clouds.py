@@ -1,0 +1,108 @@
+"""What is created on a cloud: the cloud's block, one cloud for all of it, and an identity that may use the artifacts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from ..arguments import ArtifactsArgs, AwsArgs, AzureArgs, DatabaseArgs, GcpArgs, IdentityArgs, MlflowDeploymentArgs
+from ..arguments.base import Problem
+from ..arguments.kinds import CloudName, choices
+from . import aws, azure
+
+_BLOCKS: dict[CloudName, Any] = {CloudName.AWS: AwsArgs, CloudName.GCP: GcpArgs, CloudName.AZURE: AzureArgs}
+_CHOICES = {"database": DatabaseArgs, "artifacts": ArtifactsArgs, "identity": IdentityArgs}
+
+
+def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Rules of all clouds, and those of single ones."""
+    for cloud in CloudName:
+        yield from _surroundings(args, cloud)
+    yield from _one_cloud(args)
+    yield from _identity(args)
+    yield from _account(args)
+    yield from _versions(args)
+    yield from aws.problems(args)
+    yield from azure.problems(args)
+
+
+def _surroundings(args: MlflowDeploymentArgs, cloud: CloudName) -> Iterator[Problem]:
+    """The block of a cloud is there if something is created on it, says what that needs, and else is not there."""
+    given = getattr(args, cloud.value)
+    made = [(f"{block}.{to_camel(name)}", kind) for block, name, kind in args.kinds if kind.made_on is cloud]
+    if given is not None and not made:
+        among = [
+            (block, name)
+            for block, choice in _CHOICES.items()
+            for name, kind in choices(choice).items()
+            if kind.made_on is cloud
+        ]
+        fix = f"remove it, or choose one of: {', '.join(f'{block}.{to_camel(name)}' for block, name in among)}"
+        message = f"nothing in this deployment is made on {cloud.title}"
+        yield Problem((cloud.value,), message, fix, either=tuple(among))
+    for choice, kind in made:
+        absent = [name for name in kind.needs if getattr(given, name, None) in (None, [])]
+        if given is None:
+            required = [name for name, field in _BLOCKS[cloud].__pydantic_fields__.items() if field.is_required()]
+            if absent or required:
+                keys = ", ".join(f"{cloud.value}.{to_camel(name)}" for name in (*required, *absent))
+                yield Problem((cloud.value,), f"is required with {choice}", f"give {keys}")
+            continue
+        for name in absent:
+            fix = "give it, or an output of the program that makes it"
+            yield Problem((cloud.value, name), f"is required with {choice}", fix)
+
+
+def _one_cloud(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """An identity of one cloud is nobody on another."""
+    made = [(kind.made_on, f"{block}.{to_camel(name)}") for block, name, kind in args.kinds if kind.made_on]
+    clouds = {cloud for cloud, _ in made}
+    if len(clouds) > 1:
+        message = f"things would be made on {len(clouds)} clouds: {', '.join(choice for _, choice in made)}"
+        fix = "keep one cloud; what is elsewhere can be brought as existing (database.postgresql, artifacts.s3, …)"
+        yield Problem((), message, fix)
+
+
+def _identity(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Artifacts on a cloud are used by an identity of that cloud, and an identity is for artifacts there."""
+    if args.artifacts.chosen is None:
+        return
+    name, store = args.artifacts.chosen
+    if store.made_on is not None and args.identity is None:
+        among = [to_camel(kind) for kind, held in choices(IdentityArgs).items() if held.made_on is store.made_on]
+        message = f"is required with artifacts.{to_camel(name)}: without one the pods may not use it"
+        yield Problem(("identity",), message, f"choose {' or '.join(among)}, or bring an identity with existing")
+    if args.identity is None or args.identity.chosen is None:
+        return
+    name, identity = args.identity.chosen
+    if identity.made_on not in (None, store.cloud) and not identity.names_store:
+        message = f"would be allowed nothing: artifacts are not on {identity.made_on.title}"
+        yield Problem(("identity", name), message, "remove it, or keep artifacts there", either=(("artifacts",),))
+
+
+def _account(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Annotations can be set only on a ServiceAccount that is created here."""
+    if args.identity is None or args.identity.chosen is None or args.service_account.create:
+        return
+    name, identity = args.identity.chosen
+    if identity.annotates:
+        message = "cannot annotate an account that exists already (serviceAccount.create is false)"
+        fix = "let the account be made, or annotate it yourself and use identity.existing without annotations"
+        yield Problem(("identity", name), message, fix, either=(("service_account",),))
+
+
+def _versions(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """A database that is restored must find the artifacts of its time."""
+    if args.database.chosen is None or args.artifacts.chosen is None:
+        return
+    (database, source), (artifacts, store) = args.database.chosen, args.artifacts.chosen
+    if source.backups is None or store.versions is None:
+        return
+    (days_path, backups), (path, kept) = source.backups, store.versions
+    if kept < backups:
+        message = (
+            f"{kept} days are less than the {backups} days for which backups of the database are kept: "
+            "a restored database would name artifacts that are gone"
+        )
+        retention = ("database", database, *days_path)
+        yield Problem(("artifacts", artifacts, *path), message, f"use {backups} or more", either=(retention,))

@@ -1,0 +1,32 @@
+"""The image of MLflow must hold what the chosen kinds need."""
+
+from collections.abc import Iterator
+
+from pydantic.alias_generators import to_camel
+
+from .. import versions
+from ..arguments import MlflowDeploymentArgs
+from ..arguments.base import Problem, plain
+from ..arguments.kinds import MlflowImage
+
+
+def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Nothing is known of images that are not the official ones."""
+    if plain(args.image.repository) != versions.MLFLOW_REPOSITORY:
+        return
+    needed = [kind.mlflow_image for _, _, kind in args.kinds]
+    tag = plain(args.image.tag)
+    # A registry of its own is always on a server.
+    full = args.database.registry is not None or any(image >= MlflowImage.FULL for image in needed)
+    if full and isinstance(tag, str) and not tag.endswith("-full"):
+        yield Problem(
+            ("image", "tag"),
+            f"{tag!r} is the official base image, which holds no database driver, no cloud client and no log-in",
+            f"use '{tag}-full'",
+        )
+    for block, name in ((block, name) for block, name, kind in args.kinds if kind.mlflow_image is MlflowImage.CUSTOM):
+        yield Problem(
+            ("image", "repository"),
+            f"the official images hold neither Java nor a Hadoop client, which {block}.{to_camel(name)} needs",
+            "name an image of your own that starts from one of them and adds both: docs/artifacts.md",
+        )

@@ -1,0 +1,105 @@
+"""Nothing is published in the open, and whoever is let in can come in."""
+
+from collections.abc import Iterable, Iterator
+
+from ..arguments import MlflowDeploymentArgs, ServiceType
+from ..arguments.base import Path, Problem
+
+UNGUARDED = ("/static", "/health", "/favicon.ico")
+"""MLflow asks for no password under any path that begins so, whatever follows."""
+ROOTS = ("/api", "/ajax-api", "/v1", "/gateway", "/health", "/version", "/metrics", "/static-files", "/get-artifact")
+"""First parts of what MLflow serves, for a user who publishes only some of it."""
+
+
+def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Problems between Service, Ingress, route and network policy, and with the server that they lead to."""
+    if not args.allow_insecure:
+        yield from _published(args)
+    yield from _paths(args)
+    yield from _peers(args)
+
+
+def _published(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """What is reachable from outside the cluster needs authentication and TLS."""
+    service, ingress, route = args.service, args.ingress, args.route
+    ways: list[tuple[Path, str, str, bool]] = []
+    if service.type is not ServiceType.CLUSTER_IP:
+        secure = args.serves_tls or service.https
+        ways.append((("service", "type"), repr(service.type.value), "use ClusterIP", secure))
+    if ingress is not None:
+        secure = all(ingress.secure(entry.host) for entry in ingress.hosts)
+        ways.append((("ingress",), "the Ingress", "configure auth, and tls here", secure))
+    if route is not None:
+        ways.append((("route",), "the HTTPRoute", "configure auth, and HTTPS in the Gateway", route.https))
+    for path, what, instead, secure in ways:
+        open_to_all = [] if args.authenticated else ["that asks nobody for a password"]
+        in_clear = [] if secure else ["that is reached without TLS"]
+        if reasons := " and ".join(open_to_all + in_clear):
+            fix = f"{instead}, or accept it in writing with allowInsecure: true"
+            yield Problem(path, f"{what} publishes a server {reasons}", fix)
+
+
+def _paths(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """What is published is what MLflow serves."""
+    prefix = args.server.static_prefix
+    for start in UNGUARDED:
+        if prefix.startswith(start):
+            message = f"{prefix!r} begins with {start!r}, under which MLflow never asks for a password"
+            yield Problem(("server", "static_prefix"), message, "choose another one")
+    ingress, route = args.ingress, args.route
+    if ingress is not None and not ingress.rewrites():
+        paths = (
+            (("ingress", "hosts", number, "paths", index, "path"), entry.path)
+            for number, host in enumerate(ingress.hosts)
+            for index, entry in enumerate(host.paths)
+            if entry.path is not None and entry.service_name is None
+        )
+        yield from _unfitting(paths, prefix)
+    if route is not None and not route.rewrites():
+        yield from _unfitting(route.paths(), prefix)
+
+
+def _unfitting(paths: Iterable[tuple[Path, str]], prefix: str) -> Iterator[Problem]:
+    """Paths that MLflow under this prefix does not serve.
+
+    Args:
+        paths: Where each is written, and the path.
+        prefix: The static prefix of the server.
+    """
+    for place, path in paths:
+        if _beneath(prefix or "/", path) or (_beneath(path, prefix or "/") and (prefix or _served(path))):
+            continue
+        if prefix:
+            yield Problem(place, f"{path!r} leads past server.staticPrefix {prefix!r}", f"write {prefix!r}, or '/'")
+        else:
+            fix = f"set server.staticPrefix: {path.rstrip('/')!r}, or write '/'"
+            yield Problem(place, f"MLflow serves nothing under {path!r}", fix)
+
+
+def _beneath(path: str, other: str) -> bool:
+    """Whether a path is another one or below it."""
+    other = other.rstrip("/")
+    return path.rstrip("/") == other or path.startswith(f"{other}/")
+
+
+def _served(path: str) -> bool:
+    return any(_beneath(path, root) for root in ROOTS)
+
+
+def _peers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Who comes by a published way is not kept out by the network policy."""
+    policy = args.network_policy
+    if policy is None or policy.allow_cidrs:
+        return
+    if args.service.type is not ServiceType.CLUSTER_IP:
+        yield Problem(
+            ("network_policy", "allow_cidrs"),
+            f"is empty, and clients of a Service of type {args.service.type.value} come from outside the cluster",
+            "list their networks, for example ['10.0.0.0/8']",
+        )
+    elif (args.ingress or args.route) and not policy.allow_namespaces and not policy.allow_pods:
+        yield Problem(
+            ("network_policy", "allow_namespaces"),
+            "is empty, so that the controller of the Ingress or Gateway is kept out",
+            "name its namespace, for example [ingress-nginx]",
+        )
