@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import versions
 from components.arguments import (
     ArtifactKind,
     ArtifactsArgs,
@@ -17,6 +18,8 @@ from components.arguments import (
 from components.arguments.kinds import choices
 from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
 from tests.unit.refusals import cases, messages
+
+BASE_IMAGE = f"v{versions.MLFLOW}"
 
 POSTGRESQL = "database.postgresql"
 LONG = "a" * 63
@@ -289,8 +292,8 @@ def test_every_kind_that_can_be_chosen_is_a_member_of_the_union(block: type, uni
 
 def test_a_registry_of_its_own_needs_the_driver_of_the_full_image() -> None:
     registry = changed(DEV, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
-    (line,) = messages(changed(registry, "image.tag", "v3.17.2"))
-    assert line.startswith("image.tag: 'v3.17.2' is the official base image")
+    (line,) = messages(changed(registry, "image.tag", BASE_IMAGE))
+    assert line.startswith(f"image.tag: {BASE_IMAGE!r} is the official base image")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import versions
 from tests.configurations import AZURE, CERTIFICATE, DEV, GCP, changed, with_changes
 from tests.unit.refusals import cases, messages
+
+BASE_IMAGE = f"v{versions.MLFLOW}"
 
 SQL, SERVER = "database.cloudSql", "database.azureFlexibleServer"
 BUCKET, CONTAINER = "artifacts.gcpBucket", "artifacts.azureContainer"
@@ -208,6 +211,6 @@ def test_a_cloud_block_that_nothing_uses_is_refused() -> None:
 
 @pytest.mark.parametrize("configuration", [GCP, AZURE], ids=["gcp", "azure"])
 def test_the_client_of_a_bucket_that_is_made_is_in_the_full_image_only(configuration) -> None:
-    on_sqlite = with_changes(configuration, {"database": {"sqlite": {}}, "server.replicas": 1, "image.tag": "v3.17.2"})
+    on_sqlite = with_changes(configuration, {"database": {"sqlite": {}}, "server.replicas": 1, "image.tag": BASE_IMAGE})
     (line,) = messages(on_sqlite)
-    assert line.startswith("image.tag: 'v3.17.2' is the official base image")
+    assert line.startswith(f"image.tag: {BASE_IMAGE!r} is the official base image")
