@@ -527,6 +527,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made.pop("disruptionBudget")
     if "oss" in artifacts and draw(st.booleans(), label="with a RAM role"):
         made["identity"] = {"alibabaRam": {"roleName": "mlflow"}}
+        made.pop("serviceAccount", None)
     return consistent(made)
 
 
