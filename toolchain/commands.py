@@ -18,10 +18,10 @@ from toolchain.rungs import CORE, EXTENDED
 
 COMMANDS = {
     "help": "list the commands and variables",
-    "up": "deploy MLflow: prepare tools and a cluster where needed, prove that it works, print its URL",
-    "down": "stop everything; the data of the built-in cluster is kept. With STACK=name: remove that stack and its data",
+    "up": "deploy MLflow: install missing tools and a cluster, verify it, print its URL and the next steps",
+    "down": "stop everything and keep the built-in cluster's data; with STACK=name, remove that one stack and its data",
     "shell": "a shell with pulumi, kubectl and the stack's kubeconfig",
-    "env": 'the same as lines for this shell: eval "$(make env)"',
+    "env": 'the same for the shell you are in: eval "$(make env)"',
     "password": "print the administrator's password",
     "preview": "show what `up` would change; needs no cluster",
     "logs": "follow the logs",

@@ -61,6 +61,17 @@ def test_a_build_goes_on_after_a_failed_download_and_not_after_another_error(go:
     assert calls(go) == 3
 
 
+def test_modules_of_several_programs_are_fetched_at_once(go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(go / "cache"))
+    golang.download(["kubernetes", "etcd"])
+    assert calls(go) == 1
+    built = golang._path("etcd")
+    built.parent.mkdir(parents=True)
+    built.touch()
+    golang.download(["etcd"])
+    assert calls(go) == 1
+
+
 FORKED = [(name, fork) for name, component in golang.COMPONENTS.items() for fork in component.forks]
 
 

@@ -195,6 +195,11 @@ def test_help_needs_nothing_and_makes_nothing(command: str, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_the_makefile_has_every_command() -> None:
+    listed = re.search(r"^COMMANDS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert listed and set(listed[1].split()) == set(commands.COMMANDS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "named"),
     [
