@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from components.arguments import reserved
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
 from tests.graph.invariants import server_container
 from tests.graph.program import Graph, deploy
+from tests.graph.scenarios import SCENARIOS
 
 
 def pod_of(configuration: Any) -> Any:
@@ -170,3 +172,14 @@ def test_spread_and_budget_as_given() -> None:
     assert further == own
     budget = graph.one("policy/v1:PodDisruptionBudget").spec
     assert budget["minAvailable"] == 3 and budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_the_register_of_reserved_names_holds_what_is_rendered() -> None:
+    users_own = {"extra-log", "extra", "plugins", "scratch"}
+    rendered = [owner.pod["spec"] for s in SCENARIOS.values() for owner in deploy(s).of("apps/v1:Deployment")]
+    containers = {c["name"]: c for spec in rendered for c in [*spec.get("initContainers", []), *spec["containers"]]}
+    volumes = {volume["name"] for spec in rendered for volume in spec["volumes"]}
+    mounts = {mount["mountPath"] for c in containers.values() for mount in c.get("volumeMounts", [])}
+    assert set(containers) - users_own <= reserved.CONTAINERS <= set(containers)
+    assert volumes - users_own <= reserved.VOLUMES
+    assert {path for path in mounts if not reserved.is_within(path)} == {"/tmp"}

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from .. import reserved
 from ..base import Block, Problem, block
 from ..checks import between, kubernetes_name, labels, memory, qualified_keys
 from ..manifests import Manifest, in_camel_case, shape
@@ -26,8 +27,6 @@ _PARTS = {
     "mounts": "[core/v1.VolumeMount]",
 }
 """Fields that are parts of Kubernetes objects, with their types."""
-
-_OWN_CONTAINERS = ("mlflow", "migration")
 
 
 @block
@@ -129,8 +128,8 @@ class PodArgs(Block):
             yield from self._names()
 
     def _names(self) -> Iterator[Problem]:
-        """Names that are taken, and mounts of nothing."""
-        taken = set(_OWN_CONTAINERS)
+        """Names and directories that are taken, and mounts of nothing."""
+        taken = set(reserved.CONTAINERS)
         for field in ("init_containers", "containers"):
             for index, container in enumerate(self.part(field)):
                 name = container["name"]
@@ -140,12 +139,18 @@ class PodArgs(Block):
                     )
                 taken.add(name)
         volumes = [volume["name"] for volume in self.part("volumes")]
+        for index, name in enumerate(volumes):
+            if name in reserved.VOLUMES or name in volumes[:index]:
+                yield Problem(("volumes", index, "name"), f"{name!r} is taken by another volume", "choose another name")
         for index, mount in enumerate(self.part("mounts")):
             if mount["name"] not in volumes:
                 known = f"use one of: {', '.join(volumes)}" if volumes else "add it to pod.volumes"
                 yield Problem(("mounts", index, "name"), f"{mount['name']!r} is not a volume of pod.volumes", known)
             if mount["mountPath"] == "/tmp":  # noqa: S108 - refused
                 yield Problem(("mounts", index, "mountPath"), "'/tmp' is mounted already", "use a folder below it")
+            elif reserved.is_within(mount["mountPath"]):
+                message = f"{mount['mountPath']!r} is where the component mounts its own files"
+                yield Problem(("mounts", index, "mountPath"), message, "mount it elsewhere")
 
     def not_restricted(self) -> Iterator[Problem]:
         """What Pod Security `restricted` would keep from running; paths are relative to this block."""

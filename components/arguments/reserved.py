@@ -1,0 +1,26 @@
+"""The register of names in the server's pods that belong to the component. What a user adds to a pod must not have one of them.
+
+A test compares it with what is rendered. Environment variables are in `environment.py` and on the kinds that set them.
+"""
+
+CONTAINERS = frozenset({"mlflow", "migration", "database-login", "users", "proxy"})
+"""Containers and init containers."""
+
+VOLUMES = frozenset(
+    {
+        *("tmp", "tls", "migration"),
+        *("database", "database-ca", "database-login", "database-login-script"),
+        *("artifacts", "artifacts-files", "ssh", "proxied-stores"),
+        *("users", "users-template", "users-database-ca"),
+        *("proxy", "proxy-accounts", "proxied-users", "directory-ca", "directory-login", "provider-ca"),
+    }
+)
+"""Volumes of the pods."""
+
+DIRECTORIES = ("/etc/mlflow", "/mlflow/artifacts", "/mlflow/database", "/tmp/.ssh")  # noqa: S108 - a private volume
+"""Directories in which the component mounts something, besides `/tmp`."""
+
+
+def is_within(path: str, directories: tuple[str, ...] = DIRECTORIES) -> bool:
+    """Whether a path is one of the directories, or below one."""
+    return any(path.rstrip("/") == each or path.startswith(f"{each}/") for each in directories)
