@@ -234,6 +234,7 @@ def _passes(name: str, command: list[str]) -> bool:
 def _variables(session: Session) -> dict[str, str]:
     """Environment variables of pytest and of the benchmarks."""
     env = environments.variables(Path(session.python).parent.parent)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # each process of pytest would compile the SDKs of the clouds
     return {**env, VARIABLE: str(Session.path_of_file()), "PYTHONPATH": str(ROOT)}
 
 
