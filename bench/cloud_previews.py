@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cluster import Bench, UnavailableError
-from bench.figures import Figure, Goal, ratio
+from bench.metrics import Goal, Metric, ratio
 from bench.previews import ROUNDS, in_turns
 from tests.configurations import own_values
 from tests.support import aws, azure_provider, gcp
@@ -95,12 +95,12 @@ CLOUDS = (
 )
 
 
-def over_floor(bench: Bench) -> list[Figure]:
+def over_floor(bench: Bench) -> list[Metric]:
     """The preview of each production stack over the floor's, in turns."""
-    return [_figure(bench, cloud) for cloud in CLOUDS]
+    return [_metric(bench, cloud) for cloud in CLOUDS]
 
 
-def _figure(bench: Bench, cloud: Cloud) -> Figure:
+def _metric(bench: Bench, cloud: Cloud) -> Metric:
     if cloud.plugin not in bench.session.cloud_paths:
         raise UnavailableError(bench.session.cloud_problems.get(cloud.plugin, f"there is no {cloud.plugin}"))
     with contextlib.ExitStack() as stacks:

@@ -14,7 +14,7 @@ from toolchain.session import Session
 
 
 class UnavailableError(Exception):
-    """This machine or cluster does not let a figure be measured; the message says why."""
+    """This machine or cluster does not let a metric be measured; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 from bench.cluster import Bench
-from bench.figures import Figure, ratio
+from bench.metrics import Metric, ratio
 from toolchain.paths import ROOT
 
 CLOUDS = {
@@ -40,7 +40,7 @@ ROUNDS = 7
 AGAINST = "importing `pulumi` alone, in a process of its own"
 
 
-def measure(bench: Bench) -> list[Figure]:
+def measure(bench: Bench) -> list[Metric]:
     """Import with warm bytecode in new processes, in turns."""
     python = bench.session.python
     sets = {"pulumi": ("pulumi",), **{cloud: ("components", *modules) for cloud, modules in CLOUDS.items()}}
@@ -51,14 +51,14 @@ def measure(bench: Bench) -> list[Figure]:
                 runs[name].append(_import(python, modules))
             else:
                 _import(python, modules)
-    figures = []
+    metrics = []
     for kind, index, unit in (("time", 0, "seconds"), ("memory", 1, "mib")):
         taken = {name: [run[index] for run in values] for name, values in runs.items()}
         medians = {name: statistics.median(values) for name, values in taken.items()}
         for cloud in CLOUDS:
             more = {unit: medians[cloud], f"pulumi_{unit}": medians["pulumi"]}
-            figures.append(ratio(f"import_{kind}_{cloud}", taken[cloud], taken["pulumi"], AGAINST, None, **more))
-    return figures
+            metrics.append(ratio(f"import_{kind}_{cloud}", taken[cloud], taken["pulumi"], AGAINST, None, **more))
+    return metrics
 
 
 def _import(python: str, modules: tuple[str, ...]) -> tuple[float, float]:

@@ -12,13 +12,13 @@ CLOUDS = ("aws", "gcp", "azure")
 
 @dataclass(frozen=True)
 class Measurement:
-    """Something that is run to get one or more figures.
+    """Something that is run to get one or more metrics.
 
     Attributes:
         name: Its name on the command line.
         what: What it does, with roughly how long it takes.
         function: `module:function` below `bench`, which measures them.
-        figures: Names of the figures that it yields.
+        metrics: Names of the metrics that it yields.
         on_request: Whether it is run only when it is named, since it takes long.
         cluster: Whether it needs Pulumi and a cluster.
         clouds: Whether it needs the plugins of clouds.
@@ -27,7 +27,7 @@ class Measurement:
     name: str
     what: str
     function: str
-    figures: Sequence[str]
+    metrics: Sequence[str]
     on_request: bool = False
     cluster: bool = True
     clouds: bool = False
@@ -108,18 +108,18 @@ def chosen(arguments: Sequence[str] | None = None) -> list[Measurement]:
         prog="python -m bench", description="Measure, print a table and write build/bench.json."
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="measurement or figure (default: all but those on request); see --list"
+        "names", nargs="*", metavar="NAME", help="measurement or metric (default: all but those on request); see --list"
     )
-    parser.add_argument("--list", action="store_true", help="list the measurements with their figures")
+    parser.add_argument("--list", action="store_true", help="list the measurements with their metrics")
     options = parser.parse_args(arguments)
     if options.list:
         for measurement in MEASUREMENTS:
             print(f"{measurement.name}: {measurement.what}")
-            for name in measurement.figures:
+            for name in measurement.metrics:
                 print(f"  {name}")
         sys.exit()
-    known = {name for each in MEASUREMENTS for name in (each.name, *each.figures)}
+    known = {name for each in MEASUREMENTS for name in (each.name, *each.metrics)}
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"there is no {unknown[0]!r}; see --list")
     wanted = set(options.names)
-    return [m for m in MEASUREMENTS if ({m.name, *m.figures} & wanted if wanted else not m.on_request)]
+    return [m for m in MEASUREMENTS if ({m.name, *m.metrics} & wanted if wanted else not m.on_request)]

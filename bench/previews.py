@@ -4,7 +4,7 @@ import contextlib
 import statistics
 
 from bench.cluster import Bench
-from bench.figures import Figure, Goal, ratio
+from bench.metrics import Goal, Metric, ratio
 from tests.support.pulumi import Stack
 from toolchain.environments import stack_file
 
@@ -32,7 +32,7 @@ ROUNDS = 5
 AGAINST = "the floor: a program with an empty component and one ConfigMap through the same provider"
 
 
-def over_floor(bench: Bench) -> list[Figure]:
+def over_floor(bench: Bench) -> list[Metric]:
     """The dev stack's preview over the floor's, in turns."""
     with bench.new_stack() as dev, bench.new_stack(program=FLOOR) as floor:
         salt = dev.config_file.read_text()
@@ -51,7 +51,7 @@ def over_floor(bench: Bench) -> list[Figure]:
     ]
 
 
-def growth(bench: Bench) -> list[Figure]:
+def growth(bench: Bench) -> list[Metric]:
     """What the 20th deployment in one program adds to a preview, over what the first one adds to the floor.
 
     The first one pays once for imports and the random provider, so the ratio is below 1 as long as the cost grows
@@ -69,7 +69,7 @@ def growth(bench: Bench) -> list[Figure]:
     early, late = (least["5"] - least["1"]) / 4, (least["20"] - least["5"]) / 15
     first = least["1"] - least["floor"]
     return [
-        Figure(
+        Metric(
             "preview_growth",
             late / first,
             "what the first deployment adds to the floor; looked at is what each of deployments 6 to 20 adds",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench import pods
 from bench.cluster import Bench, Configured
-from bench.figures import Figure, ratio
+from bench.metrics import Metric, ratio
 from tests.support.kubernetes import Kubectl
 
 ROUNDS = 2
@@ -90,7 +90,7 @@ def start(bench: Bench, configured: Configured) -> Start:
     return Start(first.at - began, ended - began, first.at - started)
 
 
-def _figure(name: str, starts: list[Start], goal: float) -> Figure:
+def _metric(name: str, starts: list[Start], goal: float) -> Metric:
     return ratio(
         f"up_to_ready_over_pod_start_{name}",
         [each.answered for each in starts],
@@ -103,16 +103,16 @@ def _figure(name: str, starts: list[Start], goal: float) -> Figure:
     )
 
 
-def sqlite(bench: Bench) -> list[Figure]:
+def sqlite(bench: Bench) -> list[Metric]:
     """The development deployment, whose pod makes the database before the server starts."""
     bench.require_pods_here()
-    return [_figure("sqlite", [_one(bench, bench.sqlite) for _ in range(ROUNDS)], 10)]
+    return [_metric("sqlite", [_one(bench, bench.sqlite) for _ in range(ROUNDS)], 10)]
 
 
-def postgresql(bench: Bench) -> list[Figure]:
+def postgresql(bench: Bench) -> list[Metric]:
     """Two replicas and an empty PostgreSQL database, which the migration Job fills before they start."""
     bench.require_pods_here()
-    return [_figure("postgresql", [_one(bench, bench.external) for _ in range(ROUNDS)], 15)]
+    return [_metric("postgresql", [_one(bench, bench.external) for _ in range(ROUNDS)], 15)]
 
 
 def _one(bench: Bench, kind: Callable[..., contextlib.AbstractContextManager[Configured]]) -> Start:

@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.cluster import Bench
-from bench.figures import Figure, Goal, ratio
+from bench.metrics import Goal, Metric, ratio
 from bench.readiness import start
 from tests.support.load import Load, Target, new_connections
 
@@ -13,7 +13,7 @@ ROUNDS = 2
 PER_SECOND = 20
 
 
-def measure(bench: Bench) -> list[Figure]:
+def measure(bench: Bench) -> list[Metric]:
     """Replace all pods while 20 requests per second arrive, each on a connection of its own."""
     bench.require_pods_here()
     seconds: list[float] = []
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> list[Figure]:
     sent = sum(len(load.seconds) + len(load.failures) for load in loads)
     lost = [len(load.failures) for load in loads]
     return [
-        Figure("rollout_lost_requests", sum(lost), "all requests", "requests", Goal(0), lost, {"sent": sent}),
+        Metric("rollout_lost_requests", sum(lost), "all requests", "requests", Goal(0), lost, {"sent": sent}),
         ratio(
             "rollout_seconds_over_pod_start",
             seconds,

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import pods, wrk
 from bench.cluster import Bench
-from bench.figures import Figure, Goal, ratio
+from bench.metrics import Goal, Metric, ratio
 from tests.support.load import Target
 
 OURS: dict[str, Any] = {"replicas": 1}
@@ -42,7 +42,7 @@ def _pod(bench: Bench, server: dict[str, Any]) -> Iterator[Pod]:
         yield Pod(pod["metadata"]["uid"], Target(address, 5000, f"{address}:5000"))
 
 
-def measure(bench: Bench) -> list[Figure]:
+def measure(bench: Bench) -> list[Metric]:
     """Memory of each idle pod, then load on one after the other, in turns."""
     bench.require_pods_here()
     with contextlib.ExitStack() as deployed:
@@ -52,7 +52,7 @@ def measure(bench: Bench) -> list[Figure]:
         }
         time.sleep(IDLE)
         memory = {name: pods.usage(pod.uid) for name, pod in both.items()}
-        figures = [
+        metrics = [
             ratio(
                 "server_memory_over_mlflow_default",
                 [memory["ours"].pss_mib],
@@ -68,20 +68,20 @@ def measure(bench: Bench) -> list[Figure]:
         for pod in both.values():
             wrk.log_metrics(pod.target, bench.folder, 3)  # imports, statement caches, connections
         for keep_alive, suffix, goal in ((True, "", Goal(1.6, at_least=True)), (False, "_new_connections", None)):
-            figures.append(_throughput(bench, both, keep_alive, suffix, goal))
-    memory_ratio, throughput = figures[0].value, figures[1]
-    figures.append(
-        Figure(
+            metrics.append(_throughput(bench, both, keep_alive, suffix, goal))
+    memory_ratio, throughput = metrics[0].value, metrics[1]
+    metrics.append(
+        Metric(
             "server_throughput_per_memory_over_mlflow_default",
             throughput.value / memory_ratio,
             AGAINST,
             runs=[run / memory_ratio for run in throughput.runs],
         )
     )
-    return figures
+    return metrics
 
 
-def _throughput(bench: Bench, both: dict[str, Pod], keep_alive: bool, suffix: str, goal: Goal | None) -> Figure:
+def _throughput(bench: Bench, both: dict[str, Pod], keep_alive: bool, suffix: str, goal: Goal | None) -> Metric:
     loads: dict[str, list[wrk.Load]] = {name: [] for name in both}
     cost: dict[str, list[float]] = {name: [] for name in both}
     for _ in range(ROUNDS):

@@ -19,11 +19,11 @@ from toolchain.session import VARIABLE, Session
 EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
 
-PLAYED = {"azure-native": "pulumi-azure-native"}
-"""The same for clouds whose plugin the tests play themselves, since it cannot be built."""
+FAKED = {"azure-native": "pulumi-azure-native"}
+"""The same for clouds whose plugin the tests fake, since it cannot be built."""
 
 RELAY = ROOT / "tests" / "support" / "provider_relay.py"
-"""The plugin of a cloud that is played."""
+"""The plugin of a fake cloud."""
 
 
 def test(names: list[str], tiers: tuple[str, ...], context: str | None, arguments: str) -> int:
@@ -152,12 +152,12 @@ def _prepare_clouds(session: Session) -> None:
     """Add the clouds whose plugins can be had: last, since the other tests need none of them."""
     cli = pulumi.of_tests(pulumi.ensure())
     session.clouds_home = str(cli.home)
-    for plugin, sdk in {**EMULATED, **PLAYED}.items():
+    for plugin, sdk in {**EMULATED, **FAKED}.items():
         try:
             venv = environments.ensure("up", (sdk,))
-            plugins = [name for name in environments.plugins((sdk,)) if name not in PLAYED]
+            plugins = [name for name in environments.plugins((sdk,)) if name not in FAKED]
             pulumi.ensure_plugins(cli, venv, plugins, (*pulumi.BUILDABLE, *pulumi.PARTS))
-            if plugin in PLAYED:
+            if plugin in FAKED:
                 pulumi.install_program(cli, plugin, RELAY)
             session.cloud_paths[plugin] = cli.variables(venv)["PATH"]
         except UserError as error:

@@ -75,7 +75,7 @@ class MlflowDeploymentArgs(Block):
     network_policy: NetworkPolicyArgs | None = None
     """Network policies of the pods; none if not given."""
     monitoring: MonitoringArgs = MonitoringArgs()
-    """Figures for Prometheus, a dashboard, and alert rules."""
+    """Metrics for Prometheus, a dashboard, and alert rules."""
     garbage_collection: GarbageCollectionArgs | None = None
     """Regular deletion of what users have deleted; none if not given."""
     keys: KeysArgs = KeysArgs()

@@ -41,7 +41,7 @@ class ServiceMonitorArgs(Block):
     port: str = "http"
     """Name of the port of the Service that is asked."""
     basic_auth: ScrapeSecretArgs | None = None
-    """Whose name Prometheus uses: under authentication only administrators may read the figures. The generated
+    """Whose name Prometheus uses: under authentication only administrators may read the metrics. The generated
     administrator if not given, which needs the monitor in the deployment's own namespace."""
     tls_config: dict[str, Any] = Field(default_factory=dict)
     """`tlsConfig` of the monitor where the pods speak TLS, for example `{ca: {configMap: {name: ca, key: ca.crt}}}`. Of its
@@ -86,7 +86,7 @@ class DashboardArgs(Block):
 class AlertsArgs(Block):
     """Alert rules; what each means and what to do is in docs/operations.md.
 
-    Those on restarts, replicas and failed jobs need the figures of kube-state-metrics, those on volumes the kubelet's.
+    Those on restarts, replicas and failed jobs need the metrics of kube-state-metrics, those on volumes the kubelet's.
     """
 
     prometheus_rule: bool = True
@@ -127,10 +127,10 @@ class AlertsArgs(Block):
 
 @block
 class MonitoringArgs(Block):
-    """Figures of the server, and what is made of them. All off by default."""
+    """Metrics of the server, and what is made of them. All off by default."""
 
     prometheus: bool = False
-    """Serve figures on `/metrics` of every pod, without the static prefix. Requests for artifacts and traces that MLflow
+    """Serve metrics on `/metrics` of every pod, without the static prefix. Requests for artifacts and traces that MLflow
     serves outside Flask are not counted."""
     service_monitor: ServiceMonitorArgs | None = None
     """Let the Prometheus Operator find the pods; none if not given."""
@@ -143,7 +143,7 @@ class MonitoringArgs(Block):
         if not self.prometheus:
             for name in ("service_monitor", "dashboard", "alerts"):
                 if getattr(self, name) is not None:
-                    yield Problem((name,), "has nothing to read without figures", "set monitoring.prometheus: true")
+                    yield Problem((name,), "has nothing to read without metrics", "set monitoring.prometheus: true")
 
 
 def seconds(duration: str) -> float:

@@ -292,7 +292,7 @@ def _final_snapshot(around: _Surroundings, wanted: bool) -> pulumi.Output[str] |
 
 
 def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
-    """What RDS writes the figures of Enhanced Monitoring with."""
+    """What RDS writes the metrics of Enhanced Monitoring with."""
     name = f"{aws.place.name}-database-monitoring"
     role = iam.Role(
         name,

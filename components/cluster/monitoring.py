@@ -1,4 +1,4 @@
-"""Figures for Prometheus, and what is made of them: ServiceMonitor, dashboard and alert rules."""
+"""Metrics for Prometheus, and what is made of them: ServiceMonitor, dashboard and alert rules."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -24,7 +24,7 @@ _API = "monitoring.coreos.com/v1"
 
 
 def exporter() -> PodPart:
-    """What makes the server serve its figures.
+    """What makes the server serve its metrics.
 
     They are files that all processes of a pod share, in the private `/tmp`, which is empty for each new pod.
     """
@@ -44,7 +44,7 @@ def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deploymen
 def _service_monitor(
     scope: Scope, args: ServiceMonitorArgs, account: Account | None
 ) -> k8s.apiextensions.CustomResource:
-    """How Prometheus finds the pods and reads their figures.
+    """How Prometheus finds the pods and reads their metrics.
 
     The path has no static prefix: MLflow serves it at the root. Prometheus asks each pod by its address, which is among
     the accepted hosts.
@@ -52,7 +52,7 @@ def _service_monitor(
     Args:
         scope: The deployment.
         args: What the user says.
-        account: The administrator, who alone may read figures where users have to sign in.
+        account: The administrator, who alone may read metrics where users have to sign in.
     """
     endpoint: dict[str, Any] = {
         "port": args.port,
@@ -152,7 +152,7 @@ def _alerts(scope: Scope, args: AlertsArgs, server: k8s.apps.v1.Deployment) -> N
 
 
 def _named(scope: Scope, server: k8s.apps.v1.Deployment, make: Callable[..., Any]) -> pulumi.Output[Any]:
-    """What is made from the names that figures carry."""
+    """What is made from the names that metrics carry."""
     known = {"name": scope.name, "service": scope.service_name, "namespace": scope.args.namespace}
     return server.metadata.name.apply(lambda workload: make(**known, workload=workload))
 

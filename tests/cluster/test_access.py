@@ -161,8 +161,8 @@ def test_prometheus_scrapes_what_a_monitor_of_another_namespace_says(
     (endpoint,) = monitor["spec"]["endpoints"]
     assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("15s", "5s")
     with prometheus.serve([prometheus.scrape_job(monitor, kubectl, tmp_path, "1s")], tmp_path) as server:
-        figures = f'mlflow_http_request_total{{namespace="{deployed.namespace}",method="POST"}}'
-        eventually(lambda: server.query(figures), "the first figures", 0.5)
+        metrics = f'mlflow_http_request_total{{namespace="{deployed.namespace}",method="POST"}}'
+        eventually(lambda: server.query(metrics), "the first metrics", 0.5)
         (up,) = server.query("up")
         assert (up["metric"]["namespace"], up["value"][1]) == (deployed.namespace, "1")
 
@@ -171,7 +171,7 @@ def test_prometheus_scrapes_what_a_monitor_of_another_namespace_says(
 def test_guarded_a_client_who_logs_in_gets_through_the_proxy(
     deployed: Deployed, guarded: str, kubectl: Kubectl
 ) -> None:
-    """Prefix and TLS in the probes, since the pod is ready, and in the Ingress; the other tests show jobs and figures."""
+    """Prefix and TLS in the probes, since the pod is ready, and in the Ingress; the other tests show jobs and metrics."""
     (pod,) = kubectl.pods(deployed.namespace)
     assert restarts([pod]) == 0
     probes = [pod["spec"]["containers"][0][f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]

@@ -1,4 +1,4 @@
-"""All ways to a server, its rights and its figures: made by the real engine in a cluster that knows the custom resources."""
+"""All ways to a server, its rights and its metrics: made by the real engine in a cluster that knows the custom resources."""
 
 import json
 from collections.abc import Iterator
@@ -209,7 +209,7 @@ def test_the_monitor_is_what_its_real_schema_admits(published: Deployed, kubectl
 def test_alerts_fire_when_they_should_and_are_silent_otherwise(
     published: Deployed, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    """The rules that the cluster has, against made-up figures, by Prometheus' own tool."""
+    """The rules that the cluster has, against made-up metrics, by Prometheus' own tool."""
     made = one(kubectl, published, "prometheusrules.monitoring.coreos.com")["spec"]
     config = kubectl.items("configmaps", published.namespace, "--selector=app.kubernetes.io/component=monitoring")
     (text,) = [value for each in config for key, value in each["data"].items() if key.endswith(".yaml")]
@@ -245,7 +245,7 @@ def test_alerts_fire_when_they_should_and_are_silent_otherwise(
 
 
 def _cases(namespace: str, workload: str) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
-    """For each alert, figures of a server that is well and of one that is ill."""
+    """For each alert, metrics of a server that is well and of one that is ill."""
     of = f'namespace="{namespace}",service="mlflow",pod="{workload}-1"'
     requests, buckets = "mlflow_http_request_total", "mlflow_http_request_duration_seconds_bucket"
     ready, wanted = "kube_deployment_status_replicas_available", "kube_deployment_spec_replicas"

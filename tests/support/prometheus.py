@@ -118,7 +118,7 @@ def scrape_job(monitor: Mapping[str, Any], kubectl: Kubectl, folder: Path, inter
 
 
 def _targets(kubectl: Kubectl, namespace: str, service: str, port: str) -> list[dict[str, Any]]:
-    """The pods behind a port of a Service, with the labels that the operator gives their figures."""
+    """The pods behind a port of a Service, with the labels that the operator gives their metrics."""
     slices = kubectl.items("endpointslices", namespace, f"--selector=kubernetes.io/service-name={service}")
     found = []
     for each in slices:

@@ -1,11 +1,11 @@
-"""The benchmarks' own arithmetic, and that their figures are explained."""
+"""The benchmarks' own arithmetic, and that their metrics are explained."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from bench import figures, wrk
+from bench import metrics, wrk
 from bench.measurements import MEASUREMENTS, chosen
 from toolchain.paths import ROOT
 
@@ -23,7 +23,7 @@ Requests/sec:    174.33
 
 def test_every_figure_is_explained() -> None:
     text = (ROOT / "docs" / "benchmarks.md").read_text()
-    for name in (name for each in MEASUREMENTS for name in each.figures):
+    for name in (name for each in MEASUREMENTS for name in each.metrics):
         stem, _, last = name.rpartition("_")
         assert f"`{name}`" in text or (f"`{stem}_none`" in text and f"`_{last}`" in text), name
 
@@ -44,10 +44,10 @@ def test_what_wrk_prints_is_read() -> None:
 
 
 def test_a_ratio_is_that_of_the_medians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure = figures.ratio("x", [1, 4, 100], [2, 4, 2], "y", figures.Goal(1.5), seconds=4)
-    monkeypatch.setattr(figures, "FILE", tmp_path / "build" / "bench.json")
-    figures.save([figure])
-    (entry,) = json.loads(figures.FILE.read_text())
+    metric = metrics.ratio("x", [1, 4, 100], [2, 4, 2], "y", metrics.Goal(1.5), seconds=4)
+    monkeypatch.setattr(metrics, "FILE", tmp_path / "build" / "bench.json")
+    metrics.save([metric])
+    (entry,) = json.loads(metrics.FILE.read_text())
     assert entry == {
         "name": "x",
         "value": 2,
@@ -61,4 +61,4 @@ def test_a_ratio_is_that_of_the_medians(tmp_path: Path, monkeypatch: pytest.Monk
         "runs": 3,
         "seconds": 4,
     }
-    assert "MISSED" in figures.table([figure])
+    assert "MISSED" in metrics.table([metric])

@@ -288,7 +288,7 @@ class RdsArgs(DatabaseBlock):
     maintenance: AwsMaintenanceArgs = AwsMaintenanceArgs()
     """When and how the database is changed."""
     monitoring: AwsMonitoringArgs = AwsMonitoringArgs()
-    """Figures and logs."""
+    """Metrics and logs."""
     parameters: dict[str, str] = Field(default_factory=dict)
     """Further database parameters. They take effect when the database is restarted."""
     connection_limit: int | None = None
@@ -400,7 +400,7 @@ class AuroraArgs(DatabaseBlock):
     maintenance: AwsMaintenanceArgs = AwsMaintenanceArgs()
     """When and how the database is changed."""
     monitoring: AwsMonitoringArgs = AwsMonitoringArgs()
-    """Figures and logs."""
+    """Metrics and logs."""
     parameters: dict[str, str] = Field(default_factory=dict)
     """Further database parameters. They take effect when the database is restarted."""
     connection_limit: int | None = None

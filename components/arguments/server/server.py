@@ -134,7 +134,7 @@ class ServerArgs(Block):
     log_level: LogLevel | None = None
     """How much MLflow and uvicorn write; MLflow's own default (INFO) if not given."""
     telemetry: bool = False
-    """Let MLflow send usage figures to its makers."""
+    """Let MLflow send usage metrics to its makers."""
     tls: TlsArgs | None = None
     """Encrypt between clients and pod; where an ingress does it, this is not needed. Set `service.port` to 443."""
     workspaces: WorkspacesArgs | None = None

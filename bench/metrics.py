@@ -1,4 +1,4 @@
-"""A figure and how it is reported."""
+"""A metric and how it is reported."""
 
 import json
 import statistics
@@ -10,12 +10,12 @@ from toolchain.files import write
 from toolchain.paths import ROOT
 
 FILE = ROOT / "build" / "bench.json"
-"""The figures of the newest run."""
+"""The metrics of the newest run."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound for a figure."""
+    """A bound for a metric."""
 
     bound: float
     at_least: bool = False
@@ -29,16 +29,16 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One line of the table.
 
     Attributes:
         name: What was measured.
-        value: The figure.
+        value: The metric.
         against: What it is compared with.
         unit: Unit of the value.
         goal: Its bound, if it has one.
-        runs: The same figure from each single run; the value is made from all of them.
+        runs: The same metric from each single run; the value is made from all of them.
         more: Plain measurements behind it, with the unit in their names.
     """
 
@@ -51,7 +51,7 @@ class Figure:
     more: dict[str, float] = field(default_factory=dict)
 
     def entry(self) -> dict[str, Any]:
-        """The figure as `build/bench.json` holds it."""
+        """The metric as `build/bench.json` holds it."""
         runs = self.runs or [self.value]
         spread = {"min": min(runs), "median": statistics.median(runs), "max": max(runs), "runs": len(runs)}
         goal = {"goal": str(self.goal), "goal_met": self.goal.met(self.value)} if self.goal else {}
@@ -73,11 +73,11 @@ def ratio(
     against: str,
     goal: Goal | None = None,
     **more: float,
-) -> Figure:
+) -> Metric:
     """The ratio of two medians.
 
     Args:
-        name: Name of the figure.
+        name: Name of the metric.
         over: What is looked at, one value for each run.
         under: What it is compared with, from the same runs in the same order.
         against: Says what `under` is.
@@ -86,23 +86,23 @@ def ratio(
     """
     runs = [a / b for a, b in zip(over, under, strict=True)]
     value = statistics.median(over) / statistics.median(under)
-    return Figure(name, value, against, goal=goal, runs=runs, more=more)
+    return Metric(name, value, against, goal=goal, runs=runs, more=more)
 
 
-def save(figures: Sequence[Figure]) -> None:
+def save(metrics: Sequence[Metric]) -> None:
     """Replace `FILE`."""
     FILE.parent.mkdir(exist_ok=True)
-    write(FILE, json.dumps([figure.entry() for figure in figures], indent=2) + "\n")
+    write(FILE, json.dumps([metric.entry() for metric in metrics], indent=2) + "\n")
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """The figures for people, with the measurements behind each below it."""
-    lines = [f"{'figure':<46}{'value':>8}  {'min':>7} {'median':>7} {'max':>7}  goal"]
-    for figure in figures:
-        entry = figure.entry()
-        verdict = f"{figure.goal} {'met' if entry['goal_met'] else 'MISSED'}" if figure.goal else ""
+def table(metrics: Sequence[Metric]) -> str:
+    """The metrics for people, with the measurements behind each below it."""
+    lines = [f"{'metric':<46}{'value':>8}  {'min':>7} {'median':>7} {'max':>7}  goal"]
+    for metric in metrics:
+        entry = metric.entry()
+        verdict = f"{metric.goal} {'met' if entry['goal_met'] else 'MISSED'}" if metric.goal else ""
         spread = " ".join(f"{entry[key]:>7.2f}" for key in ("min", "median", "max"))
-        lines.append(f"{figure.name:<46}{figure.value:>8.2f}  {spread}  {verdict}")
-        details = [f"over {figure.against}", *(f"{name} {value:.4g}" for name, value in figure.more.items())]
+        lines.append(f"{metric.name:<46}{metric.value:>8.2f}  {spread}  {verdict}")
+        details = [f"over {metric.against}", *(f"{name} {value:.4g}" for name, value in metric.more.items())]
         lines.append(f"    {'; '.join(details)}")
     return "\n".join(lines)
