@@ -254,9 +254,13 @@ def test_an_older_engine_is_refused_by_the_preview(deployed: Deployed, world: Wo
 
 @pytest.mark.parametrize("path", earlier.states("azure"), ids=lambda path: path.stem)
 def test_an_update_from_an_earlier_version_keeps_the_data(
-    session: Session, kubectl: Kubectl, world: World, tmp_path: Path, path: Path
+    session: Session, unreachable: Path, world: World, tmp_path: Path, path: Path
 ) -> None:
-    with new_stack(session, kubectl, world, tmp_path) as stack, earlier.imported(stack, path, {}) as stack:
+    with (
+        # Of what the state holds in Kubernetes, nothing exists in the cluster of the tests.
+        cloud_stack(session, "azure-native", tmp_path, unreachable, variables=world.variables) as stack,
+        earlier.imported(stack, path, {}) as stack,
+    ):
         assert earlier.harm(stack) == []
 
 
