@@ -114,4 +114,4 @@ def test_mariadb_database_is_made_and_used(
         # The one that makes databases is not given to MLflow.
         values["database"]["mysql"]["username"] = "master"
         values["server"] = {"replicas": 0}
-        assert "give it another one" in stack.configure(values).up().failed().output
+        assert "give MLflow a user of its own" in stack.configure(values).up().failed().output
