@@ -10,6 +10,8 @@ from pathlib import Path
 
 import grimp
 
+from tests.documents import keep
+
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 START, END = "<!-- imports: written by python -m tests.architecture -->\n", "<!-- end of imports -->\n"
 ROOT = "components"
@@ -56,16 +58,5 @@ def render(text: str) -> str:
     return f"{head}{START}\n```mermaid\nflowchart TB\n{arrows}```\n\n{END}{tail}"
 
 
-def main() -> int:
-    text = DOCUMENT.read_text()
-    made = render(text)
-    if "--write" in sys.argv[1:]:
-        DOCUMENT.write_text(made)
-    elif made != text:
-        print("docs/architecture.md is out of date; run: python -m tests.architecture --write", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(DOCUMENT, render, "tests.architecture"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from components import versions
 from components.arguments.database import aws, azure, gcp
+from tests.documents import keep
 from toolchain import environments
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "compatibility.md"
@@ -112,6 +113,4 @@ def _rows(rows: Iterable[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    if "--write" not in sys.argv[1:]:
-        sys.exit(render() != DOCUMENT.read_text())
-    DOCUMENT.write_text(render())
+    sys.exit(keep(DOCUMENT, lambda _: render(), "tests.compatibility"))

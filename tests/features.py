@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.documents import keep
+
 TESTS = Path(__file__).resolve().parent
 DOCUMENT = TESTS.parent / "docs" / "features.md"
 RUNGS = {"unit": 1, "graph": 1, "engine": 2, "cluster": 3}
@@ -62,16 +64,5 @@ def render(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    text = DOCUMENT.read_text()
-    made = render(text)
-    if "--write" in sys.argv[1:]:
-        DOCUMENT.write_text(made)
-    elif made != text:
-        print("docs/features.md is out of date; run: python -m tests.features --write", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(DOCUMENT, render, "tests.features"))

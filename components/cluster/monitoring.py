@@ -15,7 +15,7 @@ from ..pods.addresses import service_names
 from ..pods.authentication import Account
 from ..pods.part import PodPart
 from ..pods.scope import Scope
-from ..pods.volumes import TMP
+from ..pods.volumes import TMP, secret
 from .alerts import rules
 from .dashboard import dashboard
 
@@ -104,15 +104,7 @@ def _trust(scope: Scope, args: ServiceMonitorArgs) -> dict[str, Any]:
 
 def _user(scope: Scope, username: Input[str]) -> SecretKey:
     """A Secret for a name that is in none, since a ServiceMonitor reads it nowhere else."""
-    made = k8s.core.v1.Secret(
-        f"{scope.name}-monitoring",
-        metadata=scope.metadata(_COMPONENT),
-        type="Opaque",
-        string_data={"username": pulumi.Output.secret(username)},
-        immutable=True,
-        opts=scope.options(),
-    )
-    return SecretKey(name=made.metadata.name, key="username")  # type: ignore[arg-type]
+    return SecretKey(name=secret(scope, "monitoring", _COMPONENT, {"username": username}), key="username")
 
 
 def _dashboard(scope: Scope, args: DashboardArgs, server: k8s.apps.v1.Deployment) -> k8s.core.v1.ConfigMap:

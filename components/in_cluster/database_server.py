@@ -18,7 +18,7 @@ from ..pods.containers import container, template
 from ..pods.environment import plain_environment, secret_environment
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
-from ..pods.volumes import TMP, claims, files
+from ..pods.volumes import TMP, claims, files, secret
 from .claims import claim
 
 _COMPONENT = "database"
@@ -125,20 +125,11 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         opts=scope.options(),
     )
     administrator, own = (_password(scope, each, service) for each in ("database-administrator", "database"))
-    secret = k8s.core.v1.Secret(
-        f"{scope.name}-database-passwords",
-        metadata=scope.metadata(_COMPONENT),
-        type="Opaque",
-        string_data={"administrator": administrator, "password": own},
-        immutable=True,
-        opts=scope.options(),
-    )
-    keys = [
-        SecretKey(name=secret.metadata.name, key=key)  # type: ignore[arg-type]
-        for key in ("administrator", "password")
-    ]
+    passwords = {"administrator": administrator, "password": own}
+    made = secret(scope, "database-passwords", _COMPONENT, passwords)
+    keys = [SecretKey(name=made, key=key) for key in passwords]
     volume = claim(scope, "database", args.volume, server.data)
-    made = _stateful_set(scope, args, server, name, dict(zip(server.passwords, keys, strict=True)), volume)
+    server_set = _stateful_set(scope, args, server, name, dict(zip(server.passwords, keys, strict=True)), volume)
     host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
     return DatabaseConnection(
         engine=server.engine,
@@ -152,7 +143,7 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         tls_mode=TlsMode.DISABLE,
         network=NetworkDestination(host=host, port=PORTS[server.engine], component=_COMPONENT),
         connection_limit=args.connection_limit,
-        ready=[made],
+        ready=[server_set],
     )
 
 
@@ -173,10 +164,10 @@ def _stateful_set(
 ) -> k8s.apps.v1.StatefulSet:
     alive = k8s.core.v1.ExecActionArgs(command=list(server.alive))
     runtime = k8s.core.v1.VolumeArgs(name="run", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="16Mi"))
-    secret = secret_environment(scope, f"{scope.name}-database-server", _COMPONENT, passwords)
+    login = secret_environment(scope, "database-server", _COMPONENT, passwords)
     part = join(
         PodPart(
-            environment=[*plain_environment({"HOME": TMP, **server.environment}), *secret],
+            environment=[*plain_environment({"HOME": TMP, **server.environment}), *login],
             volumes=[runtime],
             mounts=[k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime)],
         ),

@@ -52,7 +52,7 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
     reach = PodPart(
         environment=[
             *plain_environment(access),
-            *secret_environment(scope, f"{scope.name}-minio-bucket", _COMPONENT, login),
+            *secret_environment(scope, "minio-bucket", _COMPONENT, login),
         ]
     )
     return ArtifactStore(
@@ -69,7 +69,7 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
 def _server(scope: Scope, args: MinioArgs, service: str, key: SecretKey) -> k8s.apps.v1.StatefulSet:
     data = claims([claim(scope, "minio", args.volume, "/data")])
     settings = {"HOME": TMP, "MINIO_ROOT_USER": _USER, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
-    password = secret_environment(scope, f"{scope.name}-minio-server", _COMPONENT, {"MINIO_ROOT_PASSWORD": key})
+    password = secret_environment(scope, "minio-server", _COMPONENT, {"MINIO_ROOT_PASSWORD": key})
     part = join(PodPart(environment=[*plain_environment(settings), *password]), data)
     live = k8s.core.v1.HTTPGetActionArgs(path="/minio/health/live", port="http")
     ready = k8s.core.v1.HTTPGetActionArgs(path="/minio/health/ready", port="http")

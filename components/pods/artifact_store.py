@@ -49,7 +49,7 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
     variables = PodPart(
         # Secrets first, since Kubernetes expands references to earlier variables only.
         environment=[
-            *secret_environment(scope, f"{scope.name}-artifacts", "artifacts", secret),
+            *secret_environment(scope, "artifacts", "artifacts", secret),
             *plain_environment(plain),
         ],
         network=[] if store.network is None else [dataclasses.replace(store.network, networks=networks)],

@@ -171,7 +171,7 @@ def _address(
         return [k8s.core.v1.EnvVarArgs(name="USERS_DATABASE_URI", value_from=uri.value_from)], PodPart()
     if connection.uri is not None:
         whole = {"USERS_DATABASE_URI": connection.uri}
-        return secret_environment(scope, f"{scope.name}-users-database", "server", whole), PodPart()
+        return secret_environment(scope, "users-database", "server", whole), PodPart()
     assert connection.engine is not None and connection.host is not None and connection.password is not None
     plain: dict[str, Input[str]] = {
         "USERS_DATABASE_DIALECT": f"{connection.engine.value}+{connection.driver}",
@@ -191,7 +191,7 @@ def _address(
         secrets["USERS_DATABASE_USERNAME"] = connection.username
     else:
         plain["USERS_DATABASE_USERNAME"] = connection.username or ""
-    variables = secret_environment(scope, f"{scope.name}-users-database", "server", secrets)
+    variables = secret_environment(scope, "users-database", "server", secrets)
     return [*plain_environment(plain), *variables], authority
 
 

@@ -106,7 +106,7 @@ def backend_store(
     if registry is not None:
         assert registry.uri is not None
         secrets["MLFLOW_REGISTRY_STORE_URI"] = registry.uri
-    secret = secret_environment(scope, f"{scope.name}-database", "database", secrets)
+    secret = secret_environment(scope, "database", "database", secrets)
     variables = PodPart(
         environment=[*plain_environment(plain), *secret], network=destinations(scope, connection, registry)
     )
@@ -194,7 +194,7 @@ def _login_container(scope: Scope, connection: DatabaseConnection) -> k8s.core.v
     part = PodPart(
         environment=[
             *plain_environment(plain),
-            *secret_environment(scope, f"{scope.name}-database-login", "database", secrets),
+            *secret_environment(scope, "database-login", "database", secrets),
         ],
         mounts=[
             k8s.core.v1.VolumeMountArgs(name="database-login", mount_path=_LOGIN_DIRECTORY),

@@ -102,17 +102,21 @@ def mlflow_container(
     user = user or PodPart()
     variables = unique([*plain_environment(_HOME), *part.environment, *_with_python_path(part, user)])
     whole = PodPart(environment=variables, environment_from=user.environment_from, mounts=part.mounts)
-    security = merged(SECURITY, scope.args.pod.part("container_security_context"))
     return container(
         scope,
         name,
         whole,
         resources,
         image=image_reference(scope.args.image),
-        security=security,
+        security=users_security(scope),
         command=command,
         **more,
     )
+
+
+def users_security(scope: Scope) -> Any:
+    """The security context with what the user says of it."""
+    return merged(SECURITY, scope.args.pod.part("container_security_context"))
 
 
 def _with_python_path(part: PodPart, user: PodPart) -> list[k8s.core.v1.EnvVarArgs]:

@@ -86,7 +86,7 @@ def _environment(
         secrets["MASTER_USERNAME"] = SecretKey(name=existing.name, key=existing.username_key)
     elif args.secrets_store is None or "username" not in _objects(args.secrets_store):
         plain["MASTER_USERNAME"] = args.username or _MASTERS[connection.engine]
-    secret = secret_environment(scope, f"{scope.name}-database-creation", _COMPONENT, secrets)
+    secret = secret_environment(scope, "database-creation", _COMPONENT, secrets)
     return [*plain_environment(plain), *secret]
 
 

@@ -9,6 +9,7 @@ from ..arguments import Input, ValueFromArgs
 from ..contracts import SecretKey, SecretValue
 from .part import PodPart
 from .scope import Scope
+from .volumes import secret
 
 
 def plain_environment(values: Mapping[str, Input[str]]) -> list[k8s.core.v1.EnvVarArgs]:
@@ -17,7 +18,7 @@ def plain_environment(values: Mapping[str, Input[str]]) -> list[k8s.core.v1.EnvV
 
 
 def secret_environment(
-    scope: Scope, resource: str, component: str, values: Mapping[str, SecretValue]
+    scope: Scope, purpose: str, component: str, values: Mapping[str, SecretValue]
 ) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables that refer to a Secret by name and key.
 
@@ -27,15 +28,7 @@ def secret_environment(
     given = {name: value for name, value in values.items() if not isinstance(value, SecretKey)}
     made: Input[str] | None = None
     if given:
-        secret = k8s.core.v1.Secret(
-            resource,
-            metadata=scope.metadata(component),
-            type="Opaque",
-            string_data={name: pulumi.Output.secret(value) for name, value in given.items()},
-            immutable=True,
-            opts=scope.options(),
-        )
-        made = secret.metadata.name  # type: ignore[assignment]
+        made = secret(scope, purpose, component, given)
     variables = []
     for name, value in values.items():
         if not isinstance(value, SecretKey):
@@ -71,7 +64,7 @@ def user_part(scope: Scope) -> PodPart:
     ]
     variables = [
         *plain_environment({**settings, **server.env}),
-        *secret_environment(scope, f"{scope.name}-environment", "server", secrets),
+        *secret_environment(scope, "environment", "server", secrets),
         *references,
     ]
     return PodPart(environment=unique(variables), environment_from=_sources(scope))

@@ -36,7 +36,7 @@ def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> PodPart:
         # Not RandomBytes: the id of that resource is its value, and ids are plain text in the state.
         or generated("webhook-key", 32, protect).apply(_fernet),
     }
-    return PodPart(environment=secret_environment(scope, f"{scope.name}-server", "server", values))
+    return PodPart(environment=secret_environment(scope, "server", "server", values))
 
 
 def _given(scope: Scope, name: str) -> SecretValue | None:

@@ -65,7 +65,7 @@ def part(
         "PROXIED_USER_SECRET": proxy.password(scope, "proxied-user", first),
         "PROXIED_ADMIN_SECRET": proxy.password(scope, "proxied-admin", first),
     }
-    trusted = secret_environment(scope, f"{scope.name}-proxy-trust", "server", shared)
+    trusted = secret_environment(scope, "proxy-trust", "server", shared)
     login = _login(scope, args)
     if login is not None:
         volumes.append(login)

@@ -45,9 +45,7 @@ def part(
         _arguments(scope, args),
         [
             *plain_environment(dict(args.extra_env)),
-            *secret_environment(
-                scope, f"{scope.name}-proxy", "server", _secrets(scope, args, user_secret, local_group, first)
-            ),
+            *secret_environment(scope, "proxy", "server", _secrets(scope, args, user_secret, local_group, first)),
         ],
         mounts,
         args.resources,
@@ -61,7 +59,7 @@ def part(
     shared: dict[str, SecretValue] = {"PROXIED_USER_SECRET": user_secret, "PROXIED_LOCAL_GROUP": local_group}
     trusted = [
         *plain_environment(plain),
-        *secret_environment(scope, f"{scope.name}-proxy-trust", "server", shared),
+        *secret_environment(scope, "proxy-trust", "server", shared),
     ]
     return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.issuer_url))
 

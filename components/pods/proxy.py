@@ -15,7 +15,7 @@ from ..contracts import NetworkDestination
 from ..in_image import Program
 from . import containers
 from .part import PodPart
-from .scope import Scope, merged
+from .scope import Scope
 from .tls import serving
 from .volumes import config_map, config_volume, read_only, secret, secret_volume
 
@@ -118,7 +118,7 @@ def container(
         PodPart(environment=environment, mounts=[*serving(scope).mounts, *own]),
         resources,
         image=image,
-        security=merged(containers.SECURITY, scope.args.pod.part("container_security_context")),
+        security=containers.users_security(scope),
         command=command,
         arguments=args,
         ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=port(scope))],
