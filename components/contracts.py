@@ -93,6 +93,10 @@ class NetworkDestination:
     """Networks in CIDR form that it is known to be in; anywhere if empty and `host` is a DNS name."""
 
 
+Credentials = Mapping[str, Sequence[NetworkDestination]]
+"""Where pods are given credentials of a cloud, by the cloud's name."""
+
+
 class Engine(enum.Enum):
     """Kind of database, as SQLAlchemy names its dialect."""
 
@@ -158,6 +162,7 @@ class ArtifactStore:
         files: Files that it reads.
         volumes: Claims that the store lives on.
         network: What a network policy must leave open.
+        credentials: Where its client library asks for credentials, unless the identity says; empty where the store has its own.
         presigned: Whether the server may hand out presigned URLs to clients; None where there are no such URLs.
         ready: What must have happened before a server can use it.
     """
@@ -169,6 +174,7 @@ class ArtifactStore:
     files: Sequence[Files] = ()
     volumes: Sequence[Volume] = ()
     network: NetworkDestination | None = None
+    credentials: Credentials = field(default_factory=dict)
     presigned: bool | None = None
     ready: Sequence[pulumi.Resource] = ()
 
@@ -180,13 +186,13 @@ class WorkloadIdentity:
     Attributes:
         service_account_annotations: Annotations of the ServiceAccount.
         pod_labels: Labels of every pod, of servers and jobs alike.
-        endpoints: Where pods fetch their credentials, which a network policy must leave open.
+        credentials: Where pods are given its credentials, which a network policy must leave open.
         ready: What must be there before the pods can use it.
     """
 
     service_account_annotations: Mapping[str, Input[str]] = field(default_factory=dict)
     pod_labels: Mapping[str, str] = field(default_factory=dict)
-    endpoints: Sequence[NetworkDestination] = ()
+    credentials: Credentials = field(default_factory=dict)
     ready: Sequence[pulumi.Resource] = ()
 
 

@@ -73,12 +73,10 @@ def cloud(place: Place) -> Cloud | None:
 
 def identity(place: Place, cloud: Cloud | None) -> WorkloadIdentity:
     """What the pods are towards their cloud; nobody in particular unless the arguments say."""
-    if place.args.identity is None:
-        return WorkloadIdentity()
-    kind = place.args.identity.kind
+    kind = ExistingIdentityArgs() if place.args.identity is None else place.args.identity.kind
     match kind:
         case ExistingIdentityArgs():
-            return existing_identity(kind)
+            return existing_identity(place, kind)
         case AlibabaRamArgs():
             return alibaba_identity(kind)
         case IrsaArgs() | PodIdentityArgs() | GcpServiceAccountArgs() | GcpDirectArgs() | AzureWorkloadIdentityArgs():

@@ -172,7 +172,7 @@ def _workload(foundation: _Foundation) -> _Workload:
         ready.append(migration_job(scope, backend, users, before))
 
     def stores(application: str) -> PodPart:
-        return join(files.part, backend.part_of(application), PodPart(network=scope.identity.endpoints))
+        return join(files.part, backend.part_of(application))
 
     pod = join(
         stores("mlflow-server"),

@@ -81,6 +81,7 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
         dnsCidrs=_CIDRS,
         databaseCidrs=_CIDRS,
         artifactsCidrs=_CIDRS,
+        identityCidrs=_CIDRS,
         egress=st.lists(
             _block({"ports": st.lists(_PORTS, min_size=1, max_size=2)}, cidrs=_CIDRS, pods=st.lists(_PEER, max_size=1)),
             max_size=2,

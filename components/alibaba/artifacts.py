@@ -5,6 +5,7 @@ import pulumi
 from ..arguments import Input, OssArgs
 from ..contracts import ArtifactStore, Files, SecretKey, SecretValue
 from ..existing.artifacts import FILES, compatible, endpoint, under
+from ..existing.credentials import ALIBABA
 from ..in_image import Program
 
 _SCRIPT = Program("ram_credentials.py")
@@ -40,5 +41,6 @@ def oss(args: OssArgs) -> ArtifactStore:
         secret_environment=secret,
         files=files,
         network=endpoint(url),
+        credentials={} if secret else ALIBABA,
         presigned=False,
     )

@@ -8,12 +8,10 @@ from pulumi_aws import eks, iam
 
 from ..arguments import IdentityArgs, Input
 from ..arguments.clouds.aws import OIDC_PROVIDER, issuer
-from ..contracts import NetworkDestination, WorkloadIdentity
+from ..contracts import WorkloadIdentity
+from ..existing.credentials import IRSA, POD_IDENTITY
 from . import policies
 from .resources import Aws
-
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
-_AGENT = NetworkDestination(host="169.254.170.23", port=80)
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def role(aws: Aws, args: IdentityArgs) -> Role:
     )
     if irsa is not None:
         annotations: dict[str, Input[str]] = {"eks.amazonaws.com/role-arn": made.arn}
-        return Role(made, WorkloadIdentity(service_account_annotations=annotations))
+        return Role(made, WorkloadIdentity(service_account_annotations=annotations, credentials=IRSA))
     eks.PodIdentityAssociation(
         f"{aws.place.name}-role",
         cluster_name=aws.facts.cluster_name,
@@ -57,7 +55,7 @@ def role(aws: Aws, args: IdentityArgs) -> Role:
         tags=aws.tags,
         opts=aws.place.options(),
     )
-    return Role(made, WorkloadIdentity(endpoints=[_AGENT]))
+    return Role(made, WorkloadIdentity(credentials=POD_IDENTITY))
 
 
 def grant(

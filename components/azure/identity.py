@@ -8,7 +8,8 @@ from pulumi_azure_native import managedidentity
 
 from ..arguments import AzureWorkloadIdentityArgs, Input
 from ..arguments.clouds.azure import issuer_url
-from ..contracts import NetworkDestination, Place, WorkloadIdentity
+from ..contracts import Place, WorkloadIdentity
+from ..existing.credentials import AZURE
 from . import sdk
 
 BLOB_ROLE = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -51,8 +52,7 @@ def workload_identity(place: Place, args: AzureWorkloadIdentityArgs) -> Principa
         # The cluster's webhook gives a token to pods with this label, and to no others.
         pod_labels={"azure.workload.identity/use": "true"},
         ready=[trust],
-        # Microsoft's servers for sign-in, which have no fixed addresses.
-        endpoints=[NetworkDestination(host="0.0.0.0", port=443)],  # noqa: S104
+        credentials=AZURE,
     )
     return Principal(identity, made.principal_id)
 

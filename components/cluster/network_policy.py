@@ -23,9 +23,10 @@ _DNS = (53, 5353)
 """The second one is where OpenShift's DNS pods listen, which is what a policy sees."""
 _KUBERNETES_API = (443, 6443)
 _ANYWHERE = {
-    # But for where clouds hand out credentials and secrets of the node; the last one is Amazon's.
-    "0.0.0.0/0": ["169.254.0.0/16"],
-    "::/0": ["fe80::/10", "fd00:ec2::/32"],
+    # But for where clouds hand out credentials and secrets of the node. Not all of these are link-local: there are Alibaba
+    # Cloud's metadata and Azure's WireServer, and the metadata of AWS and Google by IPv6.
+    "0.0.0.0/0": ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32"],
+    "::/0": ["fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128"],
 }
 
 
@@ -49,16 +50,13 @@ def network_policies(
         collector: What garbage collection must reach; None if there is none.
     """
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
-    outside = []
-    if scope.args.rbac.rules or scope.args.rbac.cluster_rules:
-        outside.append(_rule(_anywhere(), _KUBERNETES_API))
-    for more in args.egress:
-        peers = [*_blocks(more.cidrs), *map(_pods, more.pods)]
-        outside.append(_rule(peers or _anywhere(), more.ports))
+    further = [_rule([*_blocks(more.cidrs), *map(_pods, more.pods)] or _anywhere(), more.ports) for more in args.egress]
+    rights = scope.args.rbac
+    api = [_rule(_anywhere(), _KUBERNETES_API)] if rights.rules or rights.cluster_rules else []
 
     ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports)]
     clients = [net.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
-    _policy(scope, "server", _component("In", ["server"]), clients, [dns, *_to(scope, server.network), *outside])
+    _policy(scope, "server", _component("In", ["server"]), clients, [dns, *_to(scope, server.network), *api, *further])
 
     inside = {each.component: each for each in server.network if each.component is not None}
     # Whatever else runs: migrations and other jobs, which nobody calls. They reach what is part of this deployment.
@@ -69,7 +67,7 @@ def network_policies(
         # Besides what all jobs reach.
         more = [each for each in collector.network if each not in jobs.network]
         asks = _rule([_own(scope, "server")], [entrance])
-        _policy(scope, COMPONENT, _component("In", [COMPONENT]), [], [asks, *_to(scope, more)])
+        _policy(scope, COMPONENT, _component("In", [COMPONENT]), [], [asks, *_to(scope, more), *further])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
         rule = net.NetworkPolicyIngressRuleArgs(
@@ -142,7 +140,8 @@ def _to(scope: Scope, destinations: Iterable[NetworkDestination]) -> list[net.Ne
         peers = pulumi.Output.from_input(destination.host).apply(lambda host: _peers(host, destination.networks))
         return _rule(peers, [destination.port])
 
-    return [rule(destination) for destination in destinations]
+    found = list(destinations)
+    return [rule(each) for index, each in enumerate(found) if each not in found[:index]]
 
 
 def _peers(host: str, networks: Sequence[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:

@@ -8,7 +8,9 @@ import pulumi
 from typing_extensions import assert_never
 
 from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsArgs, Input, S3Args, SftpArgs, UriArgs
+from ..arguments.base import plain
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue
+from . import credentials
 
 FILES = "/etc/mlflow/artifacts"
 """Directory of certificates, keys and configuration files."""
@@ -41,7 +43,7 @@ def store(kind: S3Args | GcsArgs | AzureBlobArgs | FtpArgs | SftpArgs | HdfsArgs
 def s3(args: S3Args) -> ArtifactStore:
     """A bucket on S3 or on an S3-compatible endpoint."""
     environment: dict[str, Input[str]] = {}
-    plain: dict[str, Input[str]] = {}
+    content: dict[str, Input[str]] = {}
     if args.region is not None:
         environment["AWS_DEFAULT_REGION"] = args.region
     if args.endpoint_url is not None:
@@ -50,19 +52,21 @@ def s3(args: S3Args) -> ArtifactStore:
         environment["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = args.addressing_style.value
     if args.ca_certificate is not None:
         environment["AWS_CA_BUNDLE"] = f"{FILES}/ca.pem"
-        plain["ca.pem"] = args.ca_certificate
+        content["ca.pem"] = args.ca_certificate
     if args.ignore_tls:
         environment["MLFLOW_S3_IGNORE_TLS"] = "true"
     if args.upload_extra_args:
         environment["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] = json.dumps(args.upload_extra_args, sort_keys=True)
     if args.expected_bucket_owner is not None:
         environment["MLFLOW_S3_EXPECTED_BUCKET_OWNER"] = args.expected_bucket_owner
+    keys = _s3_keys(args)
     return ArtifactStore(
         destination=under("s3://", args.bucket, args.prefix),
         environment=environment,
-        secret_environment=_s3_keys(args),
-        files=_files(plain),
+        secret_environment=keys,
+        files=_files(content),
         network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url),
+        credentials={} if keys else credentials.AWS,
         # MLflow leaves the arguments out of uploads that it presigns.
         presigned=(args.endpoint_url is None and not args.upload_extra_args)
         if args.presigned is None
@@ -115,6 +119,7 @@ def gcs(args: GcsArgs) -> ArtifactStore:
         environment=environment,
         files=_files({}, {"keyfile.json": key} if key is not None else {}),
         network=_ANYWHERE,
+        credentials=credentials.GCP if key is None else credentials.GCP_KEY_FILE,
         presigned=args.presigned,
     )
 
@@ -131,11 +136,13 @@ def azure_blob(args: AzureBlobArgs) -> ArtifactStore:
         variable: _secret_value(given, (secret.name, key) if secret is not None and key else None)
         for variable, (given, key) in keys.items()
     }
+    login = {variable: value for variable, value in found.items() if value is not None}
     host = pulumi.Output.concat(args.container, "@", args.account, ".", args.domain.value)
     return ArtifactStore(
         destination=under("wasbs://", host, args.prefix),
-        secret_environment={variable: value for variable, value in found.items() if value is not None},
+        secret_environment=login,
         network=_ANYWHERE,
+        credentials={} if login else credentials.AZURE,
         presigned=args.presigned,
     )
 
@@ -195,7 +202,7 @@ def _on_server(
 def hdfs(args: HdfsArgs) -> ArtifactStore:
     """A directory on HDFS."""
     environment: dict[str, Input[str]] = {}
-    plain: dict[str, Input[str]] = {}
+    content: dict[str, Input[str]] = {}
     secret: dict[str, SecretValue] = {}
     if args.user is not None:
         environment["MLFLOW_KERBEROS_USER"] = args.user
@@ -206,7 +213,7 @@ def hdfs(args: HdfsArgs) -> ArtifactStore:
     elif cache is not None and cache.path is not None:
         environment["MLFLOW_KERBEROS_TICKET_CACHE"] = cache.path
     if args.kerberos_configuration is not None:
-        plain["krb5.conf"] = args.kerberos_configuration
+        content["krb5.conf"] = args.kerberos_configuration
         environment["KRB5_CONFIG"] = f"{FILES}/krb5.conf"
     if args.extra_configuration:
         settings = sorted(args.extra_configuration.items())
@@ -217,7 +224,7 @@ def hdfs(args: HdfsArgs) -> ArtifactStore:
     return ArtifactStore(
         destination=pulumi.Output.concat("hdfs://", host, args.path),
         environment=environment,
-        files=_files(plain, secret),
+        files=_files(content, secret),
         network=None if args.host is None else NetworkDestination(host=args.host, port=args.port or 8020),
     )
 
@@ -227,12 +234,16 @@ def uri(args: UriArgs) -> ArtifactStore:
     secret = args.existing_secret
     given = SecretKey(name=secret.name, key=secret.key) if secret is not None else args.uri
     assert given is not None, "arguments hold exactly one choice"
+    known = plain(args.uri)
     return ArtifactStore(
         destination=given,
         confidential=True,
         environment=args.env,
         secret_environment={name: pulumi.Output.secret(value) for name, value in (args.secret_env or {}).items()},
         network=_ANYWHERE,
+        credentials=credentials.of_uri(
+            urlsplit(known).scheme if isinstance(known, str) else None, {**args.env, **(args.secret_env or {})}
+        ),
         presigned=args.presigned,
     )
 

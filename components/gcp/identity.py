@@ -7,17 +7,12 @@ import pulumi_gcp as gcp
 import pulumi_random as random
 
 from ..arguments import GcpArgs, GcpServiceAccountArgs, Input
-from ..contracts import NetworkDestination, Place, WorkloadIdentity
+from ..contracts import Place, WorkloadIdentity
+from ..existing.credentials import GCP
 
 OBJECT_ROLE = "roles/storage.objectUser"
 """Reads, lists, writes and deletes objects; changes neither the bucket nor who may use it."""
 _ACCOUNT_ID_LENGTH = 30
-# Where pods ask for tokens. With Dataplane V2 a network policy sees the first address, without it the second one:
-# https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy#network-policy-and-workload-identity
-_METADATA_SERVER = (
-    NetworkDestination(host="169.254.169.254", port=80),
-    NetworkDestination(host="169.254.169.252", port=988),
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ def service_account(place: Place, args: GcpServiceAccountArgs) -> Principal:
     identity = WorkloadIdentity(
         service_account_annotations={"iam.gke.io/gcp-service-account": account.email},
         ready=[trust],
-        endpoints=_METADATA_SERVER,
+        credentials=GCP,
     )
     return Principal(identity, account.email.apply(lambda email: f"serviceAccount:{email}"))
 
@@ -62,7 +57,7 @@ def direct(place: Place) -> Principal:
             f"principal://iam.googleapis.com/projects/{parts[0]}/locations/global/workloadIdentityPools/{parts[1]}/{subject}"
         )
     )
-    return Principal(WorkloadIdentity(endpoints=_METADATA_SERVER), member)
+    return Principal(WorkloadIdentity(credentials=GCP), member)
 
 
 def grant(place: Place, member: Input[str], bucket: Input[str]) -> pulumi.Resource:

@@ -2,10 +2,12 @@
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import chain
 
 import pulumi
 
-from ..contracts import ArtifactStore, Files, SecretKey
+from ..arguments import NetworkPolicyArgs
+from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey
 from ..in_image import Program
 from .environment import plain_environment, secret_environment
 from .part import PodPart, join
@@ -44,21 +46,30 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
     if args.default_root is not None:
         secret.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)
         plain["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = args.default_root
-    policy = scope.args.network_policy
-    networks = policy.artifacts_cidrs if policy is not None else ()
     variables = PodPart(
         # Secrets first, since Kubernetes expands references to earlier variables only.
         environment=[
             *secret_environment(scope, "artifacts", "artifacts", secret),
             *plain_environment(plain),
         ],
-        network=[] if store.network is None else [dataclasses.replace(store.network, networks=networks)],
+        network=_destinations(scope, store),
     )
     parts = [claims(store.volumes), *(files(scope, "artifacts", each) for each in store.files)]
     if store.presigned is False:
         plugin = files(scope, "artifacts", PROXIED_STORES)
         parts.append(dataclasses.replace(plugin, python_path=[PROXIED_STORES.directory]))
     return Artifacts(part=join(variables, *parts), exclusive=any(not volume.shared for volume in store.volumes))
+
+
+def _destinations(scope: Scope, store: ArtifactStore) -> list[NetworkDestination]:
+    """The store, and where its client library gets credentials, in the networks that the arguments name."""
+    policy = scope.args.network_policy or NetworkPolicyArgs()
+    # What the identity says of a cloud is exact.
+    asked = chain.from_iterable({**store.credentials, **scope.identity.credentials}.values())
+    return [
+        *([] if store.network is None else [dataclasses.replace(store.network, networks=policy.artifacts_cidrs)]),
+        *(dataclasses.replace(each, networks=policy.identity_cidrs) for each in asked),
+    ]
 
 
 def _plugin(script: Program) -> Files:

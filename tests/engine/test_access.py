@@ -191,7 +191,7 @@ def test_the_policies_in_the_cluster_let_through_what_is_meant(published: Deploy
         assert not allowed(policies, pod, "169.254.169.254", 80) and not allowed(policies, pod, "169.254.170.2", 443)
         assert not allowed(policies, pod, "198.51.100.1", 8443)
         assert not allowed(policies, notebook, pod, 4180)
-    assert allowed(policies, server, "192.0.2.7", 8443) and not allowed(policies, collector, "192.0.2.7", 8443)
+    assert allowed(policies, server, "192.0.2.7", 8443) and allowed(policies, collector, "192.0.2.7", 8443)
     # It has rights, so it also reaches the Kubernetes API.
     assert allowed(policies, server, "198.51.100.1", 6443) and not allowed(policies, collector, "198.51.100.1", 6443)
 

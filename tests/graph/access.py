@@ -7,12 +7,11 @@ from typing import Any
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import MlflowDeploymentArgs, to_arguments
-from components.arguments.kinds import CloudName
 from tests.graph.policies import Pod, allowed
 from tests.graph.program import Graph
 
 METADATA = "169.254.169.254"
-"""Where clouds answer with credentials of the node."""
+"""Where clouds answer with credentials of the node, and GKE with those of the pod."""
 
 
 def _name(graph: Graph) -> str:
@@ -143,8 +142,7 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         assert all(allowed(policies, pod, address, 53, "UDP") for address in resolvers or [outside])
         assert allowed(policies, pod, outside, 53, "UDP") is (not resolvers)
         for port in (80, 443, 988, 5432, 9000):
-            # Google's own server of tokens stands there, in front of the node's.
-            meant = arguments.cloud is CloudName.GCP and component in ("server", "garbage-collection") and port == 80
+            meant = component in ("server", "garbage-collection") and port == 80 and _is_somebody_on_google(arguments)
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
         if component == "garbage-collection":
             assert allowed(policies, pod, server, port_of_server)
@@ -155,6 +153,14 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             port = configuration["database"]["postgresql"].get("port", 5432)
             known = [str(cidr).split("/")[0] for cidr in policy.database_cidrs]
             assert all(allowed(policies, pod, address, port) for address in known or [outside, "2001:db8::9"])
+
+
+def _is_somebody_on_google(arguments: MlflowDeploymentArgs) -> bool:
+    store, identity = arguments.artifacts, arguments.identity
+    if identity is not None and (identity.gcp_service_account or identity.gcp_direct) is not None:
+        return True
+    keyless = store.gcs is not None and (store.gcs.key_file, store.gcs.existing_secret) == (None, None)
+    return keyless or store.gcp_bucket is not None
 
 
 def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mapping[str, Any]) -> None:

@@ -78,6 +78,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (POLICY, "networkPolicy.dnsCidrs", [["10.0.0.10"]], [["10.0.0.10/32"]]),
     (POLICY, "networkPolicy.databaseCidrs", [["db.example.com"]], [["10.0.0.0/8"]]),
     (POLICY, "networkPolicy.artifactsCidrs", [["fd00::1/8"]], [["fd00::/8"]]),
+    (POLICY, "networkPolicy.identityCidrs", [["sts.amazonaws.com"]], [["10.0.0.0/8", "fd00::/8"]]),
     (POLICY, "networkPolicy.egress", [[{"ports": []}], [{"ports": [0]}], [{"cidrs": ["x"], "ports": [1]}], [{}]], [[{"ports": [443]}]]),
     (DEV, "monitoring", [{part: {}} for part in ("serviceMonitor", "dashboard", "alerts")], [{"prometheus": True}, {}]),
     (WATCHED, "monitoring.serviceMonitor.namespace", ["A", "a.b"], ["monitoring"]),

@@ -28,7 +28,7 @@ class NetworkPeerArgs(Block):
 
 @block
 class EgressArgs(Block):
-    """One more destination of the server's pods, such as a webhook, a gateway's provider or a mail server."""
+    """One more destination of the server and of garbage collection, such as a webhook, a gateway's provider or a mail server."""
 
     cidrs: list[Input[str]] = Field(default_factory=list)
     """Networks in CIDR form; everything but link-local addresses if empty and no pods are chosen."""
@@ -46,8 +46,9 @@ class EgressArgs(Block):
 class NetworkPolicyArgs(Block):
     """One policy for each kind of pod: who may connect to it, and where it may connect to.
 
-    Always open: DNS, the database, the artifact store, and the endpoint of the cloud identity where there is one. Other
-    link-local addresses, among them those of cloud metadata, stay closed. Needs a network plugin that enforces policies.
+    Always open: DNS, the database, the artifact store, and where the cloud hands out credentials to pods, unless the store has
+    keys. The node's metadata and credentials stay closed: `egress: [{cidrs: [169.254.169.254/32], ports: [80]}]` opens
+    them where pods must act as their node. Needs a network plugin that enforces policies.
     """
 
     allow_same_namespace: bool = True
@@ -67,14 +68,17 @@ class NetworkPolicyArgs(Block):
     link-local addresses, on the database's port, if empty."""
     artifacts_cidrs: list[Input[str]] = Field(default_factory=list)
     """The same for the artifact store."""
+    identity_cidrs: list[Input[str]] = Field(default_factory=list)
+    """The same for the services, on port 443, that hand out credentials of the cloud: STS on AWS and Alibaba Cloud, sign-in of
+    Azure, Google's tokens for a key file. Agents and metadata servers on the node have addresses that are known."""
     egress: list[EgressArgs] = Field(default_factory=list)
-    """Further destinations of the server."""
+    """Further destinations of the server and of garbage collection."""
 
     def problems(self) -> Iterable[Problem]:
         for index, name in enumerate(self.allow_namespaces):
             for problem in kubernetes_label_name(name, "name", "the name of a namespace"):
                 yield Problem(("allow_namespaces", index), problem.message, problem.fix)
-        for path in ("allow_cidrs", "dns_cidrs", "database_cidrs", "artifacts_cidrs"):
+        for path in ("allow_cidrs", "dns_cidrs", "database_cidrs", "artifacts_cidrs", "identity_cidrs"):
             yield from cidrs(getattr(self, path), path)
 
 
