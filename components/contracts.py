@@ -1,7 +1,7 @@
-"""The join between makers and pods: what MLflow needs from a database, an artifact store and an identity.
+"""The interface between makers and pods: what MLflow needs from a database, an artifact store and an identity.
 
-Makers (one package per cloud, `existing`, `in_cluster`) are given a `Place` and return contracts; pods read them. Nothing here
-knows a cloud or a pod, and nothing describes "a database in general": only what a running MLflow server depends on.
+Makers (one package per cloud, `existing`, `in_cluster`) receive a `Place` and return contracts; pods read them. Nothing
+here knows a cloud or a pod, and nothing describes "a database in general": only what a running MLflow server depends on.
 """
 
 import enum
@@ -16,11 +16,11 @@ from .arguments import DatabaseCreationArgs, Input, MlflowDeploymentArgs, TlsMod
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The deployment that a part belongs to: all that a maker needs to know.
+    """The deployment that a resource belongs to: all that a maker needs to know.
 
     Attributes:
         name: Name of the component; also of the Service and the ServiceAccount, which are addressed by name.
-        namespace: Namespace of all objects. An output of the Namespace if the component creates it, so that it comes first.
+        namespace: Namespace of all objects: an output of the Namespace, if the component creates it, so that it comes first.
         args: The arguments.
         parent: The component.
     """
@@ -36,13 +36,13 @@ class Place:
         return self.args.service_account.name or self.name
 
     def options(self, **more: object) -> pulumi.ResourceOptions:
-        """Options of a child: its parent, and nothing merged from the caller, whose options are inherited already."""
+        """Options of a child: its parent, and nothing of the caller's, which children inherit."""
         return pulumi.ResourceOptions(parent=self.parent, **more)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecretKey:
-    """A key of a Secret that exists already in the deployment's namespace."""
+    """A key of a Secret in the deployment's namespace."""
 
     name: Input[str]
     key: str
@@ -85,20 +85,20 @@ class NetworkDestination:
     """What the pods must be able to reach."""
 
     host: Input[str]
-    """DNS name or address; `0.0.0.0` for services without addresses of their own to name, such as S3."""
+    """DNS name or address; `0.0.0.0` for services without fixed addresses, such as S3."""
     port: Input[int]
     component: str | None = None
-    """Value of the label `app.kubernetes.io/component` of its pods, where it is part of this deployment."""
+    """Value of the label `app.kubernetes.io/component` of its pods, if it is part of this deployment."""
     networks: Sequence[Input[str]] = ()
     """Networks in CIDR form that it is known to be in; anywhere if empty and `host` is a DNS name."""
 
 
 Credentials = Mapping[str, Sequence[NetworkDestination]]
-"""Where pods are given credentials of a cloud, by the cloud's name."""
+"""Where pods fetch credentials of a cloud, by the cloud's name."""
 
 
 class Engine(enum.Enum):
-    """Kind of database, as SQLAlchemy names its dialect."""
+    """Database engine, by SQLAlchemy's name of its dialect."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
@@ -107,9 +107,9 @@ class Engine(enum.Enum):
 
 
 PORTS = {Engine.POSTGRESQL: 5432, Engine.MYSQL: 3306, Engine.MSSQL: 1433}
-"""Where servers listen unless told otherwise."""
+"""Default ports of database servers."""
 DRIVERS = {Engine.POSTGRESQL: "psycopg2", Engine.MYSQL: "pymysql"}
-"""SQLAlchemy drivers, where nobody chooses another."""
+"""Default SQLAlchemy drivers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,18 +117,18 @@ class DatabaseConnection:
     """How MLflow reaches its backend store.
 
     Attributes:
-        engine: Kind of database.
+        engine: Database engine.
         driver: SQLAlchemy driver.
         host, port, database: Where to connect; None for SQLite.
-        username, password: As whom to connect, or the Secret that holds it.
+        username, password: Login, or the Secrets that hold it.
         tls_mode, ca_certificate: Encryption of the connection; the certificate in PEM form.
         path: File of a SQLite database inside the pod.
-        uri: The whole URI, instead of all of the above but the engine; the engine is None where the URI is not known yet.
-        volumes: Claims that the database lives on.
+        uri: The full URI, instead of all of the above except the engine, which is None if the URI is not known yet.
+        volumes: Claims that hold the database.
         network: What a network policy must leave open.
         connection_limit: Connections that the server grants to MLflow, if known.
-        creation: How a Job creates the database and its user first; None if both exist.
-        ready: Resources that must exist before anybody can connect.
+        creation: How a Job first creates the database and its user; None if both exist.
+        ready: Resources that must exist before a client can connect.
     """
 
     engine: Engine | None
@@ -151,20 +151,20 @@ class DatabaseConnection:
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactStore:
-    """Where MLflow keeps artifacts.
+    """Where MLflow stores artifacts.
 
     Attributes:
         destination: URI of the store, or where to find it.
         confidential: Whether the URI itself holds credentials.
-        environment: Plain variables that the store's client library reads. They, and the URI, may refer to secret ones as
-            `$(NAME)`, which Kubernetes expands in the container's environment only.
+        environment: Plain variables that the store's client library reads. They and the URI may refer to secret ones as
+            `$(NAME)`, which Kubernetes only expands in the container's environment.
         secret_environment: Secret ones.
-        files: Files that it reads.
-        volumes: Claims that the store lives on.
+        files: Files that the client library reads.
+        volumes: Claims that hold the artifacts.
         network: What a network policy must leave open.
-        credentials: Where its client library asks for credentials, unless the identity says; empty where the store has its own.
-        presigned: Whether the server may hand out presigned URLs to clients; None where there are no such URLs.
-        ready: What must have happened before a server can use it.
+        credentials: Where its client library fetches credentials, unless the identity decides; empty if the store has keys.
+        presigned: Whether the server may hand out presigned URLs to clients; None if the store has none.
+        ready: Resources that must exist before a server can use it.
     """
 
     destination: Input[str] | SecretKey
@@ -181,13 +181,13 @@ class ArtifactStore:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentity:
-    """What makes the pods somebody towards their cloud.
+    """The identity of the pods on their cloud.
 
     Attributes:
         service_account_annotations: Annotations of the ServiceAccount.
-        pod_labels: Labels of every pod, of servers and jobs alike.
-        credentials: Where pods are given its credentials, which a network policy must leave open.
-        ready: What must be there before the pods can use it.
+        pod_labels: Labels of every pod, both servers and jobs.
+        credentials: Where pods fetch its credentials, which a network policy must allow.
+        ready: Resources that must exist before the pods can use it.
     """
 
     service_account_annotations: Mapping[str, Input[str]] = field(default_factory=dict)
@@ -197,7 +197,7 @@ class WorkloadIdentity:
 
 
 class Cloud(Protocol):
-    """What one cloud creates for one deployment. The parts may be asked for in any order, each at most once."""
+    """What one cloud creates for one deployment. The methods may be called in any order, each at most once."""
 
     def identity(self) -> WorkloadIdentity | None:
         """The identity that the pods assume; None unless the arguments ask for one of this cloud."""
@@ -212,5 +212,5 @@ class Cloud(Protocol):
         ...
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """What lets the identity use the artifact store, created or existing; empty without an identity of this cloud."""
+        """Grants of the identity on the artifact store, created or existing; empty without an identity of this cloud."""
         ...

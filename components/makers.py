@@ -1,4 +1,4 @@
-"""Which maker each kind of database, artifact store and identity has. Every kind is matched: the type checker finds a missing one."""
+"""The maker of each kind of database, artifact store and identity. The type checker reports a kind that is not matched."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 
 def cloud(place: Place) -> Cloud | None:
-    """The cloud on which something is created; its SDK is imported only then."""
+    """The cloud on which this stack creates something, whose SDK is only imported then; None if there is none."""
     match place.args.cloud:
         case CloudName.AWS:
             from .aws import cloud as aws
@@ -72,7 +72,7 @@ def cloud(place: Place) -> Cloud | None:
 
 
 def identity(place: Place, cloud: Cloud | None) -> WorkloadIdentity:
-    """What the pods are towards their cloud; nobody in particular unless the arguments say."""
+    """The identity of the pods on their cloud; an existing one unless the arguments choose another kind."""
     kind = ExistingIdentityArgs() if place.args.identity is None else place.args.identity.kind
     match kind:
         case ExistingIdentityArgs():
@@ -90,7 +90,7 @@ def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]
 
     Args:
         scope: The deployment.
-        cloud: The cloud on which something is created.
+        cloud: The cloud on which this stack creates something.
         first: First objects in the cluster, which generated passwords wait for.
     """
     kind = scope.args.database.kind
@@ -116,13 +116,13 @@ def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]
 
 
 def registry(scope: Scope) -> DatabaseConnection | None:
-    """A database of its own for the model registry, if there is one."""
+    """The separate database of the model registry, if there is one."""
     args = scope.args.database.registry
     return None if args is None else existing_database.uri(args)
 
 
 def users(scope: Scope) -> DatabaseConnection | None:
-    """A database of their own for users, if there is one."""
+    """The separate database of users, if there is one."""
     args: AuthDatabaseArgs | None = None if scope.args.auth is None else scope.args.auth.database
     if args is None:
         return None

@@ -1,4 +1,4 @@
-"""`MlflowDeployment`: composes the parts, and does nothing else."""
+"""`MlflowDeployment`: only composes the parts."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -48,8 +48,8 @@ class MlflowDeployment(pulumi.ComponentResource):
     deployment_name: pulumi.Output[str]
     """Name of the Deployment, for `kubectl logs` and `kubectl rollout`."""
     admin: pulumi.Output[dict[str, str]]
-    """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`. Empty
-    if nobody has to log in."""
+    """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`.
+    Empty without authentication."""
 
     def __init__(self, name: str, args: MlflowDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the deployment with all its resources.
@@ -60,7 +60,7 @@ class MlflowDeployment(pulumi.ComponentResource):
             opts: Options. Every Kubernetes object uses the Kubernetes provider given here.
 
         Raises:
-            ConfigurationError: The arguments are wrong; it lists all problems, and nothing has been registered.
+            ConfigurationError: The arguments are invalid; it lists all problems, and no resource has been registered.
         """
         args = to_arguments(args, name=name)
         overrides = Overrides(name, args.overrides)
@@ -95,16 +95,16 @@ class MlflowDeployment(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class _Foundation:
-    """What the deployment stands on: created on a cloud, existing, or made in the cluster.
+    """What the workload depends on: on a cloud, existing, or in the cluster.
 
     Attributes:
         scope: The deployment.
-        namespace: None if it exists already.
-        first: First objects in the cluster. What is generated waits for them, so that an `up` that cannot reach the cluster leaves
-            nothing in the state.
-        database: None without one.
+        namespace: The namespace; None if it exists already.
+        first: First objects in the cluster. Generated secrets wait for them, so that an `up` that cannot reach the cluster
+            leaves nothing in the state.
+        database: The backend store; None without one.
         artifacts: The artifact store.
-        ready: Resources that must exist before the server can use it all.
+        ready: Resources that must exist before the server can start.
     """
 
     scope: Scope
@@ -138,14 +138,14 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
 
 @dataclass(frozen=True)
 class _Workload:
-    """What runs.
+    """The server, and what its pods and jobs consist of.
 
     Attributes:
         server: The server's Deployment.
-        login: How users log in; None if nobody has to.
-        pod: What the server's pods consist of.
-        jobs: What jobs consist of.
-        stores: What a pod needs to reach database and artifacts, under the name of an application.
+        login: How users log in; None without authentication.
+        pod: The server's pods.
+        jobs: The pods of jobs.
+        stores: What a pod needs to reach database and artifacts, by the application's name.
         exclusive: Whether only one pod at a time may hold the volumes.
     """
 
@@ -158,7 +158,7 @@ class _Workload:
 
 
 def _workload(foundation: _Foundation) -> _Workload:
-    """The migration first, then the server."""
+    """The migration, then the server."""
     scope, first = foundation.scope, foundation.first
     backend = backend_store(scope, foundation.database, makers.registry(scope))
     files = artifact_store(scope, foundation.artifacts)
@@ -178,7 +178,7 @@ def _workload(foundation: _Foundation) -> _Workload:
         stores("mlflow-server"),
         keys(scope, [foundation.namespace] if foundation.namespace else first),
         login.server if login else PodPart(),
-        # After what writes the users' settings, which the migration reads.
+        # After the container that writes the users' settings, which the migration reads.
         migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
         exporter() if scope.args.monitoring.prometheus else PodPart(),
     )
@@ -189,7 +189,7 @@ def _workload(foundation: _Foundation) -> _Workload:
 
 
 def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.Service:
-    """What stands around the pods: ways in, rights, policies, scaling, monitoring, garbage collection. Returns the Service."""
+    """The objects around the pods: Service, Ingress, RBAC, policies, scaling, monitoring and so on. Returns the Service."""
     scope, args, login = foundation.scope, foundation.scope.args, workload.login
     roles(scope)
     front = service(scope)

@@ -1,7 +1,7 @@
-"""The versions that this project chooses, each once. `make bump` changes them and writes what is derived from them.
+"""The versions that this project chooses, each in one place. `make bump` changes them and updates what derives from them.
 
-Imports nothing, so that the toolchain can load this file by its path where Pulumi is not installed. A bump replaces the
-text between the quotes of one line, so every version is a constant with a plain string.
+Imports nothing, so that the toolchain can load this file by its path without Pulumi. A bump replaces the text between the
+quotes of one line, so every version is a constant with a plain string.
 """
 
 MLFLOW = "3.17.2"
@@ -42,16 +42,16 @@ IMAGES = {
 images are from https://github.com/docker-library/repo-info. Defaults are pinned by tag alone: docs/decisions/0018-one-file-of-versions.md."""
 
 KUBERNETES = "1.35.4"
-"""What the tests run: the built-in node. Its source is required in toolchain/bare/go/go.mod."""
+"""Version of the built-in node, on which the tests run. Its source is required in toolchain/bare/go/go.mod."""
 KUBERNETES_MINIMUM = "1.30"
 """The oldest supported minor version: the first in which the `sleep` action of a container's lifecycle is on by default."""
 KUBERNETES_SCHEMAS = (KUBERNETES_MINIMUM, "1.33", "1.35", "1.37")
-"""Minor versions whose schemas judge every generated object."""
+"""Minor versions against whose schemas every generated object is validated."""
 
 PULUMI_CLI = "3.228.0"
-"""The command line that is built from source where none can be downloaded. Its source is required in toolchain/bare/go/go.mod."""
+"""The Pulumi CLI that is built from source if none can be downloaded. Its source is required in toolchain/bare/go/go.mod."""
 PULUMI_CLI_MINIMUM = "3.200.0"
-"""The oldest supported command line: it runs the hooks of resources, which refuse downgrades of databases."""
+"""The oldest supported Pulumi CLI: it runs resource hooks, which refuse downgrades of databases."""
 
 REQUIREMENTS = {
     "pulumi": ">=3.200,<4",
@@ -77,5 +77,5 @@ LOCKED = {
     "pulumi-aws": PULUMI_AWS,
     "pulumi-gcp": PULUMI_GCP,
 }
-"""What requirements.lock must hold exactly: the client of the server's version, and SDKs of the providers that are built from
+"""What requirements.lock must pin exactly: the client in the server's version, and the SDKs of the providers that are built from
 source, since the engine asks for the plugin of the SDK's version."""

@@ -1,6 +1,6 @@
 """The typed arguments: one definition for stack configuration, Python callers, the JSON schema and component providers.
 
-Every module lists what of it is public; nothing is listed twice.
+Every module lists its own public names; nothing is listed twice.
 """
 
 from . import (

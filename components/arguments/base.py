@@ -1,7 +1,7 @@
-"""What every argument block is made of: the dataclass settings, input leaves, and problems with their paths.
+"""What every argument block is built from: the dataclass settings, input leaves, and problems with their paths.
 
-Annotations stay unevaluated-string free (no `from __future__ import annotations`): Pulumi's component analyzer and
-pydantic read the same classes at run time.
+Annotations must not be strings (no `from __future__ import annotations`): Pulumi's component analyzer and
+pydantic read these classes at run time.
 """
 
 import ast
@@ -43,7 +43,7 @@ BLOCK = ConfigDict(
 def block(cls: type[T]) -> type[T]:
     """Class decorator: a frozen, keyword-only dataclass that pydantic validates."""
     made: Any = pydantic.dataclasses.dataclass(config=BLOCK, kw_only=True, frozen=True)(cls)
-    # Pulumi's component analyzer reads annotations, and takes an argument for optional only if it may be None.
+    # Pulumi's component analyzer reads annotations and treats an argument as optional only if it may be None.
     required = {name for name, field in made.__pydantic_fields__.items() if field.is_required()}
     kinds: dict[str, Any] = {field.name: field.type for field in fields(made)}
     made.__annotations__ = {name: kind if name in required else kind | None for name, kind in kinds.items()}
@@ -52,13 +52,13 @@ def block(cls: type[T]) -> type[T]:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with the arguments.
+    """One mistake in the arguments.
 
     Attributes:
         path: Python attribute names and list indices from the root.
         message: What is wrong, with the value where it is not secret.
         fix: What to write instead.
-        either: Other places where a value would settle it, so that it is only a consequence of a mistake there.
+        either: Other fields that would settle it; if one of them has a mistake of its own, this is only its consequence.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Problem:
     either: tuple[Path, ...] = ()
 
     def under(self, *parents: str | int) -> "Problem":
-        """The same problem, seen from further up."""
+        """The same problem, with its path seen from a block further up."""
         return Problem((*parents, *self.path), self.message, self.fix, tuple((*parents, *e) for e in self.either))
 
 
@@ -75,7 +75,7 @@ class Block:
     """Base of all argument blocks."""
 
     def problems(self) -> Iterable[Problem]:
-        """Problems that types alone cannot show; paths are relative to this block. Nested blocks are asked too."""
+        """Problems that types alone cannot show; paths are relative to this block. Nested blocks report their own."""
         return ()
 
 
@@ -88,7 +88,7 @@ def secret() -> Any:
 def descriptions(block: type) -> dict[str, str]:
     """What each field of a block is for: the text below it in the source.
 
-    Read when asked for, not when the class is made: messages and the schema need it, a deployment does not.
+    Read on demand, not when the class is defined: messages and the schema need it, a deployment does not.
     """
     (made,) = ast.parse(textwrap.dedent(inspect.getsource(block))).body
     assert isinstance(made, ast.ClassDef)
@@ -107,14 +107,14 @@ def is_secret_field(block: type, name: str) -> bool:
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a user's own name (of an environment variable, say) tells of a secret, and not of a file with one."""
+    """Whether a user's name (of an environment variable, say) suggests a secret, and not a file that holds one."""
     name = name.upper()
     telling = re.search(r"PASSWORD|SECRET|TOKEN|PASSPHRASE|ACCESS_KEY$|API_KEY|CREDENTIAL", name)
     return bool(telling) and not re.search(r"_(FILE|PATH|DIR|URL|SECONDS)$", name)
 
 
 def suggestion(given: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name that was most likely meant."""
+    """The allowed name that was most likely meant, if any is close."""
     names = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in allowed}
     close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", given.lower()), list(names), n=1, cutoff=0.6)
     return names[close[0]] if close else None

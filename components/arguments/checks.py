@@ -24,7 +24,7 @@ def exactly_one(block: Any, among: Sequence[str], example: str) -> Iterator[Prob
 
 
 def one_at_most(block: Any, among: Sequence[str | tuple[str, ...]]) -> Iterator[Problem]:
-    """Alternatives, of which none or one may be given; those that belong together stand in a tuple."""
+    """Alternatives, of which at most one may be given; fields that belong together are in a tuple."""
     groups = [(names,) if isinstance(names, str) else names for names in among]
     given = [name for names in groups for name in names if getattr(block, name) is not None]
     first = next((names for names in groups if set(names) & set(given)), ())
@@ -37,7 +37,7 @@ def one_at_most(block: Any, among: Sequence[str | tuple[str, ...]]) -> Iterator[
 
 
 def halves(block: Any, one: str, other: str) -> Iterator[Problem]:
-    """Two values that make sense together only."""
+    """Two values that only make sense together."""
     if (getattr(block, one) is None) != (getattr(block, other) is None):
         absent = one if getattr(block, one) is None else other
         yield Problem((absent,), "is required with the other half of the key pair", "give both halves, or neither")
@@ -48,7 +48,7 @@ def relative_path(value: Any, path: str) -> Iterator[Problem]:
     known = plain(value)
     if isinstance(known, str) and known != known.strip("/"):
         yield Problem((path,), f"{known!r} starts or ends with a slash", f"write {known.strip('/')!r}")
-    # What a URI would end at, or Kubernetes expand.
+    # Characters that would end a URI's path, or that Kubernetes would expand.
     elif isinstance(known, str) and re.search(r"[?#$\s%]|//", known):
         yield Problem((path,), f"{known!r} is not a path", "use no '?', '#', '$', '%', '//' or white space")
 
@@ -88,26 +88,26 @@ DNS_SUBDOMAIN = rf"(?=.{{1,253}}$){_LABELS}"
 
 
 def kubernetes_label_name(value: Any, path: str, what: str) -> Iterator[Problem]:
-    """RFC 1123 label: what a namespace and a Service may be called."""
+    """RFC 1123 label: the names allowed for namespaces and Services."""
     fix = "use at most 63 lower-case letters, digits and hyphens, starting and ending with a letter or digit"
     yield from pattern(value, DNS_LABEL, path, what, fix)
 
 
 def kubernetes_name(value: Any, path: str, what: str) -> Iterator[Problem]:
-    """RFC 1123 subdomain: what most other objects may be called (Secret, claim, StorageClass, PriorityClass)."""
+    """RFC 1123 subdomain: the names allowed for most other objects (Secret, claim, StorageClass, PriorityClass)."""
     fix = "use lower-case letters, digits, hyphens and dots, starting and ending with a letter or digit"
     yield from pattern(value, DNS_SUBDOMAIN, path, what, fix)
 
 
 def secret_key(value: Any, path: str) -> Iterator[Problem]:
-    """What a key of a Secret may be called."""
+    """The names allowed for keys of a Secret."""
     yield from pattern(
         value, r"[-._a-zA-Z0-9]{1,253}", path, "a key of a Secret", "use letters, digits, '-', '_' and '.'"
     )
 
 
 class ExistingSecret(Block):
-    """Base of the blocks that name a Secret in `name`, and keys of it in `key` or in fields that end in `_key`."""
+    """Base of the blocks that name a Secret in `name`, and its keys in `key` or in fields ending in `_key`."""
 
     def problems(self) -> Iterable[Problem]:
         for field in fields(self):  # type: ignore[arg-type]
@@ -127,7 +127,7 @@ def authorities(block: Any) -> Iterator[Problem]:
 
 _QUALIFIED = rf"((?=[^/]{{1,253}}/){_LABELS}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
 OWN_LABELS = tuple(f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by"))
-"""Labels that this component sets, and the first three of which the Service selects pods by."""
+"""Labels that this component sets; the Service selects pods by the first three."""
 
 
 def qualified_keys(values: Mapping[str, Any], path: str, refused: Collection[str] = ()) -> Iterator[Problem]:
@@ -170,7 +170,7 @@ def cpu(value: str | None, path: str) -> Iterator[Problem]:
 
 
 def memory(value: str, path: str) -> Iterator[Problem]:
-    """Bytes, with a unit."""
+    """An amount of memory, with a unit."""
     size = None if value.endswith("m") else amount(value)
     if size is None:
         yield Problem((path,), f"{value!r} is not an amount of memory", "write for example '512Mi' or '2Gi'")
@@ -179,7 +179,7 @@ def memory(value: str, path: str) -> Iterator[Problem]:
 
 
 def image(value: Any, path: str) -> Iterator[Problem]:
-    """A whole image reference."""
+    """A full image reference."""
     reference = r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?"
     yield from pattern(value, reference, path, "an image", "write it as host/path:tag, or with @sha256:…")
 
@@ -206,7 +206,7 @@ def file_server(block: Any) -> Iterator[Problem]:
     yield from host_name(block.host, "host")
     yield from between(block.port, 1, 65_535, "port")
     yield from absolute_path(block.path, "path")
-    # MLflow does not decode it.
+    # MLflow does not percent-decode the user name.
     fix = "use letters, digits, '.', '_' and '-'"
     yield from pattern(block.username, r"[\w.-]+", "username", "a user name that fits into a URI", fix)
 
@@ -227,7 +227,7 @@ def cidrs(values: Iterable[Any], path: str) -> Iterator[Problem]:
 
 
 def bucket_name(value: Any, path: str) -> Iterator[Problem]:
-    """Name of a bucket of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html."""
+    """Name of an S3 bucket: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html."""
     bucket = plain(value)
     if isinstance(bucket, str) and "://" in bucket:
         yield Problem((path,), f"{bucket!r} is a URL", "give the bucket's name alone, and a path in prefix")
@@ -240,13 +240,13 @@ def bucket_name(value: Any, path: str) -> Iterator[Problem]:
         "use 3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
     )
     if isinstance(bucket, str) and re.match(r"xn--|sthree-|amzn-s3-demo-", bucket):
-        yield Problem((path,), f"{bucket!r} starts with what AWS keeps for itself", "give the name of your bucket")
+        yield Problem((path,), f"{bucket!r} starts with a prefix that AWS reserves", "give the name of your bucket")
     if isinstance(bucket, str) and re.search(r"(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$", bucket):
-        yield Problem((path,), f"{bucket!r} ends with what AWS keeps for itself", "give the name of a general bucket")
+        yield Problem((path,), f"{bucket!r} ends with a suffix that AWS reserves", "give the name of a general bucket")
 
 
 def image_name(value: Any, path: str) -> Iterator[Problem]:
-    """A whole image reference: host, path, and a tag or a digest."""
+    """A full image reference: host, path, and a tag or a digest."""
     yield from pattern(
         value,
         r"[a-z0-9]+([._-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127}|(:\w[\w.-]{0,127})?@sha256:[0-9a-f]{64})",

@@ -1,4 +1,4 @@
-"""The root of the arguments. What concerns several blocks is checked by the package `rules`."""
+"""The root of the arguments. The package `rules` checks what concerns several blocks."""
 
 from collections.abc import Iterable
 
@@ -36,26 +36,26 @@ __all__ = ["MlflowDeploymentArgs"]
 
 @block
 class MlflowDeploymentArgs(Block):
-    """Everything that can be said about one MLflow deployment."""
+    """All settings of one MLflow deployment."""
 
     database: DatabaseArgs
-    """Where experiments, runs and models are kept."""
+    """Backend store for experiments, runs and registered models."""
     artifacts: ArtifactsArgs
-    """Where models, plots and files are kept."""
+    """Artifact store for model files, plots and other files."""
     identity: IdentityArgs | None = None
-    """What the pods are towards their cloud; nothing if not given."""
+    """Identity that the pods use on their cloud; none if not given."""
     auth: AuthArgs | None = None
-    """Who may use the server; without it, whoever reaches it."""
+    """Who may use the server; anyone who can reach it if not given."""
     aws: AwsArgs | None = None
-    """Account, network and cluster, for what is made on AWS."""
+    """Account, network and cluster on AWS; required if this stack creates anything there."""
     gcp: GcpArgs | None = None
-    """Google Cloud, where something is made there."""
+    """Project, network and cluster on Google Cloud; required if this stack creates anything there."""
     azure: AzureArgs | None = None
-    """Azure, where something is made there."""
+    """Resource group, network and cluster on Azure; required if this stack creates anything there."""
     namespace: str = "mlflow"
-    """Namespace of all objects. Plain and explicit, since cloud trust policies name it."""
+    """Namespace of all objects. Never generated, since cloud trust policies name it."""
     create_namespace: bool = True
-    """Make the namespace, with Pod Security `restricted` enforced. If false, it must exist."""
+    """Create the namespace, with Pod Security `restricted` enforced. If false, it must exist already."""
     image: ImageArgs = ImageArgs()
     """Container image."""
     server: ServerArgs = ServerArgs()
@@ -67,45 +67,45 @@ class MlflowDeploymentArgs(Block):
     service_account: ServiceAccountArgs = ServiceAccountArgs()
     """The account that the pods run as."""
     rbac: RbacArgs = RbacArgs()
-    """Rights of that account towards the Kubernetes API; none by default."""
+    """Permissions of that account in the Kubernetes API; none by default."""
     ingress: IngressArgs | None = None
-    """An Ingress that leads to the Service; none if not given."""
+    """An Ingress for the Service; none if not given."""
     route: RouteArgs | None = None
-    """An HTTPRoute of the Gateway API that leads to the Service; none if not given."""
+    """An HTTPRoute of the Gateway API for the Service; none if not given."""
     network_policy: NetworkPolicyArgs | None = None
-    """Network policies of the pods; none if not given."""
+    """Network policies for the pods; none if not given."""
     monitoring: MonitoringArgs = MonitoringArgs()
     """Metrics for Prometheus, a dashboard, and alert rules."""
     garbage_collection: GarbageCollectionArgs | None = None
-    """Regular deletion of what users have deleted; none if not given."""
+    """Scheduled permanent removal of what users have deleted; none if not given."""
     keys: KeysArgs = KeysArgs()
     """Keys that all replicas share."""
     names: NamesArgs = NamesArgs()
-    """Names of objects."""
+    """Names of Kubernetes objects."""
     autoscaling: AutoscalingArgs | None = None
-    """Let the cluster decide the number of pods; `server.replicas` does if not given."""
+    """Let the cluster decide the number of pods; `server.replicas` decides if not given."""
     disruption_budget: DisruptionBudgetArgs = DisruptionBudgetArgs()
-    """How many pods a drain of nodes may end at once."""
+    """How many pods node drains may evict at once."""
     spread: SpreadArgs = SpreadArgs()
-    """How several pods are spread over zones and nodes."""
+    """How pods are spread over zones and nodes."""
     overrides: dict[str, Manifest] = Field(default_factory=dict)
-    """Changes of Kubernetes objects, by kind and name in the component: `{Deployment/server: {spec: {…}}}`. Mappings are
-    merged, null removes, lists of named items are merged by name; see docs/customise.md."""
+    """Changes to Kubernetes objects, by kind and name in the component: `{Deployment/server: {spec: {…}}}`. Mappings are
+    merged, null removes a key, lists of named items are merged by name; see docs/customise.md."""
     extra_objects: list[Manifest] = Field(default_factory=list)
-    """Whole Kubernetes objects that are made with the deployment, in its namespace unless they name another."""
+    """Additional Kubernetes objects to create with the deployment, in its namespace unless they name another."""
     migration_timeout_seconds: int = 3600
     """How long a migration of the database schema may take, in seconds."""
     deletion_protection: bool = True
-    """Refuse to delete what holds data (claims, their namespace, generated keys): to delete it, set this to false, run
-    `pulumi up`, then `pulumi destroy`."""
+    """Refuse to delete anything that holds data (claims, their namespace, generated keys): to delete it, set this to
+    false, run `pulumi up`, then `pulumi destroy`."""
     allow_insecure: bool = False
-    """Accept a server without authentication or without TLS outside the cluster's own network."""
+    """Allow publishing the server outside the cluster without authentication or without TLS."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Labels of every Kubernetes object, for example team and cost centre."""
+    """Labels added to every Kubernetes object, for example team and cost centre."""
 
     @property
     def kinds(self) -> list[tuple[str, str, Kind]]:
-        """What was chosen: the block, its field, and the kind that stands there."""
+        """What was chosen: the block, its field, and the kind given there."""
         made = {name: getattr(self, name) for name in ("database", "artifacts", "identity", "auth")}
         return [
             (name, *choice.chosen) for name, choice in made.items() if choice is not None and choice.chosen is not None
@@ -113,22 +113,22 @@ class MlflowDeploymentArgs(Block):
 
     @property
     def cloud(self) -> CloudName | None:
-        """The cloud on which something is created; checked arguments have one at most."""
+        """The cloud on which this stack creates something; checked arguments have at most one."""
         return next((kind.made_on for _, _, kind in self.kinds if kind.made_on is not None), None)
 
     @property
     def authenticated(self) -> bool:
-        """Whether the server asks its users who they are."""
+        """Whether users must log in."""
         return self.auth is not None
 
     @property
     def serves_tls(self) -> bool:
-        """Whether the server's own port speaks TLS."""
+        """Whether the server's pods serve TLS."""
         return self.server.tls is not None
 
     @property
     def most_replicas(self) -> int:
-        """Pods that there may be, not counting those of a rolling update."""
+        """Maximum number of pods, not counting the surge of a rolling update."""
         return self.server.replicas if self.autoscaling is None else self.autoscaling.max_replicas
 
     def problems(self) -> Iterable[Problem]:

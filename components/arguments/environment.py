@@ -47,8 +47,8 @@ OWN_VARIABLES = {
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",
 }
-"""Environment variables of every pod that have an argument of their own, and what to use: a pod must not name one twice.
-Those of single kinds of database and artifact store stand with the kind."""
+"""Environment variables that this component sets itself, and what to use instead: a pod must not name one twice. Those of
+a particular database or artifact store are declared on its kind."""
 
 
 @block
@@ -58,9 +58,9 @@ class KeyRefArgs(Block):
     name: Input[str]
     """Name of the object."""
     key: str
-    """Key in it."""
+    """Key in the object."""
     optional: bool = False
-    """Start also where object or key are not there; the variable is not set then."""
+    """Start even if the object or the key does not exist; the variable is then not set."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.name, "name", "the name of a Secret or ConfigMap")
@@ -100,9 +100,9 @@ class EnvFromArgs(Block):
     config_map: Input[str] | None = None
     """Name of a ConfigMap."""
     prefix: str = ""
-    """Written before each key."""
+    """Prefix prepended to each key."""
     optional: bool = False
-    """Start also where the object is not there."""
+    """Start even if the object does not exist."""
 
     def problems(self) -> Iterable[Problem]:
         yield from exactly_one(self, ("secret", "config_map"), "`- secret: my-secret`")
@@ -120,13 +120,13 @@ def variables(
     *,
     own: Mapping[str, str],
 ) -> Iterator[Problem]:
-    """The user's own environment variables, in fields called `env`, `secret_env` and `value_from`.
+    """The user's environment variables, in fields called `env`, `secret_env` and `value_from`.
 
     Args:
         env: Plain ones.
         secret_env: Secret ones.
         value_from: Those by reference.
-        own: Those that are refused, and what to use.
+        own: Those that are refused, and what to use instead.
     """
     value_from = value_from or {}
     fields = {"env": env, "secret_env": secret_env, "value_from": value_from}

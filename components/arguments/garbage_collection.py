@@ -1,4 +1,4 @@
-"""What runs beside the server from time to time."""
+"""Scheduled deletion of what users have deleted in MLflow."""
 
 import re
 from collections.abc import Iterable
@@ -27,28 +27,28 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
 
 @block
 class GarbageCollectionArgs(Block):
-    """Delete for good what users have deleted: `mlflow gc` as a CronJob.
+    """Permanently delete what users have deleted: `mlflow gc` as a CronJob.
 
-    Runs, experiments and models that are deleted in MLflow are only hidden; this removes them and their artifacts.
+    MLflow only hides deleted runs, experiments and models; this removes them and their artifacts.
     """
 
     schedule: str = "0 3 * * 0"
-    """When, as a cron expression of five fields, or `@daily` and the like."""
+    """When to run: a cron expression of five fields, or `@daily` and the like."""
     time_zone: str | None = None
     """Time zone of the schedule, for example `Europe/Berlin`; that of the cluster's control plane if not given."""
     older_than: str = "30d"
-    """How long ago something must have been deleted, for example `30d` or `1d12h`. No shorter than backups are kept: what
-    an older backup still lists would have lost its artifacts."""
+    """How long ago something must have been deleted, for example `30d` or `1d12h`. Not shorter than the retention of
+    backups: a restored backup would list runs whose artifacts are gone."""
     all_workspaces: bool = False
-    """All workspaces instead of the default one."""
+    """Cover all workspaces instead of only the default one."""
     suspend: bool = False
-    """Keep the CronJob, but start nothing."""
+    """Keep the CronJob but start no Jobs."""
     resources: ResourcesArgs = ResourcesArgs(cpu_request="100m", memory_request="256Mi", memory_limit="1Gi")
     """Requests and limits of its container."""
     timeout_seconds: int = 3600
     """How long one run may take, in seconds."""
     starting_deadline_seconds: int = 3600
-    """How late a run may start that could not start in time, in seconds."""
+    """How late a run that missed its scheduled time may still start, in seconds."""
     successful_history: int = 1
     """Finished Jobs to keep."""
     failed_history: int = 3
@@ -67,7 +67,7 @@ class GarbageCollectionArgs(Block):
             fix = "write days, hours, minutes and seconds in this order, for example '30d' or '1d12h'"
             yield Problem(("older_than",), f"{self.older_than!r} is not an age", fix)
         yield from between(self.timeout_seconds, 10, 86_400, "timeout_seconds", "seconds")
-        # Below ten seconds the controller may miss every start.
+        # The controller checks every ten seconds: with a shorter deadline it may miss every start.
         yield from between(self.starting_deadline_seconds, 10, 86_400, "starting_deadline_seconds", "seconds")
         yield from between(self.successful_history, 0, 100, "successful_history")
         yield from between(self.failed_history, 0, 100, "failed_history")
@@ -91,7 +91,7 @@ def cron(schedule: str, path: str) -> Iterable[Problem]:
 
 
 def _fits(part: str, low: int, high: int, names: dict[str, int]) -> bool:
-    """Whether one of the parts between commas is valid: `*`, a number or a range, and maybe a step."""
+    """Whether one of the parts between commas is valid: `*`, a number or a range, with an optional step."""
     match = re.fullmatch(r"(?:[*?]|(\w+)(?:-(\w+))?)(?:/(\d+))?", part)
     if not match:
         return False

@@ -1,7 +1,7 @@
 """Choices, and what is true of each kind that can be chosen.
 
 A choice is a block of which exactly one optional field is given (`database: {rds: {…}}`). What can be chosen is a `Kind`: a
-block that says here what the rest must know of it. No other list of kinds is kept anywhere.
+block that declares what the rest of the program must know about it. There is no other list of kinds.
 """
 
 import enum
@@ -31,29 +31,29 @@ class CloudName(enum.Enum):
 
 
 class MlflowImage(enum.IntEnum):
-    """Which image of MLflow holds what a kind needs; each holds all that the ones before it hold."""
+    """Which MLflow image contains what a kind needs; each contains everything in the ones before it."""
 
     BASE = 0
-    """The official one without database drivers and cloud clients."""
+    """The official image without database drivers and cloud clients."""
     FULL = 1
-    """The official one with them."""
+    """The official image with them."""
     CUSTOM = 2
-    """One of the user's own."""
+    """An image built by the user."""
 
 
-# The bases are blocks themselves, since Pulumi's component analyzer would take annotations of other classes for arguments.
+# The bases are blocks themselves: Pulumi's component analyzer would mistake annotations of other classes for arguments.
 @block
 class Kind(Block):
     """Base of all kinds."""
 
     made_on: ClassVar[CloudName | None] = None
-    """Cloud on which it is created; None if it exists already, or runs in the cluster."""
+    """Cloud on which this stack creates it; None if it exists already or runs in the cluster."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Fields of that cloud's block which must be given."""
+    """Fields of that cloud's block that must be given."""
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.BASE
-    """Image of MLflow that it needs."""
+    """MLflow image that it needs."""
     variables: ClassVar[Mapping[str, str]] = {}
-    """Environment variables that fields of it set, and which field."""
+    """Environment variables that its fields set, with the field that sets each."""
 
 
 @block
@@ -61,17 +61,17 @@ class DatabaseBlock(Kind):
     """Base of the kinds of database."""
 
     server: ClassVar[bool] = True
-    """Whether it is a server, which several pods can share, and which something outside a pod can migrate."""
+    """Whether it is a server, which several pods can share and which a Job can migrate."""
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
 
     @property
     def connections(self) -> int | None:
-        """Connections that the server grants to MLflow, as far as can be told: `connection_limit`, which most kinds have."""
+        """Connections that the server grants to MLflow, if known: `connection_limit`, which most kinds have."""
         return getattr(self, "connection_limit", None)
 
     @property
     def backups(self) -> tuple[Path, int] | None:
-        """For how many days backups are kept, and the field that says so; None if that is not decided here."""
+        """How many days backups are kept, and the field that says so; None if that is not decided here."""
         return None
 
 
@@ -80,22 +80,22 @@ class ArtifactBlock(Kind):
     """Base of the kinds of artifact store."""
 
     server_only: ClassVar[str | None] = None
-    """What it is, if only the server can reach it; None if clients may be sent there."""
+    """Description for messages if only the server can reach it; None if clients may access it directly."""
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
 
     @property
     def cloud(self) -> CloudName | None:
-        """Cloud whose identities can be allowed to use it."""
+        """Cloud whose identities can be granted access to it."""
         return self.made_on
 
     @property
     def password_in_uri(self) -> bool:
-        """Whether its URI, which clients are given unless they go through the server, holds a password."""
+        """Whether its URI, which clients receive unless artifacts are proxied, contains a password."""
         return False
 
     @property
     def versions(self) -> tuple[Path, int] | None:
-        """For how many days overwritten artifacts are kept, and the field that says so; None if that is not decided here."""
+        """How many days overwritten artifacts are kept, and the field that says so; None if that is not decided here."""
         return None
 
 
@@ -105,12 +105,12 @@ class IdentityBlock(Kind):
 
     @property
     def annotates(self) -> bool:
-        """Whether it needs annotations of the ServiceAccount."""
+        """Whether it needs annotations on the ServiceAccount."""
         return False
 
     @property
     def names_store(self) -> bool:
-        """Whether it names the artifact store itself that it may use."""
+        """Whether it names an existing artifact store that it may use."""
         return False
 
 
@@ -126,7 +126,7 @@ K = TypeVar("K", bound=Kind)
 
 @functools.cache
 def choices(block: type) -> dict[str, type[Kind]]:
-    """The kinds that a block lets choose among, by the names of its fields."""
+    """The kinds that a block offers, by the names of its fields."""
     held = {field.name: next(iter(typing.get_args(field.type)), None) for field in fields(block)}
     return {name: kind for name, kind in held.items() if isinstance(kind, type) and issubclass(kind, Kind)}
 
@@ -146,17 +146,17 @@ def variables_of(name: str, block: type) -> dict[str, str]:
 
 
 class Choice(Block, Generic[K]):
-    """Base of the blocks that are a choice. `K` is the union of the kinds, each of which is the type of one optional field."""
+    """Base of the blocks that are a choice. `K` is the union of the kinds, each the type of one optional field."""
 
     @property
     def chosen(self) -> tuple[str, K] | None:
-        """Field and block of the kind that was chosen. None if there is none, which only unchecked arguments can be."""
+        """Field and block of the chosen kind; None, in unchecked arguments only, if there is none."""
         given = ((name, getattr(self, name)) for name in choices(type(self)))
         return next(((name, kind) for name, kind in given if kind is not None), None)
 
     @property
     def kind(self) -> K:
-        """The kind that was chosen; checked arguments have exactly one."""
+        """The chosen kind; checked arguments have exactly one."""
         assert self.chosen is not None, "checked arguments hold exactly one choice"
         return self.chosen[1]
 

@@ -1,4 +1,4 @@
-"""Parts of Kubernetes objects that users write themselves: keys are checked against the API's types, names become camelCase."""
+"""Parts of Kubernetes objects written by users: keys are checked against the API's types, names become camelCase."""
 
 import collections.abc
 import functools
@@ -13,7 +13,7 @@ from . import input_types
 from .base import Path, Problem, plain, suggestion
 
 Manifest = dict[str, Any]
-"""A part of a Kubernetes object as its API documentation writes it; leaves may be outputs."""
+"""A part of a Kubernetes object, as in the API documentation; leaves may be outputs."""
 
 
 def shape(value: Any, kind: str, path: Path, *, part: bool = False) -> Iterator[Problem]:
@@ -40,7 +40,7 @@ def _declared(kind: str) -> Any:
         return Sequence[_declared(kind[1:-1])]
     module, _, name = kind.rpartition(".")
     group, _, version = module.partition("/")
-    # Imported only here, since it takes time and few configurations need it.
+    # Imported here, since importing takes time and few configurations need it.
     try:
         package = importlib.import_module(f"pulumi_kubernetes.{group.removesuffix('.k8s.io')}.{version}")
     except ModuleNotFoundError:
@@ -63,7 +63,9 @@ def _kinds(declared: Any) -> tuple[Any, ...]:
     return () if declared is type(None) or typing.get_origin(declared) in wrappers else (declared,)
 
 
-def _shape(value: Any, declared: Any, path: Path, part: bool) -> Iterator[Problem]:
+def _shape(  # noqa: C901 - one branch per form of type
+    value: Any, declared: Any, path: Path, part: bool
+) -> Iterator[Problem]:
     known = plain(value)
     if known is None:
         return

@@ -1,4 +1,4 @@
-"""What is measured, and who is told: Prometheus, a dashboard, alerts."""
+"""Monitoring: Prometheus metrics, a Grafana dashboard, alert rules."""
 
 import re
 from collections.abc import Iterable
@@ -33,26 +33,26 @@ class ServiceMonitorArgs(Block):
     namespace: str | None = None
     """Namespace of the ServiceMonitor; the deployment's own if not given."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Labels by which Prometheus chooses its monitors, for example `release: prometheus`."""
+    """Labels by which Prometheus selects its monitors, for example `release: prometheus`."""
     interval: str = "30s"
-    """How often each pod is asked."""
+    """How often each pod is scraped."""
     timeout: str = "10s"
-    """How long an answer may take; less than `interval`."""
+    """How long a scrape may take; at most `interval`."""
     port: str = "http"
-    """Name of the port of the Service that is asked."""
+    """Name of the Service port to scrape."""
     basic_auth: ScrapeSecretArgs | None = None
-    """Whose name Prometheus uses: under authentication only administrators may read the metrics. The generated
-    administrator if not given, which needs the monitor in the deployment's own namespace."""
+    """Credentials that Prometheus scrapes with: with authentication on, only administrators may read the metrics. Those of
+    the generated administrator if not given, which requires the monitor in the deployment's own namespace."""
     tls_config: dict[str, Any] = Field(default_factory=dict)
-    """`tlsConfig` of the monitor where the pods speak TLS, for example `{ca: {configMap: {name: ca, key: ca.crt}}}`. Of its
-    own accord it expects the Service's full name in the certificate, and trusts the authority that `server.tls` names, if
-    the monitor is in the deployment's namespace."""
+    """`tlsConfig` of the monitor if the pods serve TLS, for example `{ca: {configMap: {name: ca, key: ca.crt}}}`. By
+    default it expects the Service's full name in the certificate and, if the monitor is in the deployment's namespace,
+    trusts the authority named in `server.tls`."""
     relabelings: list[dict[str, Any]] = Field(default_factory=list)
-    """Relabelings of the targets."""
+    """Relabelings applied to targets before the scrape."""
     metric_relabelings: list[dict[str, Any]] = Field(default_factory=list)
-    """Relabelings of the samples."""
+    """Relabelings applied to samples after the scrape."""
     target_labels: list[str] = Field(default_factory=list)
-    """Labels of the Service to copy to the samples."""
+    """Labels of the Service to copy to every sample."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
@@ -67,12 +67,12 @@ class ServiceMonitorArgs(Block):
 
 @block
 class DashboardArgs(Block):
-    """A Grafana dashboard in a ConfigMap, for the side container that loads dashboards by a label."""
+    """A Grafana dashboard in a ConfigMap, for the Grafana sidecar that loads dashboards by label."""
 
     namespace: str | None = None
     """Namespace of the ConfigMap; the deployment's own if not given."""
     labels: dict[str, str] = Field(default_factory=lambda: {"grafana_dashboard": "1"})
-    """Labels by which Grafana finds it."""
+    """Labels by which the sidecar finds it."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
     """Annotations, for example `grafana_folder: Machine learning`."""
 
@@ -84,29 +84,29 @@ class DashboardArgs(Block):
 
 @block
 class AlertsArgs(Block):
-    """Alert rules; what each means and what to do is in docs/operations.md.
+    """Alert rules; docs/operations.md explains each alert and what to do.
 
-    Those on restarts, replicas and failed jobs need the metrics of kube-state-metrics, those on volumes the kubelet's.
+    Alerts on restarts, replicas and failed jobs need metrics from kube-state-metrics, those on volumes from the kubelet.
     """
 
     prometheus_rule: bool = True
-    """As a PrometheusRule of the Prometheus Operator."""
+    """Create a PrometheusRule for the Prometheus Operator."""
     config_map: bool = False
-    """As a ConfigMap with a file of rules, for a Prometheus without the operator."""
+    """Create a ConfigMap with a rules file, for a Prometheus without the operator."""
     namespace: str | None = None
     """Namespace of both; the deployment's own if not given."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Labels by which Prometheus chooses its rules, for example `release: prometheus`."""
+    """Labels by which Prometheus selects its rules, for example `release: prometheus`."""
     alert_labels: dict[str, str] = Field(default_factory=dict)
-    """Further labels of every alert, for example `team: ml`, by which they reach the right people."""
+    """Additional labels on every alert, for example `team: ml`, for routing in Alertmanager."""
     runbook_url: str | None = None
-    """Where docs/operations.md is published; `#` and the alert's name are added."""
+    """URL at which docs/operations.md is published; `#` and the alert's name are appended."""
     error_percent: int = 5
-    """Share of requests that may fail with a server error, in percent."""
+    """Alert if more than this share of requests fails with a server error, in percent."""
     latency_seconds: float = 2.0
-    """Time within which 95 of 100 requests must be answered, in seconds."""
+    """Alert if the 95th percentile of request latency is above this, in seconds."""
     volume_free_percent: int = 10
-    """Share of a volume that must stay free, in percent."""
+    """Alert if less than this share of a volume is free, in percent."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
@@ -122,18 +122,18 @@ class AlertsArgs(Block):
         yield from between(self.latency_seconds, 0.01, 600, "latency_seconds", "seconds")
         yield from between(self.volume_free_percent, 1, 99, "volume_free_percent", "percent")
         if not self.prometheus_rule and not self.config_map:
-            yield Problem((), "asks for neither prometheusRule nor configMap", "set one of them, or remove alerts")
+            yield Problem((), "has neither prometheusRule nor configMap", "set one of them, or remove alerts")
 
 
 @block
 class MonitoringArgs(Block):
-    """Metrics of the server, and what is made of them. All off by default."""
+    """Server metrics, and the dashboard and alerts built on them. All off by default."""
 
     prometheus: bool = False
-    """Serve metrics on `/metrics` of every pod, without the static prefix. Requests for artifacts and traces that MLflow
-    serves outside Flask are not counted."""
+    """Serve metrics on `/metrics` of every pod, without the static prefix. They do not count requests for artifacts and
+    traces that MLflow serves outside Flask."""
     service_monitor: ServiceMonitorArgs | None = None
-    """Let the Prometheus Operator find the pods; none if not given."""
+    """ServiceMonitor, by which the Prometheus Operator finds the pods; none if not given."""
     dashboard: DashboardArgs | None = None
     """A dashboard for Grafana; none if not given."""
     alerts: AlertsArgs | None = None
@@ -147,7 +147,7 @@ class MonitoringArgs(Block):
 
 
 def seconds(duration: str) -> float:
-    """A duration of Prometheus in seconds; 0 if it is none."""
+    """A Prometheus duration in seconds; 0 if it is not one."""
     scale = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
     if not re.fullmatch(_DURATION, duration):
         return 0

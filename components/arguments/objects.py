@@ -1,4 +1,4 @@
-"""Changes of the component's Kubernetes objects, and further objects: what can be checked before they exist."""
+"""Changes to the component's Kubernetes objects, and additional objects: what can be checked before they exist."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from .manifests import Manifest, shape
 
 
 def patch_problems(overrides: Mapping[str, Manifest]) -> Iterator[Problem]:
-    """Keys that cannot be the name of an object; whether there is one is known once all are made."""
+    """Keys that cannot be the name of an object; whether it exists is only known once all objects are created."""
     for name in overrides:
         if not re.fullmatch(r"[A-Z]\w*/[a-z0-9][-a-z0-9.]*", name):
             yield Problem(
@@ -19,7 +19,7 @@ def patch_problems(overrides: Mapping[str, Manifest]) -> Iterator[Problem]:
 
 
 def manifest_problems(objects: Sequence[Manifest]) -> Iterator[Problem]:
-    """Objects without what makes an object, or given twice."""
+    """Objects that lack a required key, or are given twice."""
     seen: set[tuple[Any, ...]] = set()
     for index, manifest in enumerate(objects):
         path = ("extra_objects", index)
@@ -36,7 +36,7 @@ def manifest_problems(objects: Sequence[Manifest]) -> Iterator[Problem]:
         name = plain(metadata.get("name"))
         if not isinstance(name, str) or not re.fullmatch(rf"{DNS_SUBDOMAIN}|[a-z0-9:.-]+", name):
             yield Problem(
-                (*path, "metadata", "name"), "is missing or not valid", "give a name; Pulumi tells objects by it"
+                (*path, "metadata", "name"), "is missing or not valid", "give a name; Pulumi identifies objects by it"
             )
         key = (manifest.get("apiVersion"), manifest.get("kind"), metadata.get("namespace"), name)
         if key in seen:

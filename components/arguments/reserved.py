@@ -1,6 +1,6 @@
-"""The register of names in the server's pods that belong to the component. What a user adds to a pod must not have one of them.
+"""Names in the server's pods that belong to the component. Users' additions to a pod must not use them.
 
-A test compares it with what is rendered. Environment variables are in `environment.py` and on the kinds that set them.
+A test compares them with the rendered pods. Environment variables are in `environment.py` and on the kinds that set them.
 """
 
 CONTAINERS = frozenset({"mlflow", "migration", "database-login", "users", "proxy"})
@@ -18,7 +18,7 @@ VOLUMES = frozenset(
 """Volumes of the pods."""
 
 DIRECTORIES = ("/etc/mlflow", "/mlflow/artifacts", "/mlflow/database", "/tmp/.ssh")  # noqa: S108 - a private volume
-"""Directories in which the component mounts something, besides `/tmp`."""
+"""Directories in which the component mounts something, in addition to `/tmp`."""
 
 
 def is_within(path: str, directories: tuple[str, ...] = DIRECTORIES) -> bool:

@@ -20,7 +20,7 @@ class AccessMode(enum.Enum):
 
 @block
 class VolumeArgs(ArtifactBlock):
-    """A claim that is made, or an existing one that is used."""
+    """A claim created by this stack, or an existing one."""
 
     server_only = "a volume, which only the server can reach"
     mlflow_image = MlflowImage.BASE
@@ -32,12 +32,12 @@ class VolumeArgs(ArtifactBlock):
     access_mode: AccessMode = AccessMode.READ_WRITE_ONCE
     """Access mode of a new claim. More than one replica needs `ReadWriteMany`."""
     existing_claim: Input[str] | None = None
-    """Name of a claim in the deployment's namespace to use instead of making one."""
+    """Name of a claim in the deployment's namespace to use instead of creating one."""
 
     @property
     def shared(self) -> bool:
-        """Whether several pods can use it at once, as far as is known."""
-        # What an existing claim can do is not known here.
+        """Whether several pods can use it at once, as far as known."""
+        # The access mode of an existing claim is not known here.
         return self.existing_claim is not None or self.access_mode is AccessMode.READ_WRITE_MANY
 
     def problems(self) -> Iterable[Problem]:

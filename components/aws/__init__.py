@@ -1,1 +1,1 @@
-"""What is made on AWS: database, bucket and role. Its modules import the AWS SDK, so they are imported when chosen."""
+"""Database, bucket and role on AWS. Imported only when chosen, since its modules import the AWS SDK."""

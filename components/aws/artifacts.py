@@ -1,4 +1,4 @@
-"""The bucket for artifacts on AWS."""
+"""The artifact bucket on AWS."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .resources import Aws
 
 
 def bucket(aws: Aws, args: AwsBucketArgs) -> tuple[s3.Bucket, Sequence[pulumi.Resource]]:
-    """A private, encrypted, versioned bucket that nobody may use yet.
+    """A private, encrypted, versioned bucket, without any grants. Long since AWS has one resource per setting of a bucket.
 
     Returns:
         The bucket, and what must exist before it is used.
@@ -85,7 +85,7 @@ def bucket(aws: Aws, args: AwsBucketArgs) -> tuple[s3.Bucket, Sequence[pulumi.Re
         name,
         bucket=made.bucket,
         policy=made.arn.apply(policies.secure_transport_only),
-        # AWS refuses a policy while it changes who may be public.
+        # AWS refuses a bucket policy while the public access block is being changed.
         opts=aws.place.options(depends_on=[private]),
     )
     if args.access_logs is not None:

@@ -1,7 +1,7 @@
-"""Certificate authorities of RDS, which are not among those that systems know.
+"""Certificate authorities of RDS, which systems do not trust by default.
 
-The file holds the root certificates of the regions that had them when it was made; a newer region needs its own from
-https://truststore.pki.rds.amazonaws.com. Nothing is downloaded: neither at preview, nor in pods, which may not reach it.
+The file holds the root certificates of all regions at the time of writing; a newer region needs its own from
+https://truststore.pki.rds.amazonaws.com. Nothing is downloaded, neither at preview nor in pods, which may have no access.
 """
 
 import functools

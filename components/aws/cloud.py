@@ -14,7 +14,7 @@ from .resources import Aws
 
 
 class Cloud:
-    """Creates what the arguments ask for, and nothing else."""
+    """Creates only what the arguments ask for."""
 
     def __init__(self, place: Place) -> None:
         self._aws = Aws(place, place.args.aws or AwsArgs())
@@ -36,7 +36,7 @@ class Cloud:
         return None if args is None or self._bucket is None else artifacts.store(args, *self._bucket)
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """The role may use the bucket under its prefix, and the key that encrypts it."""
+        """Let the role use the bucket under its prefix, and the key that encrypts it."""
         choice = self._aws.place.args.artifacts
         if self._role is None:
             return []

@@ -1,4 +1,7 @@
-"""Databases on AWS: an RDS instance, or an Aurora cluster. Private, encrypted, TLS only, backed up, hard to delete."""
+"""Databases on AWS: an RDS instance, or an Aurora cluster. Private, encrypted, TLS only, backed up, hard to delete.
+
+`instance` and `cluster` are long since each is one list of the settings of a resource, which splitting would only scatter.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +19,14 @@ from .resources import Aws, when_ready
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """One engine, as RDS and MLflow call it.
+    """One engine, in the terms of RDS and of MLflow.
 
     Attributes:
-        name, aurora: What RDS calls it, and its Aurora variant.
-        engine: What it is for MLflow.
-        family: Start of the names of its parameter groups.
-        parameters: TLS forced, and what MLflow's migrations need.
-        logs, aurora_logs: Logs that go to CloudWatch: errors, slow queries and upgrades, but no statement otherwise.
+        name, aurora: Its name in RDS, and that of its Aurora variant.
+        engine: The engine in MLflow's terms.
+        family: Prefix of its parameter group families.
+        parameters: Those that force TLS, and those that MLflow's migrations need.
+        logs, aurora_logs: Logs sent to CloudWatch: errors, slow queries and upgrades, but no other statements.
     """
 
     name: str
@@ -50,7 +53,7 @@ _KINDS = {
         aurora="aurora-mysql",
         engine=Engine.MYSQL,
         family="mysql",
-        # The schema of MLflow has a trigger, which MySQL with a binary log lets nobody create otherwise.
+        # MLflow's schema has a trigger, which MySQL with binary logging otherwise lets nobody create.
         parameters={"require_secure_transport": "1", "log_bin_trust_function_creators": "1", "slow_query_log": "1"},
         logs=("error", "slowquery"),
         aurora_logs=("error", "slowquery"),
@@ -60,17 +63,17 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What an instance and a cluster need alike, made before them.
+    """What both an instance and a cluster need, created before them.
 
     Attributes:
         kind: The engine.
         identifier: Name of the instance or cluster in AWS.
         password: Password of the master user.
         port: Where it listens.
-        subnets, group: Where it is, and who reaches it.
+        subnets, group: Where it is, and who can reach it.
         monitoring_role: ARN of the role that Enhanced Monitoring writes with; None if that is off.
-        before: What must be there first: rules of the group, the role's permission, and the groups that its logs go to,
-            which RDS would make itself, and keep for ever.
+        before: What must exist first: rules of the group, the role's permission, and the log groups, which RDS would
+            otherwise create itself and keep for ever.
     """
 
     kind: _Kind
@@ -93,7 +96,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         family=f"{kind.family}{args.version}",
         description="MLflow",
         parameters=[
-            # Whether a parameter can change while the database runs differs between them; at a restart all can.
+            # Not every parameter can change while the database runs; at a restart all can.
             rds.ParameterGroupParameterArgs(name=key, value=value, apply_method="pending-reboot")
             for key, value in sorted({**kind.parameters, **args.parameters}.items())
         ],
@@ -112,7 +115,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         max_allocated_storage=args.max_storage_gb,
         storage_encrypted=True,
         kms_key_id=aws.key,
-        # A snapshot brings its own.
+        # A snapshot brings its own names.
         db_name=None if args.snapshot_identifier else args.database,
         username=None if args.snapshot_identifier else args.username,
         password=around.password,
@@ -145,7 +148,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
-            # The disk grows by itself; a snapshot is looked at once.
+            # The disk grows automatically; a snapshot is only used at creation.
             ignore_changes=["allocatedStorage", "snapshotIdentifier"],
             hooks=refuse_downgrade(aws.place, "database.rds.engineVersion", "engineVersion", "engineVersionActual"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
@@ -217,10 +220,10 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
             f"{name}-{index}",
             identifier=pulumi.Output.concat(around.identifier, f"-{index}"),
             cluster_identifier=made.cluster_identifier,
-            engine=kind.aurora,  # type: ignore[arg-type] - what the cluster has, as text
+            engine=kind.aurora,  # type: ignore[arg-type] - the cluster's engine, as a string
             engine_version=made.engine_version,
             instance_class=args.provisioned.instance_class if args.provisioned else "db.serverless",
-            # The first ones are the first to take over.
+            # Failover prefers the first ones.
             promotion_tier=min(index, 15),
             publicly_accessible=False,
             db_subnet_group_name=around.subnets.name,
@@ -238,7 +241,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         )
         for index in range(args.instances)
     ]
-    # A cluster has its address before it has an instance that answers there.
+    # A cluster has its address before it has an instance that listens there.
     return _connection(args, around, when_ready(made.endpoint, *instances), made.region)
 
 
@@ -246,8 +249,8 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     place = aws.place
     name = f"{place.name}-database"
     kind = _KINDS[args.engine]
-    # Names of log groups and of the last snapshot follow from the identifier, so it is known before the database. The
-    # random part lets a deleted deployment be made again beside the snapshot of the first.
+    # The names of log groups and of the final snapshot derive from the identifier, so it is known before the database. The
+    # random part allows recreating a deleted deployment while the final snapshot of the old one exists.
     suffix = random.RandomId(f"{name}-suffix", byte_length=4, opts=place.options())
     identifier = pulumi.Output.concat(f"{aws.physical_name}-", suffix.hex)
     if args.identifier is not None:
@@ -292,7 +295,7 @@ def _final_snapshot(around: _Surroundings, wanted: bool) -> pulumi.Output[str] |
 
 
 def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
-    """What RDS writes the metrics of Enhanced Monitoring with."""
+    """The role with which RDS writes the metrics of Enhanced Monitoring."""
     name = f"{aws.place.name}-database-monitoring"
     role = iam.Role(
         name,

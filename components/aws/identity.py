@@ -16,15 +16,15 @@ from .resources import Aws
 
 @dataclass(frozen=True)
 class Role:
-    """The pods' role, and what makes pods assume it."""
+    """The pods' role, and the identity by which pods assume it."""
 
     resource: iam.Role
     identity: WorkloadIdentity
 
 
 def role(aws: Aws, args: IdentityArgs) -> Role:
-    """A role that exactly the deployment's ServiceAccount may assume; it may do nothing yet."""
-    # Plain and explicit: what trusts a name must not depend on what Kubernetes makes of it.
+    """A role that only the deployment's ServiceAccount may assume, without any grants."""
+    # The names from the arguments, not outputs: a trust policy must not depend on Kubernetes.
     account = {"namespace": aws.place.args.namespace, "account": aws.place.account_name}
     irsa = args.irsa
     if irsa is not None:
@@ -66,9 +66,9 @@ def grant(
     Args:
         aws: The AWS half of the deployment.
         role: The pods' role.
-        bucket_arn: ARN of the bucket; its partition is the role's where it is written as `arn:*:…`.
+        bucket_arn: ARN of the bucket; with `arn:*:…`, it gets the role's partition.
         prefix: Path in the bucket.
-        key_arn: The key, or None where S3 encrypts with its own.
+        key_arn: The key; None if S3 encrypts with its own.
     """
 
     def text(parts: list[str]) -> str:

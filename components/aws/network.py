@@ -1,4 +1,4 @@
-"""Where a database lives: private subnets, and a security group that lets in the cluster alone."""
+"""The network of a database: private subnets, and a security group that only admits the cluster."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from .resources import Aws
 
 
 def subnet_group(aws: Aws) -> rds.SubnetGroup:
-    """The given subnets."""
+    """A subnet group of the given subnets."""
     subnets = aws.facts.subnet_ids
     assert subnets is not None, "arguments hold what a database needs"
     return rds.SubnetGroup(
@@ -23,7 +23,7 @@ def subnet_group(aws: Aws) -> rds.SubnetGroup:
 
 
 def security_group(aws: Aws, port: int) -> tuple[sdk.SecurityGroup, Sequence[pulumi.Resource]]:
-    """Connections from the cluster's security groups to one port; nothing goes out.
+    """A group that admits the cluster's security groups at one port, with no egress.
 
     Returns:
         The group, and its rules.

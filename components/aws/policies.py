@@ -8,7 +8,7 @@ Statement = Mapping[str, Any]
 
 
 def document(*statements: Statement) -> str:
-    """A policy, the same text for the same statements."""
+    """A policy document, deterministic for the same statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)
 
 
@@ -18,7 +18,7 @@ def trust_of_service(service: str) -> str:
 
 
 def trust_of_issuer(provider_arn: str, issuer: str, namespace: str, account: str) -> str:
-    """Trust of one ServiceAccount by the cluster's OIDC provider: exactly this subject, and only tokens made for AWS.
+    """Trust of one ServiceAccount by the cluster's OIDC provider: exactly this subject, and only tokens issued for AWS.
 
     Args:
         provider_arn: ARN of the IAM OIDC provider.
@@ -41,7 +41,7 @@ def trust_of_issuer(provider_arn: str, issuer: str, namespace: str, account: str
 
 
 def trust_of_pod_identity(cluster: str, namespace: str, account: str) -> str:
-    """Trust of one ServiceAccount by EKS Pod Identity. Without the tags any association in the account could use the role:
+    """Trust of one ServiceAccount by EKS Pod Identity. Without the tags, any association in the account could use the role:
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html."""
     tags = {
         "aws:RequestTag/eks-cluster-name": cluster,
@@ -59,11 +59,11 @@ def trust_of_pod_identity(cluster: str, namespace: str, account: str) -> str:
 
 
 def use_of_bucket(bucket_arn: str, prefix: str) -> Sequence[Statement]:
-    """What MLflow does with its artifacts. Versions stay out of reach, so that what is deleted can be brought back.
+    """What MLflow does with its artifacts. It gets no access to versions, so that deleted objects can be restored.
 
     Args:
         bucket_arn: ARN of the bucket.
-        prefix: Path that is used, empty for all of it.
+        prefix: Path in the bucket; empty for the whole bucket.
     """
     inside = f"{prefix}/*" if prefix else "*"
     listing: dict[str, Any] = {
@@ -98,7 +98,7 @@ def use_of_bucket(bucket_arn: str, prefix: str) -> Sequence[Statement]:
 
 
 def use_of_key(key_arn: str) -> Statement:
-    """What S3 asks of the caller for objects that are encrypted with a key."""
+    """What S3 requires of callers for objects encrypted with a key."""
     return {
         "Sid": "EncryptAndDecrypt",
         "Effect": "Allow",
@@ -108,7 +108,7 @@ def use_of_key(key_arn: str) -> Statement:
 
 
 def secure_transport_only(bucket_arn: str) -> str:
-    """Policy of a bucket that refuses everybody without TLS 1.2 or newer."""
+    """Bucket policy that refuses every request without TLS 1.2 or newer."""
     everything = {
         "Effect": "Deny",
         "Principal": "*",

@@ -14,7 +14,7 @@ from ..contracts import Place
 
 @dataclasses.dataclass(frozen=True)
 class Aws:
-    """The AWS half of a deployment.
+    """The AWS side of a deployment.
 
     Attributes:
         place: The deployment.
@@ -26,29 +26,29 @@ class Aws:
 
     @property
     def protect(self) -> bool:
-        """Whether what holds data may not be deleted."""
+        """Whether resources that hold data are protected from deletion."""
         return self.place.args.deletion_protection
 
     @property
     def physical_name(self) -> str:
-        """The deployment's name as AWS takes it: no two hyphens in a row."""
+        """The deployment's name as AWS accepts it: without consecutive hyphens."""
         return re.sub("-+", "-", self.place.name)
 
     @property
     def tags(self) -> Mapping[str, Input[str]]:
-        """Tags of every resource, with the user's own first."""
+        """Tags of every resource; the user's take precedence."""
         return {"mlflow": self.place.name, **self.facts.tags}
 
     @functools.cached_property
     def key(self) -> pulumi.Output[str]:
-        """ARN of the key that encrypts database and bucket; made when first asked for, unless one is given."""
+        """ARN of the key that encrypts database and bucket; created on first use, unless one is given."""
         if self.facts.kms_key_arn is not None:
             return pulumi.Output.from_input(self.facts.kms_key_arn)
         made = kms.Key(
             f"{self.place.name}-key",
             description=f"Database and artifacts of MLflow ({self.place.name})",
             enable_key_rotation=True,
-            # Without the key all data is lost, so as long as AWS lets one think it over.
+            # Without the key all data is lost, so the longest waiting period that AWS offers.
             deletion_window_in_days=30,
             tags=self.tags,
             opts=self.place.options(protect=self.protect),
@@ -63,5 +63,5 @@ class Aws:
 
 
 def when_ready(value: pulumi.Output[str], *resources: pulumi.Resource) -> pulumi.Output[str]:
-    """The value, once the other resources are there as well."""
+    """The value, once the other resources exist."""
     return pulumi.Output.all(value, *(resource.urn for resource in resources)).apply(lambda parts: parts[0])

@@ -1,1 +1,1 @@
-"""Azure: what is made there. Importing it imports the cloud's SDK, so that happens only where it is chosen."""
+"""Database, storage account and identity on Azure. Imported only when chosen, since its modules import the Azure SDK."""

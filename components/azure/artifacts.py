@@ -1,4 +1,4 @@
-"""A storage account without keys and without public access, and one container in it."""
+"""A storage account without shared keys or anonymous access, and one container in it."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ACCOUNT_LENGTH = 24
 
 @dataclass(frozen=True)
 class Container:
-    """A container: names of account and container, resource id, and what must be there before it is used."""
+    """A container: names of account and container, resource id, and what must exist before it is used."""
 
     account: pulumi.Output[str]
     name: pulumi.Output[str]
@@ -26,7 +26,7 @@ class Container:
 
 
 def container(place: Place, args: AzureContainerArgs) -> Container:
-    """A storage account with a container that nobody may use yet."""
+    """A storage account with a container, without any grants."""
     facts = place.args.azure
     assert facts is not None, "arguments hold the block of the cloud"
     keep = place.options(protect=place.args.deletion_protection)
@@ -117,7 +117,7 @@ def _account(place: Place, args: AzureContainerArgs, facts: AzureArgs) -> sdk.St
 
 
 def _account_name(place: Place) -> pulumi.Output[str]:
-    # As well kept as the account: another suffix would be another account.
+    # Protected like the account: another suffix would mean another account.
     keep = place.options(protect=place.args.deletion_protection)
     suffix = random.RandomString(f"{place.name}-artifacts", length=8, special=False, upper=False, opts=keep)
     start = re.sub(r"[^a-z0-9]", "", place.name)[: _ACCOUNT_LENGTH - 8]

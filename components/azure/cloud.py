@@ -15,7 +15,7 @@ from .identity import Principal
 
 
 class Cloud:
-    """Creates what the arguments ask for, and nothing else."""
+    """Creates only what the arguments ask for."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -35,12 +35,12 @@ class Cloud:
         if args is None or self._container is None:
             return None
         made = self._container
-        # Not presigned: signing is allowed by a role on the whole account, which is more than the one container.
+        # Not presigned: signing needs a role on the whole account rather than on the one container.
         blob = AzureBlobArgs(account=made.account, container=made.name, prefix=args.prefix, presigned=False)
         return dataclasses.replace(existing.azure_blob(blob), ready=[made.ready])
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """The principal may use the blobs of the container."""
+        """Let the principal use the blobs of the container."""
         choice = self._place.args.identity
         args = None if choice is None else choice.azure_workload_identity
         if args is None or self._principal is None:

@@ -1,7 +1,7 @@
 """Azure Database for PostgreSQL and for MySQL: a flexible server in a private network, with its database.
 
-Subnets, DNS zones and their links belong to the network and are not made here. Nor is a second user: Azure's API knows the
-administrator only, who on a flexible server is no superuser.
+Subnets, DNS zones and their links belong to the network and are not created here. Nor is a second user: Azure's API only
+knows the administrator, who is not a superuser on a flexible server.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from . import sdk
 from .network import private_endpoint
 
 _KINDS = {CloudEngine.POSTGRESQL: "postgresqlServer", CloudEngine.MYSQL: "mysqlServer"}
-"""What private endpoints call the servers."""
+"""Group ids of the servers for private endpoints."""
 # CIS Microsoft Azure Database Services Benchmark, sections on flexible servers.
 _PARAMETERS = {
     CloudEngine.POSTGRESQL: {
@@ -34,7 +34,7 @@ _PARAMETERS = {
         "tls_version": "TLSv1.2,TLSv1.3",
         "audit_log_enabled": "ON",
         "audit_log_events": "CONNECTION",
-        # A migration of MLflow makes a trigger, which needs the privilege SUPER while there is a binary log, or this.
+        # MLflow's migrations create a trigger, which with binary logging needs the privilege SUPER, or this.
         "log_bin_trust_function_creators": "ON",
     },
 }
@@ -67,7 +67,7 @@ def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConn
         lock(place, "database", server.id, database)
     engine = Engine(args.engine.value)
     port = PORTS[engine]
-    # Known only once the database is there, so that nothing connects before.
+    # Known only once the database exists, so that nothing connects earlier.
     host = pulumi.Output.all(server.fully_qualified_domain_name, database.id).apply(lambda parts: parts[0])
     return DatabaseConnection(
         engine=engine,
@@ -78,14 +78,14 @@ def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConn
         username=args.username,
         password=password,
         tls_mode=TlsMode.VERIFY_FULL,
-        # Not the image's own store, which may be absent, and of which libpq before 16 knows nothing.
+        # Not the image's trust store, which may be missing, and which libpq before version 16 cannot use.
         ca_certificate=args.ca_certificate if args.ca_certificate is not None else _AUTHORITIES.read_text(),
         network=NetworkDestination(host=host, port=port),
     )
 
 
 def lock(place: Place, what: str, resource_id: pulumi.Output[str], after: pulumi.Resource) -> None:
-    """Azure's own protection from deletion, which holds for everybody. A destroy removes it first, since it depends on the rest."""
+    """Azure's own deletion lock, which applies to everybody. A destroy removes it first, since it depends on the rest."""
     sdk.ManagementLockByScope(
         f"{place.name}-{what}",
         lock_name=f"{place.name}-{what}",
@@ -96,8 +96,8 @@ def lock(place: Place, what: str, resource_id: pulumi.Output[str], after: pulumi
     )
 
 
-# Empty and default values are those that the SDK's classes write: without them every server made with an older version of this
-# would be changed.
+# Empty and default values are those that the SDK's classes send: without them, an update would change every server that an
+# older version of this component created.
 def _postgresql_server(
     place: Place, args: AzureFlexibleServerArgs, facts: AzureArgs, password: pulumi.Output[str]
 ) -> sdk.PostgresqlServer:
@@ -185,7 +185,7 @@ def _server_options(place: Place) -> pulumi.ResourceOptions:
             # A failover swaps the two zones.
             "availabilityZone",
             "highAvailability.standbyAvailabilityZone",
-            # The disk grows by itself, and never shrinks.
+            # The disk grows automatically and never shrinks.
             "storage.storageSizeGB",
         ],
         hooks=refuse_downgrade(place, "database.azureFlexibleServer.version", "version"),
@@ -199,7 +199,7 @@ def _configured(
     server: sdk.PostgresqlServer | sdk.MysqlServer,
     last: pulumi.Resource,
 ) -> pulumi.Resource:
-    """Set the server's parameters one after the other: while one is being set, Azure refuses everything else."""
+    """Set the server's parameters one after the other, since Azure refuses concurrent changes to a server."""
     make = sdk.PostgresqlConfiguration if args.engine is CloudEngine.POSTGRESQL else sdk.MysqlConfiguration
     for name, value in sorted({**_PARAMETERS[args.engine], **args.parameters}.items()):
         last = make(
@@ -227,7 +227,7 @@ def _private_endpoint(
 
 
 def _password(place: Place) -> pulumi.Output[str]:
-    """Azure asks for three kinds of characters."""
+    """Azure requires three character classes."""
     made = random.RandomPassword(
         f"{place.name}-database-password",
         length=40,

@@ -1,4 +1,4 @@
-"""Workload Identity: what makes the pods somebody on Azure, and what that somebody may do."""
+"""Workload Identity on Azure: the identity of the pods, and what it may do."""
 
 from dataclasses import dataclass
 
@@ -19,14 +19,14 @@ _AUDIENCE = "api://AzureADTokenExchange"
 
 @dataclass(frozen=True)
 class Principal:
-    """What the pods assume, and its id in role assignments."""
+    """The identity that the pods assume, and its id in role assignments."""
 
     identity: WorkloadIdentity
     id: pulumi.Output[str]
 
 
 def workload_identity(place: Place, args: AzureWorkloadIdentityArgs) -> Principal:
-    """A user-assigned identity that exactly this deployment's ServiceAccount may become."""
+    """A user-assigned identity that only this deployment's ServiceAccount may assume."""
     facts = place.args.azure
     assert facts is not None and facts.aks_oidc_issuer_url is not None, "arguments hold the block of the cloud"
     made = managedidentity.UserAssignedIdentity(
@@ -49,7 +49,7 @@ def workload_identity(place: Place, args: AzureWorkloadIdentityArgs) -> Principa
     )
     identity = WorkloadIdentity(
         service_account_annotations={"azure.workload.identity/client-id": made.client_id},
-        # The cluster's webhook gives a token to pods with this label, and to no others.
+        # The cluster's webhook only injects a token into pods with this label.
         pod_labels={"azure.workload.identity/use": "true"},
         ready=[trust],
         credentials=AZURE,
@@ -61,7 +61,7 @@ def grant(place: Place, principal: Input[str], container_id: Input[str]) -> pulu
     """Let a principal use the blobs of one container."""
     name = random.RandomUuid(
         f"{place.name}-artifacts",
-        # An assignment cannot be changed, and its name can be used again only after its deletion.
+        # An assignment cannot be changed, and its name cannot be reused before it is deleted.
         keepers={"principal": principal, "scope": container_id},
         opts=place.options(),
     )
@@ -71,7 +71,7 @@ def grant(place: Place, principal: Input[str], container_id: Input[str]) -> pulu
         scope=container_id,
         role_definition_id=pulumi.Output.from_input(container_id).apply(_role),
         principal_id=principal,
-        # Without it Azure looks the principal up, which may not have been replicated yet.
+        # Without it, Azure looks up the principal, which may not have been replicated yet.
         principal_type="ServicePrincipal",
         opts=place.options(),
     )

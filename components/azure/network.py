@@ -1,4 +1,4 @@
-"""How pods reach what is made: by addresses in the cluster's own network."""
+"""How pods reach the created resources: by private endpoints in the cluster's network."""
 
 import pulumi
 
@@ -10,14 +10,14 @@ from . import sdk
 def private_endpoint(
     place: Place, what: str, resource_id: pulumi.Output[str], kind: str, dns_zone_id: Input[str]
 ) -> pulumi.Resource:
-    """An address in the cluster's network for something outside of it, and its name there.
+    """An address in the cluster's network for a service outside it, and a DNS record for it.
 
     Args:
         place: The deployment.
-        what: Part of the names.
-        resource_id: What the address leads to.
-        kind: Which of its services, as Azure calls it.
-        dns_zone_id: Private zone in which its public name is overridden.
+        what: Part of the resource names.
+        resource_id: The resource behind the address.
+        kind: Azure's group id of its service.
+        dns_zone_id: Private DNS zone that overrides its public name.
     """
     facts = place.args.azure
     assert facts is not None and facts.private_endpoint is not None

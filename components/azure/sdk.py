@@ -1,7 +1,7 @@
-"""Azure's resources: the SDK's classes to a type checker, light ones at run time.
+"""Azure's resources: the SDK's classes for the type checker, light ones at run time.
 
-Importing the SDK's takes a second: docs/decisions/0020-light-classes-for-expensive-sdk-modules.md. Tests make deployments with both and
-compare what the engine gets.
+Importing the SDK's classes takes a second: docs/decisions/0020-light-classes-for-expensive-sdk-modules.md. Tests create
+deployments with both and compare what the engine receives.
 """
 
 from typing import TYPE_CHECKING

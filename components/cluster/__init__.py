@@ -1,1 +1,1 @@
-"""What stands around the pods: Service, Ingress, routes, network policies, RBAC, scaling, monitoring, overrides."""
+"""The objects around the pods: Service, Ingress, routes, network policies, RBAC, scaling, monitoring, overrides."""

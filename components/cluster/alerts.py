@@ -1,4 +1,4 @@
-"""Alert rules. What each means and what to do stands in docs/operations.md under the alert's name."""
+"""Alert rules. docs/operations.md explains each alert and what to do, under the alert's name."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from ..arguments import AlertsArgs
 
 
 def rules(args: AlertsArgs, *, name: str, service: str, namespace: str, workload: str) -> list[dict[str, Any]]:
-    """The rules of one deployment, as Prometheus reads them.
+    """The rules of one deployment, in Prometheus' format. One long function, since it is a list with shared selectors.
 
     Args:
-        args: What the user says.
+        args: The thresholds and labels.
         name: Name of the component; names of Jobs and claims begin with it.
         service: Name of the Service.
         namespace: Its namespace.

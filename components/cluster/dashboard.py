@@ -1,4 +1,4 @@
-"""The Grafana dashboard: what one looks at first when users complain."""
+"""The Grafana dashboard: what to look at first when users complain."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ _WIDTH, _HEIGHT = 12, 8
 
 
 def dashboard(*, name: str, service: str, namespace: str, workload: str) -> dict[str, Any]:
-    """The dashboard of one deployment in Grafana's own form.
+    """The dashboard of one deployment in Grafana's format. One long function, since it is a list with shared selectors.
 
     Args:
         name: Name of the component, with which the names of claims begin.

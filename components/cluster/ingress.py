@@ -1,4 +1,4 @@
-"""An Ingress that leads to the Service."""
+"""An Ingress for the Service."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -11,17 +11,17 @@ from ..pods.proxy import PORT_NAME
 from ..pods.scope import Scope
 
 LARGE_UPLOADS: Mapping[str, Input[str]] = {
-    # Its own limit of 1 MiB refuses models. Bodies are handed on as they come, and slow ones are not cut off.
+    # Its default limit of 1 MiB refuses models. Bodies are streamed through, and slow ones are not cut off.
     "nginx.ingress.kubernetes.io/proxy-body-size": "0",
     "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
     "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
     "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
 }
-"""What the NGINX ingress controller needs; others ignore it. docs/access.md says what they need."""
+"""For the NGINX ingress controller; others ignore it. docs/access.md says what they need."""
 
 
 def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.networking.v1.Ingress:
-    """The Ingress, whose paths lead to the Service unless they name another one."""
+    """The Ingress, whose paths are routed to the Service unless they name another one."""
 
     def path(entry: IngressPathArgs) -> k8s.networking.v1.HTTPIngressPathArgs:
         if entry.service_port is not None:
@@ -39,7 +39,7 @@ def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.
         )
 
     own: dict[str, Input[str]] = {
-        # Its address comes from a controller, which may not be there yet and which no other resource waits for.
+        # Its address comes from a controller, which may not exist yet, and no other resource waits for it.
         "pulumi.com/skipAwait": "true",
         **LARGE_UPLOADS,
     }

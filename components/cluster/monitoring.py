@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, and what is made of them: ServiceMonitor, dashboard and alert rules."""
+"""Metrics for Prometheus, and what uses them: ServiceMonitor, dashboard and alert rules."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -24,15 +24,15 @@ _API = "monitoring.coreos.com/v1"
 
 
 def exporter() -> PodPart:
-    """What makes the server serve its metrics.
+    """The option that makes the server export metrics.
 
-    They are files that all processes of a pod share, in the private `/tmp`, which is empty for each new pod.
+    They are kept in files that all processes of a pod share, in the private `/tmp`, which is empty in a new pod.
     """
     return PodPart(arguments=[f"--expose-prometheus={TMP}/metrics"])
 
 
 def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deployment, account: Account | None) -> None:
-    """Whatever of it the arguments ask for; `account` is the administrator where users have to sign in."""
+    """Create what the arguments ask for; `account` is the administrator, if users have to log in."""
     if args.service_monitor is not None:
         _service_monitor(scope, args.service_monitor, account)
     if args.dashboard is not None:
@@ -44,15 +44,15 @@ def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deploymen
 def _service_monitor(
     scope: Scope, args: ServiceMonitorArgs, account: Account | None
 ) -> k8s.apiextensions.CustomResource:
-    """How Prometheus finds the pods and reads their metrics.
+    """How Prometheus finds and scrapes the pods.
 
-    The path has no static prefix: MLflow serves it at the root. Prometheus asks each pod by its address, which is among
-    the accepted hosts.
+    The path has no static prefix: MLflow serves it at the root. Prometheus scrapes each pod by its IP address, which is
+    among the accepted hosts.
 
     Args:
         scope: The deployment.
-        args: What the user says.
-        account: The administrator, who alone may read metrics where users have to sign in.
+        args: Settings of the ServiceMonitor.
+        account: The administrator, who alone may read metrics if users have to log in.
     """
     endpoint: dict[str, Any] = {
         "port": args.port,
@@ -94,7 +94,7 @@ def _service_monitor(
 
 
 def _trust(scope: Scope, args: ServiceMonitorArgs) -> dict[str, Any]:
-    """How Prometheus verifies a pod: certificates are for names, and it asks by address."""
+    """How Prometheus verifies a pod: it connects by IP address, but certificates are for names."""
     trust: dict[str, Any] = {"serverName": service_names(scope)[-1]}
     tls = scope.args.server.tls
     if tls is not None and tls.existing_secret.ca_key is not None and args.namespace in (None, scope.args.namespace):
@@ -103,12 +103,12 @@ def _trust(scope: Scope, args: ServiceMonitorArgs) -> dict[str, Any]:
 
 
 def _user(scope: Scope, username: Input[str]) -> SecretKey:
-    """A Secret for a name that is in none, since a ServiceMonitor reads it nowhere else."""
+    """A Secret for a plain user name, since a ServiceMonitor only reads it from a Secret."""
     return SecretKey(name=secret(scope, "monitoring", _COMPONENT, {"username": username}), key="username")
 
 
 def _dashboard(scope: Scope, args: DashboardArgs, server: k8s.apps.v1.Deployment) -> k8s.core.v1.ConfigMap:
-    """The dashboard in a ConfigMap that Grafana's side container finds by its labels."""
+    """The dashboard in a ConfigMap that Grafana's sidecar finds by its labels."""
     text = _named(scope, server, lambda **names: json.dumps(dashboard(**names), indent=2))
     return k8s.core.v1.ConfigMap(
         f"{scope.name}-dashboard",
@@ -144,7 +144,7 @@ def _alerts(scope: Scope, args: AlertsArgs, server: k8s.apps.v1.Deployment) -> N
 
 
 def _named(scope: Scope, server: k8s.apps.v1.Deployment, make: Callable[..., Any]) -> pulumi.Output[Any]:
-    """What is made from the names that metrics carry."""
+    """The result of `make` for the names that metrics carry."""
     known = {"name": scope.name, "service": scope.service_name, "namespace": scope.args.namespace}
     return server.metadata.name.apply(lambda workload: make(**known, workload=workload))
 
@@ -152,7 +152,7 @@ def _named(scope: Scope, server: k8s.apps.v1.Deployment, make: Callable[..., Any
 def _metadata(
     scope: Scope, namespace: str | None, labels: dict[str, str], annotations: dict[str, Input[str]] | None = None
 ) -> k8s.meta.v1.ObjectMetaArgs:
-    """Metadata of an object that may live where Prometheus or Grafana looks for it."""
+    """Metadata of an object that may be in another namespace, where Prometheus or Grafana looks for it."""
     return scope.metadata(
         _COMPONENT, extra_labels=labels, annotations=annotations, namespace=namespace or scope.namespace
     )

@@ -22,6 +22,6 @@ def namespace(name: str, args: MlflowDeploymentArgs, parent: pulumi.Resource) ->
     return k8s.core.v1.Namespace(
         f"{name}-namespace",
         metadata=k8s.meta.v1.ObjectMetaArgs(name=args.namespace, labels=labels),
-        # Kubernetes deletes claims with their namespace, however well they are protected themselves.
+        # Kubernetes deletes claims with their namespace, even if they are protected themselves.
         opts=pulumi.ResourceOptions(parent=parent, protect=args.deletion_protection),
     )

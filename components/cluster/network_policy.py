@@ -1,7 +1,7 @@
-"""Network policies: each kind of pod talks to what it uses, and to nothing else.
+"""Network policies: each kind of pod may only talk to what it uses.
 
-Policies know addresses and labels, not DNS names. What is named by DNS is therefore let through by its port, to anywhere
-but link-local addresses, unless the arguments say where it is.
+Policies know addresses and labels, not DNS names. For a destination named by DNS, they therefore allow its port at any
+address except link-local ones, unless the arguments say where it is.
 """
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
@@ -20,11 +20,11 @@ from ..pods.part import PodPart
 from ..pods.scope import Scope
 
 _DNS = (53, 5353)
-"""The second one is where OpenShift's DNS pods listen, which is what a policy sees."""
+"""The second port is where OpenShift's DNS pods listen, which is what a policy sees."""
 _KUBERNETES_API = (443, 6443)
 _ANYWHERE = {
-    # But for where clouds hand out credentials and secrets of the node. Not all of these are link-local: there are Alibaba
-    # Cloud's metadata and Azure's WireServer, and the metadata of AWS and Google by IPv6.
+    # Except where clouds serve the node's credentials and secrets. Not all of these are link-local: not Alibaba Cloud's
+    # metadata, Azure's WireServer, and the IPv6 metadata of AWS and Google.
     "0.0.0.0/0": ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32"],
     "::/0": ["fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128"],
 }
@@ -39,7 +39,7 @@ def network_policies(
     jobs: PodPart,
     collector: PodPart | None,
 ) -> None:
-    """One policy for each kind of pod: servers, jobs, and stores that are made in the cluster.
+    """One policy for each kind of pod: servers, jobs, and stores in the cluster.
 
     Args:
         scope: The deployment.
@@ -59,12 +59,12 @@ def network_policies(
     _policy(scope, "server", _component("In", ["server"]), clients, [dns, *_to(scope, server.network), *api, *further])
 
     inside = {each.component: each for each in server.network if each.component is not None}
-    # Whatever else runs: migrations and other jobs, which nobody calls. They reach what is part of this deployment.
+    # All other pods: migrations and other jobs, which accept no connections. They may reach the stores of this deployment.
     near = [each for each in inside.values() if each not in jobs.network]
     others = _component("NotIn", ["server", *sorted(inside)])
     _policy(scope, "jobs", others, [], [dns, *_to(scope, [*jobs.network, *near])])
     if collector is not None:
-        # Besides what all jobs reach.
+        # In addition to what all jobs may reach.
         more = [each for each in collector.network if each not in jobs.network]
         asks = _rule([_own(scope, "server")], [entrance])
         _policy(scope, COMPONENT, _component("In", [COMPONENT]), [], [asks, *_to(scope, more), *further])
@@ -112,7 +112,7 @@ def _own(scope: Scope, component: str) -> net.NetworkPolicyPeerArgs:
 
 
 def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[net.NetworkPolicyPeerArgs]:
-    # The deployment's own jobs ask the server as well.
+    # The deployment's own jobs call the server, too.
     near = k8s.meta.v1.LabelSelectorArgs(match_labels={} if args.allow_same_namespace else _instance(scope))
     names = [{"kubernetes.io/metadata.name": name} for name in args.allow_namespaces]
     return [
@@ -132,7 +132,7 @@ def _pods(peer: NetworkPeerArgs) -> net.NetworkPolicyPeerArgs:
 
 
 def _to(scope: Scope, destinations: Iterable[NetworkDestination]) -> list[net.NetworkPolicyEgressRuleArgs]:
-    """Open the ways to destinations."""
+    """Rules that allow destinations."""
 
     def rule(destination: NetworkDestination) -> net.NetworkPolicyEgressRuleArgs:
         if destination.component is not None:
@@ -150,7 +150,7 @@ def _peers(host: str, networks: Sequence[Input[str]]) -> list[net.NetworkPolicyP
         address = ipaddress.ip_address(host)
     except ValueError:
         return _blocks(networks) or _anywhere()
-    # 0.0.0.0 stands for services that have no addresses of their own to name, such as S3.
+    # 0.0.0.0 stands for services without fixed addresses, such as S3.
     return (
         (_blocks(networks) or _anywhere()) if address.is_unspecified else _blocks([str(ipaddress.ip_network(address))])
     )
@@ -173,7 +173,7 @@ def _blocks(cidrs: Iterable[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:
 
 
 def _anywhere() -> list[net.NetworkPolicyPeerArgs]:
-    """All addresses but link-local ones; pods by themselves too, since some network plugins do not count them in."""
+    """All addresses except link-local ones. Pods are listed separately, since some network plugins do not include them."""
     everywhere = [net.IPBlockArgs(cidr=cidr, except_=apart) for cidr, apart in _ANYWHERE.items()]
     pods = net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
     return [*(net.NetworkPolicyPeerArgs(ip_block=block) for block in everywhere), pods]

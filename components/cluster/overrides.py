@@ -1,4 +1,4 @@
-"""The user's own changes: patches of the Kubernetes objects that the component creates, and additional objects."""
+"""The user's changes: patches of the Kubernetes objects that the component creates, and additional objects."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _KEYS = {
     "topologySpreadConstraints": "topologyKey",
     "tolerations": None,
 }
-"""The key that identifies items of a list, if it is not `name`; None if nothing does."""
+"""The key that identifies items of a list, if it is not `name`; None if there is none."""
 
 _CLUSTER_WIDE = frozenset(
     [
@@ -50,11 +50,12 @@ _CLUSTER_WIDE = frozenset(
 
 
 class Overrides:
-    """Patches of Kubernetes objects by kind and name, such as `Deployment/server`. The name is that of the resource without the
-    component's name and hyphen.
+    """Patches of Kubernetes objects by kind and name, such as `Deployment/server`. The name is that of the resource without
+    the component's name and hyphen.
 
-    A patch is applied to the arguments of the resource's constructor, not by the engine (`ResourceOptions.transforms`): it needs no
-    callback from the engine, and works in previews and component providers alike. Transforms of the caller see the result.
+    A patch is applied to the arguments of the resource's constructor, not by the engine (`ResourceOptions.transforms`), so
+    it needs no callback from the engine and works in previews and component providers. The caller's transforms see the
+    result.
     """
 
     def __init__(self, component: str, patches: Mapping[str, Manifest]) -> None:
@@ -98,8 +99,8 @@ class Overrides:
 
 
 def merge(base: Any, patch: Any, field: str = "") -> Any:
-    """Apply a patch: mappings are merged, null removes a key, named items of lists are merged with the item of that name, or removed
-    with `$patch: delete`. Any other value replaces the old one.
+    """Apply a patch: mappings are merged, null removes a key, named items of lists are merged with the item of that name,
+    or removed with `$patch: delete`. Any other value replaces the old one.
 
     Args:
         base: Argument of a resource: an input type, a mapping, a plain value or an output.

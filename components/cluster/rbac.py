@@ -1,4 +1,4 @@
-"""The ServiceAccount and its rights."""
+"""The ServiceAccount and its permissions."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -11,7 +11,7 @@ from ..pods.scope import Scope
 
 
 def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount | None:
-    """The account that cloud trust policies name; None where it exists already."""
+    """The account that cloud trust policies name; None if it exists already."""
     args = scope.args.service_account
     if not args.create:
         return None

@@ -1,4 +1,4 @@
-"""An HTTPRoute of the Gateway API that leads to the Service."""
+"""An HTTPRoute of the Gateway API for the Service."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 

@@ -12,13 +12,13 @@ from ..pods.server import CONTAINER
 
 
 def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscaling.v2.HorizontalPodAutoscaler | None:
-    """The autoscaler, if the arguments ask for one. The Deployment then says nothing of its replicas."""
+    """The autoscaler, if the arguments ask for one. The Deployment then sets no replicas."""
     args = scope.args.autoscaling
     if args is None:
         return None
     metrics: list[Any] = [
         k8s.autoscaling.v2.MetricSpecArgs(
-            # Of the server's container alone: others may request nothing, and there would be no percentage then.
+            # Only the server's container: others may request nothing, and utilisation would then be undefined.
             type="ContainerResource",
             container_resource=k8s.autoscaling.v2.ContainerResourceMetricSourceArgs(
                 container=CONTAINER,
@@ -49,7 +49,7 @@ def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscal
 
 
 def disruption_budget(scope: Scope) -> k8s.policy.v1.PodDisruptionBudget | None:
-    """The budget, where there may be several pods: with one it would block every drain of its node."""
+    """The budget, if there may be several pods: with one pod, it would block every drain of its node."""
     args = scope.args.disruption_budget
     if not args.enabled or scope.args.most_replicas <= 1:
         return None
@@ -60,7 +60,7 @@ def disruption_budget(scope: Scope) -> k8s.policy.v1.PodDisruptionBudget | None:
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
             max_unavailable=args.max_unavailable if args.min_available is None else None,
             min_available=args.min_available,
-            # A pod that is not ready serves nobody; without this it would keep its node from being drained.
+            # A pod that is not ready serves nobody; without this, it would block the drain of its node.
             unhealthy_pod_eviction_policy="AlwaysAllow",
         ),
         opts=scope.options(),

@@ -8,12 +8,12 @@ from ..pods.scope import Scope
 
 
 def service(scope: Scope) -> k8s.core.v1.Service:
-    """The Service; its name is explicit, since clients write it down."""
+    """The Service; its name is explicit, since it is part of clients' configuration."""
     args = scope.args.service
     annotations = dict(args.annotations)
     if args.type is not ServiceType.LOAD_BALANCER:
-        # The provider would watch the endpoints for ten more seconds after the last pod is ready, which the Deployment
-        # is waited for anyway. Only a load balancer has something of its own to wait for: its address.
+        # The provider would watch the endpoints for another ten seconds after the last pod is ready, which it waits for
+        # with the Deployment anyway. Only a load balancer has something else to wait for: its address.
         annotations["pulumi.com/skipAwait"] = "true"
     extra = [
         k8s.core.v1.ServicePortArgs(name=port.name, port=port.port, target_port=port.target_port)

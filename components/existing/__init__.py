@@ -1,1 +1,1 @@
-"""What exists already: taken as it is, never changed or deleted."""
+"""Existing databases, artifact stores and identities: used as they are, never changed or deleted."""

@@ -1,4 +1,4 @@
-"""Artifact stores that exist already."""
+"""Existing artifact stores."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ def s3(args: S3Args) -> ArtifactStore:
         files=_files(content),
         network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url),
         credentials={} if keys else credentials.AWS,
-        # MLflow leaves the arguments out of uploads that it presigns.
+        # MLflow ignores the arguments in presigned uploads.
         presigned=(args.endpoint_url is None and not args.upload_extra_args)
         if args.presigned is None
         else args.presigned,
@@ -75,10 +75,10 @@ def s3(args: S3Args) -> ArtifactStore:
 
 
 def compatible(endpoint_url: Input[str]) -> dict[str, Input[str]]:
-    """Variables for a service that speaks S3 but is not Amazon's."""
+    """Variables for an S3-compatible service other than Amazon's."""
     return {
         "MLFLOW_S3_ENDPOINT_URL": endpoint_url,
-        # boto3 adds checksums that many S3-compatible services do not know, unless asked for only where required:
+        # By default boto3 adds checksums that many S3-compatible services do not support:
         # https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
         "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
@@ -127,7 +127,7 @@ def gcs(args: GcsArgs) -> ArtifactStore:
 def azure_blob(args: AzureBlobArgs) -> ArtifactStore:
     """A container of an Azure storage account."""
     secret = args.existing_secret
-    # MLflow takes the first of the two that is set, and the pod's identity where neither is.
+    # MLflow takes the first of the two that is set, or else the pod's identity.
     keys = {
         "AZURE_STORAGE_CONNECTION_STRING": (args.connection_string, secret and secret.connection_string_key),
         "AZURE_STORAGE_ACCESS_KEY": (args.access_key, secret and secret.access_key_key),
@@ -158,7 +158,7 @@ def ftp(args: FtpArgs) -> ArtifactStore:
 
 
 def sftp(args: SftpArgs) -> ArtifactStore:
-    """A directory on an SFTP server. pysftp finds key and known hosts where OpenSSH has them."""
+    """A directory on an SFTP server. pysftp finds key and known hosts where OpenSSH does."""
     secret = args.existing_secret
     password = _secret_value(
         args.password, (secret.name, secret.password_key) if secret and secret.password_key else None
@@ -172,7 +172,7 @@ def sftp(args: SftpArgs) -> ArtifactStore:
         plain={"known_hosts": args.known_hosts},
         secret={} if key is None else {"id_rsa": key},
     )
-    # Its library asks for the name of the user that it runs as, who has none in the image.
+    # pysftp looks up the name of the user that it runs as, who has no name in the image.
     return _on_server("sftp", args, password, [files], {"LOGNAME": "mlflow"})
 
 
@@ -254,7 +254,7 @@ def under(scheme: str, root: Input[str], prefix: Input[str]) -> pulumi.Output[st
 
 
 def _secret_value(given: Input[str] | None, existing: tuple[Input[str], str] | None) -> SecretValue | None:
-    """The value that is given, or where to find it."""
+    """The given value, or where to find it."""
     if existing:
         return SecretKey(name=existing[0], key=existing[1])
     return None if given is None else pulumi.Output.secret(given)
@@ -267,7 +267,7 @@ def _files(plain: dict[str, Input[str]], secret: dict[str, SecretValue] | None =
 
 
 def endpoint(url: Input[str]) -> NetworkDestination:
-    """What a network policy must leave open for a URL."""
+    """What a network policy must allow for a URL."""
     known = pulumi.Output.from_input(url)
     return NetworkDestination(host=known.apply(_host), port=known.apply(_port))
 

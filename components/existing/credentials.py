@@ -1,6 +1,6 @@
-"""Where the client libraries of each cloud fetch credentials: what network policies leave open for identities and stores.
+"""Where the client libraries of each cloud fetch credentials: what network policies allow for identities and stores.
 
-The node's own credentials are in nobody's list: whoever reaches them is the node.
+The node's credentials are in no list: a pod that can reach them can act as the node.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ POD_IDENTITY: Credentials = {
     "aws": [NetworkDestination(host="169.254.170.23", port=80), NetworkDestination(host="fd00:ec2::23", port=80)]
 }
 AWS: Credentials = {"aws": [*IRSA["aws"], *POD_IDENTITY["aws"]]}
-"""Where nobody says which of the two."""
+"""Both, if it is unknown which of them applies."""
 
 # GKE's own metadata server, in front of the node's. With Dataplane V2 a network policy sees the first address, without it the
 # second one: https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy#network-policy-and-workload-identity
@@ -24,7 +24,7 @@ GCP: Credentials = {
     "gcp": [NetworkDestination(host="169.254.169.254", port=80), NetworkDestination(host="169.254.169.252", port=988)]
 }
 GCP_KEY_FILE: Credentials = {"gcp key file": [_SERVICE]}
-"""A key file is no token: the library gets one at `oauth2.googleapis.com`, whoever the pod is."""
+"""With a key file, the library fetches a token from `oauth2.googleapis.com`, regardless of the pod's identity."""
 
 # Microsoft's servers for sign-in: https://learn.microsoft.com/en-us/azure/aks/workload-identity-overview
 AZURE: Credentials = {"azure": [_SERVICE]}
@@ -39,11 +39,11 @@ _TOLD_BY = {
     "azure.workload.identity/use": AZURE,
     "pod-identity.alibabacloud.com/role-name": ALIBABA,
 }
-"""Annotations of a ServiceAccount and labels of pods that a cloud's webhook looks for."""
+"""Annotations of ServiceAccounts and labels of pods that clouds' webhooks look for."""
 
 _NOTHING: Credentials = {}
 _OF_STORE = {
-    # By the scheme of the store's URI: what it needs, variables that hold credentials of its own, and what it needs with these.
+    # By the scheme of the store's URI: what it needs, variables that hold its own credentials, and what it needs with these.
     "s3": (AWS, {"AWS_ACCESS_KEY_ID"}, _NOTHING),
     "gs": (GCP, {"GOOGLE_APPLICATION_CREDENTIALS"}, GCP_KEY_FILE),
     "wasbs": (AZURE, {"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"}, _NOTHING),
@@ -51,15 +51,15 @@ _OF_STORE = {
 
 
 def told_by(names: Iterable[str]) -> Credentials:
-    """What annotations of the ServiceAccount and labels of the pods say of where they are somebody."""
+    """Where pods fetch credentials, by the annotations of the ServiceAccount and the labels of the pods."""
     return {cloud: places for name in names for cloud, places in _TOLD_BY.get(name, _NOTHING).items()}
 
 
 def of_uri(scheme: str | None, variables: Iterable[str]) -> Credentials:
-    """What a store that is known by its URI needs.
+    """Where a store given by its URI fetches credentials.
 
     Args:
-        scheme: The URI's; None if it is not known, which opens what gives nobody more than their own.
+        scheme: The URI's; None if it is unknown, which allows only endpoints that give pods their own credentials.
         variables: Environment variables that come with it.
     """
     if scheme is None:

@@ -1,4 +1,4 @@
-"""Databases on servers that exist already."""
+"""Databases on existing servers."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDesti
 
 
 def postgresql(place: Place, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
-    """A PostgreSQL server that exists already.
+    """An existing PostgreSQL server.
 
     Args:
         place: The deployment.
@@ -24,12 +24,12 @@ def postgresql(place: Place, args: PostgresqlArgs, after: Sequence[pulumi.Resour
 
 
 def mysql(place: Place, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
-    """A MySQL or MariaDB server that exists already, likewise."""
+    """An existing MySQL or MariaDB server, likewise."""
     return _server(place, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
 
 
 def uri(args: DatabaseUri) -> DatabaseConnection:
-    """A server that exists already, of which only the URI is known."""
+    """An existing server of which only the URI is known."""
     if args.existing_secret is not None:
         secret = SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
         network = None if args.port is None else NetworkDestination(host="0.0.0.0", port=args.port)  # noqa: S104
@@ -40,7 +40,7 @@ def uri(args: DatabaseUri) -> DatabaseConnection:
     return DatabaseConnection(
         engine=_engine(known) if isinstance(known, str) else None,
         uri=pulumi.Output.secret(args.value),
-        # Neither is secret, and both go into network policies.
+        # Neither is secret, and both are needed in network policies.
         network=NetworkDestination(
             host=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).hostname or "0.0.0.0")),  # noqa: S104
             port=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).port or PORTS[_engine(text)])),
@@ -66,7 +66,7 @@ def _server(
     elif args.password is not None:
         password = pulumi.Output.secret(args.password)
     else:
-        # After a first object in the cluster: an `up` that cannot reach it leaves nothing in the state.
+        # After a first object in the cluster, so that an `up` that cannot reach it leaves nothing in the state.
         options = place.options(depends_on=list(after), protect=place.args.deletion_protection)
         name = f"{place.name}-database-password"
         password = random.RandomPassword(name, length=40, special=False, opts=options).result

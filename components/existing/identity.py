@@ -1,4 +1,4 @@
-"""Identities that exist already."""
+"""Existing identities."""
 
 from ..arguments import ExistingIdentityArgs
 from ..contracts import Place, WorkloadIdentity
@@ -6,7 +6,7 @@ from .credentials import told_by
 
 
 def identity(place: Place, args: ExistingIdentityArgs) -> WorkloadIdentity:
-    """A role or identity that trusts the deployment's ServiceAccount. What the account and the pods carry anyway may name one too."""
+    """A role or identity that trusts the deployment's ServiceAccount. The user's annotations and labels may also name one."""
     account, pod = place.args.service_account.annotations, place.args.pod.labels
     return WorkloadIdentity(
         service_account_annotations=args.service_account_annotations,

@@ -1,1 +1,1 @@
-"""Google Cloud: what is made there. Importing it imports the cloud's SDK, so that happens only where it is chosen."""
+"""Database, bucket and identity on Google Cloud. Imported only when chosen, since its modules import the GCP SDK."""

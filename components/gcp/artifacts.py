@@ -10,7 +10,7 @@ _ABORT_UPLOADS_DAYS = 7
 
 
 def bucket(place: Place, args: GcpBucketArgs) -> gcp.storage.Bucket:
-    """A bucket that nobody may use yet."""
+    """A bucket without any grants."""
     facts = place.args.gcp
     assert facts is not None, "arguments hold the block of the cloud"
     storage = gcp.storage

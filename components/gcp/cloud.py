@@ -13,7 +13,7 @@ from .identity import Principal
 
 
 class Cloud:
-    """Creates what the arguments ask for, and nothing else."""
+    """Creates only what the arguments ask for."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -33,7 +33,7 @@ class Cloud:
         return None if args is None else existing.gcs(GcsArgs(bucket=self._bucket, prefix=args.prefix))
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """The principal may use the objects of the bucket."""
+        """Let the principal use the objects of the bucket."""
         if self._principal is None:
             return []
         return [identity.grant(self._place, self._principal.member, self._bucket)]

@@ -1,7 +1,7 @@
 """Cloud SQL: an instance with a private address only, its database and its user.
 
-Private services access, to which the instance's network must be connected, is not made here: it belongs to the network, and
-other instances share it.
+Private services access, which the instance's network must have, is not created here: it belongs to the network, and other
+instances share it. `_instance` is long since it is one list of the settings of one resource.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ..arguments.database.gcp import DEFAULT_VERSIONS
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
 from ..resources.downgrades import refuse_downgrade
 
-# CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, where they fit a server that one program uses.
+# CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, as far as they suit a server with one client.
 _FLAGS = {
     CloudEngine.POSTGRESQL: {
         "log_connections": "on",
@@ -27,7 +27,7 @@ _FLAGS = {
     CloudEngine.MYSQL: {
         "local_infile": "off",
         "skip_show_database": "on",
-        # A migration of MLflow makes a trigger, which needs the privilege SUPER while there is a binary log, or this.
+        # MLflow's migrations create a trigger, which with binary logging needs the privilege SUPER, or this.
         "log_bin_trust_function_creators": "on",
     },
 }
@@ -44,7 +44,7 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
         instance=instance.name,
         name=args.database,
         project=facts.project,
-        # PostgreSQL refuses to drop what somebody is connected to; it goes with the instance.
+        # PostgreSQL refuses to drop a database with open connections; it is deleted with the instance.
         deletion_policy="ABANDON",
         opts=keep,
     )
@@ -55,7 +55,7 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
         name=args.username,
         password=password,
         project=facts.project,
-        # PostgreSQL refuses to drop a user that owns tables; it goes with the instance.
+        # PostgreSQL refuses to drop a user that owns tables; it is deleted with the instance.
         deletion_policy="ABANDON",
         opts=keep,
     )
@@ -70,8 +70,8 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
         database=database.name,
         username=user.name,
         password=password,
-        # The certificate names the instance, not its address. Its authority is the instance's own and signs nothing else,
-        # so that verifying the authority verifies the server.
+        # The certificate names the instance, not its address. Its authority belongs to the instance and signs nothing
+        # else, so verifying the authority verifies the server.
         tls_mode=TlsMode.VERIFY_CA,
         ca_certificate=pulumi.Output.unsecret(instance.server_ca_certs).apply(_bundle),
         network=NetworkDestination(host=host, port=port),
@@ -91,7 +91,7 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
         project=facts.project,
         region=facts.region,
         encryption_key_name=facts.kms_key,
-        # Two switches: this one holds the provider back, the one in the settings everybody else.
+        # Two switches: this one stops the Pulumi provider, the one in the settings everybody else.
         deletion_protection=protected,
         settings=sql.DatabaseInstanceSettingsArgs(
             edition=args.edition.value,
@@ -121,7 +121,7 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
             backup_configuration=sql.DatabaseInstanceSettingsBackupConfigurationArgs(
                 enabled=True,
                 start_time="01:00",
-                # Two names for being able to restore to any second, one for each engine.
+                # Point-in-time recovery has a different name for each engine.
                 point_in_time_recovery_enabled=None if mysql else True,
                 binary_log_enabled=True if mysql else None,
                 transaction_log_retention_days=args.log_retention_days,
@@ -141,7 +141,7 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
         ),
         opts=place.options(
             protect=protected,
-            # The disk grows by itself; setting it back would mean a new instance.
+            # The disk grows automatically; resetting its size would replace the instance.
             ignore_changes=["settings.diskSize"],
             hooks=refuse_downgrade(place, "database.cloudSql.version", "databaseVersion"),
         ),
@@ -151,7 +151,7 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
 def _private_service_connect(
     place: Place, args: CloudSqlArgs, facts: GcpArgs, instance: gcp.sql.DatabaseInstance
 ) -> pulumi.Output[str]:
-    """An address in the cluster's network that leads to the instance."""
+    """An address in the cluster's network that forwards to the instance."""
     assert args.psc is not None
     project: Input[str] = facts.cluster_project or facts.project
     address = gcp.compute.Address(
@@ -174,7 +174,7 @@ def _private_service_connect(
         labels=facts.labels or None,
         opts=place.options(),
     )
-    # Known only once the rule is there, so that nothing connects before.
+    # Known only once the rule exists, so that nothing connects earlier.
     return pulumi.Output.all(address.address, rule.id).apply(lambda parts: parts[0])
 
 
@@ -189,5 +189,5 @@ def _password(place: Place) -> pulumi.Output[str]:
 
 
 def _bundle(certificates: Sequence[gcp.sql.outputs.DatabaseInstanceServerCaCert]) -> str:
-    """All authorities of the instance: while one is being rotated there are two."""
+    """All authorities of the instance: during a rotation there are two."""
     return "".join(f"{(each.cert or '').strip()}\n" for each in certificates)

@@ -1,4 +1,4 @@
-"""Workload Identity: what makes the pods somebody on Google Cloud, and what that somebody may do."""
+"""Workload Identity on Google Cloud: the identity of the pods, and what it may do."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ from ..contracts import Place, WorkloadIdentity
 from ..existing.credentials import GCP
 
 OBJECT_ROLE = "roles/storage.objectUser"
-"""Reads, lists, writes and deletes objects; changes neither the bucket nor who may use it."""
+"""Reads, lists, writes and deletes objects, but cannot change the bucket or its IAM policy."""
 _ACCOUNT_ID_LENGTH = 30
 
 
 @dataclass(frozen=True)
 class Principal:
-    """What the pods assume, and its name in IAM policies."""
+    """The identity that the pods assume, and its name in IAM policies."""
 
     identity: WorkloadIdentity
     member: pulumi.Output[str]
 
 
 def service_account(place: Place, args: GcpServiceAccountArgs) -> Principal:
-    """A Google service account that exactly this deployment's Kubernetes ServiceAccount may become."""
+    """A Google service account that only this deployment's Kubernetes ServiceAccount may impersonate."""
     facts = _facts(place)
     account = gcp.serviceaccount.Account(
         f"{place.name}-identity",
@@ -61,7 +61,7 @@ def direct(place: Place) -> Principal:
 
 
 def grant(place: Place, member: Input[str], bucket: Input[str]) -> pulumi.Resource:
-    """Let a principal use the objects of one bucket; grants of others are left alone."""
+    """Let a principal use the objects of one bucket; other grants are left alone."""
     return gcp.storage.BucketIAMMember(
         f"{place.name}-artifacts", bucket=bucket, role=OBJECT_ROLE, member=member, opts=place.options()
     )
@@ -78,7 +78,7 @@ def _pool(facts: GcpArgs) -> pulumi.Output[str]:
 
 
 def _account_id(place: Place) -> pulumi.Output[str]:
-    """Unique in the project, also among those deleted lately, whose grants a namesake would not inherit."""
+    """Unique in the project, including recently deleted accounts, whose grants a namesake would not inherit."""
     suffix = random.RandomString(f"{place.name}-identity", length=6, special=False, upper=False, opts=place.options())
     start = place.name[: _ACCOUNT_ID_LENGTH - 7].rstrip("-")
     return suffix.result.apply(lambda text: f"{start}-{text}")

@@ -1,1 +1,1 @@
-"""What is made in the cluster, beside the server."""
+"""Databases and artifact stores in the cluster, next to the server."""

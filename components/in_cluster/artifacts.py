@@ -1,4 +1,4 @@
-"""Artifact stores that live in the cluster beside MLflow: files on a claim."""
+"""Artifact stores in the cluster: files on a claim."""
 
 from ..arguments import VolumeArgs
 from ..contracts import ArtifactStore

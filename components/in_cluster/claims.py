@@ -1,4 +1,4 @@
-"""Persistent volume claims that hold data of a deployment."""
+"""Persistent volume claims that hold a deployment's data."""
 
 import pulumi_kubernetes as k8s
 
@@ -8,19 +8,19 @@ from ..pods.scope import Scope
 
 
 def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volume:
-    """Make a claim, or take the existing one.
+    """Create a claim, or use the existing one.
 
-    A made claim is protected unless deletion protection is off, and never replaced by way of a new, empty one.
+    A created claim is protected unless deletion protection is off, and never replaced by a new, empty one.
     """
     if args.existing_claim is not None:
-        # Whether others mount it too is not ours to know: treated as exclusive, unless the arguments say otherwise.
+        # Whether others mount it too is unknown: treated as exclusive unless the arguments say otherwise.
         shared = args.access_mode is AccessMode.READ_WRITE_MANY or scope.args.most_replicas > 1
         return Volume(name=purpose, claim_name=args.existing_claim, mount_path=mount_path, shared=shared)
     made = k8s.core.v1.PersistentVolumeClaim(
         f"{scope.name}-{purpose}",
         metadata=scope.metadata(
             purpose,
-            # A class that binds on first use leaves the claim pending until the pod is there.
+            # A class that binds on first use leaves the claim pending until the pod exists.
             annotations={"pulumi.com/skipAwait": "true"},
         ),
         spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(

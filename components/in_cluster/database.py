@@ -1,4 +1,4 @@
-"""Databases that live in the cluster beside MLflow: SQLite on a claim."""
+"""Databases in the cluster: SQLite on a claim."""
 
 from ..arguments import SqliteArgs
 from ..contracts import DatabaseConnection, Engine
@@ -9,6 +9,6 @@ _DIRECTORY = "/mlflow/database"
 
 
 def sqlite(scope: Scope, args: SqliteArgs) -> DatabaseConnection:
-    """A SQLite file on a claim of its own."""
+    """A SQLite file on its own claim."""
     volume = claim(scope, "database", args.volume, _DIRECTORY)
     return DatabaseConnection(engine=Engine.SQLITE, path=f"{_DIRECTORY}/mlflow.db", volumes=[volume])

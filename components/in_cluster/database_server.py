@@ -1,6 +1,6 @@
-"""PostgreSQL and MariaDB in the cluster: one pod on one claim, with a database and a user for MLflow.
+"""PostgreSQL and MariaDB in the cluster: one pod with one claim, with a database and a user for MLflow.
 
-Backups and a second pod are not made here; where data matters more than that, a managed database is the better choice.
+There are no backups and no second pod: for data that matters more than that, use a managed database.
 """
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
@@ -23,17 +23,17 @@ from .claims import claim
 
 _COMPONENT = "database"
 _NAME = "mlflow"
-"""Of the database and of its user."""
+"""Name of the database and of its user."""
 _USER = 999
-"""Numeric user of both official images."""
+"""Numeric user id in both official images."""
 _RESERVED = 5
-"""Connections for administrators, on top of MLflow's."""
+"""Connections reserved for administrators, in addition to MLflow's."""
 
 _CREATE = r"""\getenv password MLFLOW_PASSWORD
 CREATE ROLE mlflow LOGIN PASSWORD :'password';
 CREATE DATABASE mlflow OWNER mlflow;
 """
-"""The official image would make the user an owner of the whole server."""
+"""The official image would make the user a superuser."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,16 @@ class _Server:
     """What differs between the engines.
 
     Attributes:
-        engine: Of the connection.
-        arguments: Of the image's entry point.
+        engine: Engine of the connection.
+        arguments: Arguments of the image's entry point.
         environment: Plain variables.
         passwords: Variables that hold the administrator's password, and MLflow's.
         data: Where the claim is mounted.
-        runtime: Where the server makes its socket.
+        runtime: Where the server creates its socket.
         files: What the entry point runs on an empty claim.
-        alive: Command that tells whether the server takes connections over the network, which it does not yet while the
-            entry point prepares an empty claim.
-        stop: Command that asks the server to end without waiting for its clients; None where SIGTERM does that.
+        alive: Command that tells whether the server accepts connections over the network, which it does not while the
+            entry point initialises an empty claim.
+        stop: Command that stops the server without waiting for its clients; None if SIGTERM does.
     """
 
     engine: Engine
@@ -75,7 +75,7 @@ def postgresql(scope: Scope, args: InClusterPostgresqlArgs) -> DatabaseConnectio
         runtime="/var/run/postgresql",
         files=Files(name="database-init", directory="/docker-entrypoint-initdb.d", plain={"create.sql": _CREATE}),
         alive=["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={_NAME}", f"--dbname={_NAME}"],
-        # SIGTERM waits until the last client has gone.
+        # SIGTERM would wait until the last client disconnects.
         stop=["bash", "-c", "kill -INT 1"],
     )
     return _make(scope, args, server)
@@ -88,18 +88,18 @@ def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
         engine=Engine.MYSQL,
         arguments=[
             "mariadbd",
-            # Not the claim's own root, which may hold a `lost+found`.
+            # Not the root of the claim, which may contain a `lost+found`.
             "--datadir=/var/lib/mysql/data",
             f"--max-connections={args.connection_limit + _RESERVED}",
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_unicode_ci",
-            # The schema of MLflow has a trigger; matters once a binary log is switched on.
+            # MLflow's schema has a trigger; this matters once binary logging is on.
             "--log-bin-trust-function-creators=1",
         ],
         environment={
             "MARIADB_DATABASE": _NAME,
             "MARIADB_USER": _NAME,
-            # The administrator comes through the socket, from within the pod.
+            # The administrator connects through the socket, from within the pod.
             "MARIADB_ROOT_HOST": "localhost",
             "MARIADB_AUTO_UPGRADE": "1",
         },
@@ -139,7 +139,7 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         database=_NAME,
         username=_NAME,
         password=keys[1],
-        # Within the cluster's own network, to a server that has no certificate anybody could verify.
+        # Within the cluster's network, to a server without a verifiable certificate.
         tls_mode=TlsMode.DISABLE,
         network=NetworkDestination(host=host, port=PORTS[server.engine], component=_COMPONENT),
         connection_limit=args.connection_limit,
@@ -148,8 +148,8 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
 
 
 def _password(scope: Scope, whose: str, after: pulumi.Resource) -> pulumi.Output[str]:
-    # Protected like the claim, which remembers it. After a first object in the cluster: an `up` that cannot reach it leaves
-    # nothing in the state.
+    # Protected like the claim, whose data depends on it. After a first object in the cluster, so that an `up` that cannot
+    # reach it leaves nothing in the state.
     options = scope.options(depends_on=[after], protect=scope.args.deletion_protection)
     return random.RandomPassword(f"{scope.name}-{whose}-password", length=40, special=False, opts=options).result
 
@@ -181,11 +181,11 @@ def _stateful_set(
         part,
         ResourcesArgs(cpu_request=args.cpu_request, memory_request=args.memory_request, memory_limit=args.memory_limit),
         image=args.image,
-        # Not `command`: the image's own entry point prepares an empty claim.
+        # Not `command`: the image's entry point initialises an empty claim.
         arguments=server.arguments,
         disk="256Mi",
         ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
-        # Ten minutes: after a crash a database reads its log first.
+        # Ten minutes: after a crash, a database first replays its log.
         startup_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=600),
         readiness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=10, timeout_seconds=5, failure_threshold=3),
         liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),

@@ -1,4 +1,4 @@
-"""MinIO in the cluster: one pod on one claim, and a bucket."""
+"""MinIO in the cluster: one pod with one claim, and a bucket."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -25,11 +25,11 @@ _PROGRAM = Program("make_bucket.py")
 
 
 def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
-    """The server, its Service, and a Job that makes the bucket."""
+    """The server, its Service, and a Job that creates the bucket."""
     name = f"{scope.name}-minio"
     service = k8s.core.v1.Service(
         name,
-        # The provider would watch the endpoints for ten more seconds after the pod is ready.
+        # The provider would watch the endpoints for another ten seconds after the pod is ready.
         metadata=scope.metadata(_COMPONENT, name, annotations={"pulumi.com/skipAwait": "true"}),
         spec=k8s.core.v1.ServiceSpecArgs(
             selector=scope.selector(_COMPONENT),
@@ -39,7 +39,7 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
     )
     password = args.password
     if password is None:
-        # After a first object in the cluster: an `up` that cannot reach it leaves nothing in the state.
+        # After a first object in the cluster, so that an `up` that cannot reach it leaves nothing in the state.
         password = random.RandomPassword(
             f"{scope.name}-minio-password", length=40, special=False, opts=scope.options(depends_on=[service])
         ).result
@@ -60,7 +60,7 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
         environment=access,
         secret_environment=login,
         network=NetworkDestination(host=host, port=_PORT, component=_COMPONENT),
-        # Its address is the cluster's own.
+        # Its address is internal to the cluster.
         presigned=False,
         ready=[_bucket(scope, args, reach, server)],
     )
@@ -100,7 +100,7 @@ def _server(scope: Scope, args: MinioArgs, service: str, key: SecretKey) -> k8s.
 
 
 def _bucket(scope: Scope, args: MinioArgs, reach: PodPart, server: pulumi.Resource) -> k8s.batch.v1.Job:
-    """A Job, because MinIO's image need not hold its client; MLflow's holds one."""
+    """A Job with MLflow's image, which contains an S3 client; MinIO's may not."""
     component = "minio-bucket"
     program = Files(name=component, directory="/etc/mlflow/minio", plain={_PROGRAM.name: _PROGRAM.source})
     part = join(reach, files(scope, _COMPONENT, program))

@@ -12,8 +12,8 @@ _DIRECTORY = "/mlflow/artifacts"
 def nfs(scope: Scope, args: NfsArgs) -> ArtifactStore:
     """Files on an NFS server, served by MLflow.
 
-    Through a volume and a claim of their own, since Pod Security `restricted` forbids to name an NFS server in a pod.
-    Deleting the two leaves the files where they are.
+    Through a PersistentVolume and a claim, since Pod Security `restricted` forbids naming an NFS server in a pod. Deleting
+    the two leaves the files in place.
     """
     size = f"{args.size_gb}Gi"
     volume = k8s.core.v1.PersistentVolume(
@@ -34,7 +34,7 @@ def nfs(scope: Scope, args: NfsArgs) -> ArtifactStore:
         metadata=scope.metadata("artifacts", annotations={"pulumi.com/skipAwait": "true"}),
         spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
             access_modes=[AccessMode.READ_WRITE_MANY.value],
-            # Empty, not left out: no class may make another volume for it.
+            # Empty rather than left out: no class may provision another volume for it.
             storage_class_name="",
             volume_name=volume.metadata.name,  # type: ignore[arg-type]
             resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": size}),

@@ -3,7 +3,8 @@
 Runs inside the MLflow image: as a Job before the servers start, or as an init container of a SQLite server. An empty
 database is initialised, a current schema is left alone, an older one is migrated only while no server is connected, a newer
 one is refused. On PostgreSQL and MySQL this happens under an advisory lock, so any number of migrations may start at once.
-MLflow itself is imported only if there is something to do, since that import takes seconds.
+MLflow itself is imported only if there is something to do, since that import takes seconds. One file although it is long:
+its steps share one connection and one lock, and are read together when a migration fails.
 """
 
 # Its imports are in the image, not here.

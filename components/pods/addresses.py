@@ -1,4 +1,4 @@
-"""Under which names clients reach the server, and which hosts and origins it therefore accepts."""
+"""Names under which clients reach the server, and the hosts and origins that it therefore accepts."""
 
 from collections.abc import Sequence
 
@@ -16,20 +16,20 @@ def service_names(scope: Scope) -> Sequence[str]:
 
 
 def tracking_uri(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]:
-    """What clients inside the cluster set as MLFLOW_TRACKING_URI; known once the Service is there."""
+    """What clients inside the cluster set as MLFLOW_TRACKING_URI; known once the Service exists."""
     uri = f"{_origin(scope, service_names(scope)[-1])}{scope.args.server.static_prefix}"
     return front.metadata.name.apply(lambda _: uri)
 
 
 def _origin(scope: Scope, name: str) -> str:
-    """Scheme, host and port of the Service, as clients inside the cluster write them."""
+    """Scheme, host and port of the Service for clients inside the cluster."""
     scheme, usual = ("https", 443) if scope.args.serves_tls else ("http", 80)
     port = scope.args.service.port
     return f"{scheme}://{name}" + ("" if port == usual else f":{port}")
 
 
 def published(scope: Scope) -> list[tuple[str, Input[str]]]:
-    """Scheme and host name of every way from outside that this component makes."""
+    """Scheme and host name of each Ingress or route host that this component publishes."""
     ingress, route = scope.args.ingress, scope.args.route
     found: list[tuple[str, Input[str]]] = []
     if ingress is not None:
@@ -42,8 +42,8 @@ def published(scope: Scope) -> list[tuple[str, Input[str]]]:
 def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
     """Values of the Host header that the server accepts, for MLFLOW_SERVER_ALLOWED_HOSTS.
 
-    Setting it replaces MLflow's defaults, whose `10.*` also matches `10.attacker.example`: so everything that is needed
-    is listed, and nothing else. `$(POD_IP)` is expanded by Kubernetes; probes and scrapes come by that name.
+    Setting it replaces MLflow's defaults, whose `10.*` also matches `10.attacker.example`, so everything needed is listed.
+    Kubernetes expands `$(POD_IP)`, which probes and scrapes use.
 
     Args:
         scope: The deployment.
@@ -55,14 +55,14 @@ def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
         *names,
         *(f"{name}:{scope.args.service.port}" for name in names),
         f"$(POD_IP):{pod_port}",
-        # Port-forwards arrive as localhost with a port of the user's choice.
+        # Port-forwards arrive as localhost, with any port.
         *local,
         *(f"{name}:*" for name in local),
-        # MLflow's job runner calls the server by the address that it listens on.
+        # MLflow's job runner calls the server at the address that it listens on.
         *([f"0.0.0.0:{scope.args.server.port}"] if scope.args.server.job_execution else []),
     ]
     public = [host for _, host in published(scope)]
-    # Some clients write the usual port out.
+    # Some clients include the default port.
     ports = [443 if scheme == "https" else 80 for scheme, _ in published(scope)]
     own = scope.args.server.allowed_hosts
 
@@ -77,8 +77,8 @@ def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
 def allowed_origins(scope: Scope) -> pulumi.Output[str]:
     """Origins whose pages may call the API, for MLFLOW_SERVER_CORS_ALLOWED_ORIGINS.
 
-    MLflow compares the Origin header of each writing call with this list alone, so that without it not even its own pages
-    could write, but under localhost.
+    MLflow compares the Origin header of each writing request with this list only, so without it even its own UI could only
+    write under localhost.
     """
     inside = [_origin(scope, name) for name in service_names(scope)]
     public = [pulumi.Output.concat(scheme, "://", host) for scheme, host in published(scope)]

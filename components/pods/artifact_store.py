@@ -1,4 +1,4 @@
-"""The artifact store as pods reach it: environment, key files and claims."""
+"""The artifact store in a pod: environment, key files and claims."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Artifacts:
 
 
 def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
-    """Render the store; makes a Secret for its credentials where there are any."""
+    """Render the store; creates a Secret for its credentials, if there are any."""
     plain, secret = dict(store.environment), dict(store.secret_environment)
     args = scope.args.artifacts
     variable = "MLFLOW_ARTIFACTS_DESTINATION" if args.proxied else "MLFLOW_DEFAULT_ARTIFACT_ROOT"
@@ -47,7 +47,7 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
         secret.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)
         plain["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = args.default_root
     variables = PodPart(
-        # Secrets first, since Kubernetes expands references to earlier variables only.
+        # Secrets first, since Kubernetes only expands references to earlier variables.
         environment=[
             *secret_environment(scope, "artifacts", "artifacts", secret),
             *plain_environment(plain),
@@ -73,7 +73,7 @@ def _destinations(scope: Scope, store: ArtifactStore) -> list[NetworkDestination
 
 
 def _plugin(script: Program) -> Files:
-    """A module with its entry points, as an installed package has them."""
+    """A module with its entry points, like an installed package."""
     module = script.module
     points = {"s3": "S3", "gs": "Gcs", "wasbs": "AzureBlob"}
     lines = ["[mlflow.artifact_repository]", *(f"{scheme} = {module}:{kind}" for scheme, kind in points.items()), ""]
@@ -89,4 +89,4 @@ def _plugin(script: Program) -> Files:
 
 
 PROXIED_STORES = _plugin(Program("proxied_stores.py"))
-"""Keeps MLflow from handing out presigned URLs."""
+"""Plugin that keeps MLflow from handing out presigned URLs."""

@@ -1,4 +1,4 @@
-"""Authentication: the settings of MLflow's users, their database, the administrator, and a proxy where one is needed."""
+"""Authentication: the settings of MLflow's users, their database, the administrator, and a proxy if needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Account:
 
     @property
     def whereabouts(self) -> pulumi.Output[dict[str, str]]:
-        """What somebody needs to look the password up; no secret."""
+        """Where to look up the password; not secret."""
         where: dict[str, Input[str]] = {"secret": self.password.name, "passwordKey": self.password.key}
         if isinstance(self.username, SecretKey):
             where["usernameKey"] = self.username.key
@@ -60,8 +60,8 @@ class Authentication:
     """What authentication needs in the pods.
 
     Attributes:
-        server: What it adds to the server's pods.
-        migration: What it adds to the pod that migrates: settings, and the administrator's name and password.
+        server: Additions to the server's pods.
+        migration: Additions to the migration's pod: settings, and the administrator's name and password.
         account: The administrator.
     """
 
@@ -71,19 +71,19 @@ class Authentication:
 
     @property
     def client(self) -> PodPart:
-        """What an MLflow client inside the cluster needs to sign in as the administrator."""
+        """What an MLflow client inside the cluster needs to log in as the administrator."""
         return PodPart(environment=self.account.environment("MLFLOW_TRACKING_"))
 
 
 def authentication(
     scope: Scope, store: BackendStore, own: DatabaseConnection | None, first: Sequence[pulumi.Resource]
 ) -> Authentication | None:
-    """Render the chosen way to log in; None if nobody has to.
+    """Render the chosen way to log in; None without authentication.
 
     Args:
         scope: The deployment.
-        store: The backend store, where the users are kept unless they have a database of their own.
-        own: A database of users alone.
+        store: The backend store, which holds the users unless they have a separate database.
+        own: The separate database of users, if any.
         first: First objects in the cluster, which generated passwords wait for.
     """
     args = scope.args.auth
@@ -99,7 +99,7 @@ def authentication(
     name, secret_word = administrator.environment("MLFLOW_AUTH_ADMIN_")
     folders = plain_environment({"MIGRATION_USERS_FOLDER": ":".join(store.data_directories)})
     return Authentication(
-        # The server creates no account: it needs the name alone.
+        # The server only needs the name, since it creates no account.
         server=join(settings, PodPart(arguments=["--app-name=basic-auth"], environment=[name]), front),
         migration=join(settings, PodPart(environment=[name, secret_word, *folders])),
         account=administrator,
@@ -121,7 +121,7 @@ def _administrator(
     if isinstance(given, BasicAuthArgs) and given.admin_password is not None:
         password = pulumi.Output.secret(given.admin_password)
     else:
-        # Not protected: whoever loses it gets another one, which the migration sets.
+        # Not protected: if it is lost, the migration sets another one.
         options = scope.options(depends_on=list(first))
         password = random.RandomPassword(f"{scope.name}-admin-password", length=32, special=False, opts=options).result
     name = secret(scope, "admin", "server", {"username": username, "password": password})
@@ -150,7 +150,7 @@ def _settings(scope: Scope, args: AuthArgs, store: BackendStore, own: DatabaseCo
 
 
 def _complete(scope: Scope, variables: Sequence[k8s.core.v1.EnvVarArgs]) -> k8s.core.v1.ContainerArgs:
-    """Writes the address of the database into the file, since what is in a Secret may be known in the pod only."""
+    """Writes the database's address into the file, since the content of an existing Secret is only known in the pod."""
     part = PodPart(
         environment=variables,
         mounts=[
@@ -165,7 +165,7 @@ def _complete(scope: Scope, variables: Sequence[k8s.core.v1.EnvVarArgs]) -> k8s.
 def _address(
     scope: Scope, connection: DatabaseConnection | None, store: BackendStore
 ) -> tuple[list[k8s.core.v1.EnvVarArgs], PodPart]:
-    """Variables that `users_ini.py` makes the address of, and the certificate authorities of the database."""
+    """Variables from which `users_ini.py` builds the address, and the database's certificate authorities."""
     if connection is None:  # the experiments' database, whose URI is in a Secret
         (uri,) = [variable for variable in store.part.environment if variable.name == "MLFLOW_BACKEND_STORE_URI"]
         return [k8s.core.v1.EnvVarArgs(name="USERS_DATABASE_URI", value_from=uri.value_from)], PodPart()
@@ -196,7 +196,7 @@ def _address(
 
 
 def _template(args: AuthArgs) -> str:
-    """The file but for the address of the database."""
+    """The file without the address of the database."""
     basic = args.basic or BasicAuthArgs()
     function = basic.authorization_function if args.basic is not None else proxy.FUNCTION
     values: dict[str, str | int | bool | None] = {
@@ -218,6 +218,6 @@ def _template(args: AuthArgs) -> str:
 
 
 def _beside(uri: str) -> str:
-    """Where users are kept without a database of their own: with the experiments, or in a file beside theirs."""
+    """Where users are stored without a separate database: in MLflow's database, or in a second file next to SQLite's."""
     folder, slash, _ = uri.rpartition("/")
     return f"{folder}{slash}users.db" if uri.startswith("sqlite:") else uri

@@ -1,4 +1,4 @@
-"""A database connection as the pods see it: environment, certificate, option file and volumes."""
+"""A database connection in a pod: environment, certificate, option file and volumes."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ _TLS_OPTIONS: dict[TlsMode, dict[str, str]] = {
     TlsMode.VERIFY_CA: {"ssl_ca": "", "ssl_check_hostname": "false"},
     TlsMode.VERIFY_FULL: {"ssl_ca": ""},
 }
-"""Options of a URI that give PyMySQL what libpq does by that mode; `ssl_ca` is the file of the authorities. Not
-MLFLOW_MYSQL_SSL_CA, with which MLflow encrypts but verifies nothing, neither the certificate nor the host."""
+"""URI options that make PyMySQL behave like libpq in that mode; `ssl_ca` is the file of the authorities. Not
+MLFLOW_MYSQL_SSL_CA, with which MLflow encrypts but verifies neither the certificate nor the host."""
 
 
 def tls_query(connection: DatabaseConnection, authorities: str, **more: str) -> str:
-    """The part of a URI that says how the connection is encrypted and verified.
+    """The query of a URI that sets how the connection is encrypted and verified.
 
     Args:
         connection: PostgreSQL or MySQL.
@@ -55,10 +55,10 @@ class BackendStore:
 
     Attributes:
         part: Environment, certificate, option file and claims.
-        uri: The value of MLFLOW_BACKEND_STORE_URI where it holds no secret; None where the variable refers to a Secret.
-        in_pod: The database is a file of the server pod, so nothing outside that pod can migrate it.
-        absent: There is no database.
-        data_directories: Directories of the claims that the database lives on.
+        uri: The value of MLFLOW_BACKEND_STORE_URI if it contains no secret; None if the variable refers to a Secret.
+        in_pod: Whether the database is a file in the server's pod, so that only that pod can migrate it.
+        absent: Whether there is no database.
+        data_directories: Directories of the claims that hold the database.
         exclusive: Whether only one pod at a time may hold the database.
     """
 
@@ -70,8 +70,8 @@ class BackendStore:
     exclusive: bool = False
 
     def part_of(self, application: str) -> PodPart:
-        """The part, with the name under which PostgreSQL lists the connections: `mlflow-…`. Only servers may be called
-        `mlflow-server`, since a migration waits for these."""
+        """The part, with the name under which PostgreSQL lists the connections: `mlflow-…`. Only servers may use the name
+        `mlflow-server`, since migrations wait for these."""
         if self.in_pod or self.absent:
             return self.part
         return join(self.part, PodPart(environment=plain_environment({"PGAPPNAME": application})))
@@ -80,12 +80,12 @@ class BackendStore:
 def backend_store(
     scope: Scope, connection: DatabaseConnection | None, registry: DatabaseConnection | None = None
 ) -> BackendStore:
-    """Render the connection; makes Secrets for what is secret and a ConfigMap for the certificate where needed.
+    """Render the connection; creates Secrets for secret values and a ConfigMap for the certificate, as needed.
 
     Args:
         scope: The deployment.
         connection: The database, if there is one.
-        registry: Another database for the model registry, known by its URI.
+        registry: The separate database of the model registry, known by its URI.
     """
     if connection is None:
         return BackendStore(part=PodPart(), absent=True)
@@ -120,7 +120,7 @@ def backend_store(
 
 
 def destinations(scope: Scope, *connections: DatabaseConnection | None) -> list[NetworkDestination]:
-    """Where databases are, in the networks that the arguments name."""
+    """Network destinations of databases, in the networks that the arguments name."""
     policy = scope.args.network_policy
     networks = policy.database_cidrs if policy is not None else ()
     known = [each.network for each in connections if each is not None and each.network is not None]
@@ -141,7 +141,7 @@ def _variables(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], d
 
 
 def _postgresql(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
-    # libpq reads the connection from its own variables, so that the URI holds no password and nothing needs escaping:
+    # libpq reads the connection from its own variables, so the URI contains no password and nothing needs escaping:
     # https://www.postgresql.org/docs/current/libpq-envars.html
     assert connection.host is not None and connection.tls_mode is not None and connection.password is not None
     plain: dict[str, Input[str]] = {
@@ -163,7 +163,7 @@ def _postgresql(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], 
 
 
 def _mysql_uri(connection: DatabaseConnection) -> pulumi.Output[str]:
-    """Where to connect and how; as whom is in the option file."""
+    """Where and how to connect; the login is in the option file."""
     query = tls_query(connection, _CA_FILE, read_default_file=_LOGIN_FILE)
 
     def uri(parts: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The one way to make a container, and the pod template around it."""
+"""The one place that builds containers, and the pod template around them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,17 +18,17 @@ SECURITY: Any = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-"""What Pod Security `restricted` asks of each container, and a read-only root."""
+"""What Pod Security `restricted` requires of each container, and a read-only root filesystem."""
 
 _HOME: dict[str, Input[str]] = {
-    # The root file system is read-only and the user has no home directory.
+    # The root filesystem is read-only, and the user has no home directory.
     "HOME": TMP,
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
 }
 
 HELPER = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
-"""For a short program that imports no MLflow."""
+"""For short programs that do not import MLflow."""
 
 
 def container(
@@ -44,12 +44,12 @@ def container(
     disk: str = "16Mi",
     **more: Any,
 ) -> k8s.core.v1.ContainerArgs:
-    """A container with a private `/tmp`, on a read-only root, without privileges.
+    """A container with a private `/tmp`, a read-only root filesystem and no privileges.
 
     Args:
         scope: The deployment.
         name: Name of the container.
-        part: Its environment and mounts; the rest of the part belongs to the pod.
+        part: Its environment and mounts; the rest of the part is for the pod.
         resources: Requests and limits.
         image: Image reference.
         security: Security context.
@@ -71,7 +71,7 @@ def container(
         volume_mounts=[scratch_mount(), *part.mounts],
         resources=k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits),
         security_context=security,
-        # The reason of a failure is in the last lines; this puts it into the pod's status, where `pulumi up` shows it.
+        # The last lines of the log tell why it failed; this puts them into the pod's status, where `pulumi up` shows them.
         termination_message_policy="FallbackToLogsOnError",
         **more,
     )
@@ -95,8 +95,8 @@ def mlflow_container(
         part: What the component needs in it.
         resources: Requests and limits.
         command: Program and first arguments.
-        user: What the user adds; nothing if None. Their variables come last, so that they can refer to ours and adding one
-            moves none.
+        user: The user's additions, if any. Their variables come last, so that they can refer to the component's, and adding
+            one moves no other.
         **more: As for `container`.
     """
     user = user or PodPart()
@@ -115,12 +115,12 @@ def mlflow_container(
 
 
 def users_security(scope: Scope) -> Any:
-    """The security context with what the user says of it."""
+    """The security context, merged with the user's."""
     return merged(SECURITY, scope.args.pod.part("container_security_context"))
 
 
 def _with_python_path(part: PodPart, user: PodPart) -> list[k8s.core.v1.EnvVarArgs]:
-    """The user's variables, with our directories of modules before theirs: neither may hide the other."""
+    """The user's variables, with the component's module directories before theirs in PYTHONPATH."""
     if not part.python_path:
         return list(user.environment)
     ours = ":".join(part.python_path)
@@ -134,7 +134,7 @@ def _with_python_path(part: PodPart, user: PodPart) -> list[k8s.core.v1.EnvVarAr
 
 
 def user_containers(given: Sequence[Manifest]) -> list[Any]:
-    """Containers that a user adds, in camelCase, with our security context where they say nothing else."""
+    """The user's containers, in camelCase, with the component's security context unless they override it."""
     return [{**each, "securityContext": merged(SECURITY, each.get("securityContext") or {})} for each in given]
 
 
@@ -159,7 +159,7 @@ def template(
     Args:
         scope: The deployment.
         component: Which kind of pod.
-        part: What all concerns add to the pod: volumes, containers before and beside the given ones.
+        part: Additions of all concerns: volumes, init containers and sidecars.
         containers: The main container.
         scratch: Size limit of `/tmp`.
         **more: Further fields of the pod's specification.
@@ -176,9 +176,9 @@ def template(
 
 
 def drain(scope: Scope) -> k8s.core.v1.LifecycleArgs | None:
-    """Endpoints are withdrawn while the pod still serves; only then does a container get its signal.
+    """Keep serving while endpoints are withdrawn; only then do containers get their signal.
 
-    For the server and for a proxy in front of it. Pointless where the next pod starts after this one has ended.
+    For the server and for a proxy in front of it. Pointless if the next pod only starts after this one has stopped.
     """
     seconds = scope.args.server.drain_seconds
     if not seconds:

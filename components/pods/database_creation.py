@@ -1,4 +1,4 @@
-"""A Job that makes the database and its user on a server that exists, before the migration."""
+"""A Job that creates the database and its user on an existing server, before the migration."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -28,13 +28,13 @@ _MASTERS = {Engine.POSTGRESQL: "postgres", Engine.MYSQL: "root"}
 def creation_job(
     scope: Scope, connection: DatabaseConnection, args: DatabaseCreationArgs, after: Sequence[pulumi.Resource]
 ) -> k8s.batch.v1.Job:
-    """Run the creation to its end. A change of connection or password replaces the Job, which runs it again.
+    """Run the creation to completion. A change of connection or password replaces and reruns the Job.
 
     Args:
         scope: The deployment.
-        connection: The database that is to be there, and the user that is to own it.
-        args: Who makes it.
-        after: What must be there before.
+        connection: The database to create, and the user that is to own it.
+        args: The user that creates them.
+        after: Resources that must exist before.
     """
     plain_ca = {} if connection.ca_certificate is None else {"ca.pem": connection.ca_certificate}
     given = Files(name="database-creation-files", directory=_DIRECTORY, plain={**_PROGRAM.files, **plain_ca})
@@ -91,7 +91,7 @@ def _environment(
 
 
 def _secrets_store(scope: Scope, args: SecretsStoreArgs) -> k8s.core.v1.VolumeArgs:
-    """A volume with the files `password` and, if wanted, `username`; makes the SecretProviderClass that says of what."""
+    """A volume with the files `password` and, optionally, `username`; creates the SecretProviderClass behind it."""
     provider, parameters = _parameters(args)
     made = k8s.apiextensions.CustomResource(
         f"{scope.name}-database-master",
@@ -110,7 +110,7 @@ def _secrets_store(scope: Scope, args: SecretsStoreArgs) -> k8s.core.v1.VolumeAr
 
 
 def _objects(args: SecretsStoreArgs) -> dict[str, Input[str]]:
-    """What the provider calls the password, and the user if it has it, by the names of their files."""
+    """The provider's names of the password and, optionally, the user, by file name."""
     pairs: dict[str, Input[str] | None] = {}
     if args.aws is not None:
         pairs = {"password": args.aws.password_key, "username": args.aws.username_key}
@@ -124,9 +124,9 @@ def _objects(args: SecretsStoreArgs) -> dict[str, Input[str]]:
 
 
 def _parameters(args: SecretsStoreArgs) -> tuple[str, dict[str, Input[str]]]:
-    """Name of the provider, and its parameters. What they hold as text is YAML, of which JSON is a part.
+    """Name of the provider, and its parameters. Text in them is YAML, of which JSON is a subset.
 
-    The shapes are those of the providers' own documents: aws/secrets-store-csi-driver-provider-aws,
+    The formats are from the providers' documentation: aws/secrets-store-csi-driver-provider-aws,
     azure.github.io/secrets-store-csi-driver-provider-azure, GoogleCloudPlatform/secrets-store-csi-driver-provider-gcp,
     developer.hashicorp.com/vault/docs/platform/k8s/csi/configurations.
     """

@@ -1,4 +1,4 @@
-"""Environment variables: plain ones, secret ones by reference, and those that the user adds to every container that runs MLflow."""
+"""Environment variables: plain ones, secret ones by reference, and the user's for every container that runs MLflow."""
 
 from collections.abc import Mapping
 
@@ -22,8 +22,8 @@ def secret_environment(
 ) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables that refer to a Secret by name and key.
 
-    Values that are given go into one new Secret. Pulumi generates its name, which changes with its content, so that pods that
-    refer to it are rolled when a value changes.
+    Given values go into one new Secret. Pulumi generates its name, which changes with its content, so that a changed value
+    rolls the pods that refer to it.
     """
     given = {name: value for name, value in values.items() if not isinstance(value, SecretKey)}
     made: Input[str] | None = None
@@ -45,7 +45,7 @@ def secret_reference(name: str, key: SecretKey) -> k8s.core.v1.EnvVarArgs:
 
 
 def user_part(scope: Scope) -> PodPart:
-    """What `server` says of MLflow as a whole, and the user's own variables; makes a Secret for the secret ones."""
+    """Settings of MLflow as a whole, and the user's variables; creates a Secret for the secret ones."""
     server = scope.args.server
     settings: dict[str, Input[str]] = {}
     if not server.telemetry:
@@ -71,7 +71,7 @@ def user_part(scope: Scope) -> PodPart:
 
 
 def unique(variables: list[k8s.core.v1.EnvVarArgs]) -> list[k8s.core.v1.EnvVarArgs]:
-    """One entry for each name, the last that has it: server-side apply refuses two of one name."""
+    """The last entry of each name: server-side apply refuses duplicates."""
     return list({str(variable.name): variable for variable in variables}.values())
 
 

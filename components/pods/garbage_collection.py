@@ -1,4 +1,4 @@
-"""Garbage collection: a CronJob that deletes for good what users have deleted."""
+"""Garbage collection: a CronJob that permanently deletes what users have deleted."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -25,14 +25,14 @@ def garbage_collection(
 ) -> k8s.batch.v1.CronJob:
     """A CronJob that runs `mlflow gc`.
 
-    It deletes rows in the database itself, and artifacts either in the store itself or, where clients go through the
-    server, by asking the server.
+    It deletes rows directly in the database, and artifacts directly in the store or, if artifacts are proxied, through the
+    server.
 
     Args:
         scope: The deployment.
-        args: When, and what.
+        args: When to run, and what to delete.
         stores: The database and the artifacts.
-        client: How to reach the server and sign in.
+        client: How to reach the server and log in.
         exclusive: Whether the stores are on volumes that only one node can mount.
     """
     part = join(stores, client)
@@ -62,7 +62,7 @@ def garbage_collection(
         schedule=args.schedule,
         time_zone=args.time_zone,
         suspend=args.suspend,
-        # What one run leaves, for whatever reason, the next one finds again.
+        # What one run leaves behind, for whatever reason, the next one deletes.
         timeout_seconds=args.timeout_seconds,
         starting_deadline_seconds=args.starting_deadline_seconds,
         successful_history=args.successful_history,
@@ -76,14 +76,14 @@ def client(scope: Scope, tracking_uri: pulumi.Output[str], sign_in: PodPart) -> 
     Args:
         scope: The deployment.
         tracking_uri: Where the server is.
-        sign_in: Variables with which clients sign in.
+        sign_in: Variables with which clients log in.
     """
     address = PodPart(environment=plain_environment({"MLFLOW_TRACKING_URI": tracking_uri}))
     return join(address, client_trust(scope), sign_in)
 
 
 def _beside_the_server(scope: Scope) -> k8s.core.v1.AffinityArgs:
-    """A volume of one node can be mounted by more pods of that node."""
+    """Other pods on the same node can also mount a volume that is limited to one node."""
     selector = k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector())
     term = k8s.core.v1.PodAffinityTermArgs(topology_key="kubernetes.io/hostname", label_selector=selector)
     return k8s.core.v1.AffinityArgs(

@@ -1,4 +1,4 @@
-"""The one way to make a Job, and a CronJob."""
+"""The one place that builds Jobs and CronJobs."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 from .scope import Scope
 
 _MARGIN_SECONDS = 120
-"""How much longer Pulumi waits than the Job may take, so that the Job's own reason is told."""
+"""How much longer Pulumi waits than the Job may take, so that it can report why the Job failed."""
 
 
 def job(
@@ -23,7 +23,7 @@ def job(
     retries: int = 0,
     survives_disruption: bool = False,
 ) -> k8s.batch.v1.Job:
-    """Run something to its end; `pulumi up` goes on only after it succeeded. A changed pod replaces the Job, which runs again.
+    """Run a pod to completion; `pulumi up` only continues once it has succeeded. A changed pod replaces and reruns the Job.
 
     Args:
         scope: The deployment.
@@ -31,15 +31,15 @@ def job(
         template: The pod, from `containers.template` with `restart_policy="Never"`.
         after: Resources that must exist before.
         timeout_seconds: How long it may take; without a limit if None.
-        retries: How many pods may fail before the Job has.
-        survives_disruption: A pod that was evicted or whose node was drained does not count as failed.
+        retries: How many pods may fail before the Job does.
+        survives_disruption: Whether a pod that was evicted or whose node was drained does not count as failed.
     """
     disruption = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
     rule = k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[disruption])
     limit = f"{timeout_seconds + _MARGIN_SECONDS}s" if timeout_seconds is not None else None
     return k8s.batch.v1.Job(
         f"{scope.name}-{component}",
-        # A Job that failed stays failed; without this the next `pulumi up` would wait for it again.
+        # A failed Job stays failed; without this, the next `pulumi up` would wait for it again.
         metadata=scope.metadata(component, annotations={"pulumi.com/replaceUnready": "true"}),
         spec=k8s.batch.v1.JobSpecArgs(
             backoff_limit=retries,
@@ -67,7 +67,7 @@ def cron_job(
     failed_history: int,
     retries: int = 1,
 ) -> k8s.batch.v1.CronJob:
-    """Run something on a schedule, never twice at the same time.
+    """Run a pod on a schedule, never twice at the same time.
 
     Args:
         scope: The deployment.
@@ -79,7 +79,7 @@ def cron_job(
         timeout_seconds: How long one run may take.
         starting_deadline_seconds: How late a run may start.
         successful_history, failed_history: How many Jobs are kept.
-        retries: How many pods of one run may fail before the run has.
+        retries: How many pods of one run may fail before the run does.
     """
     spec = k8s.batch.v1.JobSpecArgs(backoff_limit=retries, active_deadline_seconds=timeout_seconds, template=template)
     labels = k8s.meta.v1.ObjectMetaArgs(labels=scope.labels(component))

@@ -15,13 +15,13 @@ from .scope import Scope
 def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> PodPart:
     """The keys as variables of the server; each is generated unless the arguments give it.
 
-    The two encryption keys are protected: without them what they encrypted in the database is lost. MLflow's own
-    defaults would be a public constant for the first and one random key per process for the second.
+    The two encryption keys are protected: without them, what they encrypted in the database is lost. MLflow's defaults
+    would be a public constant for the first and a random key per process for the second.
 
     Args:
         scope: The deployment.
-        first: A first object in the cluster, where one is made. The keys wait for it, so that an `up` that cannot reach
-            the cluster leaves nothing in the state.
+        first: First objects in the cluster, if any. The keys wait for them, so that an `up` that cannot reach the cluster
+            leaves nothing in the state.
     """
     plain = scope.options(depends_on=[*first])
     protect = scope.options(depends_on=[*first], protect=scope.args.deletion_protection)
@@ -40,7 +40,7 @@ def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> PodPart:
 
 
 def _given(scope: Scope, name: str) -> SecretValue | None:
-    """The key that the arguments give, or where they say that it is."""
+    """The key from the arguments, or where they say it is."""
     args = scope.args.keys
     key = getattr(args.existing_secret, f"{name}_key", None)
     if args.existing_secret is not None and key is not None:
@@ -50,5 +50,5 @@ def _given(scope: Scope, name: str) -> SecretValue | None:
 
 
 def _fernet(text: str) -> str:
-    """32 bytes in URL-safe base64, as Fernet wants its key: https://cryptography.io/en/latest/fernet/."""
+    """32 bytes in URL-safe base64, the format of Fernet keys: https://cryptography.io/en/latest/fernet/."""
     return base64.urlsafe_b64encode(text.encode()).decode()

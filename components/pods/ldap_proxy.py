@@ -1,7 +1,7 @@
-"""Apache httpd beside the server: it asks a directory for users and groups, and vouches for them.
+"""Apache httpd as a sidecar of the server: it authenticates users and their groups in an LDAP directory.
 
-Only modules of the official image are used (https://httpd.apache.org/docs/2.4/mod/mod_authnz_ldap.html), which verifies
-TLS, keeps connections and remembers answers. The server never sees a user's password.
+Only modules of the official image are used (https://httpd.apache.org/docs/2.4/mod/mod_authnz_ldap.html), which verify TLS,
+reuse connections and cache results. The server never sees a user's password.
 """
 
 import re
@@ -44,11 +44,11 @@ SSLSessionCache none
 def part(
     scope: Scope, args: LdapAuthArgs, administrator: pulumi.Output[str], first: Sequence[pulumi.Resource]
 ) -> PodPart:
-    """The proxy and what the server needs to know of it.
+    """The proxy, and what the server needs to know about it.
 
     Args:
         scope: The deployment.
-        args: The directory.
+        args: Settings of the directory.
         administrator: Password of the administrator outside the directory.
         first: First objects in the cluster, which generated secrets wait for.
     """
@@ -73,7 +73,7 @@ def part(
     container = proxy.container(
         scope,
         args.image,
-        # Not `httpd-foreground`, which deletes a file that is not there and starts the same.
+        # Not `httpd-foreground`, which only deletes a PID file that does not exist here.
         ["httpd", "-DFOREGROUND", "-f", f"{_DIRECTORY}/httpd.conf"],
         [],
         trusted,
@@ -85,7 +85,7 @@ def part(
 
 
 def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:
-    """The password of the account that searches, as a file."""
+    """The password of the search account, as a file."""
     search = args.search
     if search is None or search.bind_dn is None:
         return None
@@ -98,7 +98,7 @@ def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:
 
 
 def _graceful_stop(scope: Scope) -> k8s.core.v1.LifecycleArgs:
-    """Go on serving until nobody sends any more, then finish what has begun, whatever signal the image is ended with."""
+    """Keep serving while endpoints are withdrawn, then finish open requests, whichever stop signal the image declares."""
     wait = 'pid=$(cat /tmp/httpd.pid); kill -WINCH "$pid"; while kill -0 "$pid"; do sleep 0.2; done'
     command = ["/bin/sh", "-c", f"sleep {scope.args.server.drain_seconds}; {wait}"]
     return k8s.core.v1.LifecycleArgs(
@@ -125,6 +125,7 @@ def _configuration(scope: Scope, args: LdapAuthArgs) -> pulumi.Output[str]:
 
 
 def _render(scope: Scope, args: LdapAuthArgs, known: _Known) -> str:
+    """The configuration. One long function, so that the file can be read as httpd reads it."""
     server, port = scope.args.server, proxy.port(scope)
     own_authority = args.tls.existing_secret is not None or args.tls.ca_certificate is not None
     authority = f"{_CA_DIRECTORY}/ca.crt" if own_authority else _SYSTEM_CA
@@ -221,7 +222,7 @@ ProxyPass "/" "http://127.0.0.1:{server.port}/" nocanon disablereuse=On flushpac
 
 
 def _directory(args: LdapAuthArgs, known: _Known) -> list[str]:
-    """How users are found and groups compared."""
+    """How users are found and group members compared."""
     search = args.search
     secure = known.uri.startswith("ldaps:")
     encryption = "NONE" if args.tls.mode is LdapTlsMode.DISABLE else "SSL" if secure else "STARTTLS"
@@ -233,7 +234,7 @@ def _directory(args: LdapAuthArgs, known: _Known) -> list[str]:
     url = f"{known.uri.rstrip('/')}/{_in_url(base)}?{attribute}?{scope}?{_in_url(filter_)}"
     lines = [
         f"AuthLDAPURL {_quoted(url)} {encryption}",
-        # Names are compared without case by directories, and with it by MLflow: the directory's spelling counts.
+        # Directories ignore the case of names and MLflow does not, so the directory's spelling is passed on.
         f"AuthLDAPRemoteUserAttribute {attribute}",
         f"AuthLDAPGroupAttribute {args.member_attribute}",
         f"AuthLDAPGroupAttributeIsDN {'On' if args.member_is is LdapMember.DN else 'Off'}",
@@ -244,7 +245,7 @@ def _directory(args: LdapAuthArgs, known: _Known) -> list[str]:
         lines += [f"AuthLDAP{what} On" for what in ("InitialBindAsUser", "SearchAsUser", "CompareAsUser")]
     elif known.bind_dn is not None:
         lines.append(f"AuthLDAPBindDN {_quoted(known.bind_dn)}")
-        # The first line of the program's output; it is given no environment.
+        # The first line of the program's output; the program gets no environment.
         lines.append(f'AuthLDAPBindPassword "exec:/bin/cat {_LOGIN_DIRECTORY}/password"')
     return lines
 
@@ -258,7 +259,7 @@ def _indented(lines: list[str]) -> str:
 
 
 def _text(value: str) -> str:
-    """A value as it is; one that would end the line or be expanded is refused, for nobody's name has that."""
+    """The value unchanged. One that would end the line or be expanded is refused: no real name contains that."""
     if re.search(r"[\n\r\0]|[$%]\{", value):
         raise ValueError(f"{value!r} cannot be written into the proxy's configuration")
     return value

@@ -1,4 +1,4 @@
-"""Schema migration: one Job per change before the servers, or an init container in front of SQLite."""
+"""Schema migration: a Job before the servers for each change, or an init container with SQLite."""
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
@@ -23,18 +23,18 @@ _PROGRAM = Program("migrate.py")
 _PROGRAM_WITH_USERS = Program("migrate_users.py")
 _RESOURCES = ResourcesArgs(cpu_request="100m", memory_request="256Mi", memory_limit="1Gi")
 _USER_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
-"""Prefixes of the user's variables that concern a migration. The others must not run it again when they change."""
+"""Prefixes of the user's variables that concern a migration. Changes of others must not rerun it."""
 
 
 def migration_job(
     scope: Scope, store: BackendStore, users: PodPart | None, after: Sequence[pulumi.Resource]
 ) -> k8s.batch.v1.Job:
-    """Run the migration to its end. A change of image, program or connection replaces the Job, which runs it again.
+    """Run the migration to completion. A change of image, program or connection replaces and reruns the Job.
 
     Args:
         scope: The deployment.
         store: The database of experiments, runs and models.
-        users: What it takes to migrate the database of users as well; None if nobody logs in.
+        users: What migrating the database of users takes; None without authentication.
         after: Resources that must exist before.
     """
     part = join(store.part_of("mlflow-migration"), users or PodPart(), _program(scope))
@@ -46,13 +46,13 @@ def migration_job(
         ),
         after=after,
         timeout_seconds=scope.args.migration_timeout_seconds,
-        # A migration that failed half-way must be looked at, not repeated; one whose node was drained may be.
+        # A migration that failed half-way needs attention, not a retry; one whose node was drained may be retried.
         survives_disruption=True,
     )
 
 
 def migration_in_pod(scope: Scope, store: BackendStore, users: PodPart | None) -> PodPart:
-    """The same as an init container of the server, whose pod alone can reach a SQLite file."""
+    """The same as an init container of the server, since only its pod can reach a SQLite file."""
     program, others = _program(scope), users or PodPart()
     needed = PodPart(
         environment=[*store.part.environment, *others.environment],
@@ -74,7 +74,7 @@ def _container(scope: Scope, store: BackendStore, part: PodPart, users: PodPart 
     settings = {
         **({"MIGRATION_SQLITE": "true"} if store.in_pod else {}),
         "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(connect),
-        # Shorter than the Job may take, so that the reason is told before Kubernetes ends it.
+        # Shorter than the Job may take, so that it reports the reason before Kubernetes stops it.
         "MIGRATION_LOCK_TIMEOUT_SECONDS": str(max(1, scope.args.migration_timeout_seconds - connect)),
     }
     concerned = [each for each in scope.user.environment if str(each.name).startswith(_USER_VARIABLES)]

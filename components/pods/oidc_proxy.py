@@ -1,4 +1,4 @@
-"""oauth2-proxy beside the server: it sends browsers to an identity provider, checks tokens, and vouches for users."""
+"""oauth2-proxy as a sidecar of the server: it authenticates users with an OpenID Connect provider, and checks tokens."""
 
 from collections.abc import Sequence
 
@@ -22,16 +22,16 @@ _HEADERS = {OidcUser.EMAIL: "X-Forwarded-Email", OidcUser.PREFERRED_USERNAME: "X
 def part(
     scope: Scope, args: OidcAuthArgs, administrator: pulumi.Output[str], first: Sequence[pulumi.Resource]
 ) -> PodPart:
-    """The proxy and what the server needs to know of it.
+    """The proxy, and what the server needs to know about it.
 
     Args:
         scope: The deployment.
-        args: The identity provider.
-        administrator: Password of the administrator whom the provider does not know.
+        args: Settings of the provider.
+        administrator: Password of the administrator outside the provider.
         first: First objects in the cluster, which generated secrets wait for.
     """
     user_secret = proxy.password(scope, "proxied-user", first)
-    # The name of a group that nobody can choose, since nobody knows it: that of the administrator outside the provider.
+    # A group with a secret name, which no user can claim: that of the administrator outside the provider.
     local_group = proxy.password(scope, "proxied-group", first)
     volumes = [secret_volume("proxy-accounts", proxy.accounts(scope, args.admin_username, administrator))]
     mounts = {"proxy-accounts": _ACCOUNTS}
@@ -81,7 +81,7 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
         "pass-user-headers": True,
         "skip-auth-strip-headers": True,
         "skip-auth-route": f"GET=^{prefix}/health$",
-        # Programs are told 401, not sent to a page for browsers.
+        # Programs get a 401 instead of a redirect to the login page.
         "api-route": f"^{prefix}/(api|ajax-api|gateway|v1)/",
         "skip-provider-button": True,
         "skip-jwt-bearer-tokens": args.bearer_tokens,
@@ -120,7 +120,7 @@ def _secrets(
     local_group: pulumi.Output[str],
     first: Sequence[pulumi.Resource],
 ) -> dict[str, SecretValue]:
-    """Variables of oauth2-proxy; the group is secret, and so are the lists that it is in."""
+    """Variables of oauth2-proxy; the group's name is secret, and so are the lists that contain it."""
     values: dict[str, SecretValue] = {
         "OAUTH2_PROXY_BASIC_AUTH_PASSWORD": user_secret,
         "OAUTH2_PROXY_HTPASSWD_USER_GROUPS": local_group,

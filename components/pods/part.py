@@ -13,21 +13,21 @@ from ..contracts import NetworkDestination
 
 @dataclass(frozen=True, kw_only=True)
 class PodPart:
-    """What one concern adds to a pod. Parts are joined, and none can overwrite what another brings.
+    """What one concern adds to a pod. Parts are joined, and none can overwrite another's additions.
 
     Attributes:
         environment: Variables of the pod's main container, secret values by reference.
-        environment_from: Secrets and ConfigMaps that are variables of it as a whole.
-        python_path: Directories where Python looks for modules. A list of its own, since several parts add to it.
+        environment_from: Secrets and ConfigMaps whose keys all become its variables.
+        python_path: Entries of PYTHONPATH. A separate list, since several parts add to it.
         arguments: Arguments of `mlflow server`.
         mounts: Mounts of the main container.
         volumes: Volumes of the pod.
-        init_containers: What runs before the main container, in this order.
-        containers: What runs beside it.
-        proxy_port: Port of one of `containers` through which all requests come. That container names the port `http`; the
-            Service and the probes go there, so it must let `<prefix>/health` pass without credentials; and the server
-            itself listens on the pod's loopback only, on `server.port`, without TLS.
-        network: What the pod must be able to reach, which network policies leave open.
+        init_containers: Init containers, in this order.
+        containers: Sidecars.
+        proxy_port: Port of the sidecar that receives all requests. It names the port `http`; Service and probes use it, so
+            it must let `<prefix>/health` through without credentials; the server then only listens on the loopback
+            interface, on `server.port`, without TLS.
+        network: What the pod must be able to reach, which network policies allow.
     """
 
     environment: Sequence[k8s.core.v1.EnvVarArgs] = ()
@@ -43,11 +43,11 @@ class PodPart:
 
 
 def join(*parts: PodPart) -> PodPart:
-    """All parts in one, in their order.
+    """All parts in one, in this order.
 
     Raises:
-        ValueError: Two parts bring a variable, a mount, a volume or a container of the same name, or a proxy each. Which parts
-            meet follows from the arguments, so this is a mistake in a part, not of the user.
+        ValueError: Two parts have a variable, mount, volume or container of the same name, or a proxy each. This is a bug in
+            a part, not a mistake of the user.
     """
     made = PodPart(
         environment=_all(part.environment for part in parts),
@@ -74,7 +74,7 @@ def _all(sequences: Iterable[Sequence]) -> list:
 
 
 def _field(item: Any, name: str, in_manifest: str | None = None) -> str:
-    """A field of an object of ours, or of a user's manifest."""
+    """A field of an SDK object, or of a user's manifest."""
     return str(item[in_manifest or name] if isinstance(item, Mapping) else getattr(item, name))
 
 

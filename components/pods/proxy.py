@@ -1,5 +1,4 @@
-"""What the authenticating proxies have in common: a container through which all requests come, and what the server
-believes of it."""
+"""What the authenticating proxies have in common: a sidecar that receives all requests, and how the server trusts it."""
 
 import base64
 import hashlib
@@ -20,7 +19,7 @@ from .tls import serving
 from .volumes import config_map, config_volume, read_only, secret, secret_volume
 
 PORT_NAME = "http"
-"""Name of the port at which requests enter a pod, whichever container listens there."""
+"""Name of the port at which requests enter a pod, on whichever container."""
 MODULE = Program("proxied_users.py")
 FUNCTION = f"{MODULE.module}:authenticate"
 """`authorization_function` of the server behind a proxy."""
@@ -28,21 +27,21 @@ _DIRECTORY = "/etc/mlflow/proxied-users"
 
 
 def port(scope: Scope) -> int:
-    """Port of the proxy; the server keeps its own, on the loopback."""
+    """Port of the proxy; the server keeps its own, on the loopback interface."""
     return 8080 if scope.args.server.port != 8080 else 8081
 
 
 def password(scope: Scope, purpose: str, after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-    """A generated secret between proxy and server. Not protected: another one does as well."""
+    """A generated secret shared by proxy and server. Not protected, since it can be replaced."""
     options = scope.options(depends_on=list(after))
     return random.RandomPassword(f"{scope.name}-{purpose}", length=48, special=False, opts=options).result
 
 
 def accounts(scope: Scope, username: str, password: pulumi.Output[str]) -> Input[str]:
-    """A Secret with the one account that the proxy knows itself, in the format of htpasswd under the key `accounts`.
+    """A Secret with the proxy's only local account, in htpasswd format under the key `accounts`.
 
-    SHA-1 without salt would be a poor choice for a password that somebody made up. This one is generated, and checking it
-    costs next to nothing with each request.
+    SHA-1 without salt would be a poor choice for a password chosen by a person. This one is generated, and the hash is
+    cheap to check on each request.
     """
 
     def line(known: str) -> str:
@@ -53,7 +52,7 @@ def accounts(scope: Scope, username: str, password: pulumi.Output[str]) -> Input
 
 
 def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.core.v1.VolumeArgs | None:
-    """A volume with `ca.crt`, the authorities of whom the proxy asks; None if they are those that its image trusts."""
+    """A volume with `ca.crt`, the authorities that the proxy trusts; None for those in its image."""
     if args.existing_secret is not None:
         return secret_volume(name, args.existing_secret.name, {args.existing_secret.key: "ca.crt"})
     if args.ca_certificate is not None:
@@ -62,7 +61,7 @@ def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.c
 
 
 def destination(uri: Input[str]) -> NetworkDestination:
-    """Whom an address names, with the port that its scheme stands for."""
+    """Host and port of an address, with the default port of its scheme."""
     parts = pulumi.Output.from_input(uri).apply(urlsplit)
     ports = {"ldap": 389, "ldaps": 636, "https": 443}
     return NetworkDestination(
@@ -83,9 +82,9 @@ def behind(
     Args:
         scope: The deployment.
         container: The proxy.
-        environment: What `proxied_users.py` needs to know of it.
+        environment: What `proxied_users.py` needs to know about it.
         volumes: Volumes of the proxy.
-        network: Whom the proxy asks.
+        network: Where the proxy authenticates users.
     """
     module = config_map(scope, "proxied-users", "server", {MODULE.name: MODULE.source})
     return PodPart(
@@ -109,7 +108,7 @@ def container(
     resources: ResourcesArgs,
     lifecycle: k8s.core.v1.LifecycleArgs | None,
 ) -> k8s.core.v1.ContainerArgs:
-    """The proxy's container. It is ready when the server is, and is restarted when it does not listen."""
+    """The proxy's container. It is ready when the server is, and restarted when it stops listening."""
     alive = k8s.core.v1.TCPSocketActionArgs(port=port(scope))
     own = [read_only(name, path) for name, path in mounts.items()]
     return containers.container(

@@ -1,4 +1,4 @@
-"""What all Kubernetes objects of a deployment share: labels, metadata, and what every pod is given."""
+"""What all Kubernetes objects of a deployment share: labels, metadata and pod settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from .part import PodPart
 
 @dataclass(frozen=True, kw_only=True)
 class Scope(Place):
-    """The deployment, as its pods and the objects around them see it.
+    """The deployment, with what its pods and the objects around them need.
 
     Attributes:
-        identity: What the pods are towards their cloud.
-        user: The user's own environment, for every container that runs MLflow.
+        identity: The identity of the pods on their cloud.
+        user: The user's environment, for every container that runs MLflow.
     """
 
     identity: WorkloadIdentity
@@ -28,7 +28,7 @@ class Scope(Place):
         return self.args.names.service or self.name
 
     def selector(self, component: str = "server") -> dict[str, str]:
-        """Labels that exactly the pods of one kind carry: the value of `component` differs for every other pod."""
+        """Labels that select exactly the pods of one kind: every other pod has another `component`."""
         return {
             "app.kubernetes.io/name": "mlflow",
             "app.kubernetes.io/instance": self.name,
@@ -36,7 +36,7 @@ class Scope(Place):
         }
 
     def labels(self, component: str) -> dict[str, str]:
-        """Labels of an object. The user's own come first, so that they cannot replace ours."""
+        """Labels of an object. The user's come first, so that they cannot replace the component's."""
         return {**self.args.labels, **self.selector(component), "app.kubernetes.io/managed-by": "pulumi"}
 
     def metadata(
@@ -47,7 +47,7 @@ class Scope(Place):
         extra_labels: Mapping[str, str] | None = None,
         **more: object,
     ) -> k8s.meta.v1.ObjectMetaArgs:
-        """Metadata of an object. Without a name Pulumi generates one, so that a replacement can precede the deletion."""
+        """Metadata of an object. Without a name, Pulumi generates one, so that a replacement can precede the deletion."""
         return k8s.meta.v1.ObjectMetaArgs(
             name=name,
             **{"namespace": self.namespace, **more},  # type: ignore[arg-type]
@@ -72,9 +72,9 @@ class Scope(Place):
         """Pod specification that passes Pod Security `restricted`.
 
         Args:
-            user: Numeric user; that of MLflow's pods if not given.
-            token: Whether the pod may speak to the Kubernetes API.
-            affinity: Where the pod must run; as the arguments say if not given.
+            user: Numeric user id; that of MLflow's pods if not given.
+            token: Whether the pod gets a token for the Kubernetes API.
+            affinity: Where the pod must run; as in the arguments if not given.
             **more: The rest of the specification.
         """
         pod = self.args.pod
@@ -113,8 +113,8 @@ class Scope(Place):
 
 
 def merged(ours: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
-    """A security context with the user's merged over it, two levels deep, which is as deep as they go. Null leaves a field to the
-    cluster."""
+    """A security context with the user's merged over it, two levels deep, which is as deep as they go. Null leaves a field
+    to the cluster."""
     both = {
         key: {**ours[key], **value} if isinstance(value, Mapping) and isinstance(ours.get(key), Mapping) else value
         for key, value in {**ours, **given}.items()

@@ -31,8 +31,8 @@ def deployment(
 
     Args:
         scope: The deployment.
-        part: What stores, keys, authentication and metrics add to the pods; it may bring a proxy.
-        exclusive: Whether only one pod at a time may hold the volumes, so that an old pod must end before a new one starts.
+        part: Additions of stores, keys, authentication and metrics; may include a proxy.
+        exclusive: Whether only one pod at a time may hold the volumes, so that the old pod must stop before a new one starts.
         after: Resources that must exist before any pod of this version starts.
     """
     args = scope.args
@@ -45,7 +45,7 @@ def deployment(
                 max_surge=server.max_surge, max_unavailable=server.max_unavailable
             ),
         )
-    # The deadline is for one step of a rollout, of which there is one for each replica.
+    # The deadline applies to each step of a rollout, of which there is one per replica.
     timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, args.most_replicas - 1)}s"
     metadata = scope.metadata("server", args.names.deployment, annotations=args.pod.deployment_annotations or None)
     metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
@@ -54,7 +54,7 @@ def deployment(
         f"{scope.name}-server",
         metadata=metadata,
         spec=k8s.apps.v1.DeploymentSpecArgs(
-            # Left out, it is the autoscaler's: each `up` would take it back otherwise.
+            # Left to the autoscaler: otherwise each `up` would reset it.
             replicas=server.replicas if args.autoscaling is None else None,
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
             strategy=strategy,
@@ -83,7 +83,7 @@ def entrance(scope: Scope, part: PodPart) -> int:
 
 
 def _user_part(scope: Scope) -> PodPart:
-    """Containers, volumes and mounts that the user adds."""
+    """The user's containers, volumes and mounts."""
     pod = scope.args.pod
     return PodPart(
         init_containers=user_containers(pod.part("init_containers")),
@@ -100,7 +100,7 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
     port = entrance(scope, part)
     health = k8s.core.v1.HTTPGetActionArgs(
         path=f"{server.static_prefix}/health",
-        # By number: the kubelet looks a name up among the ports of this container only.
+        # By number: the kubelet only looks up names among the ports of this container.
         port=port,
         scheme=None if server.tls is None else "HTTPS",
     )
@@ -116,8 +116,8 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         disk="256Mi",
         working_dir=TMP,
         ports=None if behind_proxy else [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
-        # Tight while starting, so that a pod serves within a second of being able to; patient afterwards, since a busy
-        # server is not a dead one.
+        # Frequent at startup, so that a pod serves within a second of being able to; patient afterwards, to spare a server
+        # that is merely busy.
         startup_probe=k8s.core.v1.ProbeArgs(
             http_get=health, period_seconds=1, timeout_seconds=5, failure_threshold=server.startup_timeout_seconds
         ),
@@ -155,7 +155,7 @@ def _arguments(scope: Scope, *, behind_proxy: bool) -> list[str]:
     if server.tls is not None and not behind_proxy:
         uvicorn |= {"ssl-certfile": f"{tls.DIRECTORY}/tls.crt", "ssl-keyfile": f"{tls.DIRECTORY}/tls.key"}
     if options := _options({**uvicorn, **server.uvicorn}):
-        # MLflow takes them apart as a shell does.
+        # MLflow splits them like a shell.
         line.append(f"--uvicorn-opts={shlex.join(options)}")
     return [*line, *_options(server.options)]
 
@@ -174,7 +174,7 @@ def _environment(scope: Scope, port: int) -> dict[str, Input[str]]:
 
 
 def _spread(scope: Scope) -> list[Any] | None:
-    """Topology spread constraints of the server's pods, where there may be several."""
+    """Topology spread constraints of the server's pods, if there may be several."""
     args = scope.args.spread
     further = in_camel_case(args.constraints, "[core/v1.TopologySpreadConstraint]")
     if scope.args.most_replicas <= 1:
@@ -185,7 +185,7 @@ def _spread(scope: Scope) -> list[Any] | None:
             max_skew=args.max_skew,
             when_unsatisfiable="DoNotSchedule" if args.required else "ScheduleAnyway",
             label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
-            # The pods that a rolling update is about to end do not count.
+            # Do not count pods that a rolling update is about to stop.
             match_label_keys=["pod-template-hash"],
         )
         for label in args.across

@@ -1,4 +1,4 @@
-"""TLS that ends in the server's pods, and what our own jobs verify it with."""
+"""TLS that terminates in the server's pods, and how the component's jobs verify it."""
 
 from .environment import plain_environment
 from .part import PodPart
@@ -11,7 +11,7 @@ _CA_DIRECTORY = "/etc/mlflow/server-ca"
 
 
 def serving(scope: Scope) -> PodPart:
-    """Certificate and key for whichever container ends TLS; nothing without TLS."""
+    """Certificate and key for the container that terminates TLS; empty without TLS."""
     if scope.args.server.tls is None:
         return PodPart()
     secret = scope.args.server.tls.existing_secret
@@ -21,7 +21,7 @@ def serving(scope: Scope) -> PodPart:
 
 
 def client_trust(scope: Scope) -> PodPart:
-    """What an MLflow client in the cluster needs to verify the server; nothing where a public authority signed."""
+    """What an MLflow client in the cluster needs to verify the server; empty with a public authority."""
     tls = scope.args.server.tls
     if tls is None or tls.existing_secret.ca_key is None:
         return PodPart()

@@ -1,1 +1,1 @@
-"""From what a user wrote to typed arguments: stack configuration, conversion, error messages, JSON schema."""
+"""From the user's input to typed arguments: stack configuration, conversion, error messages, JSON schema."""

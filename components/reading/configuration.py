@@ -18,8 +18,8 @@ def load_arguments() -> MlflowDeploymentArgs:
     """Read and check the arguments from the configuration of the current stack.
 
     Returns:
-        The arguments; values that the configuration encrypts are stored encrypted in the state as well, in every
-        field that is meant for a secret.
+        The arguments. Values that are encrypted in the configuration are also encrypted in the state, in every field that
+        is meant for a secret.
 
     Raises:
         ConfigurationError: Lists all problems with their configuration path.
@@ -40,7 +40,7 @@ def load_arguments() -> MlflowDeploymentArgs:
 
 
 def _parse(raw: Any) -> Any:
-    """The engine hands every value over as text, structured ones as JSON."""
+    """The engine passes every value as text, structured ones as JSON."""
     try:
         return json.loads(raw) if isinstance(raw, str) else raw
     except ValueError:

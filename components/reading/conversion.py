@@ -14,17 +14,17 @@ from ..rules import problems as rules
 from .messages import MISSING, UNKNOWN_KEY, is_block, masked, meant, path_of, problem_of, spelled, type_at
 
 _ADAPTER = pydantic.TypeAdapter(MlflowDeploymentArgs)
-# Each round takes out what the one before found, and there is at most one more for each level of blocks.
+# Each round removes what the one before found; at most one round per level of nesting is needed.
 _ROUNDS = 8
-# A Service is a DNS label that starts with a letter; Pulumi's suffix and ours must fit behind it.
+# A Service's name is a DNS label that starts with a letter; Pulumi's suffix and ours must fit after it.
 _NAME_FIX = "use at most 40 lower-case letters, digits and hyphens, starting with a letter"
 
 
 class ConfigurationError(pulumi.RunError):
-    """The arguments are wrong. Carries all problems; nothing has been registered with the engine yet.
+    """The arguments are invalid. Carries all problems; nothing has been registered with the engine yet.
 
     Attributes:
-        problems: What is wrong, each with its path.
+        problems: All problems, each with its path.
     """
 
     def __init__(self, problems: list[Problem], prefix: str = "", camel_case: bool = False) -> None:
@@ -46,18 +46,18 @@ def to_arguments(
 
     Args:
         value: Arguments, or a mapping of the same shape; leaves may be Pulumi outputs.
-        prefix: Written before each path in messages (`mlflow:` for stack configuration).
+        prefix: Prepended to each path in messages (`mlflow:` for stack configuration).
         camel_case: Spell paths as in stack configuration.
-        hide: Top-level names whose values must not appear in messages, since the configuration marks them secret.
-        name: Name of the component, checked as well if given.
+        hide: Top-level names whose values must not appear in messages, since the configuration marks them as secret.
+        name: Name of the component, also checked if given.
 
     Raises:
-        ConfigurationError: With all problems at once; what is only a consequence of another one is left out.
+        ConfigurationError: With all problems at once, except those that only follow from others.
     """
     arguments, problems, broken = _validate(value, hide)
-    # The innermost blocks first: a number out of range is wrong by itself, whatever it would mean further up.
+    # Innermost blocks first: a number out of range is wrong on its own, whatever it would mean further up.
     asked = [[problem.under(*path) for problem in block.problems()] for path, block in reversed(list(walk(arguments)))]
-    # What concerns several blocks last, for the same reason.
+    # Rules between blocks last, for the same reason.
     for found in (*asked, list(rules(arguments)) if arguments is not None else []):
         found = [p for p in found if not any(_is_consequence(p, mistake) for mistake in broken)]
         problems += found
@@ -72,10 +72,10 @@ def to_arguments(
 
 
 def _validate(value: Any, hide: frozenset[str]) -> tuple[MlflowDeploymentArgs | None, list[Problem], list[Path]]:
-    """Validate; take out what is wrong and validate again, so that one mistake does not hide another.
+    """Validate, remove what is wrong and validate again, so that one mistake does not hide another.
 
     Returns:
-        The arguments that are left, the problems, and the places that must not be complained about again.
+        The remaining arguments, the problems, and the paths that must not be reported again.
     """
     if isinstance(value, MlflowDeploymentArgs):
         return value, [], []
@@ -92,7 +92,7 @@ def _validate(value: Any, hide: frozenset[str]) -> tuple[MlflowDeploymentArgs | 
             return _ADAPTER.validate_python(rest), problems, broken
         except pydantic.ValidationError as error:
             known = len(problems)
-            # Unknown keys first: they are why others are missing.
+            # Unknown keys first: they may be misspellings of missing ones.
             for item in sorted(error.errors(include_url=False), key=lambda item: item["type"] not in UNKNOWN_KEY):
                 path, code = path_of(item["loc"]), item["type"]
                 if code in UNKNOWN_KEY and (likely := meant(path)) and _key(_at(rest, path[:-1]), likely[-1]) is None:
@@ -107,7 +107,7 @@ def _validate(value: Any, hide: frozenset[str]) -> tuple[MlflowDeploymentArgs | 
 
 
 def _is_consequence(problem: Problem, mistake: Path) -> bool:
-    """Whether a problem is, or may be, there only because of a mistake at that place."""
+    """Whether a problem may only follow from a mistake at that path."""
     return any(place[: len(mistake)] == mistake for place in (problem.path, *problem.either))
 
 
@@ -118,7 +118,7 @@ def _copy(value: Any) -> Any:
 
 
 def _booleans(tree: Any, path: Path = ()) -> list[Problem]:
-    """Truth values where a number belongs; pydantic takes them for 0 and 1."""
+    """Booleans given for numbers, which pydantic accepts as 0 and 1."""
     if isinstance(tree, dict):
         items = [(path_of((*path, key)), item) for key, item in tree.items() if isinstance(key, (str, int))]
         return [problem for inner, item in items for problem in _booleans(item, inner)]
@@ -126,7 +126,7 @@ def _booleans(tree: Any, path: Path = ()) -> list[Problem]:
 
 
 def _at(tree: Any, path: Path) -> Any:
-    """What stands at a path, or None."""
+    """The value at a path, or None."""
     for part in path:
         key = _key(tree, part)
         if key is None:
@@ -136,7 +136,7 @@ def _at(tree: Any, path: Path) -> Any:
 
 
 def _take_out(tree: Any, path: Path, *, missing: bool = False) -> None:
-    """Remove what is wrong at the path, or put a stand-in where something is missing or others are numbered after it."""
+    """Remove what is wrong at the path, or put a placeholder there if it is missing or an item of a list."""
     parent, part = _at(tree, path[:-1]), path[-1]
     key = _key(parent, part)
     kind = type_at(path)

@@ -1,4 +1,4 @@
-"""What is wrong with a mapping, in words: pydantic's errors as problems with their path, value, and likely fix."""
+"""pydantic's errors as problems with their path, value and likely fix."""
 
 import dataclasses
 import enum
@@ -27,7 +27,7 @@ _KINDS: dict[Any, str] = {
 
 
 def type_at(path: Path) -> Any:
-    """The type of what stands at a path, without `| None` and `Input[…]`; None where there is no such place."""
+    """The type of the value at a path, without `| None` and `Input[…]`; None if there is no such path."""
     kind: Any = MlflowDeploymentArgs
     for part in path:
         kind = _inside(kind, part)
@@ -61,7 +61,7 @@ def _unwrap(kind: Any) -> Any:
 
 
 def path_of(location: tuple[str | int, ...]) -> Path:
-    """pydantic's location in Python names, without the members of unions that pydantic adds at its end."""
+    """pydantic's location in Python names, without the union members that pydantic appends."""
     path: Path = ()
     for part in location:
         kind = type_at(path)
@@ -84,7 +84,7 @@ def problem_of(path: Path, code: str, value: Any, hide: frozenset[str]) -> Probl
 
     Args:
         path: Where it is.
-        code: pydantic's name of the error.
+        code: pydantic's error type.
         value: What was given.
         hide: Top-level names whose values must not be shown.
     """
@@ -119,7 +119,7 @@ def _unknown_key(path: Path) -> Problem:
 
 
 def _about(path: Path) -> str:
-    """First sentence of what the field is for; of the nearest field above for items of lists and mappings."""
+    """First sentence of the field's description; for items of lists and mappings, that of the nearest field above."""
     for depth in range(len(path), 0, -1):
         parent = type_at(path[: depth - 1])
         text = descriptions(parent).get(str(path[depth - 1])) if is_block(parent) else None
@@ -135,7 +135,7 @@ def _is_hidden(path: Path, kind: Any, hide: frozenset[str]) -> bool:
 
 
 def _holds_secret(kind: Any) -> bool:
-    """Whether a text given instead of this block may hold what belongs into a secret field."""
+    """Whether a string given instead of this block may contain the value of a secret field."""
     return any(is_secret_field(kind, name) or _holds_secret(_inside(kind, name)) for name in fields_of(kind).values())
 
 
@@ -149,15 +149,15 @@ def _shown(value: Any) -> str:
 
 
 def _without_credentials(text: str) -> str:
-    """A text in which a URL shows no user and password."""
+    """The text, with user and password removed from URLs."""
     return re.sub(r"://\S*@", f"://{_HIDDEN}@", text)
 
 
 def masked(problem: Problem, hide: frozenset[str]) -> Problem:
-    """The problem without values, where they are secret. In messages values are quoted, or numbers."""
+    """The problem without secret values. In messages, values are quoted strings or numbers."""
     message, fix = _without_credentials(problem.message), _without_credentials(problem.fix)
     if problem.path and problem.path[0] in hide:
-        # From the first quote to the last: the value may hold quotes itself.
+        # From the first quote to the last: the value may itself contain quotes.
         quoted = r"(['\"]).*\1"
         message = re.sub(rf"{quoted}|\b\d+(\.\d+)?\b", _HIDDEN, message, flags=re.DOTALL)
         fix = re.sub(quoted, _HIDDEN, fix, flags=re.DOTALL)
@@ -165,7 +165,7 @@ def masked(problem: Problem, hide: frozenset[str]) -> Problem:
 
 
 def spelled(path: Path, prefix: str, camel_case: bool) -> str:
-    """A path as Pulumi writes paths into structured configuration: `mlflow:server.options["x y"]`."""
+    """A path in Pulumi's notation for structured configuration: `mlflow:server.options["x y"]`."""
     text = ""
     for depth, part in enumerate(path):
         kind = type_at(path[:depth])

@@ -17,7 +17,7 @@ from .configuration import NAMESPACE
 
 
 def stack_schema() -> dict[str, Any]:
-    """Schema of `Pulumi.<stack>.yaml`: the `mlflow:` keys exactly, other keys freely."""
+    """Schema of `Pulumi.<stack>.yaml`: it describes the `mlflow:` keys and allows any others."""
     arguments = pydantic.TypeAdapter(MlflowDeploymentArgs).json_schema(by_alias=True)
     _describe(MlflowDeploymentArgs, arguments)
     for name, definition in arguments.get("$defs", {}).items():
@@ -42,7 +42,7 @@ def stack_schema() -> dict[str, Any]:
 
 
 def _describe(block: type, schema: dict[str, Any]) -> None:
-    """Add what each field is for."""
+    """Add the descriptions of fields."""
     if dataclasses.is_dataclass(block):
         for name, text in descriptions(block).items():
             schema["properties"][to_camel(name)]["description"] = text
@@ -58,7 +58,7 @@ _ENCRYPTED = {
 
 
 def _with_encrypted(part: Any) -> Any:
-    """Wherever a text may stand, an encrypted one may stand too."""
+    """Wherever a string is allowed, allow an encrypted one, too."""
     if isinstance(part, list):
         return [_with_encrypted(item) for item in part]
     if not isinstance(part, dict):

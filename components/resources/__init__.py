@@ -1,1 +1,1 @@
-"""What resources of any provider may need: a class without their SDK's, and the refusal of an older engine of a database."""
+"""Helpers for resources of any provider: a class that replaces their SDK's, and the refusal of database downgrades."""

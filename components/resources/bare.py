@@ -1,7 +1,7 @@
-"""Resources without their SDK's class, where importing that class costs more than it is worth.
+"""Resources without their SDK's class, for classes that take too long to import.
 
-The SDKs import the classes of a module all at once: `pulumi_aws.ec2` takes 1.7 seconds, `pulumi_azure_native.network` 0.6, of which a
-deployment uses one or two classes.
+The SDKs import all classes of a module at once: `pulumi_aws.ec2` takes 1.7 seconds, `pulumi_azure_native.network` 0.6, and
+a deployment uses one or two of its classes.
 """
 
 import functools
@@ -18,7 +18,7 @@ class BareResource(pulumi.CustomResource):
     """A resource by its type and its inputs."""
 
     token: ClassVar[str]
-    """The provider's name of the type, on classes that `bare_class` makes."""
+    """The provider's name of the type, on classes from `bare_class`."""
 
     def __init__(
         self,
@@ -42,15 +42,15 @@ class BareResource(pulumi.CustomResource):
 
 
 def bare_class(token: str, outputs: Sequence[str] = (), spellings: Mapping[str, str] | None = None) -> Any:
-    """A class that is called as the SDK's class of a type is, and sends the same inputs.
+    """A class that is called like the SDK's class of a type, and sends the same inputs.
 
-    To a type checker it should be the SDK's class; see `azure/sdk.py`. Unlike that class it has no defaults of its own, no aliases for
-    older versions of a provider's API, and only the outputs that are listed here.
+    The type checker should see the SDK's class; see `azure/sdk.py`. Unlike that class, it has no defaults, no aliases for
+    older versions of a provider's API, and only the outputs listed here.
 
     Args:
         token: The provider's name of the type.
-        outputs: Outputs that are used, as Python spells them.
-        spellings: Inputs that the provider does not spell in plain camelCase.
+        outputs: Outputs to keep, as Python spells them.
+        spellings: Spellings of inputs that are not plain camelCase.
     """
     spelled = spellings or {}
 
@@ -63,7 +63,7 @@ def bare_class(token: str, outputs: Sequence[str] = (), spellings: Mapping[str, 
         return [translated(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     def construct(self: BareResource, resource_name: str, opts: pulumi.ResourceOptions, **inputs: Any) -> None:
-        # The keys of tags are the user's own.
+        # The keys of tags are the user's.
         sent = {camel(name): value if name == "tags" else translated(value) for name, value in inputs.items()}
         BareResource.__init__(self, token, resource_name, sent, opts, [camel(name) for name in outputs])
 
@@ -76,7 +76,7 @@ def bare_class(token: str, outputs: Sequence[str] = (), spellings: Mapping[str, 
 
 @functools.cache
 def _release(provider: str) -> pulumi.ResourceOptions:
-    """The version of the provider that the SDK's classes ask for, lest the engine start a second one."""
+    """The version of the provider that the SDK's classes request, so that the engine does not start a second one."""
     sdk = resources.files(f"pulumi_{provider.replace('-', '_')}")
     plugin = json.loads(sdk.joinpath("pulumi-plugin.json").read_text(encoding="utf-8"))
     return pulumi.ResourceOptions(version=plugin.get("version"), plugin_download_url=plugin.get("server"))

@@ -1,7 +1,7 @@
-"""Refuse to downgrade the engine of a database, in the preview already.
+"""Refuse to downgrade a database engine, already at preview.
 
-Arguments alone cannot tell, since they do not know what runs. Clouds would refuse a downgrade as well, but only during the update, or
-would replace the database.
+The arguments alone cannot tell, since they do not know the running version. Clouds would refuse a downgrade, too, but only
+during the update, or they would replace the database.
 """
 
 import re
@@ -18,7 +18,7 @@ def refuse_downgrade(place: Place, argument: str, key: str, running: str | None 
         place: The deployment.
         argument: Path of the argument that sets the version, for the message.
         key: Input of the resource that sets the version, as its provider spells it.
-        running: Output that holds the running version, where the cloud upgrades by itself.
+        running: Output with the running version, if the cloud upgrades automatically.
     """
 
     def check(change: pulumi.ResourceHookArgs) -> None:

@@ -10,6 +10,6 @@ _THEMES = (artifacts, authentication, clouds, connections, garbage_collection, i
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """What is wrong between the blocks; each of them may be wrong in itself as well."""
+    """Problems between blocks; each block checks itself."""
     for theme in _THEMES:
         yield from theme.problems(args)

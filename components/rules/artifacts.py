@@ -1,4 +1,4 @@
-"""Where artifacts are kept, and what the server serves: servers for artifacts only, workspaces."""
+"""Artifacts: servers that serve nothing else, and workspaces."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from ..arguments.base import Path, Problem, plain
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """A server without a database serves artifacts and nothing else, and one with a database more than that."""
+    """A server has a database unless it only serves artifacts."""
     chosen = args.database.chosen
     if not args.server.artifacts_only:
         if args.database.none is not None:
@@ -24,7 +24,7 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             ("server", "job_execution"): args.server.job_execution,
         }
         for path in (path for path, wrong in refused.items() if wrong):
-            yield Problem(path, "makes no sense with server.artifactsOnly, which knows no experiments", "remove it")
+            yield Problem(path, "makes no sense with server.artifactsOnly, which has no experiments", "remove it")
     yield from _workspaces(args)
 
 

@@ -1,4 +1,4 @@
-"""Users: where they are kept, and who has to log in."""
+"""Users: where they are stored, and who has to log in."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from ..arguments.base import Problem
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Users need a database, a proxy its own module path, and Prometheus an account."""
+    """Users need a database, an authenticating proxy needs PYTHONPATH, and Prometheus needs credentials."""
     if args.auth is not None and args.database.none is not None:
         message = "keeps users in the database that a server for artifacts alone does not have"
         yield Problem(("auth",), message, "leave it out and protect the server by networkPolicy, or give it a database")

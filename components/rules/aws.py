@@ -1,4 +1,4 @@
-"""Rules of AWS alone."""
+"""Rules for AWS only."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from ..arguments.kinds import CloudName
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """What would empty a protected bucket, or make a role useless."""
+    """Settings that would empty a protected bucket, or make a role useless."""
     bucket, existing = args.artifacts.aws_bucket, args.artifacts.s3
     if bucket is not None and bucket.force_destroy and args.deletion_protection:
         message = "would delete all artifacts, and deletionProtection is on"

@@ -1,4 +1,4 @@
-"""Rules of Azure alone."""
+"""Rules for Azure only."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,14 @@ from ..arguments.base import Problem
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Which container an identity may use, and who reaches database and storage account."""
+    """Which container an identity may use, and who can reach database and storage account."""
     container = args.artifacts.azure_container
     identity = args.identity.azure_workload_identity if args.identity is not None else None
     if identity is not None and identity.container_id is None and args.artifacts.azure_blob is not None:
         message = "is required with artifacts.azureBlob: it names the container that the identity may use"
         yield Problem(("identity", "azure_workload_identity", "container_id"), message, "give its resource id")
     if identity is not None and identity.container_id is not None and container is not None:
-        message = "is given as well as artifacts.azureContainer, which makes the container"
+        message = "is given as well as artifacts.azureContainer, which creates the container"
         yield Problem(("identity", "azure_workload_identity", "container_id"), message, "keep one of them")
     if args.azure is not None:
         yield from _network(args, args.azure)
@@ -25,7 +25,7 @@ def _network(args: MlflowDeploymentArgs, facts: AzureArgs) -> Iterator[Problem]:
     injected = facts.delegated_subnet_id is not None or facts.private_dns_zone_id is not None
     reached = injected or (endpoint is not None and endpoint.database_dns_zone_id is not None)
     if args.database.azure_flexible_server is not None and not reached:
-        message = "tells no private network for database.azureFlexibleServer"
+        message = "names no private network for database.azureFlexibleServer"
         fix = "give delegatedSubnetId and privateDnsZoneId, or privateEndpoint.databaseDnsZoneId"
         yield Problem(("azure",), message, fix, either=(("azure", "private_endpoint"),))
     if container is None:
@@ -35,7 +35,7 @@ def _network(args: MlflowDeploymentArgs, facts: AzureArgs) -> Iterator[Problem]:
     if not private and not container.allowed_subnet_ids and not container.public_network:
         fix = "give azure.privateEndpoint.blobDnsZoneId or allowedSubnetIds, or accept every network with publicNetwork: true"
         place = ("artifacts", "azure_container")
-        yield Problem(place, "could be reached by nobody", fix, either=(("azure", "private_endpoint"),))
+        yield Problem(place, "could not be reached by anyone", fix, either=(("azure", "private_endpoint"),))
     elif private and (container.allowed_subnet_ids or container.public_network):
         message = "contradicts azure.privateEndpoint.blobDnsZoneId, which closes every other way"
         yield Problem(("artifacts", "azure_container", opened), message, "keep one of them")

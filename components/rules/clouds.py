@@ -1,4 +1,4 @@
-"""What is created on a cloud: the cloud's block, one cloud for all of it, and an identity that may use the artifacts."""
+"""Resources on a cloud: the cloud's block, one cloud for all of them, and an identity that may use the artifacts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ _CHOICES = {"database": DatabaseArgs, "artifacts": ArtifactsArgs, "identity": Id
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Rules of all clouds, and those of single ones."""
+    """Rules for all clouds, and for particular ones."""
     for cloud in CloudName:
         yield from _surroundings(args, cloud)
     yield from _one_cloud(args)
@@ -27,7 +27,7 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 
 def _surroundings(args: MlflowDeploymentArgs, cloud: CloudName) -> Iterator[Problem]:
-    """The block of a cloud is there if something is created on it, says what that needs, and else is not there."""
+    """A cloud's block is given if and only if something is created there, and has the fields that this needs."""
     given = getattr(args, cloud.value)
     made = [(f"{block}.{to_camel(name)}", kind) for block, name, kind in args.kinds if kind.made_on is cloud]
     if given is not None and not made:
@@ -38,7 +38,7 @@ def _surroundings(args: MlflowDeploymentArgs, cloud: CloudName) -> Iterator[Prob
             if kind.made_on is cloud
         ]
         fix = f"remove it, or choose one of: {', '.join(f'{block}.{to_camel(name)}' for block, name in among)}"
-        message = f"nothing in this deployment is made on {cloud.title}"
+        message = f"nothing in this deployment is created on {cloud.title}"
         yield Problem((cloud.value,), message, fix, either=tuple(among))
     for choice, kind in made:
         absent = [name for name in kind.needs if getattr(given, name, None) in (None, [])]
@@ -49,22 +49,22 @@ def _surroundings(args: MlflowDeploymentArgs, cloud: CloudName) -> Iterator[Prob
                 yield Problem((cloud.value,), f"is required with {choice}", f"give {keys}")
             continue
         for name in absent:
-            fix = "give it, or an output of the program that makes it"
+            fix = "give it, or an output of the program that creates it"
             yield Problem((cloud.value, name), f"is required with {choice}", fix)
 
 
 def _one_cloud(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """An identity of one cloud is nobody on another."""
+    """An identity on one cloud means nothing on another."""
     made = [(kind.made_on, f"{block}.{to_camel(name)}") for block, name, kind in args.kinds if kind.made_on]
     clouds = {cloud for cloud, _ in made}
     if len(clouds) > 1:
-        message = f"things would be made on {len(clouds)} clouds: {', '.join(choice for _, choice in made)}"
-        fix = "keep one cloud; what is elsewhere can be brought as existing (database.postgresql, artifacts.s3, …)"
+        message = f"resources would be created on {len(clouds)} clouds: {', '.join(choice for _, choice in made)}"
+        fix = "keep one cloud; name what is elsewhere as existing (database.postgresql, artifacts.s3, …)"
         yield Problem((), message, fix)
 
 
 def _identity(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Artifacts on a cloud are used by an identity of that cloud, and an identity is for artifacts there."""
+    """Artifacts on a cloud need an identity of that cloud, and an identity needs artifacts there."""
     if args.artifacts.chosen is None:
         return
     name, store = args.artifacts.chosen
@@ -81,18 +81,18 @@ def _identity(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 
 def _account(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Annotations can be set only on a ServiceAccount that is created here."""
+    """Annotations can only be set on a ServiceAccount that this stack creates."""
     if args.identity is None or args.identity.chosen is None or args.service_account.create:
         return
     name, identity = args.identity.chosen
     if identity.annotates:
         message = "cannot annotate an account that exists already (serviceAccount.create is false)"
-        fix = "let the account be made, or annotate it yourself and use identity.existing without annotations"
+        fix = "let this stack create the account, or annotate it yourself and use identity.existing without annotations"
         yield Problem(("identity", name), message, fix, either=(("service_account",),))
 
 
 def _versions(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """A database that is restored must find the artifacts of its time."""
+    """Artifacts must be kept at least as long as backups, so that a restored database finds them."""
     if args.database.chosen is None or args.artifacts.chosen is None:
         return
     (database, source), (artifacts, store) = args.database.chosen, args.artifacts.chosen

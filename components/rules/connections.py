@@ -1,4 +1,4 @@
-"""The database must grant as many connections as there may be, answer in time, and be reachable."""
+"""The database must grant enough connections, respond in time, and be reachable."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -8,7 +8,7 @@ from ..arguments.base import Path, Problem
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Connections, time and ports of the database and of the registry's own one."""
+    """Connections, timeouts and ports of the database and of a separate registry."""
     database, registry = args.database, args.database.registry
     if database.chosen is not None:
         name, kind = database.chosen
@@ -48,7 +48,7 @@ def _time(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         yield Problem(
             ("migration_timeout_seconds",),
             f"{args.migration_timeout_seconds} is no more than database.connectTimeoutSeconds, {connect}: "
-            "the migration would be ended before it can tell why the database does not answer",
+            "the migration would be stopped before it can report why the database does not respond",
             "raise it, or lower database.connectTimeoutSeconds",
         )
 

@@ -12,10 +12,10 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     if collection is None:
         return
     if args.database.none is not None:
-        message = "reads in the database what was deleted, and there is none"
+        message = "finds in the database what was deleted, and there is none"
         yield Problem(("garbage_collection",), message, "move it to the deployment that has the database")
     if collection.all_workspaces and args.server.workspaces is None:
-        message = "asks for workspaces, and the server has none"
+        message = "covers workspaces, and the server has none"
         yield Problem(("garbage_collection", "all_workspaces"), message, "remove it, or switch server.workspaces on")
     # https://github.com/mlflow/mlflow/blob/v3.17.2/mlflow/store/artifact/ftp_artifact_repo.py
     uri = args.artifacts.uri

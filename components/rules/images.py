@@ -1,4 +1,4 @@
-"""The image of MLflow must hold what the chosen kinds need."""
+"""The MLflow image must contain what the chosen kinds need."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ from ..arguments.kinds import MlflowImage
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Nothing is known of images that are not the official ones."""
+    """Only for the official images: nothing is known about others."""
     if plain(args.image.repository) != versions.MLFLOW_REPOSITORY:
         return
     needed = [kind.mlflow_image for _, _, kind in args.kinds]
     tag = plain(args.image.tag)
-    # A registry of its own is always on a server.
+    # A separate registry is always a database server.
     full = args.database.registry is not None or any(image >= MlflowImage.FULL for image in needed)
     if full and isinstance(tag, str) and not tag.endswith("-full"):
         yield Problem(

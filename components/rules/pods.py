@@ -1,4 +1,4 @@
-"""The server's pods: what the namespace lets them do, and what they hold in memory."""
+"""The server's pods: what the namespace permits, and how much memory they need."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,13 @@ from ..arguments.base import Problem
 from ..arguments.checks import amount
 
 PROCESS_MIB = 200
-"""Idle memory of one more server process, and of the launcher that each pod has besides, as measured."""
+"""Measured idle memory of each server process, and of the launcher in each pod."""
 JOBS_MIB = 1300
-"""Idle memory of the runners of background jobs."""
+"""Measured idle memory of the job runners."""
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """The namespace that is created enforces Pod Security `restricted`; idle processes must fit into the limit."""
+    """A created namespace enforces Pod Security `restricted`; idle processes must fit into the memory limit."""
     if args.create_namespace:
         yield from (problem.under("pod") for problem in args.pod.not_restricted())
     server, limit = args.server, args.pod.resources.memory_limit

@@ -1,4 +1,4 @@
-"""Nothing is published in the open, and whoever is let in can come in."""
+"""The server is not published without protection, and clients that may use it can reach it."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,13 +6,13 @@ from ..arguments import MlflowDeploymentArgs, ServiceType
 from ..arguments.base import Path, Problem
 
 UNGUARDED = ("/static", "/health", "/favicon.ico")
-"""MLflow asks for no password under any path that begins so, whatever follows."""
+"""Path prefixes under which MLflow does not authenticate requests."""
 ROOTS = ("/api", "/ajax-api", "/v1", "/gateway", "/health", "/version", "/metrics", "/static-files", "/get-artifact")
-"""First parts of what MLflow serves, for a user who publishes only some of it."""
+"""Path prefixes that MLflow serves, for users who publish only some of them."""
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Problems between Service, Ingress, route and network policy, and with the server that they lead to."""
+    """Problems between Service, Ingress, route, network policy and the server behind them."""
     if not args.allow_insecure:
         yield from _published(args)
     yield from _paths(args)
@@ -32,19 +32,19 @@ def _published(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     if route is not None:
         ways.append((("route",), "the HTTPRoute", "configure auth, and HTTPS in the Gateway", route.https))
     for path, what, instead, secure in ways:
-        open_to_all = [] if args.authenticated else ["that asks nobody for a password"]
-        in_clear = [] if secure else ["that is reached without TLS"]
+        open_to_all = [] if args.authenticated else ["without authentication"]
+        in_clear = [] if secure else ["without TLS"]
         if reasons := " and ".join(open_to_all + in_clear):
-            fix = f"{instead}, or accept it in writing with allowInsecure: true"
+            fix = f"{instead}, or accept it explicitly with allowInsecure: true"
             yield Problem(path, f"{what} publishes a server {reasons}", fix)
 
 
 def _paths(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """What is published is what MLflow serves."""
+    """Published paths must be paths that MLflow serves."""
     prefix = args.server.static_prefix
     for start in UNGUARDED:
         if prefix.startswith(start):
-            message = f"{prefix!r} begins with {start!r}, under which MLflow never asks for a password"
+            message = f"{prefix!r} starts with {start!r}, under which MLflow does not authenticate requests"
             yield Problem(("server", "static_prefix"), message, "choose another one")
     ingress, route = args.ingress, args.route
     if ingress is not None and not ingress.rewrites():
@@ -60,17 +60,17 @@ def _paths(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 
 def _unfitting(paths: Iterable[tuple[Path, str]], prefix: str) -> Iterator[Problem]:
-    """Paths that MLflow under this prefix does not serve.
+    """Paths that MLflow does not serve under this prefix.
 
     Args:
-        paths: Where each is written, and the path.
+        paths: Where each path is given, and the path.
         prefix: The static prefix of the server.
     """
     for place, path in paths:
         if _beneath(prefix or "/", path) or (_beneath(path, prefix or "/") and (prefix or _served(path))):
             continue
         if prefix:
-            yield Problem(place, f"{path!r} leads past server.staticPrefix {prefix!r}", f"write {prefix!r}, or '/'")
+            yield Problem(place, f"{path!r} is outside server.staticPrefix {prefix!r}", f"write {prefix!r}, or '/'")
         else:
             fix = f"set server.staticPrefix: {path.rstrip('/')!r}, or write '/'"
             yield Problem(place, f"MLflow serves nothing under {path!r}", fix)
@@ -87,7 +87,7 @@ def _served(path: str) -> bool:
 
 
 def _peers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Who comes by a published way is not kept out by the network policy."""
+    """The network policy must not block clients of what is published."""
     policy = args.network_policy
     if policy is None or policy.allow_cidrs:
         return
@@ -100,6 +100,6 @@ def _peers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     elif (args.ingress or args.route) and not policy.allow_namespaces and not policy.allow_pods:
         yield Problem(
             ("network_policy", "allow_namespaces"),
-            "is empty, so that the controller of the Ingress or Gateway is kept out",
+            "is empty, which blocks the controller of the Ingress or Gateway",
             "name its namespace, for example [ingress-nginx]",
         )

@@ -1,4 +1,4 @@
-"""Several pods: what they must be able to share, and who decides how many there are."""
+"""Several pods: what they must be able to share, and what sets their number."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """What several pods cannot share, and numbers of pods that contradict each other."""
     yield from _sharing(args)
     if args.autoscaling is not None and args.server.replicas != 1:
-        message = f"{args.server.replicas} is given as well as autoscaling, which decides the number of pods"
+        message = f"{args.server.replicas} is given as well as autoscaling, which sets the number of pods"
         yield Problem(("server", "replicas"), message, "remove it, and set autoscaling.minReplicas")
     fewest = args.server.replicas if args.autoscaling is None else args.autoscaling.min_replicas
     kept = args.disruption_budget.min_available
     if kept is not None and args.most_replicas > 1 and kept >= fewest:
-        message = f"{kept} of {fewest} pods must stay, so that no node can be drained"
+        message = f"{kept} of {fewest} pods must stay available, so no node can be drained"
         yield Problem(("disruption_budget", "min_available"), message, "lower it, or have more pods")
 
 

@@ -131,22 +131,22 @@ def test_nearest_value_is_accepted(configuration, place: str, value) -> None:
 @pytest.mark.parametrize(
     ("configuration", "start", "reasons"),
     [
-        (BALANCER, "service.type: 'LoadBalancer' publishes a server ", ["password", "without TLS"]),
-        (changed(BALANCER, "service.https", True), "service.type: ", ["password"]),
-        (changed(OPEN, "service.type", "NodePort"), "service.type: 'NodePort' ", ["password", "without TLS"]),
-        (INGRESS, "ingress: the Ingress publishes a server ", ["password"]),
-        (changed(INGRESS, "ingress.tls", []), "ingress: ", ["password", "without TLS"]),
-        (with_changes(INGRESS, {"ingress.tls": [], "ingress.https": True}), "ingress: ", ["password"]),
-        (changed(INGRESS, "ingress.https", False), "ingress: ", ["password", "without TLS"]),
-        (ROUTE, "route: the HTTPRoute publishes a server ", ["password"]),
-        (changed(ROUTE, "route.https", False), "route: ", ["password", "without TLS"]),
+        (BALANCER, "service.type: 'LoadBalancer' publishes a server ", ["authentication", "without TLS"]),
+        (changed(BALANCER, "service.https", True), "service.type: ", ["authentication"]),
+        (changed(OPEN, "service.type", "NodePort"), "service.type: 'NodePort' ", ["authentication", "without TLS"]),
+        (INGRESS, "ingress: the Ingress publishes a server ", ["authentication"]),
+        (changed(INGRESS, "ingress.tls", []), "ingress: ", ["authentication", "without TLS"]),
+        (with_changes(INGRESS, {"ingress.tls": [], "ingress.https": True}), "ingress: ", ["authentication"]),
+        (changed(INGRESS, "ingress.https", False), "ingress: ", ["authentication", "without TLS"]),
+        (ROUTE, "route: the HTTPRoute publishes a server ", ["authentication"]),
+        (changed(ROUTE, "route.https", False), "route: ", ["authentication", "without TLS"]),
     ],
 )
 def test_nothing_is_published_in_the_open_without_writing_it_down(configuration, start: str, reasons) -> None:
     assert messages(configuration) == []
     (line,) = messages(changed(configuration, "allowInsecure", False))
     assert line.startswith(start)
-    assert [reason for reason in ("password", "without TLS") if reason in line.partition("; ")[0]] == reasons
+    assert [reason for reason in ("authentication", "without TLS") if reason in line.partition("; ")[0]] == reasons
     assert "allowInsecure: true" in line
 
 

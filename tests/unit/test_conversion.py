@@ -202,7 +202,7 @@ def test_configuration_of_other_packages_is_left_alone(load) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_arguments()
     (line,) = lines_of(caught.value)
-    assert line.startswith("mlflow:database: is required; give a block of keys: Where experiments")
+    assert line.startswith("mlflow:database: is required; give a block of keys: Backend store for experiments")
 
 
 @pytest.mark.usefixtures("loop")

@@ -140,7 +140,7 @@ def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
         (AZURE, "azure.location", "West Europe", "write 'westeurope'"),
         (GCP, f"{SQL}.tier", "db-custom-3-7680", "3 vCPUs are neither 1 nor an even number"),
         (GCP, f"{SQL}.backupRetentionDays", 31, "30 days are less than the 31 days"),
-        (AZURE, f"{SERVER}.sku", "Standard_B2s", "is burstable, which Azure does not make highly available"),
+        (AZURE, f"{SERVER}.sku", "Standard_B2s", "is burstable, for which Azure has no high availability"),
     ],
 )
 def test_message_tells_what_it_is_and_what_to_write(configuration, path: str, value, told: str) -> None:
@@ -158,7 +158,9 @@ def test_created_and_existing_exclude_each_other() -> None:
 
 def test_one_cloud_at_a_time() -> None:
     (line,) = messages({**AZURE, "gcp": GCP["gcp"], "database": GCP["database"]})
-    assert line.startswith("arguments: things would be made on 2 clouds: database.cloudSql, artifacts.azureContainer")
+    assert line.startswith(
+        "arguments: resources would be created on 2 clouds: database.cloudSql, artifacts.azureContainer"
+    )
 
 
 @pytest.mark.parametrize("identity", ["gcpServiceAccount", "gcpDirect"])
@@ -204,8 +206,8 @@ def test_what_is_not_known_yet_is_not_judged(configuration) -> None:
 def test_a_cloud_block_that_nothing_uses_is_refused() -> None:
     lines = messages({**DEV, "gcp": GCP["gcp"], "azure": AZURE["azure"]})
     assert [line.split(";")[0] for line in lines] == [
-        "azure: nothing in this deployment is made on Azure",
-        "gcp: nothing in this deployment is made on Google Cloud",
+        "azure: nothing in this deployment is created on Azure",
+        "gcp: nothing in this deployment is created on Google Cloud",
     ]
 
 

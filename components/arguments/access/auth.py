@@ -17,11 +17,11 @@ __all__ = ["AdminSecretArgs", "AuthArgs", "AuthDatabaseArgs", "AuthFileSecretArg
 
 LEGACY_PASSWORD = "password1234"
 PASSWORD_LENGTH = 12
-"""What MLflow asks of every password."""
+"""The minimum length that MLflow requires of passwords."""
 
 
 class Permission(enum.Enum):
-    """What a user may do with an experiment or a model that nobody gave to them
+    """What users may do with experiments and models on which they have no permission of their own
     (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/)."""
 
     READ = "READ"
@@ -33,14 +33,14 @@ class Permission(enum.Enum):
 
 @block
 class AdminSecretArgs(ExistingSecret):
-    """An existing Secret in the deployment's namespace that holds the administrator's password, and the name if wanted."""
+    """An existing Secret in the deployment's namespace that holds the administrator's password and, optionally, name."""
 
     name: Input[str]
     """Name of the Secret."""
     password_key: str = "password"
     """Key of the password in the Secret."""
     username_key: str | None = None
-    """Key of the administrator's name in the Secret; `adminUsername` is used if not given."""
+    """Key of the administrator's name in the Secret; `adminUsername` applies if not given."""
 
 
 @block
@@ -60,19 +60,19 @@ class BasicAuthArgs(LoginBlock):
     admin_username: Input[str] = "admin"
     """Name of the first administrator."""
     admin_password: Input[str] | None = secret()
-    """Password of that administrator, at least 12 ASCII characters; generated if not given. Each `pulumi up` that changes
-    it sets it in the database as well."""
+    """Password of that administrator, at least 12 ASCII characters; generated if not given. Changing it also changes it in
+    the database."""
     existing_secret: AdminSecretArgs | None = None
     """Secret that holds the password, instead of `adminPassword`."""
     authorization_function: str | None = None
-    """Function `module:name` of the image that authenticates a request, instead of MLflow's check of name and password."""
+    """Function in the image (`module:name`) that authenticates requests, instead of MLflow's check of name and password."""
     credential_cache_seconds: int = 0
-    """How long a process remembers that a password was right, in seconds. 0 checks the hash with each request; more is
-    faster, and a changed password or deleted user is known that much later."""
+    """How long a process caches that a password was correct, in seconds. 0 checks the hash on every request; a longer time
+    is faster, but delays the effect of changed passwords and deleted users."""
     credential_cache_size: int | None = None
-    """Most credentials that a process remembers; MLflow's default, 10000, if not given."""
+    """Maximum number of credentials that a process caches; MLflow's default, 10000, if not given."""
     existing_config: AuthFileSecretArgs | None = None
-    """Secret that holds a whole `basic_auth.ini`, used as it is, instead of all other settings but the administrator's."""
+    """Secret that holds a whole `basic_auth.ini`, used unchanged; it replaces all settings except the administrator's."""
 
     def problems(self) -> Iterable[Problem]:
         # A colon ends the name in the Authorization header, and MLflow's routes for artifacts read it as ASCII.
@@ -90,7 +90,7 @@ class BasicAuthArgs(LoginBlock):
                 yield Problem(("admin_password",), "is the password that older versions of MLflow shipped", fix)
             elif len(password) < PASSWORD_LENGTH:
                 yield Problem(
-                    ("admin_password",), f"has {len(password)} characters; MLflow asks for {PASSWORD_LENGTH}", fix
+                    ("admin_password",), f"has {len(password)} characters; MLflow requires {PASSWORD_LENGTH}", fix
                 )
             elif not re.fullmatch(r"[ -~]+", password):
                 message = "has characters besides ASCII, with which MLflow's routes for artifacts refuse the log-in"
@@ -124,12 +124,12 @@ class BasicAuthArgs(LoginBlock):
 
 @block
 class AuthDatabaseArgs(Choice[PostgresqlArgs | MysqlArgs | DatabaseUriArgs]):
-    """A database of its own for users and permissions."""
+    """A separate database for users and permissions."""
 
     postgresql: PostgresqlArgs | None = None
-    """PostgreSQL server that exists already."""
+    """Existing PostgreSQL server."""
     mysql: MysqlArgs | None = None
-    """MySQL or MariaDB server that exists already."""
+    """Existing MySQL or MariaDB server."""
     uri: DatabaseUriArgs | None = None
     """Any database server that MLflow has a schema for, by its URI."""
 
@@ -138,30 +138,30 @@ class AuthDatabaseArgs(Choice[PostgresqlArgs | MysqlArgs | DatabaseUriArgs]):
         for name in ("postgresql", "mysql"):
             if getattr(getattr(self, name), "create", None) is not None:
                 message = "is for the database of experiments alone"
-                yield Problem((name, "create"), message, "make this database beforehand, or leave auth.database out")
+                yield Problem((name, "create"), message, "create this database beforehand, or leave auth.database out")
 
 
 @block
 class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs]):
-    """Exactly one way to log in, and what users may do. Permissions are MLflow's own in each of them."""
+    """Exactly one way to log in, and what users may do. Permissions are always managed in MLflow."""
 
     basic: BasicAuthArgs | None = None
     """MLflow's own users, with name and password."""
     ldap: LdapAuthArgs | None = None
-    """Users and groups of a directory, with name and password."""
+    """Users and groups of an LDAP directory, with name and password."""
     oidc: OidcAuthArgs | None = None
-    """Users and groups of an identity provider: single sign-on in the browser, tokens for programs."""
+    """Users and groups of an OpenID Connect provider: single sign-on in the browser, tokens for programs."""
     default_permission: Permission | None = None
-    """What users may do with experiments and models that nobody gave to them; `READ` if not given."""
+    """What users may do with experiments and models on which they have no permission of their own; `READ` if not given."""
     grant_default_workspace_access: bool | None = None
-    """Whether `defaultPermission` holds in the workspace `default` too; false if not given."""
+    """Whether `defaultPermission` also applies in the workspace `default`; false if not given."""
     workspace_cache_seconds: int | None = None
-    """How long a process remembers to which workspace an experiment belongs, in seconds; 3600 if not given."""
+    """How long a process caches which workspace an experiment belongs to, in seconds; 3600 if not given."""
     workspace_cache_size: int | None = None
-    """Most experiments whose workspace a process remembers; 10000 if not given."""
+    """Maximum number of experiments whose workspace a process caches; 10000 if not given."""
     database: AuthDatabaseArgs | None = None
-    """Where users and permissions are kept, if not where experiments are: in the same database if that is a server, in a
-    file beside it if it is SQLite."""
+    """Separate database for users and permissions. If not given, they are stored in MLflow's own database or, with SQLite,
+    in a second file next to it."""
 
     def problems(self) -> Iterable[Problem]:
         yield from self.choice_problems("`basic: {}`, for which a password is generated")

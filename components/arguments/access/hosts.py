@@ -23,7 +23,7 @@ def public_host(value: Input[str], path: Path) -> Iterable[Problem]:
 
 
 def duplicates(values: Sequence[Any], path: Path, what: str) -> Iterable[Problem]:
-    """Entries that are known and were there before."""
+    """Known entries that repeat an earlier one."""
     for index, value in enumerate(values):
         if value is not None and value in values[:index]:
             yield Problem((*path, index), f"repeats the {what} of entry {values.index(value)}", "keep one of them")

@@ -1,4 +1,4 @@
-"""An Ingress that leads to the Service."""
+"""An Ingress for the Service."""
 
 import enum
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ __all__ = ["IngressArgs", "IngressHostArgs", "IngressPathArgs", "IngressTlsArgs"
 
 
 class PathType(enum.Enum):
-    """How a path of an Ingress is compared."""
+    """How a path of an Ingress is matched."""
 
     PREFIX = "Prefix"
     EXACT = "Exact"
@@ -22,18 +22,18 @@ class PathType(enum.Enum):
 
 @block
 class IngressPathArgs(Block):
-    """A path of a host, and where it leads."""
+    """A path of a host, and the Service behind it."""
 
     path: str | None = None
     """Path; all that MLflow serves (`server.staticPrefix`, or `/`) if not given."""
     path_type: PathType = PathType.PREFIX
-    """How the path is compared."""
+    """How the path is matched."""
     service_name: Input[str] | None = None
-    """Another Service in the namespace to lead to, instead of MLflow's."""
+    """Another Service in the namespace to route to, instead of MLflow's."""
     service_port: int | None = None
     """Another port of the Service."""
     service_port_name: str | None = None
-    """The same by name."""
+    """Name of that port, instead of its number."""
 
     def problems(self) -> Iterable[Problem]:
         yield from pattern(self.path, r"/[^\s?#]*", "path", "a path", "start it with a slash")
@@ -55,12 +55,12 @@ class IngressHostArgs(Block):
     host: Input[str]
     """DNS name, or `*.` and a domain."""
     paths: list[IngressPathArgs] = Field(default_factory=lambda: [IngressPathArgs()])
-    """Paths; everything leads to MLflow if not given."""
+    """Paths; everything is routed to MLflow if not given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from public_host(self.host, ("host",))
         if not self.paths:
-            yield Problem(("paths",), "is empty: the host leads nowhere", "remove it, which leads everything to MLflow")
+            yield Problem(("paths",), "is empty: nothing is routed", "remove it to route everything to MLflow")
         yield from duplicates([(path.path, path.path_type) for path in self.paths], ("paths",), "path")
 
 
@@ -69,10 +69,10 @@ class IngressTlsArgs(Block):
     """A certificate, and the hosts that it is for."""
 
     secret_name: Input[str] | None = None
-    """Existing Secret with the certificate, or the one that cert-manager is to make; the controller's own certificate if
-    not given."""
+    """Existing Secret with the certificate, or the one that cert-manager is to create; the controller's default
+    certificate if not given."""
     hosts: list[Input[str]] = Field(default_factory=list)
-    """Hosts that the certificate is for; all of the Ingress if empty."""
+    """Hosts that the certificate is for; all hosts of the Ingress if empty."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.secret_name, "secret_name", "the name of a Secret")
@@ -87,7 +87,7 @@ class IngressArgs(Block):
     class_name: Input[str] | None = None
     """IngressClass; the cluster's default if not given."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
-    """Annotations. Those with which the NGINX controller lets large uploads through are there unless given here; for other
+    """Annotations. Those that make the NGINX controller accept large uploads are set unless given here; for other
     controllers see docs/access.md."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels."""
@@ -96,8 +96,8 @@ class IngressArgs(Block):
     tls: list[IngressTlsArgs] = Field(default_factory=list)
     """Certificates."""
     https: bool | None = None
-    """Clients use HTTPS. Follows from `tls` unless given: true where a load balancer ends TLS by a certificate that
-    annotations name."""
+    """Whether clients use HTTPS; derived from `tls` if not given. Set it to true if a load balancer terminates TLS with a
+    certificate named in the annotations."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.class_name, "class_name", "the name of an IngressClass")
@@ -125,7 +125,7 @@ class IngressArgs(Block):
         return [entry.host for entry in self.hosts]
 
     def secure(self, host: Input[str]) -> bool:
-        """Whether clients reach the host by HTTPS; where names are not known yet, whether there are certificates."""
+        """Whether clients reach the host over HTTPS; if names are not known yet, whether there are certificates."""
         if self.https is not None:
             return self.https
         known = plain(host)
@@ -135,7 +135,7 @@ class IngressArgs(Block):
         )
 
     def rewrites(self) -> bool:
-        """Whether the controller may change paths on the way, so that nothing can be said of them here."""
+        """Whether the controller may rewrite paths, in which case they cannot be checked here."""
         return any("rewrite" in key or "middleware" in key or "replace-path" in key for key in self.annotations)
 
 

@@ -1,4 +1,4 @@
-"""Authentication by a directory (LDAP), through an authenticating proxy in front of the server."""
+"""Authentication against an LDAP directory, by an authenticating proxy in front of the server."""
 
 import enum
 import re
@@ -54,11 +54,11 @@ class LdapTlsArgs(Block):
     """How the connection to the directory is encrypted and verified."""
 
     mode: LdapTlsMode = LdapTlsMode.VERIFY
-    """`verify`: encrypted, and the server's certificate and name are checked. `require`: encrypted, server not verified.
-    `disable` sends every user's password in clear. An `ldap://` URI is encrypted by StartTLS, `ldaps://` from the start."""
+    """`verify`: encrypted, and the server's certificate and name are verified. `require`: encrypted, server not verified.
+    `disable` sends every user's password in clear text. `ldap://` URIs use StartTLS, `ldaps://` URIs TLS from the start."""
     ca_certificate: Input[str] | None = None
-    """Certificate authorities in PEM form that the server's certificate is verified with; those that the proxy's image
-    trusts if not given."""
+    """Certificate authorities in PEM form to verify the server's certificate with; those in the proxy's image if not
+    given."""
     existing_secret: CertificateSecretArgs | None = None
     """Secret that holds the certificate authorities, instead of `caCertificate`."""
 
@@ -73,7 +73,7 @@ class LdapTlsArgs(Block):
 
 @block
 class BindSecretArgs(ExistingSecret):
-    """An existing Secret in the deployment's namespace that holds the password of the account that searches."""
+    """An existing Secret in the deployment's namespace that holds the password of the search account."""
 
     name: Input[str]
     """Name of the Secret."""
@@ -82,7 +82,7 @@ class BindSecretArgs(ExistingSecret):
 
 
 class LdapScope(enum.Enum):
-    """How deep below its base a search looks."""
+    """How deep a search goes below its base."""
 
     SUBTREE = "sub"
     ONE_LEVEL = "one"
@@ -90,18 +90,18 @@ class LdapScope(enum.Enum):
 
 @block
 class LdapSearchArgs(Block):
-    """How the entry of a user is found by the name that they log in with."""
+    """How a user's entry is found by the name that they log in with."""
 
     base: Input[str]
-    """Distinguished name below which users are searched."""
+    """Distinguished name below which to search for users."""
     attribute: str = "uid"
     """Attribute that holds the name that users log in with; `sAMAccountName` in Active Directory."""
     filter: Input[str] = "(objectClass=*)"
-    """Filter that a user's entry must match as well, in parentheses."""
+    """Filter that a user's entry must also match, in parentheses."""
     scope: LdapScope = LdapScope.SUBTREE
-    """How deep below the base to look."""
+    """How deep below the base to search."""
     bind_dn: Input[str] | None = None
-    """Account that searches; without it the search is anonymous, or made by the user (see `userDn`)."""
+    """Distinguished name of the search account; without it the search is anonymous, or made as the user (see `userDn`)."""
     bind_password: Input[str] | None = secret()
     """Password of that account. Either this or `existingSecret`."""
     existing_secret: BindSecretArgs | None = None
@@ -132,7 +132,7 @@ class LdapSearchArgs(Block):
 
 
 class LdapMember(enum.Enum):
-    """What the member attribute of a group holds."""
+    """What the member attribute of a group contains."""
 
     DN = "dn"
     USERNAME = "username"
@@ -140,36 +140,36 @@ class LdapMember(enum.Enum):
 
 @block
 class LdapAuthArgs(LoginBlock):
-    """Users log in with the name and password of a directory. Apache httpd runs beside the server and asks the directory;
-    MLflow keeps their permissions and makes its own entry for each of them at the first log-in."""
+    """Users log in with their name and password in a directory. Apache httpd runs as a sidecar and checks them there;
+    MLflow stores their permissions and creates its own entry for each user at the first login."""
 
     uri: Input[str]
-    """Address of the directory: `ldaps://host` or `ldap://host`, with a port if it is not the usual one."""
+    """Address of the directory: `ldaps://host` or `ldap://host`, with a port if it is not the default one."""
     tls: LdapTlsArgs = LdapTlsArgs()
     """Encryption of the connection."""
     user_dn: str | None = None
     """Pattern of a user's distinguished name with `%s` for the name that they log in with, for example
-    `uid=%s,ou=people,dc=example,dc=com`; the directory is then asked as that user. With `search` it may also be another
-    form that the directory lets one bind with, for example `%s@example.com`."""
+    `uid=%s,ou=people,dc=example,dc=com`; the proxy then binds as that user. With `search` it may also be another form that
+    the directory accepts for a bind, for example `%s@example.com`."""
     search: LdapSearchArgs | None = None
-    """How a user's entry is found; with `userDn` alone it is at that very place."""
+    """How a user's entry is found; with `userDn` alone, it is the entry of that name."""
     user_group: Input[str] | None = None
     """Distinguished name of the group whose members may log in. Required, or `anyUser`."""
     any_user: bool = False
-    """Let every user of the directory log in, whatever their groups."""
+    """Let every user of the directory log in, regardless of groups."""
     admin_group: Input[str]
-    """Distinguished name of the group whose members are administrators of MLflow. They may log in as well."""
+    """Distinguished name of the group whose members are administrators of MLflow. They may also log in."""
     member_attribute: str = "member"
     """Attribute of a group that holds its members: `member`, `uniqueMember`, `memberUid`."""
     member_is: LdapMember = LdapMember.DN
-    """What that attribute holds: the `dn` of users, or the `username` that they log in with (as in a posixGroup)."""
+    """What that attribute contains: the `dn` of users, or the `username` that they log in with (as in a posixGroup)."""
     cache_seconds: int = 60
-    """How long the proxy remembers that a password was right and who is in a group, in seconds."""
+    """How long the proxy caches password checks and group memberships, in seconds."""
     admin_username: str = "mlflow-admin"
-    """Name of an administrator outside the directory, with a generated password: for jobs in the cluster, and for the day
-    when the directory does not answer."""
+    """Name of an administrator outside the directory, with a generated password: for jobs in the cluster, and for when
+    the directory is down."""
     image: Input[str] = versions.HTTPD_IMAGE
-    """Container image of Apache httpd, laid out as the official one."""
+    """Container image of Apache httpd, with the layout of the official one."""
     resources: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="32Mi", memory_limit="256Mi")
     """Requests and limits of the proxy."""
 
@@ -238,7 +238,7 @@ class LdapAuthArgs(LoginBlock):
             yield Problem(
                 ("user_dn",),
                 f"{self.user_dn!r} is not of the form attribute=%s,base",
-                "write for example 'uid=%s,ou=people,dc=example,dc=com', or say with search how a user's entry is found",
+                "write for example 'uid=%s,ou=people,dc=example,dc=com', or describe in search how a user's entry is found",
             )
         if self.search is not None and self.search.bind_dn is not None:
             yield Problem(

@@ -23,15 +23,15 @@ class NetworkPeerArgs(Block):
         yield from labels(self.namespace_labels, "namespace_labels", refused=())
         yield from labels(self.pod_labels, "pod_labels", refused=())
         if not self.namespace_labels and not self.pod_labels:
-            yield Problem((), "chooses nobody", "give namespaceLabels, podLabels or both")
+            yield Problem((), "selects no pods", "give namespaceLabels, podLabels or both")
 
 
 @block
 class EgressArgs(Block):
-    """One more destination of the server and of garbage collection, such as a webhook, a gateway's provider or a mail server."""
+    """A further destination of the server and of garbage collection, such as a webhook, a model provider or a mail server."""
 
     cidrs: list[Input[str]] = Field(default_factory=list)
-    """Networks in CIDR form; everything but link-local addresses if empty and no pods are chosen."""
+    """Networks in CIDR form; everything except link-local addresses if empty and no pods are selected."""
     pods: list[NetworkPeerArgs] = Field(default_factory=list)
     """Pods of the cluster."""
     ports: list[int]
@@ -46,31 +46,32 @@ class EgressArgs(Block):
 class NetworkPolicyArgs(Block):
     """One policy for each kind of pod: who may connect to it, and where it may connect to.
 
-    Always open: DNS, the database, the artifact store, and where the cloud hands out credentials to pods, unless the store has
-    keys. The node's metadata and credentials stay closed: `egress: [{cidrs: [169.254.169.254/32], ports: [80]}]` opens
-    them where pods must act as their node. Needs a network plugin that enforces policies.
+    Always open: DNS, the database, the artifact store, and where pods fetch cloud credentials, unless the store has keys. The
+    node's metadata and credentials stay closed: `egress: [{cidrs: [169.254.169.254/32], ports: [80]}]` opens them if pods
+    must act as their node. Needs a network plugin that enforces policies.
     """
 
     allow_same_namespace: bool = True
     """Pods of the deployment's own namespace may connect to the server."""
     allow_namespaces: list[str] = Field(default_factory=list)
-    """Names of namespaces whose pods may connect to the server: those of the ingress controller, of Prometheus, of
+    """Names of namespaces whose pods may connect to the server, such as those of the ingress controller, Prometheus and
     clients."""
     allow_pods: list[NetworkPeerArgs] = Field(default_factory=list)
-    """Pods that may connect to the server, chosen by labels."""
+    """Pods that may connect to the server, selected by labels."""
     allow_cidrs: list[Input[str]] = Field(default_factory=list)
-    """Networks outside the cluster, in CIDR form, that may connect to the server: those of a load balancer or its clients."""
+    """Networks outside the cluster that may connect to the server, in CIDR form, such as a load balancer's subnets."""
     dns_cidrs: list[Input[str]] = Field(default_factory=list)
-    """Addresses of the DNS servers in CIDR form; anywhere on ports 53 and 5353 if empty, since clusters run them in pods, on
-    nodes or on link-local addresses."""
+    """Addresses of the DNS servers in CIDR form. If empty, any address on ports 53 and 5353, since clusters run them in
+    pods, on nodes or on link-local addresses."""
     database_cidrs: list[Input[str]] = Field(default_factory=list)
-    """Where the database is, in CIDR form, if it is named by a DNS name, whose addresses a policy cannot know. Anywhere but
-    link-local addresses, on the database's port, if empty."""
+    """Addresses of the database in CIDR form, for a database given by its DNS name, which a policy cannot resolve. If empty,
+    any address except link-local ones, on the database's port."""
     artifacts_cidrs: list[Input[str]] = Field(default_factory=list)
-    """The same for the artifact store."""
+    """Addresses of the artifact store in CIDR form, likewise."""
     identity_cidrs: list[Input[str]] = Field(default_factory=list)
-    """The same for the services, on port 443, that hand out credentials of the cloud: STS on AWS and Alibaba Cloud, sign-in of
-    Azure, Google's tokens for a key file. Agents and metadata servers on the node have addresses that are known."""
+    """Addresses of the services that issue cloud credentials, in CIDR form, likewise, on port 443: STS on AWS and Alibaba
+    Cloud, Azure's sign-in, Google's token endpoint with a key file. Agents and metadata servers on the node have known
+    addresses."""
     egress: list[EgressArgs] = Field(default_factory=list)
     """Further destinations of the server and of garbage collection."""
 

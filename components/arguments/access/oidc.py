@@ -1,4 +1,4 @@
-"""Authentication by an identity provider (OpenID Connect), through oauth2-proxy in front of the server."""
+"""Authentication by an OpenID Connect provider, with oauth2-proxy in front of the server."""
 
 import enum
 import re
@@ -17,7 +17,7 @@ from .ldap import CertificateSecretArgs
 __all__ = ["OidcAuthArgs", "OidcSecretArgs", "OidcTlsArgs", "OidcUser"]
 
 FIRST_SAFE_MINOR = 13
-"""Of version 7. Older ones let users forge headers: https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-vjrc-mh2v-45x6."""
+"""Minor version of 7.x. Older ones let users forge headers: https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-vjrc-mh2v-45x6."""
 
 OWN_OPTIONS = {
     "provider": "use auth.oidc.provider",
@@ -39,11 +39,11 @@ OWN_OPTIONS = {
     **dict.fromkeys(["skip-auth-route", "skip-auth-regex", "skip-auth-preflight", "trusted-ip"], "it would let everyone in"),
     **dict.fromkeys(["skip-auth-strip-headers", "reverse-proxy", "alpha-config", "config"], "it would switch protection off"),
 }  # fmt: skip
-"""Options of oauth2-proxy that are set here, or would undo what is, and what to use."""
+"""Options of oauth2-proxy that this component sets, or that would weaken what it sets, and what to use instead."""
 
 
 class OidcUser(enum.Enum):
-    """What users are called in MLflow."""
+    """Which claim becomes the user name in MLflow."""
 
     EMAIL = "email"
     PREFERRED_USERNAME = "preferredUsername"
@@ -52,16 +52,16 @@ class OidcUser(enum.Enum):
 
 @block
 class OidcSecretArgs(ExistingSecret):
-    """An existing Secret in the deployment's namespace that holds what oauth2-proxy needs."""
+    """An existing Secret in the deployment's namespace that holds the secrets of oauth2-proxy."""
 
     name: Input[str]
     """Name of the Secret."""
     client_secret_key: str = "client-secret"
-    """Key of the client's secret in the Secret."""
+    """Key of the client secret in the Secret."""
     client_id_key: str | None = None
-    """Key of the client's id in the Secret; `clientId` is used if not given."""
+    """Key of the client id in the Secret; `clientId` applies if not given."""
     cookie_secret_key: str | None = None
-    """Key of the secret that encrypts cookies in the Secret; `cookieSecret` or a generated one is used if not given."""
+    """Key of the cookie secret in the Secret; if not given, `cookieSecret` applies, or a generated one."""
 
 
 @block
@@ -69,7 +69,7 @@ class OidcTlsArgs(Block):
     """How the provider's certificate is verified."""
 
     ca_certificate: Input[str] | None = None
-    """Certificate authorities in PEM form that it is verified with, instead of those that the proxy's image trusts."""
+    """Certificate authorities in PEM form to verify it with, instead of those in the proxy's image."""
     existing_secret: CertificateSecretArgs | None = None
     """Secret that holds the certificate authorities, instead of `caCertificate`."""
 
@@ -79,47 +79,47 @@ class OidcTlsArgs(Block):
 
 @block
 class OidcAuthArgs(LoginBlock):
-    """Users log in at an identity provider. oauth2-proxy runs beside the server and sees to it; MLflow keeps their
-    permissions and makes its own entry for each of them at the first log-in."""
+    """Users log in at an OpenID Connect provider, by oauth2-proxy as a sidecar. MLflow stores their permissions and creates
+    its own entry for each user at the first login."""
 
     issuer_url: Input[str]
-    """URL of the issuer, below which `/.well-known/openid-configuration` is found."""
+    """URL of the issuer, which serves `/.well-known/openid-configuration` below it."""
     redirect_url: Input[str]
-    """Where the provider sends browsers back to: the public URL of the server, its prefix, and `/oauth2/callback`. It must
-    be registered with the provider."""
+    """Where the provider redirects browsers to after login: the public URL of the server, its prefix, and
+    `/oauth2/callback`. It must be registered with the provider."""
     tls: OidcTlsArgs = OidcTlsArgs()
-    """Certificate authorities of the provider, if they are your own."""
+    """How the provider's certificate is verified, if a private authority signed it."""
     client_id: Input[str] | None = None
-    """Id of the client that is registered with the provider."""
+    """Id of the client registered with the provider."""
     client_secret: Input[str] | None = secret()
     """Secret of that client. Either this or `existingSecret`."""
     existing_secret: OidcSecretArgs | None = None
-    """Secret that holds the client's secret, instead of `clientSecret`."""
+    """Secret that holds the client secret, instead of `clientSecret`."""
     cookie_secret: Input[str] | None = secret()
-    """Encrypts the browsers' cookies: 16, 24 or 32 bytes. Generated if not given."""
+    """Key that encrypts session cookies: 16, 24 or 32 bytes. Generated if not given."""
     provider: str = "oidc"
-    """Kind of provider that oauth2-proxy knows: `oidc` for any, or `keycloak-oidc`, `entra-id`, `google`, `gitlab`…"""
+    """Provider type of oauth2-proxy: `oidc` for any, or `keycloak-oidc`, `entra-id`, `google`, `gitlab`…"""
     scope: str | None = None
-    """Scopes to ask for, separated by spaces; what oauth2-proxy asks of this kind of provider if not given."""
+    """Scopes to request, separated by spaces; oauth2-proxy's default for the provider type if not given."""
     allowed_groups: list[Input[str]] = Field(default_factory=list)
-    """Groups whose members may log in. At least this or `emailDomains`."""
+    """Groups whose members may log in. At least one of this and `emailDomains` is required."""
     email_domains: list[Input[str]] = Field(default_factory=list)
-    """Domains whose mail addresses may log in; `*` lets in whoever the provider lets in."""
+    """Email domains whose users may log in; `*` admits every user of the provider."""
     admin_groups: list[Input[str]] = Field(default_factory=list)
-    """Groups whose members are administrators of MLflow. They may log in as well."""
+    """Groups whose members are administrators of MLflow. They may also log in."""
     groups_claim: str = "groups"
-    """Claim of the token that holds a user's groups."""
+    """Claim of the token that lists the user's groups."""
     user: OidcUser = OidcUser.EMAIL
-    """What users are called in MLflow: by their `email`, their `preferredUsername`, or the token's `subject`. It must
-    never be given to somebody else."""
+    """Which claim becomes the user name in MLflow: `email`, `preferredUsername` or `subject`. The provider must never
+    reassign its values to another person, who would inherit the permissions."""
     bearer_tokens: bool = True
-    """Let programs in that send a token of the issuer (`MLFLOW_TRACKING_TOKEN`), made for `clientId` or one of
+    """Accept bearer tokens of the issuer from programs (`MLFLOW_TRACKING_TOKEN`), issued for `clientId` or one of
     `extraAudiences`."""
     extra_audiences: list[str] = Field(default_factory=list)
-    """Further audiences of tokens that are accepted."""
+    """Further audiences to accept in bearer tokens."""
     admin_username: str = "mlflow-admin"
-    """Name of an administrator whom the provider does not know, with a generated password: for jobs in the cluster, and
-    for the day when the provider does not answer."""
+    """Name of an administrator outside the provider, with a generated password: for jobs in the cluster, and for when the
+    provider is down."""
     extra_args: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
     )

@@ -1,4 +1,4 @@
-"""Rights of the pods towards the Kubernetes API."""
+"""Permissions of the pods in the Kubernetes API."""
 
 from collections.abc import Iterable
 
@@ -11,16 +11,16 @@ __all__ = ["PolicyRuleArgs", "RbacArgs"]
 
 @block
 class PolicyRuleArgs(Block):
-    """What may be done with some resources of the Kubernetes API."""
+    """One rule of a Role or ClusterRole."""
 
     api_groups: list[str] = Field(default_factory=lambda: [""])
-    """API groups; the core group is the empty text."""
+    """API groups; the core group is the empty string."""
     resources: list[str] = Field(default_factory=list)
-    """Kinds of resource in plural, for example `pods` and `pods/log`."""
+    """Resources in the plural, for example `pods` and `pods/log`."""
     resource_names: list[str] = Field(default_factory=list)
-    """Names of single objects; all if empty."""
+    """Names of individual objects; all if empty."""
     non_resource_urls: list[str] = Field(default_factory=list)
-    """Paths of the API that are no resources, for example `/healthz`; only in cluster rules."""
+    """API paths that are not resources, for example `/healthz`; only in cluster rules."""
     verbs: list[str]
     """Verbs, for example `get`, `list` and `watch`."""
 
@@ -35,9 +35,9 @@ class PolicyRuleArgs(Block):
 
 @block
 class RbacArgs(Block):
-    """Rights towards the Kubernetes API. MLflow needs none; containers and plugins beside it may.
+    """Permissions in the Kubernetes API. MLflow needs none; plugins and sidecars may.
 
-    Only with rules does the server's pod get a token of its account.
+    The server's pods get a token of their account only if there are rules.
     """
 
     rules: list[PolicyRuleArgs] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A route of the Gateway API that leads to the Service."""
+"""An HTTPRoute of the Gateway API for the Service."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,9 +21,9 @@ class ParentRefArgs(Block):
     namespace: Input[str] | None = None
     """Its namespace; the deployment's own if not given."""
     section_name: str | None = None
-    """Name of the listener; all that fit if not given."""
+    """Name of the listener; all that match if not given."""
     port: int | None = None
-    """Port of the listener; all that fit if not given."""
+    """Port of the listener; all that match if not given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.name, "name", "the name of a Gateway")
@@ -37,10 +37,10 @@ class RouteTimeoutsArgs(Block):
     """How long a request may take. Uploads go through the server, and large ones take minutes."""
 
     request: str | None = None
-    """From the client's request to the end of the answer, for example `1h` or `90s`; `0s` is for ever. The controller's own
+    """From the client's request to the end of the response, for example `1h` or `90s`; `0s` is unlimited. The controller's
     default if not given."""
     backend_request: str | None = None
-    """The same for one attempt towards a pod."""
+    """The same for one attempt at a pod."""
 
     def problems(self) -> Iterable[Problem]:
         for name in ("request", "backend_request"):
@@ -63,13 +63,13 @@ class RouteArgs(Block):
     hostnames: list[Input[str]]
     """Host names that clients use: DNS names, or `*.` and a domain; at least one."""
     matches: list[dict[str, Any]] = Field(default_factory=list)
-    """Matches as the Gateway API writes them; all that MLflow serves (`server.staticPrefix`, or `/`) if empty."""
+    """Matches, as in the Gateway API; all that MLflow serves (`server.staticPrefix`, or `/`) if empty."""
     filters: list[dict[str, Any]] = Field(default_factory=list)
-    """Filters as the Gateway API writes them."""
+    """Filters, as in the Gateway API."""
     timeouts: RouteTimeoutsArgs | None = None
     """How long requests may take."""
     https: bool = True
-    """The listeners speak HTTPS. What certificate they use is said in the Gateway."""
+    """Whether the listeners serve HTTPS. Their certificates are configured in the Gateway."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
     """Annotations."""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -94,7 +94,7 @@ class RouteArgs(Block):
         yield from labels(self.labels, "labels")
 
     def paths(self) -> list[tuple[Path, str]]:
-        """Each path that is compared as it is, and where it is written."""
+        """Each path that is matched literally, and where it is given."""
         found = [(("matches", index, "path"), entry.get("path")) for index, entry in enumerate(self.matches)]
         return [
             (("route", *place), str(path.get("value", "/")))
@@ -103,5 +103,5 @@ class RouteArgs(Block):
         ]
 
     def rewrites(self) -> bool:
-        """Whether a filter changes paths on the way."""
+        """Whether a filter rewrites paths."""
         return any(entry.get("type") in ("URLRewrite", "ExtensionRef") for entry in self.filters)

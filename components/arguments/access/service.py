@@ -21,7 +21,7 @@ class ServiceType(enum.Enum):
 
 @block
 class ServicePortArgs(Block):
-    """One more port of the Service, which leads to a container beside the server."""
+    """An additional port of the Service, for a sidecar of the server."""
 
     name: str
     """Name of the port, not `http`."""
@@ -47,20 +47,20 @@ class ServiceArgs(Block):
     """The Service in front of the pods."""
 
     type: ServiceType = ServiceType.CLUSTER_IP
-    """`NodePort` and `LoadBalancer` publish the server: they need authentication and `https`, or `allowInsecure`. The
-    address that clients use must then be in `server.allowedHosts`, since it is not known before."""
+    """`NodePort` and `LoadBalancer` publish the server: they require authentication and `https`, or `allowInsecure`. Add the
+    address that clients use to `server.allowedHosts`, since it is not known in advance."""
     port: int = 80
     """Port of the Service."""
     node_port: int | None = None
-    """Port of each node with the types `NodePort` and `LoadBalancer`; chosen by the cluster if not given."""
+    """Port on each node, with the types `NodePort` and `LoadBalancer`; chosen by the cluster if not given."""
     load_balancer_class: str | None = None
-    """Which controller makes the load balancer, for example `service.k8s.aws/nlb`; the cluster's default if not given."""
+    """Which controller creates the load balancer, for example `service.k8s.aws/nlb`; the cluster's default if not given."""
     load_balancer_source_ranges: list[Input[str]] = Field(default_factory=list)
     """Networks in CIDR form that may reach the load balancer; all if empty."""
     https: bool = False
-    """The load balancer ends TLS itself, by a certificate that `annotations` name."""
+    """Whether the load balancer terminates TLS, with a certificate named in `annotations`."""
     extra_ports: list[ServicePortArgs] = Field(default_factory=list)
-    """Further ports, to containers beside the server."""
+    """Additional ports, for sidecars of the server."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
     """Annotations of the Service."""
     labels: dict[str, str] = Field(default_factory=dict)

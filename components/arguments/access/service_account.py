@@ -15,11 +15,11 @@ class ServiceAccountArgs(Block):
     """The account that the pods run as. Cloud trust policies name it together with the namespace."""
 
     create: bool = True
-    """Make the account. If false, it must exist in the deployment's namespace."""
+    """Create the account. If false, it must exist already in the deployment's namespace."""
     name: str | None = None
     """Name of the account; that of the component if not given."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
-    """Annotations of the account, besides those that `identity` needs."""
+    """Annotations of the account, in addition to those that `identity` needs."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels of the account."""
 

@@ -1,4 +1,4 @@
-"""The artifact store: where MLflow keeps models, plots and files."""
+"""The artifact store, which holds model files, plots and other files."""
 
 from collections.abc import Iterable
 
@@ -56,26 +56,26 @@ ArtifactKind = (
 
 @block
 class ArtifactsArgs(Choice[ArtifactKind]):
-    """Exactly one kind of artifact store, and how clients reach it."""
+    """Exactly one kind of artifact store, and how clients access it."""
 
     volume: VolumeArgs | None = None
     """Persistent volume that the server reads and writes."""
     s3: S3Args | None = None
-    """Bucket that exists already, on S3 or an S3-compatible endpoint."""
+    """Existing bucket, on S3 or an S3-compatible service."""
     aws_bucket: AwsBucketArgs | None = None
-    """Bucket that is made on AWS."""
+    """S3 bucket created by this stack."""
     gcp_bucket: GcpBucketArgs | None = None
-    """Bucket that is made on Google Cloud Storage."""
+    """Google Cloud Storage bucket created by this stack."""
     azure_container: AzureContainerArgs | None = None
-    """Storage account with a container that is made on Azure."""
+    """Azure storage account with a container, created by this stack."""
     minio: MinioArgs | None = None
-    """MinIO in the cluster, made for this deployment."""
+    """MinIO in the cluster, created by this stack."""
     gcs: GcsArgs | None = None
-    """Bucket that exists already, on Google Cloud Storage."""
+    """Existing bucket on Google Cloud Storage."""
     azure_blob: AzureBlobArgs | None = None
-    """Container that exists already, in an Azure storage account."""
+    """Existing container in an Azure storage account."""
     oss: OssArgs | None = None
-    """Bucket that exists already, on Alibaba Cloud Object Storage Service."""
+    """Existing bucket on Alibaba Cloud Object Storage Service."""
     ftp: FtpArgs | None = None
     """Directory on an FTP server."""
     sftp: SftpArgs | None = None
@@ -87,11 +87,12 @@ class ArtifactsArgs(Choice[ArtifactKind]):
     uri: UriArgs | None = None
     """Any other store, by its URI."""
     proxied: bool = True
-    """Clients go through the server and need no credentials of the store. If false, clients are given the store's own
-    address and need access to it."""
+    """Whether clients access artifacts through the server, without credentials of their own. If false, the server hands
+    out the store's address, and clients need credentials for it."""
     default_root: Input[str] | None = None
-    """URI under which new experiments keep their artifacts, where it is not the store itself: for example
-    `mlflow-artifacts://artifacts.example.com` for a server with `server.artifactsOnly`. Experiments remember theirs."""
+    """URI under which new experiments store their artifacts, if not directly in the store: for example
+    `mlflow-artifacts://artifacts.example.com` for a server with `server.artifactsOnly`. Existing experiments keep
+    theirs."""
 
     def problems(self) -> Iterable[Problem]:
         yield from self.choice_problems("`volume: {}` for development")
@@ -102,7 +103,7 @@ class ArtifactsArgs(Choice[ArtifactKind]):
             "a URI that clients can be given",
             "write scheme and path, without a password: mlflow-artifacts:/team-a, s3://bucket/path",
         )
-        # Every experiment tells its clients the address.
+        # Every experiment shows its clients the address.
         kind = self.chosen[1] if self.chosen and not self.proxied and self.default_root is None else None
         if kind is not None and kind.server_only is not None:
             yield Problem(("proxied",), f"false makes no sense with {kind.server_only}", "remove proxied")

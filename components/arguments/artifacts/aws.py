@@ -1,4 +1,4 @@
-"""A bucket that is made on AWS."""
+"""An S3 bucket created by this stack."""
 
 from collections.abc import Iterable
 
@@ -11,12 +11,12 @@ __all__ = ["AccessLogsArgs", "AwsBucketArgs"]
 
 @block
 class AccessLogsArgs(Block):
-    """Where S3 writes who used the bucket."""
+    """Where S3 writes the access logs of the bucket."""
 
     bucket: Input[str]
-    """Bucket that exists already, in the same region and account."""
+    """Existing bucket, in the same region and account."""
     prefix: Input[str] = "mlflow/"
-    """Start of the names of the log objects."""
+    """Prefix of the log objects' keys."""
 
     def problems(self) -> Iterable[Problem]:
         yield from bucket_name(self.bucket, "bucket")
@@ -24,25 +24,25 @@ class AccessLogsArgs(Block):
 
 @block
 class AwsBucketArgs(ArtifactBlock):
-    """An S3 bucket: private, encrypted with the deployment's KMS key, versioned, reached over TLS 1.2 or newer only."""
+    """An S3 bucket: private, versioned, encrypted with the deployment's KMS key, with TLS 1.2 or newer required."""
 
     made_on = CloudName.AWS
 
     bucket: str | None = None
-    """Name of the bucket. Made from the deployment's name if not given."""
+    """Name of the bucket; derived from the deployment's name if not given."""
     prefix: Input[str] = ""
     """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
     noncurrent_version_days: int = 30
-    """How long deleted and overwritten objects can be brought back, in days. At least as long as the database's backups."""
+    """How long deleted and overwritten objects can be restored, in days; not less than the database's backup retention."""
     abort_upload_days: int = 7
-    """Age at which unfinished uploads are removed, in days."""
+    """Age at which incomplete multipart uploads are removed, in days."""
     access_logs: AccessLogsArgs | None = None
-    """Log every request to another bucket."""
+    """Access logs, written to another bucket; none if not given."""
     presigned: bool = True
-    """Let clients move large files straight to and from the bucket by presigned URLs that the server hands out."""
+    """Let clients transfer large files directly to and from the bucket, by presigned URLs that the server hands out."""
     force_destroy: bool = False
-    """Delete the bucket with all objects in it; takes `deletionProtection: false` as well. If false, only an empty bucket can be
-    deleted."""
+    """Allow deleting the bucket with all objects in it; also needs `deletionProtection: false`. If false, only an empty
+    bucket can be deleted."""
 
     @property
     def versions(self) -> tuple[Path, int]:

@@ -1,4 +1,4 @@
-"""A storage account with one container that is made for artifacts."""
+"""A storage account with one container for artifacts, created by this stack."""
 
 import enum
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ __all__ = ["AzureContainerArgs", "AzureReplication"]
 
 
 class AzureReplication(enum.Enum):
-    """Where Azure keeps the copies."""
+    """How Azure replicates the data."""
 
     LOCAL = "Standard_LRS"
     ZONES = "Standard_ZRS"
@@ -25,28 +25,28 @@ class AzureReplication(enum.Enum):
 
 @block
 class AzureContainerArgs(ArtifactBlock):
-    """A storage account that knows no keys and no public access, with one container."""
+    """A storage account with one container: no shared keys, no anonymous access."""
 
     made_on = CloudName.AZURE
 
     account_name: Input[str] | None = None
-    """Name of the storage account, unique among all of Azure; made from the component's name if not given."""
+    """Name of the storage account, globally unique; derived from the component's name if not given."""
     container: str = "mlflow"
     """Name of the container."""
     prefix: Input[str] = ""
     """Path in the container under which artifacts are stored, without leading or trailing slash."""
     replication: AzureReplication = AzureReplication.ZONES
-    """Where the copies are kept. `Standard_LRS` where the region has no zones."""
+    """Replication; use `Standard_LRS` in regions without availability zones."""
     soft_delete_days: int = 30
-    """For how many days deleted files and containers can be brought back, and one day less to which the whole container
-    can be set back to any second."""
+    """How many days deleted files and containers can be restored; point-in-time restore of the whole container reaches back
+    one day less."""
     version_days: int = 35
-    """For how many days overwritten versions are kept."""
+    """How many days overwritten versions are kept."""
     allowed_subnet_ids: list[Input[str]] = Field(default_factory=list)
-    """Resource ids of subnets (with the service endpoint Microsoft.Storage) from which the account may be reached, where
-    there is no private endpoint."""
+    """Resource ids of the subnets that may reach the account if there is no private endpoint; they need the service
+    endpoint Microsoft.Storage."""
     public_network: bool = False
-    """Let the account be reached from every network. Access still needs a token of an identity with a role."""
+    """Allow access from every network. It still requires a token of an identity with a role."""
 
     @property
     def versions(self) -> tuple[Path, int]:

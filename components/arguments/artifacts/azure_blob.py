@@ -1,4 +1,4 @@
-"""A container that exists already in an Azure storage account."""
+"""An existing container in an Azure storage account."""
 
 import enum
 import re
@@ -13,7 +13,7 @@ __all__ = ["AzureBlobArgs", "AzureDomain", "AzureSecretArgs"]
 
 
 class AzureDomain(enum.Enum):
-    """The clouds whose blob storage MLflow knows."""
+    """The Azure clouds whose blob storage MLflow supports."""
 
     PUBLIC = "blob.core.windows.net"
     CHINA = "blob.core.chinacloudapi.cn"
@@ -22,7 +22,7 @@ class AzureDomain(enum.Enum):
 
 @block
 class AzureSecretArgs(ExistingSecret):
-    """An existing Secret in the deployment's namespace that holds credentials of a storage account: one of the two."""
+    """An existing Secret in the deployment's namespace that holds one credential of a storage account."""
 
     name: Input[str]
     """Name of the Secret."""
@@ -41,7 +41,7 @@ class AzureSecretArgs(ExistingSecret):
 
 @block
 class AzureBlobArgs(ArtifactBlock):
-    """A container of an Azure storage account. Without key and connection string the pod's own identity is used."""
+    """An existing container in an Azure storage account. Without key and connection string, the pods' identity is used."""
 
     variables: ClassVar[Mapping[str, str]] = {
         "AZURE_STORAGE_ACCESS_KEY": "access_key",
@@ -55,17 +55,17 @@ class AzureBlobArgs(ArtifactBlock):
     prefix: Input[str] = ""
     """Path in the container under which artifacts are stored, without leading or trailing slash."""
     domain: AzureDomain = AzureDomain.PUBLIC
-    """Domain of the cloud."""
+    """Blob storage domain of the Azure cloud."""
     access_key: Input[str] | None = secret()
     """Access key of the storage account."""
     connection_string: Input[str] | None = secret()
-    """Connection string of the storage account. Its endpoint counts, where it has one."""
+    """Connection string of the storage account. Its endpoint, if any, takes precedence."""
     existing_secret: AzureSecretArgs | None = None
     """Secret that holds the access key or the connection string."""
     presigned: bool = True
-    """Let clients send large files straight to the container by presigned URLs that the server hands out. Clients must
-    reach the storage account. An identity needs the role Storage Blob Delegator on the account; without it, large files go
-    through the server as well."""
+    """Let clients upload large files directly to the container, by presigned URLs that the server hands out. Clients must
+    be able to reach the storage account. An identity needs the role Storage Blob Delegator on the account; without it,
+    large files also go through the server."""
 
     @property
     def cloud(self) -> CloudName:

@@ -20,14 +20,14 @@ class FtpSecretArgs(ExistingSecret):
     name: Input[str]
     """Name of the Secret."""
     password_key: str = "password"
-    """Key of the password in the Secret. It becomes part of a URI, so it must be percent-encoded there."""
+    """Key of the password in the Secret. It must be percent-encoded there, since it becomes part of a URI."""
 
 
 @block
 class FtpArgs(ArtifactBlock):
-    """A directory on an FTP server. Nothing is encrypted on the way, and MLflow cannot delete artifacts there.
+    """A directory on an FTP server. Nothing is encrypted in transit, and MLflow cannot delete artifacts there.
 
-    A network policy must leave the server's passive ports open: `networkPolicy.egress`."""
+    A network policy must allow the server's passive ports: `networkPolicy.egress`."""
 
     mlflow_image = MlflowImage.BASE
 
@@ -36,7 +36,7 @@ class FtpArgs(ArtifactBlock):
     port: Input[int] = 21
     """TCP port."""
     path: Input[str] = "/"
-    """Directory, from the root that the server shows."""
+    """Directory, as an absolute path on the server."""
     username: Input[str] | None = None
     """User; anonymous if not given."""
     password: Input[str] | None = secret()

@@ -1,4 +1,4 @@
-"""A bucket that exists already on Google Cloud Storage."""
+"""An existing bucket on Google Cloud Storage."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class GcsSecretArgs(ExistingSecret):
 
 @block
 class GcsArgs(ArtifactBlock):
-    """A bucket on Google Cloud Storage. Without a key file the pod's own identity is used."""
+    """An existing bucket on Google Cloud Storage. Without a key file, the pods' identity is used."""
 
     variables: ClassVar[Mapping[str, str]] = {
         "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "upload_chunk_mb",
@@ -41,13 +41,13 @@ class GcsArgs(ArtifactBlock):
     existing_secret: GcsSecretArgs | None = None
     """Secret that holds the key file, instead of `keyFile`."""
     transfer_timeout_seconds: int | None = None
-    """How long the transfer of one chunk may take, in seconds; -1 for ever. 60 if not given."""
+    """How long the transfer of one chunk may take, in seconds; -1 for no limit. 60 if not given."""
     upload_chunk_mb: int | None = None
-    """Size of the chunks in which files are sent, in MiB; the client library's choice if not given."""
+    """Size of upload chunks, in MiB; the client library's default if not given."""
     download_chunk_mb: int | None = None
-    """Size of the chunks in which files are fetched, in MiB; the client library's choice if not given."""
+    """Size of download chunks, in MiB; the client library's default if not given."""
     presigned: bool = False
-    """Let clients send large files straight to the bucket by presigned URLs, which only a key file can sign."""
+    """Let clients upload large files directly to the bucket, by presigned URLs, which MLflow signs with a key file only."""
 
     @property
     def cloud(self) -> CloudName:
@@ -81,4 +81,4 @@ def _gcs_bucket(value: Input[str]) -> Iterable[Problem]:
         fix = "use 3 to 63 lower-case letters, digits, '-' and '_' (each part of a domain likewise)"
         yield Problem(("bucket",), f"{bucket!r} is not a bucket name", fix)
     elif bucket.startswith("goog") or re.search("google|g00gle", bucket):
-        yield Problem(("bucket",), f"{bucket!r} holds a name that Google keeps for itself", "give another bucket")
+        yield Problem(("bucket",), f"{bucket!r} contains a name that Google reserves", "give another bucket")

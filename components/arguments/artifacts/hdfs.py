@@ -25,7 +25,7 @@ class TicketCacheArgs(Block):
     """Where the Kerberos ticket cache is: in a Secret, or in a file that a container or volume of your own provides."""
 
     existing_secret: Input[str] | None = None
-    """Name of an existing Secret in the deployment's namespace that holds the cache, and is renewed by someone."""
+    """Name of an existing Secret in the deployment's namespace that holds the cache; something else must renew it."""
     key: str = "krb5cc"
     """Key of the cache in that Secret."""
     path: str | None = None
@@ -40,7 +40,7 @@ class TicketCacheArgs(Block):
 
 @block
 class HdfsArgs(ArtifactBlock):
-    """A directory on HDFS. The image must hold Java and a Hadoop client with libhdfs, which the official ones lack."""
+    """A directory on HDFS. The image must contain Java and a Hadoop client with libhdfs, which the official ones lack."""
 
     mlflow_image = MlflowImage.CUSTOM
     variables: ClassVar[Mapping[str, str]] = {
@@ -50,7 +50,7 @@ class HdfsArgs(ArtifactBlock):
     }
 
     host: Input[str] | None = None
-    """Name node, or the name of a nameservice; what `core-site.xml` in the image says if not given."""
+    """Host of the name node, or a nameservice; as in the image's `core-site.xml` if not given."""
     port: Input[int] | None = None
     """Port of the name node; the client's default if not given."""
     path: Input[str] = "/"
@@ -58,7 +58,7 @@ class HdfsArgs(ArtifactBlock):
     user: Input[str] | None = None
     """User, or Kerberos principal, to act as."""
     ticket_cache: TicketCacheArgs | None = None
-    """Kerberos ticket cache; no Kerberos if not given."""
+    """Kerberos ticket cache; Kerberos is off if not given."""
     kerberos_configuration: Input[str] | None = None
     """Content of `krb5.conf`; the image's own if not given."""
     extra_configuration: dict[str, str] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""MinIO in the cluster, beside the server."""
+"""MinIO in the cluster, next to the server."""
 
 from collections.abc import Iterable
 
@@ -13,17 +13,17 @@ __all__ = ["MinioArgs"]
 
 @block
 class MinioArgs(ArtifactBlock):
-    """A MinIO server on a claim of its own, with one bucket: for clusters without an object store. One pod, so artifacts
-    cannot be read while its node is down."""
+    """A MinIO server with its own claim and one bucket: for clusters without an object store. It is a single pod, so
+    artifacts are unavailable while its node is down."""
 
     server_only = "MinIO in the cluster, whose keys only the server has"
 
     volume: VolumeArgs = VolumeArgs(size_gb=50)
     """The claim that holds the objects."""
     bucket: str = "mlflow"
-    """Name of the bucket, which is made."""
+    """Name of the bucket to create."""
     image: Input[str] = versions.MINIO_IMAGE
-    """Image with tag or digest. The default is the last release that MinIO has published as an image."""
+    """Image with tag or digest. The default is the last release that MinIO published as an image."""
     password: Input[str] | None = secret()
     """Password of the user `mlflow`, 8 characters or more; generated if not given."""
     cpu_request: str = "100m"
@@ -31,7 +31,7 @@ class MinioArgs(ArtifactBlock):
     memory_request: str = "256Mi"
     """Guaranteed memory."""
     memory_limit: str = "1Gi"
-    """Memory at which the container is ended."""
+    """Memory at which the container is killed."""
 
     def problems(self) -> Iterable[Problem]:
         yield from pattern(

@@ -18,7 +18,7 @@ __all__ = ["NfsArgs"]
 
 @block
 class NfsArgs(ArtifactBlock):
-    """A directory that an NFS server exports, as a volume of the server pods. All replicas share it."""
+    """A directory that an NFS server exports, mounted in the server's pods. All replicas share it."""
 
     server_only = "a volume, which only the server can reach"
     mlflow_image = MlflowImage.BASE
@@ -28,9 +28,9 @@ class NfsArgs(ArtifactBlock):
     path: Input[str]
     """Exported directory. The pods' user (`pod.runAsUser`) must be allowed to write there."""
     mount_options: list[str] = Field(default_factory=lambda: ["nfsvers=4.1", "hard"])
-    """Options of the mount."""
+    """Mount options."""
     size_gb: int = 100
-    """Size to tell Kubernetes in GiB; the server enforces its own."""
+    """Nominal size of the volume in GiB, which Kubernetes requires; the NFS server sets the real limit."""
 
     def problems(self) -> Iterable[Problem]:
         yield from host_name(self.server, "server")

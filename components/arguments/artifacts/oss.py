@@ -1,4 +1,4 @@
-"""A bucket that exists already on Alibaba Cloud Object Storage Service."""
+"""An existing bucket on Alibaba Cloud Object Storage Service."""
 
 from collections.abc import Iterable
 
@@ -23,9 +23,9 @@ class OssSecretArgs(ExistingSecret):
 
 @block
 class OssArgs(ArtifactBlock):
-    """A bucket on Alibaba Cloud Object Storage Service, through its S3-compatible interface.
+    """An existing bucket on Alibaba Cloud Object Storage Service, through its S3-compatible API.
 
-    The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image holds it."""
+    The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image contains it."""
 
     bucket: Input[str]
     """Name of the bucket."""

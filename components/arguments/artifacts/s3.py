@@ -1,4 +1,4 @@
-"""A bucket that exists already on Amazon S3, or on a compatible service."""
+"""An existing bucket on Amazon S3, or on a compatible service."""
 
 import enum
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ __all__ = ["AddressingStyle", "S3Args", "S3SecretArgs"]
 
 
 class AddressingStyle(enum.Enum):
-    """Where the bucket's name stands in a request."""
+    """Where a request carries the bucket's name."""
 
     AUTO = "auto"
     PATH = "path"
@@ -35,7 +35,7 @@ class S3SecretArgs(ExistingSecret):
 
 @block
 class S3Args(ArtifactBlock):
-    """A bucket that exists already, on S3 or on an S3-compatible endpoint."""
+    """An existing bucket, on Amazon S3 or on an S3-compatible service."""
 
     variables: ClassVar[Mapping[str, str]] = {
         "MLFLOW_S3_ENDPOINT_URL": "endpoint_url",
@@ -59,11 +59,11 @@ class S3Args(ArtifactBlock):
     addressing_style: AddressingStyle = AddressingStyle.AUTO
     """`path` for `https://host/bucket`, `virtual` for `https://bucket.host`; `auto` leaves it to the client library."""
     ca_certificate: Input[str] | None = None
-    """Certificate of the authority that signed the endpoint's, in PEM form."""
+    """Certificate of the authority that signed the endpoint's certificate, in PEM form."""
     ignore_tls: bool = False
-    """Do not verify the endpoint's certificate. Insecure: for tests of self-signed endpoints only."""
+    """Do not verify the endpoint's certificate. Insecure: only for testing self-signed endpoints."""
     access_key_id: Input[str] | None = None
-    """Access key id. Without keys the pod's own identity is used."""
+    """Access key id. Without keys, the pods' identity is used."""
     secret_access_key: Input[str] | None = secret()
     """Secret access key that belongs to `accessKeyId`."""
     existing_secret: S3SecretArgs | None = None
@@ -73,8 +73,8 @@ class S3Args(ArtifactBlock):
     expected_bucket_owner: Input[str] | None = None
     """Account (12 digits) that must own the bucket: requests fail if someone else has taken its name."""
     presigned: bool | None = None
-    """Let clients move files straight to and from the bucket by presigned URLs that the server hands out. Clients must
-    reach the endpoint. On for AWS itself, off for an own endpoint and with `uploadExtraArgs`, unless given."""
+    """Let clients transfer files directly to and from the bucket, by presigned URLs that the server hands out. Clients must
+    be able to reach the endpoint. If not given: on for AWS itself, off with `endpointUrl` or `uploadExtraArgs`."""
 
     @property
     def cloud(self) -> CloudName | None:
@@ -101,5 +101,5 @@ class S3Args(ArtifactBlock):
         yield from halves(self, "access_key_id", "secret_access_key")
         yield from one_at_most(self, (("access_key_id", "secret_access_key"), "existing_secret"))
         if self.presigned and self.upload_extra_args:
-            message = "is on, but MLflow makes presigned uploads without uploadExtraArgs"
+            message = "is on, but presigned uploads of MLflow ignore uploadExtraArgs"
             yield Problem(("presigned",), message, "remove it, or set encryption as the bucket's default instead")

@@ -44,16 +44,16 @@ class SftpArgs(ArtifactBlock):
     port: Input[int] = 22
     """TCP port."""
     path: Input[str] = "/"
-    """Directory, from the root that the server shows."""
+    """Directory, as an absolute path on the server."""
     username: Input[str]
     """User."""
     known_hosts: Input[str]
     """Lines of a `known_hosts` file with the server's host key, under its bare host name whatever the port
     (`ssh-keyscan -p PORT HOST` writes `[HOST]:PORT`: write `HOST` instead)."""
     password: Input[str] | None = secret()
-    """Password of the user: any characters but `/`, `?`, `#`, `[`, `]` and white space, which MLflow cannot read back."""
+    """Password of the user: any characters except `/`, `?`, `#`, `[`, `]` and white space, which MLflow cannot parse."""
     private_key: Input[str] | None = secret()
-    """RSA private key of the user without passphrase, in PEM or OpenSSH form; MLflow's library knows no other kind."""
+    """RSA private key of the user without passphrase, in PEM or OpenSSH form; MLflow's library supports no other type."""
     existing_secret: SftpSecretArgs | None = None
     """Secret that holds the password or the private key."""
 
@@ -66,7 +66,7 @@ class SftpArgs(ArtifactBlock):
             yield Problem(("password",), message, "use another password, or a private key")
         key = plain(self.private_key)
         if isinstance(key, str) and (wrong := _private_key(key)):
-            yield Problem(("private_key",), wrong, "make one with `ssh-keygen -t rsa -b 4096 -m PEM -N ''`")
+            yield Problem(("private_key",), wrong, "create one with `ssh-keygen -t rsa -b 4096 -m PEM -N ''`")
         hosts, host = plain(self.known_hosts), plain(self.host)
         if isinstance(hosts, str) and isinstance(host, str) and not _knows(hosts, host):
             yield Problem(
@@ -101,5 +101,5 @@ def _private_key(text: str) -> str | None:
 
 def _knows(known_hosts: str, host: str) -> bool:
     lines = [line.split() for line in known_hosts.splitlines() if line.strip() and not line.startswith("#")]
-    # A hashed name (`|1|…`) could be any.
+    # A hashed name (`|1|…`) could be any host.
     return any(len(line) >= 3 and (host in line[0].split(",") or line[0].startswith("|1|")) for line in lines)

@@ -29,18 +29,18 @@ class UriSecretArgs(ExistingSecret):
 
 @block
 class UriArgs(ArtifactBlock):
-    """Any artifact store that MLflow or a plugin in the image knows, by its URI."""
+    """Any artifact store that MLflow or a plugin in the image supports, by its URI."""
 
     uri: Input[str] | None = secret()
-    """The URI. It may hold credentials, so it is kept in a Secret."""
+    """The URI, stored in a Secret since it may contain credentials."""
     existing_secret: UriSecretArgs | None = None
     """Secret that holds the URI, instead of `uri`."""
     env: dict[str, Input[str]] = Field(default_factory=dict)
     """Environment variables that the store's client library reads, not secret."""
     secret_env: dict[str, Input[str]] | None = secret()
-    """The same, kept in a Secret."""
+    """Environment variables that the store's client library reads, stored in a Secret."""
     presigned: bool = False
-    """Let clients move files straight to and from the store by presigned URLs, where MLflow can make them (S3, Azure
+    """Let clients transfer files directly to and from the store, by presigned URLs, where MLflow can sign them (S3, Azure
     Blob, GCS)."""
 
     def problems(self) -> Iterable[Problem]:

@@ -1,4 +1,4 @@
-"""What a deployment on AWS needs to know of its surroundings, and checks of AWS identifiers."""
+"""The AWS environment of a deployment, and checks of AWS identifiers."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,28 +17,28 @@ OIDC_PROVIDER = rf"{_PARTITION}:iam::\d{{12}}:oidc-provider/(?P<issuer>.+)"
 
 @block
 class AwsArgs(Block):
-    """The account, network and cluster around the deployment. Each fact may be an output of the program that makes it."""
+    """The account, network and cluster around the deployment. Values may be outputs of the program that creates them."""
 
     vpc_id: Input[str] | None = None
     """VPC of the cluster, in which the database is placed."""
     subnet_ids: Input[list[Input[str]]] | None = None
     """Private subnets for the database, in at least two availability zones."""
     availability_zones: list[str] = Field(default_factory=list)
-    """Availability zones of the subnets in the same order. Not needed; with them subnets that all lie in one zone are
-    refused at preview instead of by AWS."""
+    """Availability zones of the subnets, in the same order. Optional: if given, subnets that are all in one zone are
+    refused at preview rather than by AWS."""
     cluster_security_group_ids: list[Input[str]] = Field(default_factory=list)
-    """Security groups of the cluster's nodes, or of the pods where they have their own. Nothing else reaches the
+    """Security groups of the cluster's nodes, or of the pods if they have their own. Nothing else can reach the
     database."""
     cluster_name: Input[str] | None = None
     """Name of the EKS cluster, for `identity.podIdentity`."""
     oidc_provider_arn: Input[str] | None = None
     """ARN of the IAM OIDC provider of the cluster, for `identity.irsa`."""
     oidc_issuer_url: Input[str] | None = None
-    """The cluster's OIDC issuer, with or without `https://`. Follows from `oidcProviderArn` if not given."""
+    """The cluster's OIDC issuer, with or without `https://`; derived from `oidcProviderArn` if not given."""
     kms_key_arn: Input[str] | None = None
-    """KMS key that encrypts database and bucket. One is made for them if not given."""
+    """KMS key that encrypts database and bucket; one is created if not given."""
     permissions_boundary: Input[str] | None = None
-    """ARN of the policy that bounds every role that is made."""
+    """ARN of the permissions boundary for every role that this stack creates."""
     tags: dict[str, Input[str]] = Field(default_factory=dict)
     """Tags of every AWS resource."""
 
@@ -130,6 +130,6 @@ def arn(value: Any, rest: str, path: str, what: str) -> Iterator[Problem]:
 
 
 def identifier(value: Any, prefix: str, path: str) -> Iterator[Problem]:
-    """What AWS names itself: `vpc-…`, `subnet-…`, `sg-…`."""
+    """Ids that AWS assigns: `vpc-…`, `subnet-…`, `sg-…`."""
     fix = f"write it as AWS shows it: {prefix}-0123456789abcdef0"
     yield from pattern(value, rf"{prefix}-[0-9a-f]{{8}}([0-9a-f]{{9}})?", path, f"the id of a {prefix}", fix)

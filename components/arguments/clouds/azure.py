@@ -1,4 +1,4 @@
-"""What a deployment on Azure needs to know of its surroundings."""
+"""The Azure environment of a deployment."""
 
 import re
 from collections.abc import Iterable
@@ -21,16 +21,16 @@ _ZONE_FIX = "write /subscriptions/…/resourceGroups/…/providers/Microsoft.Net
 
 @block
 class AzurePrivateEndpointArgs(Block):
-    """Addresses in the cluster's network for what is not part of that network."""
+    """Private endpoints: addresses in the cluster's network for services outside it."""
 
     subnet_id: Input[str]
     """Resource id of the subnet that the addresses are taken from."""
     database_dns_zone_id: Input[str] | None = None
     """Resource id of the private DNS zone `privatelink.postgres.database.azure.com` (or `…mysql…`), linked to the
-    cluster's network. If given, the database is reached so, instead of being injected into a delegated subnet."""
+    cluster's network. If given, the database gets a private endpoint instead of being injected into a delegated subnet."""
     blob_dns_zone_id: Input[str] | None = None
     """Resource id of the private DNS zone `privatelink.blob.core.windows.net`, linked to the cluster's network. If given,
-    the storage account is reached so and by no other way."""
+    the storage account can only be reached through a private endpoint."""
 
     def problems(self) -> Iterable[Problem]:
         yield from cloud_name(self.subnet_id, "azure", SUBNET, "subnet_id", "the resource id of a subnet", SUBNET_FIX)
@@ -41,23 +41,23 @@ class AzurePrivateEndpointArgs(Block):
 
 @block
 class AzureArgs(Block):
-    """Where in Azure database, storage account and identity are made, and what they must know of network and cluster."""
+    """Where in Azure to create database, storage account and identity, and the network and cluster around them."""
 
     resource_group: Input[str]
     """Name of the resource group."""
     location: Input[str]
     """Region, for example `westeurope`."""
     delegated_subnet_id: Input[str] | None = None
-    """Resource id of a subnet that is delegated to flexible servers of the engine, in the cluster's network: the database
-    is injected there."""
+    """Resource id of a subnet of the cluster's network that is delegated to flexible servers of the engine; the database is
+    injected there."""
     private_dns_zone_id: Input[str] | None = None
     """Resource id of the private DNS zone of the injected database, linked to the cluster's network."""
     private_endpoint: AzurePrivateEndpointArgs | None = None
     """Private endpoints for the database, the storage account, or both."""
     aks_oidc_issuer_url: Input[str] | None = None
-    """OIDC issuer of the cluster, as AKS tells it; `identity.azureWorkloadIdentity` needs it."""
+    """OIDC issuer of the cluster, as AKS reports it, for `identity.azureWorkloadIdentity`."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """Tags of everything that is made and can have tags."""
+    """Tags of every Azure resource that can have them."""
 
     def problems(self) -> Iterable[Problem]:
         # https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/resource-name-rules
@@ -106,6 +106,6 @@ def _issuer(value: Input[str] | None) -> Iterable[Problem]:
 
 
 def issuer_url(value: str) -> str:
-    """An issuer as its tokens name it: tokens are compared with it letter by letter, final slash included."""
+    """An issuer as its tokens name it: the comparison is exact, including the trailing slash."""
     url = value if value.startswith("https://") else f"https://{value}"
     return url if url.endswith("/") or ".oic.prod-aks.azure." not in url else f"{url}/"

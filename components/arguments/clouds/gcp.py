@@ -1,4 +1,4 @@
-"""What a deployment on Google Cloud needs to know of its surroundings."""
+"""The Google Cloud environment of a deployment."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _KEY = rf"projects/{_PROJECT}/locations/([\w-]+)/keyRings/[\w-]+/cryptoKeys/[\w-
 
 @block
 class GcpArgs(Block):
-    """Where in Google Cloud database, bucket and identity are made. They use the project's own defaults for nothing."""
+    """Where in Google Cloud to create database, bucket and identity. Defaults of the Pulumi provider are never used."""
 
     project: Input[str]
     """Id of the project."""
@@ -28,16 +28,16 @@ class GcpArgs(Block):
     network: Input[str] | None = None
     """VPC network of the cluster (`projects/…/global/networks/…`), in which the database gets a private address. Unless
     `database.cloudSql.psc` is used, it must have private services access: pass the `network` of the Connection, so that
-    it comes first."""
+    the connection is created first."""
     project_number: Input[str] | None = None
-    """Number of the cluster's project; `identity.gcpDirect` needs it."""
+    """Number of the cluster's project, for `identity.gcpDirect`."""
     cluster_project: Input[str] | None = None
-    """Id of the cluster's project, whose workload identity pool the pods belong to; `project` if not given."""
+    """Id of the cluster's project, which owns the pods' workload identity pool; `project` if not given."""
     kms_key: Input[str] | None = None
-    """Key that database and bucket are encrypted with (`projects/…/cryptoKeys/…`, in the same region); keys of Google if
-    not given. The service agents of Cloud SQL and Cloud Storage must be allowed to use it."""
+    """Cloud KMS key that encrypts database and bucket (`projects/…/cryptoKeys/…`, in the same region); Google-managed keys
+    if not given. The service agents of Cloud SQL and Cloud Storage must be allowed to use it."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Labels of everything that is made, by Google's rules."""
+    """Labels of every Google Cloud resource, by Google's rules."""
 
     def problems(self) -> Iterable[Problem]:
         fix = "give the project's id: 6 to 30 lower-case letters, digits and hyphens, starting with a letter"

@@ -12,7 +12,7 @@ __all__ = ["CloudEngine"]
 
 
 class CloudEngine(enum.Enum):
-    """Kind of a managed database."""
+    """Engine of a managed database."""
 
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
@@ -29,7 +29,7 @@ _SYNTAX = {
 
 
 def cloud_name(value: Any, cloud: str, regex: str, path: str, what: str, fix: str) -> Iterator[Problem]:
-    """A known identifier must match the whole expression; one that is spelled as another cloud does is called so."""
+    """A known identifier must match the whole expression; the message recognises identifiers of other clouds."""
     known = plain(value)
     if not isinstance(known, str) or re.fullmatch(regex, known):
         return
@@ -46,7 +46,7 @@ def database_names(args: Any, reserved: str) -> Iterator[Problem]:
     for field, what in (("database", "the name of a database"), ("username", "the name of a user")):
         yield from pattern(getattr(args, field), r"[A-Za-z][A-Za-z0-9_]{0,31}", field, what, fix)
     if re.fullmatch(reserved, args.username):
-        yield Problem(("username",), f"{args.username!r} is a name that the cloud keeps for itself", "use another one")
+        yield Problem(("username",), f"{args.username!r} is a name that the cloud reserves", "use another one")
     password = plain(args.password)
     if isinstance(password, str) and len(password) < 16:
         yield Problem(("password",), f"has {len(password)} characters", "use 16 or more, or let it be generated")

@@ -1,4 +1,4 @@
-"""The backend store: where MLflow keeps experiments, runs, models and users."""
+"""The backend store, which holds experiments, runs, registered models and users."""
 
 from collections.abc import Iterable
 
@@ -61,34 +61,34 @@ class DatabaseArgs(Choice[DatabaseKind]):
     sqlite: SqliteArgs | None = None
     """SQLite file on a persistent volume."""
     postgresql: PostgresqlArgs | None = None
-    """PostgreSQL server that exists already."""
+    """Existing PostgreSQL server."""
     mysql: MysqlArgs | None = None
-    """MySQL or MariaDB server that exists already."""
+    """Existing MySQL or MariaDB server."""
     mssql: MssqlArgs | None = None
-    """SQL Server that exists already, by its URI (`mssql+pymssql://…`)."""
+    """Existing SQL Server, by its URI (`mssql+pymssql://…`)."""
     uri: DatabaseUriArgs | None = None
     """Any database server that MLflow has a schema for, by its URI."""
     in_cluster_postgresql: InClusterPostgresqlArgs | None = None
-    """PostgreSQL server that is made in the cluster."""
+    """PostgreSQL server in the cluster, created by this stack."""
     in_cluster_mysql: InClusterMysqlArgs | None = None
-    """MariaDB server that is made in the cluster."""
+    """MariaDB server in the cluster, created by this stack."""
     rds: RdsArgs | None = None
-    """Instance of RDS that is made on AWS."""
+    """RDS instance created by this stack."""
     aurora: AuroraArgs | None = None
-    """Aurora cluster that is made on AWS."""
+    """Aurora cluster created by this stack."""
     cloud_sql: CloudSqlArgs | None = None
-    """Cloud SQL instance that is made on Google Cloud."""
+    """Cloud SQL instance created by this stack."""
     azure_flexible_server: AzureFlexibleServerArgs | None = None
-    """Flexible server that is made on Azure."""
+    """Azure Database flexible server created by this stack."""
     none: NoDatabaseArgs | None = None
     """No database, with `server.artifactsOnly`."""
     registry: RegistryArgs | None = None
-    """A second database server for the model registry alone, by its URI; the same database if not given. Variables such
-    as PGSSLMODE, by which a `postgresql` block is passed on, hold for it too, where its URI does not say otherwise."""
+    """Separate database server for the model registry, by its URI; the same database if not given. The settings of a
+    `postgresql` block (PGSSLMODE and the like) also apply to it, unless its URI overrides them."""
     pool_size: int = 5
     """Connections that each process of a pod keeps open, per store."""
     max_overflow: int = 5
-    """Connections that each process may open on top under load, per store. MLflow ignores 0."""
+    """Additional connections that each process may open under load, per store. MLflow ignores 0."""
     pool_recycle_seconds: int = 1800
     """Age at which a pooled connection is replaced, in seconds."""
     connect_timeout_seconds: int = 120
@@ -103,6 +103,6 @@ class DatabaseArgs(Choice[DatabaseKind]):
 
     @property
     def stores(self) -> int:
-        """How many connection pools each process of MLflow has on it: tracking store and model registry each keep one,
-        also on the same database."""
+        """How many connection pools each MLflow process has on it: tracking store and model registry each keep one, even
+        on the same database."""
         return 2 if self.registry is None else 1

@@ -1,4 +1,7 @@
-"""Databases that are made on AWS: RDS and Aurora."""
+"""Databases on AWS, created by this stack: RDS and Aurora.
+
+One module although it is long: instances and clusters share their blocks, checks and sizes.
+"""
 
 import enum
 import math
@@ -26,14 +29,14 @@ __all__ = [
 
 
 class AwsEngine(enum.Enum):
-    """Kind of database."""
+    """Database engine."""
 
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
 
 
 class CertificateAuthority(enum.Enum):
-    """Who signs the database's certificate: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html."""
+    """Authority that signs the database's certificate: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html."""
 
     RSA2048 = "rds-ca-rsa2048-g1"
     RSA4096 = "rds-ca-rsa4096-g1"
@@ -70,18 +73,18 @@ _DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
 _TIME = r"([01]\d|2[0-3]):([0-5]\d)"
 _GIB = 1 << 30
 _SIZES = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
-"""Memory in GiB of general-purpose instances; memory-optimised ones have twice as much."""
+"""Memory of general-purpose instances in GiB; memory-optimised ones have twice as much."""
 
 
 @block
 class AwsDatabaseTlsArgs(Block):
-    """The certificate that the database shows, and how it is verified."""
+    """The database's certificate, and how it is verified."""
 
     authority: CertificateAuthority = CertificateAuthority.RSA2048
     """Authority that signs the database's certificate; AWS renews it without a restart."""
     ca_certificate: Input[str] | None = None
-    """Certificate authorities in PEM form to verify it with. Those of the region if not given; needed in regions that opened after
-    2023, GovCloud and China."""
+    """Certificate authorities in PEM form to verify it with; those of the region if not given. Required in regions opened
+    after 2023, GovCloud and China."""
 
     def problems(self) -> Iterable[Problem]:
         yield from certificate(self.ca_certificate, "ca_certificate")
@@ -94,7 +97,7 @@ class AwsBackupArgs(Block):
     retention_days: int = 14
     """How far back point-in-time recovery reaches, in days (1 to 35)."""
     window: str | None = None
-    """Daily time of the backup in UTC, `03:00-04:00`. AWS chooses one if not given."""
+    """Daily backup window in UTC, for example `03:00-04:00`; chosen by AWS if not given."""
     final_snapshot: bool = True
     """Take a snapshot when the database is deleted."""
 
@@ -109,16 +112,16 @@ class AwsBackupArgs(Block):
 
 @block
 class AwsMaintenanceArgs(Block):
-    """When and how a database is changed."""
+    """When and how changes are applied to a database."""
 
     window: str | None = None
-    """Weekly time of maintenance in UTC, `sun:05:00-sun:06:00`. AWS chooses one if not given."""
+    """Weekly maintenance window in UTC, for example `sun:05:00-sun:06:00`; chosen by AWS if not given."""
     auto_minor_version_upgrade: bool = True
-    """Let AWS install minor versions in that time."""
+    """Let AWS install minor versions in the maintenance window."""
     allow_major_version_upgrade: bool = False
-    """Let a changed `engineVersion` upgrade the database."""
+    """Allow a new `engineVersion` to upgrade the database to another major version."""
     apply_immediately: bool = False
-    """Make changes at once instead of in that time; some restart the database."""
+    """Apply changes immediately instead of in the maintenance window; some restart the database."""
 
     def problems(self) -> Iterable[Problem]:
         if self.window is not None and _weekly(self.window) is None:
@@ -128,12 +131,12 @@ class AwsMaintenanceArgs(Block):
 
 @block
 class AwsMonitoringArgs(Block):
-    """What AWS records of a database."""
+    """Metrics and logs that AWS records of a database."""
 
     interval_seconds: int = 60
-    """Interval of Enhanced Monitoring in seconds; 0 switches it off."""
+    """Interval of Enhanced Monitoring in seconds; 0 turns it off."""
     performance_insights: bool = True
-    """Keep a week of Performance Insights, which AWS does free of charge."""
+    """Keep a week of Performance Insights, which is free of charge."""
     log_retention_days: int = 30
     """How long logs (errors, slow statements) are kept in CloudWatch, in days."""
 
@@ -143,7 +146,7 @@ class AwsMonitoringArgs(Block):
 
 
 def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, ...]]) -> Iterator[Problem]:
-    """What holds for instances and clusters alike."""
+    """Checks that instances and clusters share."""
     known = versions[args.engine]
     if args.engine_version is not None and args.engine_version not in known:
         message = f"{args.engine_version!r} is not a major version of {args.engine.value} that is known here"
@@ -183,26 +186,26 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
 
 
 def _daily(window: str | None) -> set[int] | None:
-    """Minutes of the day of `03:00-04:00`; None if it is not written so."""
+    """Minutes of the day of a window such as `03:00-04:00`; None if it has another form."""
     match = re.fullmatch(rf"{_TIME}-{_TIME}", window or "")
     return _minutes(*match.groups()) if match else None
 
 
 def _weekly(window: str | None) -> set[int] | None:
-    """Minutes of the day of `sun:05:00-sun:06:00`; None if it is not written so."""
+    """Minutes of the day of a window such as `sun:05:00-sun:06:00`; None if it has another form."""
     match = re.fullmatch(rf"{_DAY}:{_TIME}-{_DAY}:{_TIME}", window or "")
     return _minutes(*match.groups()) if match else None
 
 
 def _minutes(hour: str, minute: str, end_hour: str, end_minute: str) -> set[int]:
     """Minutes of the day of a window."""
-    # A window that ends before it starts goes on past midnight.
+    # A window that ends before it starts extends past midnight.
     start, end = int(hour) * 60 + int(minute), int(end_hour) * 60 + int(end_minute)
     return {each % 1440 for each in range(start, end + (1440 if end <= start else 0))}
 
 
 OWN_PARAMETERS = ("rds.force_ssl", "require_secure_transport", "log_bin_trust_function_creators")
-"""Parameters that this component sets: encrypted connections only, and the triggers of MLflow's schema."""
+"""Parameters that this component sets: to require TLS, and to permit the trigger in MLflow's schema."""
 
 
 def _one_of(value: int, allowed: tuple[int, ...], path: str) -> Iterator[Problem]:
@@ -216,7 +219,7 @@ def _one_of(value: int, allowed: tuple[int, ...], path: str) -> Iterator[Problem
 
 
 def instance_class(value: Input[str], path: str) -> Iterator[Problem]:
-    """`db.<family>.<size>`, of what RDS offers for PostgreSQL and MySQL."""
+    """`db.<family>.<size>`, as RDS names its instance classes."""
     yield from pattern(
         value,
         r"db\.[a-z][a-z0-9-]*\.[a-z0-9]+",
@@ -227,7 +230,7 @@ def instance_class(value: Input[str], path: str) -> Iterator[Problem]:
 
 
 def memory_gib(instance: Input[str]) -> float | None:
-    """Memory of an instance class; None if it is not known."""
+    """Memory of an instance class; None if unknown."""
     known = plain(instance)
     match = re.fullmatch(
         r"db\.([a-z])\w*\.(micro|small|medium|large|(\d*)xlarge)", known if isinstance(known, str) else ""
@@ -239,7 +242,7 @@ def memory_gib(instance: Input[str]) -> float | None:
 
 
 def max_connections(engine: AwsEngine, gib: float | None, aurora: bool) -> int | None:
-    """What the default parameters make of an instance's memory, a fifth of which the system takes:
+    """The default of `max_connections` for an instance's memory, a fifth of which the system takes:
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections."""
     if gib is None:
         return None
@@ -253,12 +256,12 @@ def max_connections(engine: AwsEngine, gib: float | None, aurora: bool) -> int |
 
 RDS_VERSIONS = {AwsEngine.POSTGRESQL: ("13", "14", "15", "16", "17"), AwsEngine.MYSQL: ("8.0", "8.4")}
 AURORA_VERSIONS = {AwsEngine.POSTGRESQL: ("13", "14", "15", "16", "17"), AwsEngine.MYSQL: ("8.0",)}
-"""Major versions, the oldest first; the newest is the default."""
+"""Major versions, oldest first; the newest is the default."""
 
 
 @block
 class RdsArgs(DatabaseBlock):
-    """An RDS instance: private, encrypted, reached over TLS only, backed up."""
+    """An RDS instance: private, encrypted, TLS only, backed up."""
 
     made_on = CloudName.AWS
     needs = ("vpc_id", "subnet_ids", "cluster_security_group_ids")
@@ -266,40 +269,40 @@ class RdsArgs(DatabaseBlock):
     engine: AwsEngine
     """`postgresql` or `mysql`."""
     engine_version: str | None = None
-    """Major version, for example `17` for PostgreSQL or `8.4` for MySQL. AWS chooses the minor version and keeps it current. Only
-    ever raise it, together with `maintenance.allowMajorVersionUpgrade`."""
+    """Major version, for example `17` for PostgreSQL or `8.4` for MySQL; the newest known if not given. AWS chooses the
+    minor version and keeps it current. It can only be raised, with `maintenance.allowMajorVersionUpgrade`."""
     identifier: str | None = None
-    """Name of the instance in AWS. Made from the deployment's name if not given. Changing it renames the database."""
+    """Name of the instance in AWS; derived from the deployment's name if not given. Changing it renames the instance."""
     port: int | None = None
-    """TCP port, 1150 to 65535; the engine's own if not given. Changing it restarts the database."""
+    """TCP port, 1150 to 65535; the engine's default if not given. Changing it restarts the database."""
     database: str = "mlflow"
-    """Name of the database that is made."""
+    """Name of the database to create."""
     username: str = "mlflow"
-    """Master user, as which MLflow connects."""
+    """Master user, which MLflow connects as."""
     password: Input[str] | None = secret()
     """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
     snapshot_identifier: str | None = None
-    """Snapshot to make the database from. It holds the names of database and user, which must be those given here. Looked at only
-    when the database is made."""
+    """Snapshot to restore the database from. Its database and user must have the names given here. Only used when the
+    database is created."""
     tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
-    """Certificates. Connections without TLS are refused by the database, and MLflow verifies whom it talks to."""
+    """Certificates. The database refuses connections without TLS, and MLflow verifies the server."""
     backup: AwsBackupArgs = AwsBackupArgs()
     """Backups and point-in-time recovery."""
     maintenance: AwsMaintenanceArgs = AwsMaintenanceArgs()
-    """When and how the database is changed."""
+    """When and how changes are applied to the database."""
     monitoring: AwsMonitoringArgs = AwsMonitoringArgs()
     """Metrics and logs."""
     parameters: dict[str, str] = Field(default_factory=dict)
-    """Further database parameters. They take effect when the database is restarted."""
+    """Additional database parameters. They take effect when the database restarts."""
     connection_limit: int | None = None
-    """Connections that the database grants. Estimated from its memory if not given; a configuration that could exceed it is
-    refused."""
+    """Connections that the database grants; estimated from its memory if not given. A configuration that could exceed it
+    is refused."""
     instance_class: Input[str] = "db.t4g.medium"
     """Size of the instance."""
     multi_az: bool = True
-    """Keep a standby in a second zone, to which AWS fails over within a minute or two. Doubles the price of the instance."""
+    """Keep a standby in a second zone, to which AWS fails over within a minute or two; doubles the instance's price."""
     storage_gb: int = 20
-    """Size of the disk when the instance is made, in GiB (gp3); grows by itself."""
+    """Initial size of the disk in GiB (gp3); it grows automatically."""
     max_storage_gb: int = 200
     """Size up to which the disk grows, in GiB."""
 
@@ -314,7 +317,7 @@ class RdsArgs(DatabaseBlock):
 
     @property
     def connections(self) -> int | None:
-        """Connections that the database grants, as far as can be told."""
+        """Connections that the database grants, if known."""
         return self.connection_limit or max_connections(self.engine, memory_gib(self.instance_class), aurora=False)
 
     def problems(self) -> Iterable[Problem]:
@@ -325,7 +328,7 @@ class RdsArgs(DatabaseBlock):
             message = f"{self.max_storage_gb} leaves no room for the disk to grow from {self.storage_gb} GiB"
             least = math.ceil(self.storage_gb * 1.1)
             yield Problem(
-                ("max_storage_gb",), message, f"use {least} to 65536; AWS asks for a tenth more than storageGb"
+                ("max_storage_gb",), message, f"use {least} to 65536; AWS requires a tenth more than storageGb"
             )
         small = re.search(r"\.t\w+\.(micro|small)$", str(plain(self.instance_class)))
         if small and self.monitoring.performance_insights and self.engine is AwsEngine.MYSQL:
@@ -346,13 +349,13 @@ class ProvisionedArgs(Block):
 
 @block
 class ServerlessV2Args(Block):
-    """Aurora instances that grow and shrink with their load."""
+    """Aurora Serverless v2 instances, which scale with their load."""
 
     min_capacity: float = 0.5
-    """Least capacity of each instance in ACU (2 GiB of memory each), in halves; 0 lets it pause, and the first request after
-    that waits for about 15 seconds."""
+    """Minimum capacity of each instance in ACU (2 GiB of memory each), in steps of 0.5; with 0 it pauses when idle, and the
+    first request after that waits about 15 seconds."""
     max_capacity: float = 4
-    """Most capacity of each instance in ACU, in halves."""
+    """Maximum capacity of each instance in ACU, in steps of 0.5."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.min_capacity, 0, 256, "min_capacity", "ACU")
@@ -369,8 +372,8 @@ class ServerlessV2Args(Block):
 
 @block
 class AuroraArgs(DatabaseBlock):
-    """An Aurora cluster: private, encrypted, reached over TLS only, backed up. Its storage lies in three zones; with two or more
-    instances another one takes over when one fails."""
+    """An Aurora cluster: private, encrypted, TLS only, backed up. Its storage spans three zones; with two or more instances,
+    another one takes over when the writer fails."""
 
     made_on = CloudName.AWS
     needs = ("vpc_id", "subnet_ids", "cluster_security_group_ids")
@@ -378,38 +381,38 @@ class AuroraArgs(DatabaseBlock):
     engine: AwsEngine
     """`postgresql` or `mysql`."""
     engine_version: str | None = None
-    """Major version, for example `17` for PostgreSQL or `8.0` for MySQL. AWS chooses the minor version and keeps it current. Only
-    ever raise it, together with `maintenance.allowMajorVersionUpgrade`."""
+    """Major version, for example `17` for PostgreSQL or `8.0` for MySQL; the newest known if not given. AWS chooses the
+    minor version and keeps it current. It can only be raised, with `maintenance.allowMajorVersionUpgrade`."""
     identifier: str | None = None
-    """Name of the cluster in AWS. Made from the deployment's name if not given. Changing it renames the database."""
+    """Name of the cluster in AWS; derived from the deployment's name if not given. Changing it renames the cluster."""
     port: int | None = None
-    """TCP port, 1150 to 65535; the engine's own if not given. Changing it restarts the database."""
+    """TCP port, 1150 to 65535; the engine's default if not given. Changing it restarts the database."""
     database: str = "mlflow"
-    """Name of the database that is made."""
+    """Name of the database to create."""
     username: str = "mlflow"
-    """Master user, as which MLflow connects."""
+    """Master user, which MLflow connects as."""
     password: Input[str] | None = secret()
     """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
     snapshot_identifier: str | None = None
-    """Snapshot to make the database from. It holds the names of database and user, which must be those given here. Looked at only
-    when the database is made."""
+    """Snapshot to restore the database from. Its database and user must have the names given here. Only used when the
+    database is created."""
     tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
-    """Certificates. Connections without TLS are refused by the database, and MLflow verifies whom it talks to."""
+    """Certificates. The database refuses connections without TLS, and MLflow verifies the server."""
     backup: AwsBackupArgs = AwsBackupArgs()
     """Backups and point-in-time recovery."""
     maintenance: AwsMaintenanceArgs = AwsMaintenanceArgs()
-    """When and how the database is changed."""
+    """When and how changes are applied to the database."""
     monitoring: AwsMonitoringArgs = AwsMonitoringArgs()
     """Metrics and logs."""
     parameters: dict[str, str] = Field(default_factory=dict)
-    """Further database parameters. They take effect when the database is restarted."""
+    """Additional database parameters. They take effect when the database restarts."""
     connection_limit: int | None = None
-    """Connections that the database grants. Estimated from its memory if not given; a configuration that could exceed it is
-    refused."""
+    """Connections that the database grants; estimated from its memory if not given. A configuration that could exceed it
+    is refused."""
     provisioned: ProvisionedArgs | None = None
     """Instances of a fixed size."""
     serverless_v2: ServerlessV2Args | None = None
-    """Instances that grow and shrink with their load."""
+    """Serverless instances, which scale with their load."""
     instances: int = 2
     """Number of instances (1 to 16): one writes, the others take over."""
 
@@ -424,7 +427,7 @@ class AuroraArgs(DatabaseBlock):
 
     @property
     def connections(self) -> int | None:
-        """Connections that the database grants, as far as can be told."""
+        """Connections that the database grants, if known."""
         gib = memory_gib(self.provisioned.instance_class) if self.provisioned else None
         if self.serverless_v2:
             gib = 2 * self.serverless_v2.max_capacity

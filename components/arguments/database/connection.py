@@ -12,7 +12,7 @@ __all__ = ["DatabaseSecretArgs", "DatabaseTlsArgs", "TlsMode"]
 
 
 class TlsMode(enum.Enum):
-    """libpq's sslmode (https://www.postgresql.org/docs/current/libpq-ssl.html), for MySQL with the same meaning."""
+    """As libpq's sslmode (https://www.postgresql.org/docs/current/libpq-ssl.html), also for MySQL."""
 
     DISABLE = "disable"
     REQUIRE = "require"
@@ -25,14 +25,14 @@ class DatabaseTlsArgs(Block):
     """How the connection to the database is encrypted and verified."""
 
     mode: TlsMode | None = None
-    """`verify-full` where a CA certificate is given, else `require` (encrypted, server not verified). `disable` sends
-    the password and all data in clear and must be written out."""
+    """Encryption and verification; if not given, `verify-full` with a CA certificate, otherwise `require` (encrypted,
+    server not verified). `disable` sends the password and all data in clear text."""
     ca_certificate: Input[str] | None = None
-    """Certificate authorities in PEM form that the server's certificate is verified with."""
+    """Certificate authorities in PEM form to verify the server's certificate with."""
 
     @property
     def effective_mode(self) -> TlsMode:
-        """The mode, with the default worked out."""
+        """The mode, with the default resolved."""
         return self.mode or (TlsMode.REQUIRE if self.ca_certificate is None else TlsMode.VERIFY_FULL)
 
     def problems(self) -> Iterable[Problem]:
@@ -48,18 +48,18 @@ class DatabaseTlsArgs(Block):
 
 @block
 class DatabaseSecretArgs(ExistingSecret):
-    """An existing Secret in the deployment's namespace that holds the database password, and the user if wanted."""
+    """An existing Secret in the deployment's namespace that holds the database password and, optionally, the user."""
 
     name: Input[str]
     """Name of the Secret."""
     password_key: str = "password"
     """Key of the password in the Secret."""
     username_key: str | None = None
-    """Key of the user in the Secret; `username` is used if not given."""
+    """Key of the user in the Secret; `username` applies if not given."""
 
 
 def one_of_two(block: Any, first: str, second: str, fix: str) -> Iterator[Problem]:
-    """A secret is given in one of two ways: as itself, or as where it is."""
+    """A secret is given in one of two ways: as its value, or by where it is stored."""
     spelled = re.sub(r"_(\w)", lambda match: match[1].upper(), second)
     given = [getattr(block, name) is not None for name in (first, second)]
     if not any(given):

@@ -1,4 +1,4 @@
-"""Making a database and its user on a server that exists: who may do it, and where that user's password is."""
+"""Creating a database and its user on an existing server: which user does it, and where its password is."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ class AwsStoreArgs(Block):
     """AWS Secrets Manager. The pods' identity must be allowed to read the secret."""
 
     secret: Input[str]
-    """Name or ARN of the secret, which holds JSON, as the secrets of RDS do."""
+    """Name or ARN of the secret, which holds JSON, like the secrets of RDS."""
     region: Input[str] | None = None
     """Region of the secret; the node's if not given."""
     password_key: str = "password"
@@ -90,8 +90,8 @@ class VaultStoreArgs(Block):
 
 @block
 class SecretsStoreArgs(Block):
-    """Exactly one provider of the Secrets Store CSI driver (https://secrets-store-csi-driver.sigs.k8s.io), which, with that
-    provider, must be installed in the cluster. The password is mounted and never becomes a Secret."""
+    """Exactly one provider of the Secrets Store CSI driver (https://secrets-store-csi-driver.sigs.k8s.io). Driver and
+    provider must be installed in the cluster. The password is mounted and never stored in a Secret."""
 
     aws: AwsStoreArgs | None = None
     """AWS Secrets Manager."""
@@ -108,15 +108,15 @@ class SecretsStoreArgs(Block):
 
 @block
 class DatabaseCreationArgs(Block):
-    """The database and its user are made by a Job before the migration, with the rights of a user that may. What is there
-    already is left as it is, but for the password of MLflow's user, which is set anew."""
+    """A Job creates the database and its user before the migration, logged in as a user that may do so. Whatever exists
+    already is left unchanged, except the password of MLflow's user, which is reset."""
 
     username: Input[str] | None = None
-    """User that may make databases and users; `postgres` on PostgreSQL, `root` on MySQL if not given."""
+    """User that may create databases and users; `postgres` on PostgreSQL, `root` on MySQL if not given."""
     existing_secret: DatabaseSecretArgs | None = None
-    """Secret that holds that user's password, and name if wanted."""
+    """Secret that holds that user's password and, optionally, name."""
     secrets_store: SecretsStoreArgs | None = None
-    """Volume of the Secrets Store CSI driver that holds them."""
+    """The same from a secrets store, by the Secrets Store CSI driver."""
 
     def problems(self) -> Iterable[Problem]:
         yield from exactly_one(self, ("existing_secret", "secrets_store"), "`existingSecret: {name: …}`")

@@ -1,4 +1,4 @@
-"""A Cloud SQL instance that is made for MLflow."""
+"""A Cloud SQL instance created by this stack."""
 
 import enum
 import re
@@ -15,14 +15,14 @@ __all__ = ["CloudSqlArgs", "CloudSqlEdition", "CloudSqlPscArgs"]
 
 
 class CloudSqlEdition(enum.Enum):
-    """Always named, since Cloud SQL's own default differs between versions of PostgreSQL."""
+    """Edition, always set, since Cloud SQL's own default differs between versions of PostgreSQL."""
 
     ENTERPRISE = "ENTERPRISE"
     ENTERPRISE_PLUS = "ENTERPRISE_PLUS"
 
 
 VERSIONS = {CloudEngine.POSTGRESQL: ("18", "17", "16", "15", "14", "13"), CloudEngine.MYSQL: ("8.4", "8.0")}
-"""Versions of Cloud SQL that MLflow's schema fits, newest first."""
+"""Versions of Cloud SQL that support MLflow's schema, newest first."""
 DEFAULT_VERSIONS = {CloudEngine.POSTGRESQL: "17", CloudEngine.MYSQL: "8.4"}
 DEFAULT_TIERS = {
     CloudSqlEdition.ENTERPRISE: "db-custom-2-7680",
@@ -35,7 +35,7 @@ _FLAG = r"[a-z][a-z0-9_.]*"
 
 @block
 class CloudSqlPscArgs(Block):
-    """Private Service Connect: the instance is reached by an address of the cluster's own network."""
+    """Private Service Connect: the instance is reached at an address in the cluster's own network."""
 
     subnetwork: Input[str]
     """Subnetwork that the address is taken from (`projects/…/regions/…/subnetworks/…`)."""
@@ -53,40 +53,40 @@ class CloudSqlPscArgs(Block):
 
 @block
 class CloudSqlArgs(DatabaseBlock):
-    """A Cloud SQL instance with its database and user: private, encrypted, backed up, protected."""
+    """A Cloud SQL instance with its database and user: private, encrypted, backed up, protected against deletion."""
 
     made_on = CloudName.GCP
     needs = ("network",)
 
     engine: CloudEngine = CloudEngine.POSTGRESQL
-    """Kind of database."""
+    """Database engine."""
     version: str | None = None
     """Major version: PostgreSQL 17 or MySQL 8.4 if not given. It can be raised later, never lowered."""
     edition: CloudSqlEdition = CloudSqlEdition.ENTERPRISE
-    """Edition. `ENTERPRISE_PLUS` keeps logs for up to 35 days, needs its own tiers and costs about twice as much."""
+    """Edition. `ENTERPRISE_PLUS` keeps logs for up to 35 days, has its own tiers and costs about twice as much."""
     tier: Input[str] | None = None
-    """Machine: `db-custom-<vCPUs>-<MiB>` in ENTERPRISE (2 vCPUs and 7.5 GiB if not given), `db-perf-optimized-N-<vCPUs>` in
-    ENTERPRISE_PLUS (2 vCPUs if not given)."""
+    """Machine type: `db-custom-<vCPUs>-<MiB>` in ENTERPRISE (2 vCPUs and 7.5 GiB if not given),
+    `db-perf-optimized-N-<vCPUs>` in ENTERPRISE_PLUS (2 vCPUs if not given)."""
     high_availability: bool = True
-    """A standby in another zone, to which Cloud SQL fails over by itself; doubles the price of the instance."""
+    """Keep a standby in another zone, to which Cloud SQL fails over automatically; doubles the price of the instance."""
     storage_gb: int = 20
-    """Initial size of the disk in GiB; it grows by itself and never shrinks."""
+    """Initial size of the disk in GiB; it grows automatically and never shrinks."""
     storage_limit_gb: int = 0
-    """Size at which the disk stops to grow, in GiB; 0 for never."""
+    """Size up to which the disk grows, in GiB; 0 for no limit."""
     backup_retention_days: int = 14
     """How many daily backups are kept. The last ones outlive the instance."""
     log_retention_days: int = 7
-    """For how many days the database can be restored to any second: up to 7 in ENTERPRISE, 35 in ENTERPRISE_PLUS."""
+    """How many days back point-in-time recovery reaches: up to 7 in ENTERPRISE, up to 35 in ENTERPRISE_PLUS."""
     maintenance_day: int = 7
     """Day on which Cloud SQL may restart the instance for updates: 1 for Monday to 7 for Sunday."""
     maintenance_hour: int = 3
     """Hour of that day, UTC."""
     insights: bool = True
-    """Query Insights: the slowest queries with their plans, kept for a week without charge."""
+    """Query Insights: the slowest queries with their plans, kept for a week free of charge."""
     flags: dict[str, str] = Field(default_factory=dict)
-    """Flags of the database server, over those that this component sets."""
+    """Database flags, which override those that this component sets."""
     psc: CloudSqlPscArgs | None = None
-    """Reach it by Private Service Connect instead of private services access."""
+    """Private Service Connect; private services access is used if not given."""
     database: str = "mlflow"
     """Name of the database."""
     username: str = "mlflow"
@@ -100,12 +100,12 @@ class CloudSqlArgs(DatabaseBlock):
 
     @property
     def machine(self) -> Input[str]:
-        """The tier, or the edition's own."""
+        """The tier, or the edition's default."""
         return self.tier if self.tier is not None else DEFAULT_TIERS[self.edition]
 
     @property
     def connections(self) -> int | None:
-        """Connections that the server grants, where they can be told from the tier."""
+        """Connections that the server grants, if the tier determines them."""
         if self.engine is not CloudEngine.POSTGRESQL or "max_connections" in self.flags:
             given = self.flags.get("max_connections", "")
             return int(given) if given.isdigit() else None

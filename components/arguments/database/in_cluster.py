@@ -1,4 +1,4 @@
-"""Database servers in the cluster, beside MLflow."""
+"""Database servers in the cluster, next to MLflow."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,13 +14,13 @@ __all__ = ["InClusterMysqlArgs", "InClusterPostgresqlArgs"]
 
 @block
 class InClusterPostgresqlArgs(DatabaseBlock):
-    """A PostgreSQL server on a claim of its own: for clusters without a managed database. One pod, so MLflow is down while
-    its node is. A new major version of PostgreSQL cannot read the files of an older one: dump and restore."""
+    """A PostgreSQL server with its own claim: for clusters without a managed database. It is a single pod, so MLflow is
+    down while its node is. A new major version cannot read the files of an older one: dump and restore."""
 
     volume: VolumeArgs = VolumeArgs(size_gb=20)
     """The claim that holds the database."""
     image: Input[str] = versions.POSTGRESQL_IMAGE
-    """Official image of PostgreSQL, or one that starts in the same way, with tag or digest."""
+    """Official image of PostgreSQL, or one with the same entry point, with tag or digest."""
     connection_limit: int = 100
     """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
     cpu_request: str = "250m"
@@ -28,7 +28,7 @@ class InClusterPostgresqlArgs(DatabaseBlock):
     memory_request: str = "512Mi"
     """Guaranteed memory."""
     memory_limit: str = "1Gi"
-    """Memory at which the container is ended."""
+    """Memory at which the container is killed."""
 
     def problems(self) -> Iterable[Problem]:
         yield from _problems(self)
@@ -36,13 +36,13 @@ class InClusterPostgresqlArgs(DatabaseBlock):
 
 @block
 class InClusterMysqlArgs(DatabaseBlock):
-    """A MariaDB server on a claim of its own: for clusters without a managed database. One pod, so MLflow is down while its
-    node is."""
+    """A MariaDB server with its own claim: for clusters without a managed database. It is a single pod, so MLflow is down
+    while its node is."""
 
     volume: VolumeArgs = VolumeArgs(size_gb=20)
     """The claim that holds the database."""
     image: Input[str] = versions.MARIADB_IMAGE
-    """Official image of MariaDB, or one that starts in the same way, with tag or digest."""
+    """Official image of MariaDB, or one with the same entry point, with tag or digest."""
     connection_limit: int = 100
     """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
     cpu_request: str = "250m"
@@ -50,7 +50,7 @@ class InClusterMysqlArgs(DatabaseBlock):
     memory_request: str = "512Mi"
     """Guaranteed memory."""
     memory_limit: str = "1Gi"
-    """Memory at which the container is ended."""
+    """Memory at which the container is killed."""
 
     def problems(self) -> Iterable[Problem]:
         yield from _problems(self)

@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB server that exists already."""
+"""An existing MySQL or MariaDB server."""
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
@@ -13,10 +13,10 @@ __all__ = ["MysqlArgs"]
 
 @block
 class MysqlArgs(DatabaseBlock):
-    """A MySQL or MariaDB server that exists already. Where it keeps a binary log, it needs the setting
-    `log_bin_trust_function_creators=1`, because MLflow's schema has a trigger."""
+    """An existing MySQL or MariaDB server. With binary logging it needs `log_bin_trust_function_creators=1`, because
+    MLflow's schema has a trigger."""
 
-    # With these MLflow encrypts its connections but verifies nothing.
+    # With these, MLflow encrypts its connections but does not verify the server.
     variables: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ["MLFLOW_MYSQL_SSL_CA", "MLFLOW_MYSQL_SSL_CERT", "MLFLOW_MYSQL_SSL_KEY"], "tls"
     )
@@ -26,11 +26,11 @@ class MysqlArgs(DatabaseBlock):
     port: Input[int] = 3306
     """TCP port."""
     database: Input[str] = "mlflow"
-    """Name of the database; it must exist, unless `create` is given."""
+    """Name of the database, which must exist unless `create` is given."""
     username: Input[str] = "mlflow"
     """User with all privileges on the database."""
     password: Input[str] | None = secret()
-    """Password of the user; any characters but line breaks. Either this or `existingSecret`."""
+    """Password of the user; any characters except line breaks. Either this or `existingSecret`."""
     existing_secret: DatabaseSecretArgs | None = None
     """Secret that holds the password, instead of `password`."""
     tls: DatabaseTlsArgs = DatabaseTlsArgs()
@@ -38,7 +38,7 @@ class MysqlArgs(DatabaseBlock):
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
     create: DatabaseCreationArgs | None = None
-    """Make the database and its user first; the user's password is then generated unless given."""
+    """Create the database and its user first; the user's password is then generated unless given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "mysql")

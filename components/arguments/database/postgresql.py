@@ -13,7 +13,7 @@ __all__ = ["PostgresqlArgs", "PostgresqlDriver"]
 
 
 class PostgresqlDriver(enum.Enum):
-    """SQLAlchemy driver; always named, since SQLAlchemy's own default differs between its versions."""
+    """SQLAlchemy driver, always set, since SQLAlchemy's default differs between its versions."""
 
     PSYCOPG2 = "psycopg2"
     PSYCOPG = "psycopg"
@@ -38,7 +38,7 @@ class PostgresqlArgs(DatabaseBlock):
     port: Input[int] = 5432
     """TCP port."""
     database: Input[str] = "mlflow"
-    """Name of the database; it must exist, unless `create` is given."""
+    """Name of the database, which must exist unless `create` is given."""
     username: Input[str] = "mlflow"
     """User that owns the database."""
     password: Input[str] | None = secret()
@@ -52,7 +52,7 @@ class PostgresqlArgs(DatabaseBlock):
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
     create: DatabaseCreationArgs | None = None
-    """Make the database and its user first; the user's password is then generated unless given."""
+    """Create the database and its user first; the user's password is then generated unless given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "postgresql")

@@ -1,4 +1,4 @@
-"""Database servers that exist already, by a whole URI."""
+"""Existing database servers, by their full URI."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ class DatabaseUriSecretArgs(ExistingSecret):
 
 @block
 class DatabaseUriArgs(DatabaseBlock):
-    """A whole SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`). Special characters of the
+    """A full SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`). Special characters in the
     password must be percent-encoded."""
 
     value: Input[str] | None = secret()
@@ -46,7 +46,7 @@ class DatabaseUriArgs(DatabaseBlock):
 
 @block
 class MssqlArgs(DatabaseBlock):
-    """SQL Server by a whole SQLAlchemy URI (`mssql+pymssql://user:password@host:port/database`). Special characters of the
+    """SQL Server by a full SQLAlchemy URI (`mssql+pymssql://user:password@host:port/database`). Special characters in the
     password must be percent-encoded."""
 
     value: Input[str] | None = secret()
@@ -67,8 +67,8 @@ class MssqlArgs(DatabaseBlock):
 
 @block
 class RegistryArgs(Block):
-    """A whole SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`) of a database for the model
-    registry alone. Special characters of the password must be percent-encoded."""
+    """A full SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`) of a separate database for the
+    model registry. Special characters in the password must be percent-encoded."""
 
     value: Input[str] | None = secret()
     """The URI. Either this or `existingSecret`."""
@@ -84,7 +84,7 @@ class RegistryArgs(Block):
 
 
 DatabaseUri = DatabaseUriArgs | MssqlArgs | RegistryArgs
-"""Databases that are given by their URI."""
+"""Databases given by their URI."""
 
 
 def _uri_problems(block: DatabaseUri) -> Iterator[Problem]:
@@ -124,5 +124,5 @@ def _readable(uri: str) -> bool:
     try:
         parts = urlsplit(uri)
         return parts.port is None or bool(parts.hostname)
-    except ValueError:  # what stands behind the colon is no number
+    except ValueError:  # what follows the colon is not a number
         return False

@@ -1,4 +1,4 @@
-"""The identity that the pods assume towards their cloud."""
+"""The identity that the pods assume on their cloud."""
 
 from collections.abc import Iterable
 
@@ -35,19 +35,19 @@ class IdentityArgs(Choice[IdentityKind]):
     """Exactly one kind of identity."""
 
     existing: ExistingIdentityArgs | None = None
-    """Role or identity that exists already."""
+    """Existing role or identity."""
     irsa: IrsaArgs | None = None
-    """IAM role on AWS, by the cluster's OIDC provider."""
+    """IAM role on AWS, assumed through the cluster's OIDC provider (IRSA)."""
     pod_identity: PodIdentityArgs | None = None
-    """IAM role on AWS, by EKS Pod Identity."""
+    """IAM role on AWS, assumed through EKS Pod Identity."""
     gcp_service_account: GcpServiceAccountArgs | None = None
-    """Google service account that is made, and that the pods become by Workload Identity."""
+    """Google service account created by this stack, which the pods impersonate through Workload Identity."""
     gcp_direct: GcpDirectArgs | None = None
-    """On Google Cloud, the Kubernetes ServiceAccount itself by Workload Identity."""
+    """The Kubernetes ServiceAccount itself as principal on Google Cloud, through Workload Identity."""
     azure_workload_identity: AzureWorkloadIdentityArgs | None = None
-    """User-assigned identity of Azure that is made, and that the pods become by Workload Identity."""
+    """Azure user-assigned identity created by this stack, which the pods use through Workload Identity."""
     alibaba_ram: AlibabaRamArgs | None = None
-    """RAM role on Alibaba Cloud, which exists already."""
+    """Existing RAM role on Alibaba Cloud."""
 
     def problems(self) -> Iterable[Problem]:
         yield from self.choice_problems("`existing: {serviceAccountAnnotations: {…}}`")

@@ -11,7 +11,7 @@ __all__ = ["AlibabaRamArgs"]
 
 @block
 class AlibabaRamArgs(IdentityBlock):
-    """A RAM role that exists already and trusts the deployment's ServiceAccount (RRSA on ACK). Nothing is made."""
+    """An existing RAM role that trusts the deployment's ServiceAccount (RRSA on ACK). Nothing is created."""
 
     role_name: Input[str]
     """Name of the role."""

@@ -11,13 +11,13 @@ __all__ = ["IrsaArgs", "PodIdentityArgs"]
 
 @block
 class IrsaArgs(IdentityBlock):
-    """A role for the ServiceAccount by the cluster's OIDC provider (IRSA). It may use the bucket and its key, nothing else."""
+    """A role that the ServiceAccount assumes through the cluster's OIDC provider (IRSA), for the bucket and its key only."""
 
     made_on = CloudName.AWS
     needs = ("oidc_provider_arn",)
 
     max_session_hours: int = 1
-    """Longest life of the pods' credentials in hours (1 to 12); they are renewed by themselves."""
+    """Maximum lifetime of the pods' credentials in hours (1 to 12); they are renewed automatically."""
 
     @property
     def annotates(self) -> bool:
@@ -29,8 +29,8 @@ class IrsaArgs(IdentityBlock):
 
 @block
 class PodIdentityArgs(IdentityBlock):
-    """A role for the ServiceAccount by EKS Pod Identity, whose agent must be installed (add-on `eks-pod-identity-agent`). It may
-    use the bucket and its key, nothing else."""
+    """A role that the ServiceAccount assumes through EKS Pod Identity, for the bucket and its key only. The add-on
+    `eks-pod-identity-agent` must be installed."""
 
     made_on = CloudName.AWS
     needs = ("cluster_name",)

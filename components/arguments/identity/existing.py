@@ -1,4 +1,4 @@
-"""A role or identity that exists already."""
+"""An existing role or identity."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ __all__ = ["ExistingIdentityArgs"]
 
 @block
 class ExistingIdentityArgs(IdentityBlock):
-    """A role or identity that exists already and trusts the deployment's ServiceAccount."""
+    """An existing role or identity that trusts the deployment's ServiceAccount."""
 
     service_account_annotations: dict[str, Input[str]] = Field(default_factory=dict)
     """Annotations of the ServiceAccount, for example `eks.amazonaws.com/role-arn`."""

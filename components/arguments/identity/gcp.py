@@ -1,4 +1,4 @@
-"""Workload Identity: what the pods are on Google Cloud."""
+"""The identity of the pods on Google Cloud: Workload Identity."""
 
 from collections.abc import Iterable
 
@@ -11,12 +11,12 @@ __all__ = ["GcpDirectArgs", "GcpServiceAccountArgs"]
 
 @block
 class GcpServiceAccountArgs(IdentityBlock):
-    """A Google service account that the pods become by Workload Identity."""
+    """A Google service account that the pods impersonate through Workload Identity."""
 
     made_on = CloudName.GCP
 
     account_id: str | None = None
-    """Its id; made from the component's name if not given."""
+    """Id of the service account; derived from the component's name if not given."""
 
     @property
     def annotates(self) -> bool:
@@ -34,7 +34,7 @@ class GcpServiceAccountArgs(IdentityBlock):
 
 @block
 class GcpDirectArgs(IdentityBlock):
-    """The Kubernetes ServiceAccount itself is given the role: no Google service account, nothing to impersonate."""
+    """The role is granted to the Kubernetes ServiceAccount itself: no Google service account, no impersonation."""
 
     made_on = CloudName.GCP
     needs = ("project_number",)

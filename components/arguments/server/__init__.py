@@ -1,4 +1,4 @@
-"""The tracking server: its options, environment, image, pods, keys, and how many of it there are."""
+"""The tracking server: its options, environment, image, pods, keys and scaling."""
 
 from . import image, keys, pod, resources, scaling, server
 from .image import *

@@ -25,11 +25,11 @@ class ImageArgs(Block):
     """The container image that the server and the migration run."""
 
     repository: Input[str] = versions.MLFLOW_REPOSITORY
-    """Repository with registry host."""
+    """Repository, including the registry host."""
     tag: Input[str] = versions.MLFLOW_TAG
-    """Tag. The official `-full` images hold the database drivers and cloud clients, the plain ones do not."""
+    """Tag. The official `-full` images contain the database drivers and cloud clients, the plain ones do not."""
     digest: Input[str] | None = None
-    """Digest (`sha256:…`); pins the image whatever the tag says."""
+    """Digest (`sha256:…`); pins the image regardless of the tag."""
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
     """When the kubelet pulls the image."""
     pull_secrets: list[Input[str]] = Field(default_factory=list)

@@ -31,16 +31,16 @@ class KeysSecretArgs(ExistingSecret):
 
 @block
 class KeysArgs(Block):
-    """Keys that all replicas share. Each is generated once and kept in the stack's state unless given here."""
+    """Keys that all replicas share. Unless given here, each is generated once and kept in the stack's state."""
 
     flask_secret_key: Input[str] | None = secret()
-    """Signs sessions of the basic-auth application."""
+    """Key that signs sessions of MLflow's basic-auth app."""
     kek_passphrase: Input[str] | None = secret()
-    """Encrypts secrets that the AI gateway stores; 32 or more characters."""
+    """Passphrase that encrypts the AI gateway's stored secrets; 32 or more characters."""
     webhook_secret_encryption_key: Input[str] | None = secret()
     """Fernet key that encrypts webhook secrets."""
     existing_secret: KeysSecretArgs | None = None
-    """Secret that holds the keys it names; the others are given here, or generated."""
+    """Secret that holds some or all of the keys; the others are given here, or generated."""
 
     def problems(self) -> Iterable[Problem]:
         for name in ("flask_secret_key", "kek_passphrase", "webhook_secret_encryption_key"):

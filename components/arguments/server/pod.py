@@ -1,4 +1,4 @@
-"""What Kubernetes needs to know of the server's pods."""
+"""Kubernetes settings of the server's pods."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -31,14 +31,14 @@ _PARTS = {
 
 @block
 class ProbeArgs(Block):
-    """How often the kubelet asks a server for its health, and what it makes of the answers."""
+    """How often the kubelet probes the server, and how many failures it tolerates."""
 
     period_seconds: int | None = None
-    """Time between two questions, in seconds."""
+    """Time between two probes, in seconds."""
     timeout_seconds: int | None = None
-    """How long an answer may take, in seconds."""
+    """How long a response may take, in seconds."""
     failure_threshold: int | None = None
-    """Wrong answers in a row after which the probe has failed."""
+    """Consecutive failures after which the probe counts as failed."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.period_seconds, 1, 3600, "period_seconds", "seconds")
@@ -48,25 +48,26 @@ class ProbeArgs(Block):
 
 @block
 class ProbesArgs(Block):
-    """Probes of the server's container. How long a start may take is `server.startupTimeoutSeconds`."""
+    """Probes of the server's container. `server.startupTimeoutSeconds` sets how long a start may take."""
 
     readiness: ProbeArgs = ProbeArgs()
-    """Takes a pod out of the Service: every 5 seconds, with 5 for the answer, after 3 failures."""
+    """Removes a pod from the Service. Defaults: every 5 seconds, with a timeout of 5 seconds, after 3 failures."""
     liveness: ProbeArgs = ProbeArgs()
-    """Restarts a server: every 20 seconds, with 10 for the answer, after 6 failures; a busy server is not a dead one."""
+    """Restarts a server. Defaults: every 20 seconds, with a timeout of 10 seconds, after 6 failures, to spare a server that
+    is merely busy."""
 
 
 @block
 class PodArgs(Block):
-    """What Kubernetes needs to know of the server's pods. What is of the pod and not of the server's container alone
-    (placement, volumes aside) holds for jobs of the deployment as well."""
+    """Kubernetes settings of the server's pods. Settings of the pod rather than of the server's container (placement, for
+    example, but not volumes) also apply to the deployment's jobs."""
 
     resources: ResourcesArgs = ResourcesArgs()
     """Requests and limits."""
     tmp_size: str = "2Gi"
     """Limit of `/tmp`, where uploads and downloads that go through the server are spooled."""
     run_as_user: int | None = 1000
-    """Numeric user; the official image has none and would run as root. Null leaves the choice to the cluster (OpenShift)."""
+    """Numeric user id; the official image sets none and would run as root. Null lets the cluster choose (OpenShift)."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels of the pods."""
     annotations: dict[str, str] = Field(default_factory=dict)
@@ -88,24 +89,24 @@ class PodArgs(Block):
     scheduler_name: str | None = None
     """Scheduler that places the pods."""
     host_aliases: list[Manifest] = Field(default_factory=list)
-    """Further lines of `/etc/hosts`, as in a pod's specification."""
+    """Additional entries of `/etc/hosts`, as in a pod's specification."""
     dns_policy: str | None = None
     """`ClusterFirst`, `Default` or `None`; `ClusterFirst` if not given."""
     dns_config: Manifest = Field(default_factory=dict)
-    """Settings of the resolver, as in a pod's specification."""
+    """DNS resolver settings, as in a pod's specification."""
     security_context: Manifest = Field(default_factory=dict)
     """Security context of the pods, merged over the component's own, as in a pod's specification."""
     container_security_context: Manifest = Field(default_factory=dict)
     """Security context of the component's own containers, merged over theirs, as in a container's specification."""
     containers: list[Manifest] = Field(default_factory=list)
-    """Further containers beside the server, as in a pod's specification. They get the component's security context
-    (no privileges, read-only root) unless they say otherwise."""
+    """Sidecars of the server, as in a pod's specification. They get the component's security context (no privileges,
+    read-only root filesystem) unless they override it."""
     init_containers: list[Manifest] = Field(default_factory=list)
-    """Further containers before the server, as in a pod's specification, with the same security context."""
+    """Additional init containers, as in a pod's specification, with the same security context."""
     volumes: list[Manifest] = Field(default_factory=list)
-    """Further volumes of the server's pods, as in a pod's specification."""
+    """Additional volumes of the server's pods, as in a pod's specification."""
     mounts: list[Manifest] = Field(default_factory=list)
-    """Further mounts of the server's own container, as in a container's specification."""
+    """Additional volume mounts of the server's container, as in a container's specification."""
     probes: ProbesArgs = ProbesArgs()
     """Probes of the server's container."""
 
@@ -128,7 +129,7 @@ class PodArgs(Block):
             yield from self._names()
 
     def _names(self) -> Iterator[Problem]:
-        """Names and directories that are taken, and mounts of nothing."""
+        """Names and directories that are already in use, and mounts of unknown volumes."""
         taken = set(reserved.CONTAINERS)
         for field in ("init_containers", "containers"):
             for index, container in enumerate(self.part(field)):
@@ -153,7 +154,7 @@ class PodArgs(Block):
                 yield Problem(("mounts", index, "mountPath"), message, "mount it elsewhere")
 
     def not_restricted(self) -> Iterator[Problem]:
-        """What Pod Security `restricted` would keep from running; paths are relative to this block."""
+        """What Pod Security `restricted` would reject; paths are relative to this block."""
         yield from restricted.security_context(self.part("security_context"), ("security_context",))
         yield from restricted.security_context(self.part("container_security_context"), ("container_security_context",))
         for field in ("init_containers", "containers"):

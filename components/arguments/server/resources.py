@@ -1,4 +1,4 @@
-"""What a container is granted of its node."""
+"""Resources of a container."""
 
 from collections.abc import Iterable
 
@@ -10,16 +10,16 @@ __all__ = ["ResourcesArgs"]
 
 @block
 class ResourcesArgs(Block):
-    """Resource requests and limits of the server container. Measured at our defaults: about 350 MiB idle."""
+    """Resource requests and limits of a container. With the defaults, an idle server uses about 350 MiB."""
 
     cpu_request: str = "250m"
     """Guaranteed CPU, in cores or millicores (`500m`)."""
     cpu_limit: str | None = None
-    """Upper bound of CPU; none by default, since throttling only adds latency."""
+    """Maximum CPU; none by default, since throttling only adds latency."""
     memory_request: str = "512Mi"
     """Guaranteed memory."""
     memory_limit: str = "2Gi"
-    """Memory at which the container is ended."""
+    """Memory at which the container is killed."""
 
     def problems(self) -> Iterable[Problem]:
         for kind, check in (("cpu", cpu), ("memory", memory)):

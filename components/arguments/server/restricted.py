@@ -1,4 +1,4 @@
-"""What Pod Security `restricted` forbids, in the parts of a pod that users write themselves.
+"""What Pod Security `restricted` forbids, in the parts of a pod written by users.
 
 https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 """
@@ -21,7 +21,7 @@ def volume(value: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 
 def security_context(value: Any, path: Path) -> Iterator[Problem]:
-    """The security context of a pod or container, in camelCase, over ours."""
+    """The user's security context of a pod or container, in camelCase, which is merged over the component's."""
     context = value if isinstance(value, Mapping) else {}
     for key, wrong in {
         "privileged": True,

@@ -1,4 +1,4 @@
-"""How many pods there are and where: autoscaler, disruption budget, spread."""
+"""Number and placement of pods: autoscaler, disruption budget, spread."""
 
 from collections.abc import Iterable
 
@@ -15,23 +15,23 @@ ZONE, NODE = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 
 @block
 class AutoscalingArgs(Block):
-    """A HorizontalPodAutoscaler, which then decides the number of pods in place of `server.replicas`.
+    """A HorizontalPodAutoscaler, which sets the number of pods instead of `server.replicas`.
 
-    It needs a database and an artifact store that pods can share, and metrics in the cluster (metrics-server).
+    It needs a database and an artifact store that pods can share, and metrics-server in the cluster.
     """
 
     min_replicas: int = 2
-    """Fewest pods."""
+    """Minimum number of pods."""
     max_replicas: int = 5
-    """Most pods; the budget of database connections counts with these."""
+    """Maximum number of pods; database connections are budgeted for this many."""
     cpu_percent: int | None = 70
-    """Average use of CPU, in percent of `pod.resources.cpuRequest`, that it holds. Null for none."""
+    """Target average CPU utilisation, in percent of `pod.resources.cpuRequest`. Null for none."""
     memory_percent: int | None = None
-    """The same for memory. A Python process hardly gives memory back, so that this scales up and seldom down."""
+    """The same for memory. Python rarely returns memory, so this scales up but seldom down."""
     metrics: list[Manifest] = Field(default_factory=list)
     """Further metrics, as in the specification of an autoscaler (`autoscaling/v2`)."""
     behavior: Manifest = Field(default_factory=dict)
-    """How fast it scales, as in the specification of an autoscaler; Kubernetes' own defaults if not given."""
+    """How fast it scales, as in the specification of an autoscaler; Kubernetes' defaults if not given."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.min_replicas, 1, 100, "min_replicas")
@@ -45,19 +45,19 @@ class AutoscalingArgs(Block):
                 ("min_replicas",), f"{self.min_replicas} is more than maxReplicas, {self.max_replicas}", "lower it"
             )
         if self.cpu_percent is None and self.memory_percent is None and not self.metrics:
-            yield Problem((), "has nothing to go by", "give cpuPercent, memoryPercent or metrics")
+            yield Problem((), "has no metric to scale by", "give cpuPercent, memoryPercent or metrics")
 
 
 @block
 class DisruptionBudgetArgs(Block):
-    """A PodDisruptionBudget: how many pods a drain of nodes may end at once. There is one where there are several pods."""
+    """A PodDisruptionBudget: how many pods node drains may evict at once. Only created for several pods."""
 
     enabled: bool = True
-    """Make it."""
+    """Create it."""
     max_unavailable: int = 1
-    """Pods that may be missing; not used where `minAvailable` is given."""
+    """Pods that may be unavailable; ignored if `minAvailable` is given."""
     min_available: int | None = None
-    """Pods that must be left."""
+    """Pods that must remain available."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.max_unavailable, 1, 100, "max_unavailable", "(0 would block every drain of a node)")
@@ -66,16 +66,16 @@ class DisruptionBudgetArgs(Block):
 
 @block
 class SpreadArgs(Block):
-    """How several pods are spread, so that one zone or node does not take all of them."""
+    """How pods are spread, so that the loss of one zone or node does not take down all of them."""
 
     across: list[str] = Field(default_factory=lambda: [ZONE, NODE])
-    """Labels of nodes across whose values the pods of one version are spread. Empty for none."""
+    """Topology keys (node labels) to spread the pods of one version across. Empty for none."""
     max_skew: int = 1
-    """Pods that one value may have more than another."""
+    """How many more pods one topology domain may have than another."""
     required: bool = False
-    """Rather leave a pod unscheduled than break it. Otherwise the scheduler does what it can."""
+    """Leave a pod unscheduled rather than exceed `maxSkew`. If false, the scheduler only tries."""
     constraints: list[Manifest] = Field(default_factory=list)
-    """Further constraints, as in the topology spread constraints of a pod's specification."""
+    """Additional topology spread constraints, as in a pod's specification."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.max_skew, 1, 100, "max_skew")

@@ -1,4 +1,4 @@
-"""The tracking server: processes, address, options, times."""
+"""The tracking server: processes, address, options, timeouts."""
 
 import enum
 import re
@@ -42,8 +42,8 @@ OWN_OPTIONS = {
     "disable-workspaces": "remove server.workspaces",
     "workspace-store-uri": "use server.workspaces.storeUri",
 }
-"""Options of `mlflow server` that have an argument of their own, and what to use. Gunicorn and Waitress run the Flask
-application alone, which MLflow calls deprecated: half of what its clients ask for is not there."""
+"""Options of `mlflow server` that this component sets or rules out, and what to use instead. Gunicorn and Waitress serve
+only the Flask application, which MLflow has deprecated: it lacks half of what clients request."""
 
 OWN_UVICORN = {
     "host": "it is fixed",
@@ -59,11 +59,11 @@ OWN_UVICORN = {
     "ssl-keyfile-password": "it would be readable in the pod's specification; give a key without a password",
     "version": "it would end the server",
 }
-"""Options of uvicorn that have an argument of their own or make no sense here."""
+"""Options of uvicorn that this component sets or rules out, and what to use instead."""
 
 
 class LogLevel(enum.Enum):
-    """How much MLflow and uvicorn write; at WARNING and above there is no line for each request."""
+    """Log level of MLflow and uvicorn; from WARNING on, requests are not logged."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -73,33 +73,33 @@ class LogLevel(enum.Enum):
 
 @block
 class TlsSecretArgs(ExistingSecret):
-    """An existing Secret of type `kubernetes.io/tls` in the deployment's namespace, as cert-manager writes it."""
+    """An existing Secret of type `kubernetes.io/tls` in the deployment's namespace, such as one from cert-manager."""
 
     name: Input[str]
     """Name of the Secret."""
     certificate_key: str = "tls.crt"
-    """Key of the certificate, with intermediate ones, in PEM form."""
+    """Key of the certificate, with intermediates, in PEM form."""
     private_key_key: str = "tls.key"
     """Key of the private key in PEM form, without a password."""
     ca_key: str | None = None
-    """Key of the certificate authority that our own jobs in the cluster and Prometheus verify the server with, for
-    example `ca.crt`; they trust the public authorities if not given."""
+    """Key of the certificate authority with which the component's jobs and Prometheus verify the server, for example
+    `ca.crt`; they trust the public authorities if not given."""
 
 
 @block
 class TlsArgs(Block):
-    """TLS that ends in the pod. The server reads the certificate when it starts: restart it after a renewal."""
+    """TLS that terminates in the pod. The server reads the certificate at startup: restart it after a renewal."""
 
     existing_secret: TlsSecretArgs
-    """Where certificate and key are. The certificate must name the Service (`<name>.<namespace>.svc.cluster.local`)."""
+    """Secret with certificate and key. The certificate must cover the Service (`<name>.<namespace>.svc.cluster.local`)."""
 
 
 @block
 class WorkspacesArgs(Block):
-    """Workspaces: experiments, models and prompts apart from each other by a name that clients send."""
+    """Workspaces separate experiments, models and prompts by a workspace name that clients send."""
 
     store_uri: Input[str] | None = secret()
-    """Where workspaces themselves are kept, if not in the database: the URI of a plugin's store."""
+    """URI of a plugin's store for the workspaces themselves; MLflow's database if not given."""
 
 
 @block
@@ -109,20 +109,20 @@ class ServerArgs(Block):
     replicas: int = 1
     """Number of pods. More than one needs a database and an artifact store that pods can share."""
     workers: int = 1
-    """Processes per pod, about 200 MiB each. More replicas serve better than more workers: they also survive a node, and
-    in an image without uvloop (the official one has it) the workers of one pod share a listening socket without
-    TCP_NODELAY, which adds 40 ms to each request on a kept connection."""
+    """Processes per pod, about 200 MiB each. Prefer replicas to workers: they survive the loss of a node, and in an image
+    without uvloop (the official one has it) the workers of a pod share a listening socket without TCP_NODELAY, which adds
+    40 ms to each request on a kept-alive connection."""
     port: int = 5000
     """Port of the container."""
     static_prefix: str = ""
-    """Path under which UI and API are served, for example `/mlflow`."""
+    """Path prefix under which UI and API are served, for example `/mlflow`."""
     allowed_hosts: list[Input[str]] = Field(default_factory=list)
-    """Host headers to accept besides the computed ones (hosts of Ingress and route, Service names, pod address,
+    """Host headers to accept in addition to the computed ones (hosts of Ingress and route, Service names, pod address,
     localhost): `host`, `host:port` or a pattern with `*`."""
     cors_allowed_origins: list[Input[str]] = Field(default_factory=list)
-    """Origins (`https://host`) whose pages may call the API, besides the computed ones (hosts of Ingress and route, Service
-    names, localhost)."""
-    # Not a union, which component providers have not: https://www.pulumi.com/docs/iac/using-pulumi/pulumi-packages/schema/
+    """Origins (`https://host`) whose pages may call the API, in addition to the computed ones (hosts of Ingress and route,
+    Service names, localhost)."""
+    # Not a union, which component providers do not support: https://www.pulumi.com/docs/iac/using-pulumi/pulumi-packages/schema/
     options: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
     )
@@ -132,42 +132,42 @@ class ServerArgs(Block):
     )
     """Options of uvicorn without the dashes, for example `{timeout-keep-alive: 75}`; true is a bare flag."""
     log_level: LogLevel | None = None
-    """How much MLflow and uvicorn write; MLflow's own default (INFO) if not given."""
+    """Log level of MLflow and uvicorn; MLflow's default (INFO) if not given."""
     telemetry: bool = False
-    """Let MLflow send usage metrics to its makers."""
+    """Let MLflow send usage data to its developers."""
     tls: TlsArgs | None = None
-    """Encrypt between clients and pod; where an ingress does it, this is not needed. Set `service.port` to 443."""
+    """Serve TLS from the pods; not needed if an ingress terminates TLS. Set `service.port` to 443."""
     workspaces: WorkspacesArgs | None = None
-    """Switch workspaces on: `{}`. Experiments that exist are in the workspace `default`."""
+    """Enable workspaces: `{}`. Existing experiments belong to the workspace `default`."""
     env: dict[str, Input[str]] = Field(default_factory=dict)
-    """Further environment variables, not secret. These and the following three are for the server and for every job that
-    runs MLflow."""
+    """Additional environment variables, not secret. This field and the next three apply to the server and to every job
+    that runs MLflow."""
     secret_env: dict[str, Input[str]] | None = secret()
-    """Further environment variables, kept in a Secret."""
+    """Additional environment variables, stored in a Secret."""
     value_from: dict[str, ValueFromArgs] = Field(default_factory=dict)
-    """Further environment variables by reference: to a key of an existing Secret or ConfigMap, or a field of the pod."""
+    """Additional environment variables from a key of an existing Secret or ConfigMap, or a field of the pod."""
     env_from: list[EnvFromArgs] = Field(default_factory=list)
-    """Existing Secrets and ConfigMaps of which every key becomes a variable. Variables named elsewhere win over these;
-    pods see a change when they are restarted."""
+    """Existing Secrets and ConfigMaps whose keys all become environment variables. Variables set elsewhere take precedence;
+    pods see changes after a restart."""
     artifacts_only: bool = False
-    """Serve artifacts and nothing else, with `database: {none: {}}`: for large files beside a tracking server whose
-    `artifacts.defaultRoot` is `mlflow-artifacts://` and the name of this one."""
+    """Serve only artifacts, with `database: {none: {}}`: a separate server for large files, next to a tracking server whose
+    `artifacts.defaultRoot` is `mlflow-artifacts://` and the host of this one."""
     job_execution: bool = False
     """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only)."""
     drain_seconds: int = 10
-    """How long a pod that is being ended goes on serving, so that proxies stop sending to it first, in seconds."""
+    """How long a terminating pod keeps serving, so that proxies stop sending it requests first, in seconds."""
     shutdown_grace_seconds: int = 300
-    """How long requests in flight may take to finish after that, in seconds; then the pod is killed."""
+    """How long in-flight requests may then take to finish before the pod is killed, in seconds."""
     startup_timeout_seconds: int = 300
-    """How long a pod may take to answer for the first time before it is restarted, in seconds."""
+    """How long a pod may take to become healthy before it is restarted, in seconds."""
     progress_deadline_seconds: int = 600
-    """How long a rollout may make no progress before `pulumi up` fails with the pods' reasons, in seconds."""
+    """How long a rollout may stall before `pulumi up` fails and reports why the pods fail, in seconds."""
     max_surge: int = 1
     """Pods that a rolling update may start above the number of replicas."""
     max_unavailable: int = 0
-    """Pods that a rolling update may end before their successors serve."""
+    """Pods that a rolling update may stop before their replacements are ready."""
     revision_history_limit: int = 3
-    """Earlier versions that `kubectl rollout undo` can go back to."""
+    """Earlier revisions that `kubectl rollout undo` can return to."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.replicas, 0, 100, "replicas")
@@ -183,7 +183,7 @@ class ServerArgs(Block):
         if self.max_surge == 0 and self.max_unavailable == 0:
             yield Problem(("max_surge",), "0 together with maxUnavailable: 0 leaves no way to update", "use 1")
         if self.tls is not None and self.job_execution:
-            message = "with server.tls: MLflow's job runner calls its server by http://, whatever that speaks"
+            message = "with server.tls: MLflow's job runner calls its server over http:// even with TLS"
             yield Problem(("job_execution",), f"cannot work {message}", "set it to false, or end TLS at an ingress")
         prefix = self.static_prefix
         if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
