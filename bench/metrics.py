@@ -38,7 +38,7 @@ class Metric:
         against: What it is compared with.
         unit: Unit of the value.
         goal: Its bound, if it has one.
-        runs: The same metric from each single run; the value is made from all of them.
+        runs: The same metric from each single run; the value is computed from all of them.
         more: Plain measurements behind it, with the unit in their names.
     """
 

@@ -46,8 +46,8 @@ DATABASES = """
 """
 
 DATABASES_TAIL = """
-A version that is not listed is refused, and so is one older than the running one. Managed databases keep their minor version current by
-themselves. `database.postgresql`, `mysql`, `mssql` and `uri` take any version that MLflow's drivers take; the tests use the servers of the
+A version that is not listed is refused, and so is one older than the running one. Managed databases keep their minor version current
+automatically. `database.postgresql`, `mysql`, `mssql` and `uri` take any version that MLflow's drivers take; the tests use the servers of the
 machine's Debian release. A MySQL that forbids triggers is refused by the migration.
 """
 

@@ -23,7 +23,7 @@ from toolchain.files import write
 from toolchain.paths import cache, state
 
 NAME = "mlflow"
-"""Name of the cluster that is made with kind, k3d or minikube."""
+"""Name of the cluster that is created with kind, k3d or minikube."""
 
 MAKERS = {
     "kind": {

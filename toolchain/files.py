@@ -10,7 +10,7 @@ def write(path: Path, text: str, *, private: bool = False) -> None:
     """Write a text file in one go: readers, and a run after an interruption, see the old content or the new.
 
     Args:
-        path: The file; its folder is made if needed.
+        path: The file; its folder is created if needed.
         text: The content.
         private: Let nobody but the user read it.
     """

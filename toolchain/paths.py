@@ -20,7 +20,7 @@ def _base(variable: str, default: str) -> Path:
 
 
 def cache(*parts: str) -> Path:
-    """A path under the user's cache directory: all of it can be deleted and is made again."""
+    """A path under the user's cache directory: all of it can be deleted and is rebuilt."""
     return _base("XDG_CACHE_HOME", ".cache").joinpath(*parts)
 
 

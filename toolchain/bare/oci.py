@@ -37,7 +37,8 @@ def write_image(
     working_dir: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> str:
-    """Write an image for this machine's architecture as an archive; equal arguments give equal bytes.
+    """Write an image for this machine's architecture as an archive; equal arguments give equal bytes. One long function,
+    since it writes the parts of the archive in order.
 
     Args:
         archive: File to write. It gets its name only when it is complete.
