@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from tests.unit.conftest import Load
 from toolchain.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "charts.md"
+VALUES = sorted(Path(__file__).with_name("charts").glob("*.txt"))
+"""Every key of a chart's values, a line each; the file's name is the chart's, with its version."""
 EXAMPLES = sorted((ROOT / "examples" / "charts").rglob("*.yaml"))
 SCHEMA: Mapping[str, Any] = stack_schema()
 
@@ -60,12 +63,33 @@ def test_every_key_of_a_chart_has_a_counterpart_or_a_reason() -> None:
         assert keys(ours) or (ours == "—" and note), (heading, cells)
 
 
+@pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
+def test_tables_cover_the_values_of_the_version_that_they_name(path: Path) -> None:
+    chart, _, version = path.stem.rpartition("-")
+    assert version in DOCUMENT.read_text().partition("\n## ")[0], f"name {chart} {version}"
+    (heading,) = {heading for heading, _ in rows() if chart in heading.lower()}
+    table = {key for found, (theirs, _, _) in rows() if found == heading for key in whole(keys(theirs))}
+
+    def covered(key: str) -> bool:
+        parents = [key.rsplit(".", count)[0] for count in range(1, key.count(".") + 1)]
+        return key in table or any(each in table or f"{each}.*" in table for each in parents)
+
+    assert [key for key in path.read_text().splitlines() if not covered(key)] == []
+
+
+def whole(listed: list[str]) -> list[str]:
+    """Keys with what `….` stands for: the parents of the key before it."""
+    made: list[str] = []
+    for key in listed:
+        made.append(f"{made[-1].rpartition('.')[0]}.{key[2:]}" if key.startswith("….") else key)
+    return made
+
+
 def test_no_key_of_a_chart_stands_twice() -> None:
     seen: dict[str, list[str]] = {}
     for heading, (theirs, _, _) in rows():
-        # `….key` goes on from the key before it, and what follows a colon is a single variable.
-        listed = [] if ":" in theirs else [key for key in keys(theirs) if not key.startswith("…")]
-        seen.setdefault(heading, []).extend(listed)
+        # What follows a colon is a single variable.
+        seen.setdefault(heading, []).extend([] if ":" in theirs else whole(keys(theirs)))
     assert [key for found in seen.values() for key in found if found.count(key) > 1] == []
 
 
