@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from . import makers
 from .arguments import MlflowDeploymentArgs
+from .cluster.collisions import Collisions
 from .cluster.ingress import ingress
 from .cluster.monitoring import exporter, monitoring
 from .cluster.namespace import namespace as make_namespace
@@ -31,7 +32,7 @@ from .pods.migration import migration_in_pod, migration_job
 from .pods.part import PodPart, join
 from .pods.scope import Scope
 from .pods.server import deployment, entrance
-from .reading.conversion import to_arguments
+from .reading.conversion import ConfigurationError, to_arguments
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -63,8 +64,8 @@ class MlflowDeployment(pulumi.ComponentResource):
             ConfigurationError: The arguments are invalid; it lists all problems, and no resource has been registered.
         """
         args = to_arguments(args, name=name)
-        overrides = Overrides(name, args.overrides)
-        last_word = pulumi.ResourceOptions(transformations=[overrides.transform])
+        overrides, collisions = Overrides(name, args.overrides), Collisions(name, args.namespace)
+        last_word = pulumi.ResourceOptions(transformations=[overrides.transform, collisions.transform])
         super().__init__(
             "mlflow-deployment:index:MlflowDeployment", name, None, pulumi.ResourceOptions.merge(opts, last_word)
         )
@@ -72,7 +73,8 @@ class MlflowDeployment(pulumi.ComponentResource):
         foundation = _foundation(self, name, args)
         workload = _workload(foundation)
         front = _surroundings(foundation, workload)
-        overrides.refuse_what_is_not_there()
+        if problems := [*overrides.problems(), *collisions.problems()]:
+            raise ConfigurationError(problems)
 
         server = workload.server
         self.namespace = server.metadata.namespace
@@ -166,10 +168,11 @@ def _workload(foundation: _Foundation) -> _Workload:
     users = login.migration if login else None
     ready = [*foundation.ready]
     if foundation.database is not None and not backend.in_pod:
-        before = [*first, *foundation.database.ready]
+        # Pods get their credentials when they are admitted, jobs too: one may read its password from the cloud.
+        before = [*first, *scope.identity.ready]
         if foundation.database.creation is not None:
-            before.append(creation_job(scope, foundation.database, foundation.database.creation, first))
-        ready.append(migration_job(scope, backend, users, before))
+            before.append(creation_job(scope, foundation.database, foundation.database.creation, before.copy()))
+        ready.append(migration_job(scope, backend, users, [*before, *foundation.database.ready]))
 
     def stores(application: str) -> PodPart:
         return join(files.part, backend.part_of(application))
@@ -202,7 +205,9 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
     if args.garbage_collection is not None:
         collector = workload.stores("mlflow-gc")
         asks = client(scope, tracking_uri(scope, front), login.client if login else PodPart())
-        garbage_collection(scope, args.garbage_collection, collector, asks, exclusive=workload.exclusive)
+        garbage_collection(
+            scope, args.garbage_collection, collector, asks, exclusive=workload.exclusive, after=[workload.server]
+        )
     if args.network_policy is not None:
         network_policies(
             scope,

@@ -400,6 +400,8 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
             memoryRequest=st.just("1Gi"),
             memoryLimit=st.just("4Gi"),
         ),
+        jobLabels=_LABELS,
+        jobAnnotations=_LABELS,
         deploymentLabels=_LABELS,
         deploymentAnnotations=_LABELS,
         affinity=st.just({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}),

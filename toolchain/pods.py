@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ PASSING = {"ContainerCreating", "PodInitializing"}
 
 
 def unready(kubeconfig: Path, namespaces: Iterable[str], *, settled: bool = False) -> list[str]:
-    """One entry for each pod that is not ready and each claim that is not bound: its name and the reasons.
+    """One entry for each pod that is not ready, and each Job and set of pods that cannot make one: its name and the reasons.
 
     Args:
         kubeconfig: The cluster.
@@ -24,12 +25,16 @@ def unready(kubeconfig: Path, namespaces: Iterable[str], *, settled: bool = Fals
     found = []
     for namespace in sorted(namespaces):
         try:
-            pods = kubectl_json(kubeconfig, "get", "pods", "--namespace", namespace)["items"]
+            objects = kubectl_json(kubeconfig, "get", "pods,jobs,replicasets,statefulsets", "--namespace", namespace)[
+                "items"
+            ]
             events = kubectl_json(
                 kubeconfig, "get", "events", "--namespace", namespace, "--field-selector", "type=Warning"
             )["items"]
         except UserError:
             continue
+        pods = [each for each in objects if each["kind"] == "Pod"]
+        found += _refused([each for each in objects if each["kind"] != "Pod"], pods, events)
         for pod in pods:
             reasons = list(_reasons(pod))
             if not settled:
@@ -37,6 +42,26 @@ def unready(kubeconfig: Path, namespaces: Iterable[str], *, settled: bool = Fals
             if reasons:
                 found.append("\n      ".join([f"pod {namespace}/{pod['metadata']['name']}", *dict.fromkeys(reasons)]))
     return found
+
+
+def _refused(owners: list[dict[str, Any]], pods: list[dict[str, Any]], events: list[dict[str, Any]]) -> Iterable[str]:
+    """What the API server refuses to let in, because of a quota, a limit or a policy: there is no pod that could tell."""
+    having = {owner["uid"] for pod in pods for owner in pod["metadata"].get("ownerReferences", [])}
+    for owner in owners:
+        metadata = owner["metadata"]
+        if metadata["uid"] in having or metadata.get("deletionTimestamp") or owner["spec"].get("replicas") == 0:
+            continue
+        refusals = [
+            event["message"].strip()
+            for event in events
+            if event.get("reason") == "FailedCreate"
+            and event.get("involvedObject", {}).get("uid") == metadata["uid"]
+            and event.get("message")
+        ]
+        ended = owner["kind"] == "Job" and owner.get("status", {}).get("completionTime")
+        if refusals and not ended:
+            hint = "; see `resources` in docs/clusters.md" if re.search(r"quota|limit", refusals[-1]) else ""
+            yield f"{owner['kind']} {metadata['namespace']}/{metadata['name']} cannot make a pod: {refusals[-1]}{hint}"
 
 
 def _reasons(pod: dict[str, Any]) -> Iterable[str]:

@@ -178,6 +178,17 @@ def memory(value: str, path: str) -> Iterator[Problem]:
         yield Problem((path,), f"{value!r} is less than a mebibyte", "add a unit, for example '512Mi'")
 
 
+def resources(block: Any) -> Iterator[Problem]:
+    """Requests and limits of a container, of which no request may exceed its limit."""
+    for kind, check in (("cpu", cpu), ("memory", memory)):
+        request, limit = (getattr(block, f"{kind}_{what}") for what in ("request", "limit"))
+        wrong = [*check(request, f"{kind}_request"), *([] if limit is None else check(limit, f"{kind}_limit"))]
+        yield from wrong
+        if not wrong and limit is not None and (amount(request) or 0) > (amount(limit) or 0):
+            message = f"{request!r} is more than the limit {limit!r}"
+            yield Problem((f"{kind}_request",), message, "lower it, or raise the limit")
+
+
 def image(value: Any, path: str) -> Iterator[Problem]:
     """A full image reference."""
     reference = r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?"

@@ -28,6 +28,7 @@ from .objects import manifest_problems, patch_problems
 from .server.image import ImageArgs
 from .server.keys import KeysArgs
 from .server.pod import PodArgs
+from .server.resources import ContainerResourcesArgs
 from .server.scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
 from .server.server import ServerArgs
 
@@ -62,6 +63,8 @@ class MlflowDeploymentArgs(Block):
     """The tracking server."""
     pod: PodArgs = PodArgs()
     """The server's pods."""
+    resources: ContainerResourcesArgs = ContainerResourcesArgs()
+    """Requests and limits of the containers beside the server, and limits that all containers share."""
     service: ServiceArgs = ServiceArgs()
     """The Service in front of them."""
     service_account: ServiceAccountArgs = ServiceAccountArgs()
@@ -101,7 +104,9 @@ class MlflowDeploymentArgs(Block):
     allow_insecure: bool = False
     """Allow publishing the server outside the cluster without authentication or without TLS."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Labels added to every Kubernetes object, for example team and cost centre."""
+    """Labels added to every Kubernetes object, for example team and cost centre, and to the pods of servers and Jobs. A change
+    rolls the servers and runs the migration again; pods of databases and object stores in the cluster do not get them, so
+    that they keep running."""
 
     @property
     def kinds(self) -> list[tuple[str, str, Kind]]:

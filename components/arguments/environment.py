@@ -25,6 +25,14 @@ OWN_VARIABLES = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "only clients read it; use artifacts.s3.presigned",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "only clients read it; use artifacts.s3.presigned",
     "ARTIFACTS_PASSWORD": "use artifacts.ftp or artifacts.sftp",
+    **dict.fromkeys(
+        [
+            *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+            *("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_SERVER_CERT_PATH"),
+        ],
+        "jobs reach the server by it",
+    ),
+    "USER_PYTHONPATH": "use PYTHONPATH",
     "MLFLOW_SERVER_ALLOWED_HOSTS": "use server.allowedHosts",
     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "use server.corsAllowedOrigins",
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "it would switch host and origin checks off",
@@ -42,13 +50,20 @@ OWN_VARIABLES = {
     **dict.fromkeys(
         ["MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_AUTH_ADMIN_PASSWORD"], "use auth"
     ),
+    **dict.fromkeys(
+        [
+            *("PROXIED_USER_SECRET", "PROXIED_ADMIN_SECRET", "PROXIED_LOCAL_GROUP"),
+            *("PROXIED_NAME_HEADER", "PROXIED_ADMIN_GROUPS"),
+        ],
+        "use auth",
+    ),
     "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "it would let users past the checks of their permissions",
     "MLFLOW_FLASK_SERVER_SECRET_KEY": "use keys.flaskSecretKey",
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",
 }
 """Environment variables that this component sets itself, and what to use instead: a pod must not name one twice. Those of
-a particular database or artifact store are declared on its kind."""
+a particular database or artifact store are declared on its kind; `rules/variables.py` refuses those of the chosen store."""
 
 
 @block

@@ -53,7 +53,7 @@ class Kind(Block):
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.BASE
     """MLflow image that it needs."""
     variables: ClassVar[Mapping[str, str]] = {}
-    """Environment variables that its fields set, with the field that sets each."""
+    """Environment variables that it sets, with the field that sets each; an empty string if no field does."""
 
 
 @block
@@ -139,9 +139,17 @@ def variables_of(name: str, block: type) -> dict[str, str]:
         block: Its type.
     """
     return {
-        variable: f"use {name}.{to_camel(kind)}.{to_camel(field)}"
+        variable: told
         for kind, held in choices(block).items()
-        for variable, field in held.variables.items()
+        for variable, told in variables_of_kind(f"{name}.{to_camel(kind)}", held).items()
+    }
+
+
+def variables_of_kind(path: str, kind: type[Kind] | Kind) -> dict[str, str]:
+    """The same of one kind, which stands at a path in the stack file."""
+    return {
+        variable: f"use {path}.{to_camel(field)}" if field else f"{path} needs it as it is"
+        for variable, field in kind.variables.items()
     }
 
 

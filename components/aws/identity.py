@@ -46,7 +46,7 @@ def role(aws: Aws, args: IdentityArgs) -> Role:
     if irsa is not None:
         annotations: dict[str, Input[str]] = {"eks.amazonaws.com/role-arn": made.arn}
         return Role(made, WorkloadIdentity(service_account_annotations=annotations, credentials=IRSA))
-    eks.PodIdentityAssociation(
+    association = eks.PodIdentityAssociation(
         f"{aws.place.name}-role",
         cluster_name=aws.facts.cluster_name,
         namespace=aws.place.args.namespace,
@@ -55,7 +55,8 @@ def role(aws: Aws, args: IdentityArgs) -> Role:
         tags=aws.tags,
         opts=aws.place.options(),
     )
-    return Role(made, WorkloadIdentity(credentials=POD_IDENTITY))
+    # A pod gets its credentials when it is admitted: one from before the association has none until it is restarted.
+    return Role(made, WorkloadIdentity(credentials=POD_IDENTITY, ready=[association]))
 
 
 def grant(

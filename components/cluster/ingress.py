@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pulumi_kubernetes as k8s
 
 from ..arguments import IngressArgs, IngressPathArgs, Input
-from ..pods.proxy import PORT_NAME
+from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
 
 LARGE_UPLOADS: Mapping[str, Input[str]] = {

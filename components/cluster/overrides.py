@@ -10,7 +10,6 @@ from ..arguments.base import Problem
 from ..arguments.input_types import as_mapping
 from ..arguments.manifests import Manifest, shape
 from ..pods.scope import Scope
-from ..reading.conversion import ConfigurationError
 from ..resources.bare import BareResource
 
 _PREFIX = "kubernetes:"
@@ -79,16 +78,8 @@ class Overrides:
             props[field] = merge(props.get(field), value, key)
         return pulumi.ResourceTransformationResult(props=props, opts=args.opts)
 
-    def refuse_what_is_not_there(self) -> None:
-        """Call this after all resources have been created.
-
-        Raises:
-            ConfigurationError: A patch is for an object that does not exist, or for keys that it does not have.
-        """
-        if problems := list(self._problems()):
-            raise ConfigurationError(problems)
-
-    def _problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[Problem]:
+        """Patches for objects that do not exist, or for keys that they do not have; known once all resources are registered."""
         for name, patch in self._patches.items():
             if name not in self._types:
                 known = ", ".join(sorted(self._types))

@@ -3,7 +3,7 @@
 import pulumi_kubernetes as k8s
 
 from ..arguments import ServiceType
-from ..pods.proxy import PORT_NAME
+from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
 
 

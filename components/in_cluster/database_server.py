@@ -12,14 +12,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, ResourcesArgs, TlsMode
+from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, TlsMode
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
-from ..pods.containers import container, template
+from ..pods.containers import container
 from ..pods.environment import plain_environment, secret_environment
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, claims, files, secret
 from .claims import claim
+from .stores import store
 
 _COMPONENT = "database"
 _NAME = "mlflow"
@@ -179,7 +180,7 @@ def _stateful_set(
         scope,
         "database",
         part,
-        ResourcesArgs(cpu_request=args.cpu_request, memory_request=args.memory_request, memory_limit=args.memory_limit),
+        args,
         image=args.image,
         # Not `command`: the image's entry point initialises an empty claim.
         arguments=server.arguments,
@@ -191,22 +192,13 @@ def _stateful_set(
         liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),
         lifecycle=k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=stop)) if stop else None,
     )
-    return k8s.apps.v1.StatefulSet(
-        f"{scope.name}-database",
-        metadata=scope.metadata(_COMPONENT),
-        spec=k8s.apps.v1.StatefulSetSpecArgs(
-            replicas=1,
-            service_name=service,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector(_COMPONENT)),
-            template=template(
-                scope,
-                _COMPONENT,
-                part,
-                [made],
-                scratch="256Mi",
-                user=_USER,
-                termination_grace_period_seconds=120,
-            ),
-        ),
-        opts=scope.options(),
+    return store(
+        scope,
+        _COMPONENT,
+        part,
+        made,
+        service=service,
+        scratch="256Mi",
+        user=_USER,
+        termination_grace_period_seconds=120,
     )

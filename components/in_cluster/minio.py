@@ -6,17 +6,18 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from ..arguments import MinioArgs, ResourcesArgs
+from ..arguments import MinioArgs
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey
 from ..existing.artifacts import compatible
 from ..in_image import Program
-from ..pods.containers import container, mlflow_container, template
+from ..pods.containers import container, mlflow_container
 from ..pods.environment import plain_environment, secret_environment
 from ..pods.jobs import job
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, claims, files, secret
 from .claims import claim
+from .stores import store
 
 _COMPONENT = "minio"
 _USER = "mlflow"
@@ -77,7 +78,7 @@ def _server(scope: Scope, args: MinioArgs, service: str, key: SecretKey) -> k8s.
         scope,
         "minio",
         part,
-        ResourcesArgs(cpu_request=args.cpu_request, memory_request=args.memory_request, memory_limit=args.memory_limit),
+        args,
         image=args.image,
         command=["minio", "server", "/data", f"--address=:{_PORT}"],
         disk="64Mi",
@@ -86,17 +87,7 @@ def _server(scope: Scope, args: MinioArgs, service: str, key: SecretKey) -> k8s.
         readiness_probe=k8s.core.v1.ProbeArgs(http_get=ready, period_seconds=5, timeout_seconds=5, failure_threshold=3),
         liveness_probe=k8s.core.v1.ProbeArgs(http_get=live, period_seconds=20, timeout_seconds=10, failure_threshold=6),
     )
-    return k8s.apps.v1.StatefulSet(
-        f"{scope.name}-minio",
-        metadata=scope.metadata(_COMPONENT),
-        spec=k8s.apps.v1.StatefulSetSpecArgs(
-            replicas=1,
-            service_name=service,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector(_COMPONENT)),
-            template=template(scope, _COMPONENT, part, [made], scratch="64Mi"),
-        ),
-        opts=scope.options(),
-    )
+    return store(scope, _COMPONENT, part, made, service=service, scratch="64Mi")
 
 
 def _bucket(scope: Scope, args: MinioArgs, reach: PodPart, server: pulumi.Resource) -> k8s.batch.v1.Job:
@@ -108,8 +99,7 @@ def _bucket(scope: Scope, args: MinioArgs, reach: PodPart, server: pulumi.Resour
         scope,
         "bucket",
         part,
-        ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="512Mi"),
+        scope.args.resources.minio_bucket,
         command=["python", f"{program.directory}/{_PROGRAM.name}", args.bucket],
     )
-    pod = template(scope, component, part, [made], scratch="16Mi", restart_policy="Never")
-    return job(scope, component, pod, after=[server], retries=2)
+    return job(scope, component, part, made, scratch="16Mi", after=[server], retries=2)

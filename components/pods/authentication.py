@@ -12,7 +12,7 @@ from ..contracts import DatabaseConnection, SecretKey, SecretValue
 from ..in_image import Program, users_ini
 from . import ldap_proxy, oidc_proxy, proxy
 from .backend_store import BackendStore, destinations, tls_query
-from .containers import HELPER, mlflow_container
+from .containers import mlflow_container
 from .environment import plain_environment, secret_environment, secret_reference
 from .part import PodPart, join
 from .scope import Scope
@@ -159,7 +159,7 @@ def _complete(scope: Scope, variables: Sequence[k8s.core.v1.EnvVarArgs]) -> k8s.
         ],
     )
     command = ["python", f"{_TEMPLATE}/{_PROGRAM.name}", f"{_TEMPLATE}/{_FILE}", f"{_DIRECTORY}/{_FILE}"]
-    return mlflow_container(scope, "users", part, HELPER, command=command)
+    return mlflow_container(scope, "users", part, scope.args.resources.helpers, command=command)
 
 
 def _address(

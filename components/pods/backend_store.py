@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 from ..arguments import Input, TlsMode
 from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
 from ..in_image import Program
-from .containers import HELPER, mlflow_container
+from .containers import mlflow_container
 from .environment import plain_environment, secret_environment
 from .part import PodPart, join
 from .scope import Scope
@@ -202,4 +202,4 @@ def _login_container(scope: Scope, connection: DatabaseConnection) -> k8s.core.v
         ],
     )
     command = ["python", f"{scripts}/{_LOGIN_SCRIPT.name}", _LOGIN_FILE]
-    return mlflow_container(scope, "database-login", part, HELPER, command=command)
+    return mlflow_container(scope, "database-login", part, scope.args.resources.helpers, command=command)

@@ -1,12 +1,13 @@
 """The one place that builds containers, and the pod template around them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import ImageArgs, Input, ResourcesArgs
+from ..arguments import ImageArgs, Input
+from ..arguments.checks import amount
 from ..arguments.manifests import Manifest
 from .environment import plain_environment, unique
 from .part import PodPart
@@ -27,24 +28,34 @@ _HOME: dict[str, Input[str]] = {
     "PYTHONUNBUFFERED": "1",
 }
 
-HELPER = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
-"""For short programs that do not import MLflow."""
+
+class Resources(Protocol):
+    """Requests and limits of a container: `ResourcesArgs`, or another block that has the same fields."""
+
+    @property
+    def cpu_request(self) -> str: ...
+    @property
+    def cpu_limit(self) -> str | None: ...
+    @property
+    def memory_request(self) -> str: ...
+    @property
+    def memory_limit(self) -> str: ...
 
 
 def container(
     scope: Scope,
     name: str,
     part: PodPart,
-    resources: ResourcesArgs,
+    resources: Resources,
     *,
     image: Input[str],
-    security: Any = SECURITY,
     command: Sequence[str] | None = None,
     arguments: Sequence[Input[str]] = (),
     disk: str = "16Mi",
     **more: Any,
 ) -> k8s.core.v1.ContainerArgs:
-    """A container with a private `/tmp`, a read-only root filesystem and no privileges.
+    """A container with a private `/tmp`, a read-only root filesystem and no privileges, unless the user's security context says
+    otherwise.
 
     Args:
         scope: The deployment.
@@ -52,14 +63,18 @@ def container(
         part: Its environment and mounts; the rest of the part is for the pod.
         resources: Requests and limits.
         image: Image reference.
-        security: Security context.
         command: Replaces the image's entry point.
         arguments: Arguments of the command.
         disk: Request of ephemeral storage.
         **more: Further fields: ports, probes, lifecycle.
     """
     requests = {"cpu": resources.cpu_request, "memory": resources.memory_request, "ephemeral-storage": disk}
-    limits = {"memory": resources.memory_limit, **({"cpu": resources.cpu_limit} if resources.cpu_limit else {})}
+    shared = scope.args.resources.all
+    limits = {
+        "memory": resources.memory_limit,
+        "cpu": resources.cpu_limit or _at_least(requests["cpu"], shared.cpu_limit),
+        "ephemeral-storage": _at_least(disk, shared.ephemeral_storage_limit),
+    }
     return k8s.core.v1.ContainerArgs(
         name=name,
         image=image,
@@ -69,19 +84,26 @@ def container(
         env=list(part.environment),
         env_from=list(part.environment_from) or None,
         volume_mounts=[scratch_mount(), *part.mounts],
-        resources=k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits),
-        security_context=security,
+        resources=k8s.core.v1.ResourceRequirementsArgs(
+            requests=requests, limits={name: limit for name, limit in limits.items() if limit is not None}
+        ),
+        security_context=merged(SECURITY, scope.args.pod.part("container_security_context")),
         # The last lines of the log tell why it failed; this puts them into the pod's status, where `pulumi up` shows them.
         termination_message_policy="FallbackToLogsOnError",
         **more,
     )
 
 
+def _at_least(request: str, limit: str | None) -> str | None:
+    """A limit that many containers share, for one that may ask for more."""
+    return request if limit is not None and (amount(request) or 0) > (amount(limit) or 0) else limit
+
+
 def mlflow_container(
     scope: Scope,
     name: str,
     part: PodPart,
-    resources: ResourcesArgs,
+    resources: Resources,
     *,
     command: Sequence[str],
     user: PodPart | None = None,
@@ -108,15 +130,9 @@ def mlflow_container(
         whole,
         resources,
         image=image_reference(scope.args.image),
-        security=users_security(scope),
         command=command,
         **more,
     )
-
-
-def users_security(scope: Scope) -> Any:
-    """The security context, merged with the user's."""
-    return merged(SECURITY, scope.args.pod.part("container_security_context"))
 
 
 def _with_python_path(part: PodPart, user: PodPart) -> list[k8s.core.v1.EnvVarArgs]:
@@ -147,10 +163,10 @@ def image_reference(image: ImageArgs) -> pulumi.Output[str]:
 
 def template(
     scope: Scope,
-    component: str,
     part: PodPart,
     containers: Sequence[k8s.core.v1.ContainerArgs],
     *,
+    metadata: k8s.meta.v1.ObjectMetaArgs,
     scratch: str,
     **more: Any,
 ) -> k8s.core.v1.PodTemplateSpecArgs:
@@ -158,14 +174,14 @@ def template(
 
     Args:
         scope: The deployment.
-        component: Which kind of pod.
         part: Additions of all concerns: volumes, init containers and sidecars.
         containers: The main container.
+        metadata: Labels, by which the pods are selected, and annotations.
         scratch: Size limit of `/tmp`.
         **more: Further fields of the pod's specification.
     """
     return k8s.core.v1.PodTemplateSpecArgs(
-        metadata=scope.pod_metadata(component),
+        metadata=metadata,
         spec=scope.pod_spec(
             init_containers=list(part.init_containers) or None,
             containers=[*containers, *part.containers],

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import DatabaseCreationArgs, Input, ResourcesArgs, SecretsStoreArgs, TlsMode
+from ..arguments import DatabaseCreationArgs, Input, SecretsStoreArgs, TlsMode
 from ..contracts import DatabaseConnection, Engine, Files, SecretKey, SecretValue
 from ..in_image import Program
-from .containers import mlflow_container, template
+from .containers import mlflow_container
 from .environment import plain_environment, secret_environment
 from .jobs import job
 from .part import PodPart, join
@@ -20,7 +20,6 @@ from .volumes import files, read_only
 _COMPONENT = "database-creation"
 _DIRECTORY = "/etc/mlflow/database-creation"
 _PROGRAM = Program("create_database.py")
-_RESOURCES = ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="256Mi")
 _MASTER_DIRECTORY = "/etc/mlflow/master"
 _MASTERS = {Engine.POSTGRESQL: "postgres", Engine.MYSQL: "root"}
 
@@ -44,11 +43,13 @@ def creation_job(
         parts.append(PodPart(volumes=[_secrets_store(scope, args.secrets_store)], mounts=[mount]))
     part = join(*parts)
     command = ["python", f"{_DIRECTORY}/{_PROGRAM.name}"]
-    made = mlflow_container(scope, _COMPONENT, part, _RESOURCES, command=command)
+    made = mlflow_container(scope, _COMPONENT, part, scope.args.resources.database_creation, command=command)
     return job(
         scope,
         _COMPONENT,
-        template(scope, _COMPONENT, part, [made], scratch="16Mi", restart_policy="Never"),
+        part,
+        made,
+        scratch="16Mi",
         after=after,
         timeout_seconds=scope.args.database.connect_timeout_seconds * 2 + 120,
     )

@@ -62,10 +62,12 @@ def user_part(scope: Scope) -> PodPart:
     references = [
         k8s.core.v1.EnvVarArgs(name=name, value_from=_source(source)) for name, source in server.value_from.items()
     ]
+    # Plain ones last: they may refer to the others as `$(NAME)`, and one more of them moves none.
     variables = [
-        *plain_environment({**settings, **server.env}),
+        *plain_environment(settings),
         *secret_environment(scope, "environment", "server", secrets),
         *references,
+        *plain_environment(server.env),
     ]
     return PodPart(environment=unique(variables), environment_from=_sources(scope))
 

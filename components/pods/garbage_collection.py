@@ -2,12 +2,14 @@
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import GarbageCollectionArgs
 from ..in_image import Program
-from .containers import mlflow_container, template
+from .containers import mlflow_container
 from .environment import plain_environment
 from .jobs import cron_job
 from .part import PodPart, join
@@ -21,7 +23,13 @@ _PROGRAM = Program("collect_garbage.py")
 
 
 def garbage_collection(
-    scope: Scope, args: GarbageCollectionArgs, stores: PodPart, client: PodPart, *, exclusive: bool
+    scope: Scope,
+    args: GarbageCollectionArgs,
+    stores: PodPart,
+    client: PodPart,
+    *,
+    exclusive: bool,
+    after: Sequence[pulumi.Resource],
 ) -> k8s.batch.v1.CronJob:
     """A CronJob that runs `mlflow gc`.
 
@@ -34,6 +42,7 @@ def garbage_collection(
         stores: The database and the artifacts.
         client: How to reach the server and log in.
         exclusive: Whether the stores are on volumes that only one node can mount.
+        after: Resources that must exist before: the schema is migrated, and the server answers.
     """
     part = join(stores, client)
     container = mlflow_container(
@@ -50,15 +59,10 @@ def garbage_collection(
     return cron_job(
         scope,
         COMPONENT,
-        template(
-            scope,
-            COMPONENT,
-            part,
-            [container],
-            scratch="256Mi",
-            restart_policy="Never",
-            affinity=_beside_the_server(scope) if exclusive else None,
-        ),
+        part,
+        container,
+        scratch="256Mi",
+        affinity=_beside_the_server(scope) if exclusive else None,
         schedule=args.schedule,
         time_zone=args.time_zone,
         suspend=args.suspend,
@@ -67,6 +71,7 @@ def garbage_collection(
         starting_deadline_seconds=args.starting_deadline_seconds,
         successful_history=args.successful_history,
         failed_history=args.failed_history,
+        after=after,
     )
 
 

@@ -7,17 +7,30 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from .containers import template
+from .part import PodPart
 from .scope import Scope
 
 _MARGIN_SECONDS = 120
 """How much longer Pulumi waits than the Job may take, so that it can report why the Job failed."""
+_NO_SIDECAR_LABELS = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
+_NO_SIDECAR_ANNOTATIONS = {
+    "sidecar.istio.io/inject": "false",  # before Istio 1.10, which reads no label
+    "linkerd.io/inject": "disabled",
+    "consul.hashicorp.com/connect-inject": "false",
+    # Vault's agent is injected by a pod's own annotation only. It then writes its files and ends.
+    "vault.hashicorp.com/agent-pre-populate-only": "true",
+}
+"""What keeps service meshes from a pod that must end: a sidecar goes on running, unless it is one of Kubernetes' own kind."""
 
 
 def job(
     scope: Scope,
     component: str,
-    template: k8s.core.v1.PodTemplateSpecArgs,
+    part: PodPart,
+    container: k8s.core.v1.ContainerArgs,
     *,
+    scratch: str,
     after: Sequence[pulumi.Resource],
     timeout_seconds: int | None = None,
     retries: int = 0,
@@ -28,7 +41,9 @@ def job(
     Args:
         scope: The deployment.
         component: Which kind of pod; also the resource's name.
-        template: The pod, from `containers.template` with `restart_policy="Never"`.
+        part: What all concerns add to the pod.
+        container: What runs in it.
+        scratch: Size limit of `/tmp`.
         after: Resources that must exist before.
         timeout_seconds: How long it may take; without a limit if None.
         retries: How many pods may fail before the Job does.
@@ -45,7 +60,7 @@ def job(
             backoff_limit=retries,
             pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[rule]) if survives_disruption else None,
             active_deadline_seconds=timeout_seconds,
-            template=template,
+            template=_pod(scope, component, part, container, scratch),
         ),
         opts=scope.options(
             depends_on=list(after), custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit) if limit else None
@@ -56,8 +71,10 @@ def job(
 def cron_job(
     scope: Scope,
     component: str,
-    template: k8s.core.v1.PodTemplateSpecArgs,
+    part: PodPart,
+    container: k8s.core.v1.ContainerArgs,
     *,
+    scratch: str,
     schedule: str,
     time_zone: str | None,
     suspend: bool,
@@ -65,23 +82,31 @@ def cron_job(
     starting_deadline_seconds: int,
     successful_history: int,
     failed_history: int,
+    after: Sequence[pulumi.Resource],
     retries: int = 1,
+    affinity: k8s.core.v1.AffinityArgs | None = None,
 ) -> k8s.batch.v1.CronJob:
     """Run a pod on a schedule, never twice at the same time.
 
     Args:
         scope: The deployment.
         component: Which kind of pod; also the resource's name.
-        template: As for `job`.
+        part, container, scratch: As for `job`.
         schedule: Cron expression.
         time_zone: Its time zone; that of the controller if None.
         suspend: Start no further runs.
         timeout_seconds: How long one run may take.
         starting_deadline_seconds: How late a run may start.
         successful_history, failed_history: How many Jobs are kept.
+        after: Resources that must exist before.
         retries: How many pods of one run may fail before the run does.
+        affinity: Where its pods must run; as the arguments say if not given.
     """
-    spec = k8s.batch.v1.JobSpecArgs(backoff_limit=retries, active_deadline_seconds=timeout_seconds, template=template)
+    spec = k8s.batch.v1.JobSpecArgs(
+        backoff_limit=retries,
+        active_deadline_seconds=timeout_seconds,
+        template=_pod(scope, component, part, container, scratch, affinity),
+    )
     labels = k8s.meta.v1.ObjectMetaArgs(labels=scope.labels(component))
     return k8s.batch.v1.CronJob(
         f"{scope.name}-{component}",
@@ -96,5 +121,25 @@ def cron_job(
             failed_jobs_history_limit=failed_history,
             job_template=k8s.batch.v1.JobTemplateSpecArgs(metadata=labels, spec=spec),
         ),
-        opts=scope.options(),
+        opts=scope.options(depends_on=list(after)),
+    )
+
+
+def _pod(
+    scope: Scope,
+    component: str,
+    part: PodPart,
+    container: k8s.core.v1.ContainerArgs,
+    scratch: str,
+    affinity: k8s.core.v1.AffinityArgs | None = None,
+) -> k8s.core.v1.PodTemplateSpecArgs:
+    """A pod that runs to its end, and that nothing is injected into which would go on running, unless the user wants that."""
+    pod = scope.args.pod
+    metadata = scope.pod_metadata(
+        component,
+        labels={**_NO_SIDECAR_LABELS, **pod.job_labels},
+        annotations={**_NO_SIDECAR_ANNOTATIONS, **pod.job_annotations},
+    )
+    return template(
+        scope, part, [container], metadata=metadata, scratch=scratch, restart_policy="Never", affinity=affinity
     )

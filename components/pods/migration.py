@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import ResourcesArgs
 from ..in_image import Program
 from .backend_store import BackendStore
-from .containers import mlflow_container, template
+from .containers import mlflow_container
 from .environment import plain_environment
 from .jobs import job
 from .part import PodPart, join
@@ -21,7 +20,6 @@ _COMPONENT = "migration"
 _DIRECTORY = "/etc/mlflow/migration"
 _PROGRAM = Program("migrate.py")
 _PROGRAM_WITH_USERS = Program("migrate_users.py")
-_RESOURCES = ResourcesArgs(cpu_request="100m", memory_request="256Mi", memory_limit="1Gi")
 _USER_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 """Prefixes of the user's variables that concern a migration. Changes of others must not rerun it."""
 
@@ -41,9 +39,9 @@ def migration_job(
     return job(
         scope,
         _COMPONENT,
-        template(
-            scope, _COMPONENT, part, [_container(scope, store, part, users)], scratch="256Mi", restart_policy="Never"
-        ),
+        part,
+        _container(scope, store, part, users),
+        scratch="256Mi",
         after=after,
         timeout_seconds=scope.args.migration_timeout_seconds,
         # A migration that failed half-way needs attention, not a retry; one whose node was drained may be retried.
@@ -82,7 +80,7 @@ def _container(scope: Scope, store: BackendStore, part: PodPart, users: PodPart 
         scope,
         "migration",
         join(PodPart(environment=plain_environment(settings)), part),
-        _RESOURCES,
+        scope.args.resources.migration,
         command=["python", f"{_DIRECTORY}/{program.name}"],
         user=PodPart(environment=concerned, environment_from=scope.user.environment_from),
         disk="64Mi",

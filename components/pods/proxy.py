@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from ..arguments import Input, LdapTlsArgs, OidcTlsArgs, ResourcesArgs
+from ..arguments.reserved import PORT_NAME, proxy_port
 from ..contracts import NetworkDestination
 from ..in_image import Program
 from . import containers
@@ -18,8 +19,6 @@ from .scope import Scope
 from .tls import serving
 from .volumes import config_map, config_volume, read_only, secret, secret_volume
 
-PORT_NAME = "http"
-"""Name of the port at which requests enter a pod, on whichever container."""
 MODULE = Program("proxied_users.py")
 FUNCTION = f"{MODULE.module}:authenticate"
 """`authorization_function` of the server behind a proxy."""
@@ -28,7 +27,7 @@ _DIRECTORY = "/etc/mlflow/proxied-users"
 
 def port(scope: Scope) -> int:
     """Port of the proxy; the server keeps its own, on the loopback interface."""
-    return 8080 if scope.args.server.port != 8080 else 8081
+    return proxy_port(scope.args.server.port)
 
 
 def password(scope: Scope, purpose: str, after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
@@ -117,7 +116,6 @@ def container(
         PodPart(environment=environment, mounts=[*serving(scope).mounts, *own]),
         resources,
         image=image,
-        security=containers.users_security(scope),
         command=command,
         arguments=args,
         ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=port(scope))],

@@ -35,9 +35,13 @@ class Scope(Place):
             "app.kubernetes.io/component": component,
         }
 
+    def own_labels(self, component: str) -> dict[str, str]:
+        """Labels that the component itself sets, which never change."""
+        return {**self.selector(component), "app.kubernetes.io/managed-by": "pulumi"}
+
     def labels(self, component: str) -> dict[str, str]:
         """Labels of an object. The user's come first, so that they cannot replace the component's."""
-        return {**self.args.labels, **self.selector(component), "app.kubernetes.io/managed-by": "pulumi"}
+        return {**self.args.labels, **self.own_labels(component)}
 
     def metadata(
         self,
@@ -54,12 +58,34 @@ class Scope(Place):
             labels={**(extra_labels or {}), **self.labels(component)},
         )
 
-    def pod_metadata(self, component: str) -> k8s.meta.v1.ObjectMetaArgs:
-        """Metadata of a pod template."""
+    def pod_metadata(
+        self,
+        component: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> k8s.meta.v1.ObjectMetaArgs:
+        """Metadata of a template of pods that run MLflow.
+
+        Args:
+            component: Which kind of pod.
+            labels, annotations: Those of this kind of pod, which win over those that the user gives to all.
+        """
+        pod = self.args.pod
         return k8s.meta.v1.ObjectMetaArgs(
-            labels={**self.args.pod.labels, **self.identity.pod_labels, **self.labels(component)},
-            annotations=self.args.pod.annotations or None,
+            labels={
+                **pod.labels,
+                **self.args.labels,
+                **(labels or {}),
+                **self.identity.pod_labels,
+                **self.own_labels(component),
+            },
+            annotations={**pod.annotations, **(annotations or {})} or None,
         )
+
+    def store_metadata(self, component: str) -> k8s.meta.v1.ObjectMetaArgs:
+        """Metadata of a template of pods that keep data: nothing that a user may change, since each change stops the store."""
+        return k8s.meta.v1.ObjectMetaArgs(labels=self.own_labels(component))
 
     def pod_spec(
         self,
@@ -72,13 +98,14 @@ class Scope(Place):
         """Pod specification that passes Pod Security `restricted`.
 
         Args:
-            user: Numeric user id; that of MLflow's pods if not given.
+            user: Numeric user id that the image is made for; that of MLflow's pods if not given. If the arguments let the
+                cluster choose, it chooses users and groups of every pod.
             token: Whether the pod gets a token for the Kubernetes API.
             affinity: Where the pod must run; as in the arguments if not given.
             **more: The rest of the specification.
         """
         pod = self.args.pod
-        user = user or pod.run_as_user
+        user = None if pod.run_as_user is None else user or pod.run_as_user
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self.account_name,
             automount_service_account_token=token,

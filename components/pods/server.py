@@ -11,12 +11,12 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import Input, ProbeArgs
 from ..arguments.manifests import in_camel_case
+from ..arguments.reserved import PORT_NAME
 from . import tls
 from .addresses import allowed_hosts, allowed_origins
 from .containers import drain, mlflow_container, template, user_containers
 from .environment import plain_environment
 from .part import PodPart, join
-from .proxy import PORT_NAME
 from .scope import Scope
 from .volumes import TMP
 
@@ -62,9 +62,9 @@ def deployment(
             revision_history_limit=server.revision_history_limit,
             template=template(
                 scope,
-                "server",
                 whole,
                 [_container(scope, whole, exclusive=exclusive)],
+                metadata=scope.pod_metadata("server"),
                 scratch=args.pod.tmp_size,
                 token=bool(args.rbac.rules or args.rbac.cluster_rules),
                 termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,

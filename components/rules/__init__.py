@@ -4,9 +4,31 @@ from collections.abc import Iterator
 
 from ..arguments import MlflowDeploymentArgs
 from ..arguments.base import Problem
-from . import artifacts, authentication, clouds, connections, garbage_collection, images, pods, publishing, replicas
+from . import (
+    artifacts,
+    authentication,
+    clouds,
+    connections,
+    garbage_collection,
+    images,
+    pods,
+    publishing,
+    replicas,
+    variables,
+)
 
-_THEMES = (artifacts, authentication, clouds, connections, garbage_collection, images, pods, publishing, replicas)
+_THEMES = (
+    artifacts,
+    authentication,
+    clouds,
+    connections,
+    garbage_collection,
+    images,
+    pods,
+    publishing,
+    replicas,
+    variables,
+)
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ..arguments import MlflowDeploymentArgs
 from ..arguments.base import Problem
 from ..arguments.checks import amount
+from ..arguments.reserved import proxy_port
 
 PROCESS_MIB = 200
 """Measured idle memory of each server process, and of the launcher in each pod."""
@@ -27,3 +28,38 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"raise it to '{-(-needed * 3 // 2 // 1024)}Gi', or lower server.workers"
             + (" or server.jobExecution" if server.job_execution else ""),
         )
+    yield from _ports(args)
+    disk = args.resources.all.ephemeral_storage_limit
+    if disk is not None and (amount(disk) or 0) < (amount(args.pod.tmp_size) or 0):
+        yield Problem(
+            ("resources", "all", "ephemeral_storage_limit"),
+            f"{disk!r} is less than pod.tmpSize, {args.pod.tmp_size!r}: pods would be evicted before /tmp is full",
+            "raise it, or lower pod.tmpSize",
+        )
+
+
+def _ports(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """The containers of a pod share its ports: the second one that listens on a port ends, again and again."""
+    server = args.server.port
+    taken = {server: "server.port"}
+    if args.auth is not None and args.auth.basic is None:
+        taken[proxy_port(server)] = "the proxy in front of the server"
+        for index, extra in enumerate(args.service.extra_ports):
+            if extra.target_port == server:
+                message = f"{server} is where the server listens for its proxy alone"
+                fix = "leave it out, or give the port of a container of yours"
+                yield Problem(("service", "extra_ports", index, "target_port"), message, fix)
+    for field in ("init_containers", "containers"):
+        for index, container in enumerate(args.pod.part(field)):
+            if field == "init_containers" and container.get("restartPolicy") != "Always":
+                continue  # it has ended when the others start
+            for at, port in enumerate(container.get("ports") or []):
+                number = port.get("containerPort")
+                if port.get("protocol") == "UDP":
+                    continue
+                if number in taken:
+                    fix = "choose another port"
+                    path = ("pod", field, index, "ports", at, "containerPort")
+                    yield Problem(path, f"{number} is the port of {taken[number]}", fix)
+                elif isinstance(number, int):
+                    taken[number] = f"the container {container['name']!r}"

@@ -10,6 +10,10 @@ from typing import Any
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import to_arguments
+from components.arguments import DatabaseArgs
+from components.arguments.environment import OWN_VARIABLES
+from components.arguments.kinds import variables_of, variables_of_kind
+from components.arguments.reserved import DEFAULTS
 from components.in_image import Program
 from tests.graph.access import ACCESS_CHECKS, entrance
 from tests.graph.program import Graph, Registration, Secret
@@ -159,6 +163,21 @@ def environment_names_each_variable_once(graph: Graph, _: Any) -> None:
             assert len(names) == len(set(names)), f"{owner.name}: {sorted(n for n in names if names.count(n) > 1)}"
 
 
+def variables_of_the_server_are_in_the_register(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    """What is not refused to users, they could overwrite without anybody telling them."""
+    arguments = to_arguments(configuration)
+    server = arguments.server
+    own = OWN_VARIABLES | variables_of("database", DatabaseArgs)
+    if arguments.artifacts.chosen is not None:
+        own |= variables_of_kind("", arguments.artifacts.chosen[1])
+    uri = arguments.artifacts.uri
+    theirs = {*server.env, *(server.secret_env or {}), *server.value_from}
+    theirs |= {*uri.env, *(uri.secret_env or {})} if uri is not None else set()
+    found = {variable["name"] for variable in server_container(graph)["env"]}
+    # Python's path is joined, whoever adds to it.
+    assert found - set(own) - DEFAULTS - theirs - {"PYTHONPATH"} == set()
+
+
 def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]) -> None:
     """Each reference of a pod is to something that this program makes before it, or that the configuration names."""
     made = {f"{r.name}-1a2b3c4d": r for r in [*graph.of("Secret"), *graph.of("ConfigMap"), *graph.of(CLAIM)]}
@@ -199,6 +218,21 @@ def _references(pod: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         for source in volume.get("projected", {}).get("sources", []):
             for reference in source.values():
                 yield from ((reference["name"], item["key"]) for item in reference["items"])
+
+
+def objects_have_names_of_their_own(graph: Graph, _: Any) -> None:
+    names = [
+        (r.type, r.metadata.get("namespace"), r.metadata["name"]) for r in kubernetes(graph) if "name" in r.metadata
+    ]
+    assert len(names) == len(set(names))
+
+
+def ports_of_a_pod_are_those_of_one_container(graph: Graph, _: Any) -> None:
+    for owner, pod in graph.pods():
+        ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+        for field in ("containerPort", "name"):
+            found = [port[field] for port in ports if field in port]
+            assert len(found) == len(set(found)), owner.name
 
 
 def volumes_and_mounts_fit(graph: Graph, _: Any) -> None:
@@ -297,6 +331,35 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
     assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
     scripts = graph.named(f"{component(graph).name}-migration", "core/v1:ConfigMap").inputs["data"]
     assert scripts == Program(name).files and {"migrate.py", "connecting.py"} <= set(scripts)
+
+
+IDENTITY = {
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+    "gcp:serviceaccount/iAMMember:IAMMember",
+    "azure-native:managedidentity:FederatedIdentityCredential",
+}
+"""What makes the pods somebody towards a cloud; a pod that is admitted before it has no credentials until it is restarted."""
+GRANTS = {
+    "aws:iam/rolePolicy:RolePolicy",
+    "gcp:storage/bucketIAMMember:BucketIAMMember",
+    "azure-native:authorization:RoleAssignment",
+}
+"""What lets them use the artifact store."""
+
+
+def pods_wait_for_their_identity_and_what_it_may_do(graph: Graph, _: Any) -> None:
+    before = {r.urn: r.depends_on for r in graph}
+
+    def all_before(urn: str) -> set[str]:
+        return {urn}.union(*(all_before(each) for each in before.get(urn, ())))
+
+    identity, grants = ({r.urn for r in graph if r.type in types} for types in (IDENTITY, GRANTS))
+    for owner, pod in graph.pods():
+        known = all_before(owner.urn)
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] in ("migration", "database-creation"):
+            assert identity <= known, owner.name
+        elif owner.type.endswith((SERVER, "batch/v1:CronJob")):
+            assert identity | grants <= known, owner.name
 
 
 def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Mapping[str, Any]) -> None:
@@ -401,12 +464,16 @@ CHECKS: list[Check] = [
     pods_have_a_read_only_root_and_a_token_only_with_rights,
     only_server_pods_match_the_service,
     environment_names_each_variable_once,
+    variables_of_the_server_are_in_the_register,
     references_have_their_objects,
     volumes_and_mounts_fit,
+    objects_have_names_of_their_own,
+    ports_of_a_pod_are_those_of_one_container,
     probes_ask_for_health_under_the_prefix,
     strategy_fits_the_volumes,
     data_with_its_namespace_and_encryption_keys_are_protected,
     server_waits_for_the_migration,
+    pods_wait_for_their_identity_and_what_it_may_do,
     containers_run_one_image,
     objects_are_in_the_namespace_and_labelled,
     behind_a_proxy_the_server_is_on_the_loopback,

@@ -1,4 +1,4 @@
-"""The examples of docs/customise.md are accepted, and do what they say."""
+"""The examples of docs/customise.md and docs/clusters.md are accepted, and do what they say."""
 
 import re
 from typing import Any
@@ -11,8 +11,14 @@ from tests.graph.invariants import CHECKS
 from tests.graph.program import Graph, deploy
 from toolchain.paths import ROOT
 
-TEXT = (ROOT / "docs" / "customise.md").read_text(encoding="utf-8")
-EXAMPLES = [yaml.safe_load(example) for example in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+
+def _examples(document: str) -> list[Any]:
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    return [yaml.safe_load(example) for example in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+EXAMPLES = _examples("customise.md")
+OF_CLUSTERS = _examples("clusters.md")
 EXEMPT = {
     # The checks know of containers and references of the component, and of no others.
     "mlflow:server, mlflow:pod, mlflow:names": {
@@ -43,6 +49,11 @@ def test_example_makes_a_sound_deployment(example: Any) -> None:
     for check in CHECKS:
         if check.__name__ not in EXEMPT.get(", ".join(example), ()):
             check(graph, configuration)
+
+
+@pytest.mark.parametrize("example", OF_CLUSTERS, ids=lambda example: next(iter(example)))
+def test_example_for_a_cluster_with_rules_of_its_own_is_accepted(example: Any) -> None:
+    assert deploy(merged({**PRODUCTION, "database": {"inClusterPostgresql": {}}}, example)).of("apps/v1:StatefulSet")
 
 
 def test_overrides_do_what_the_text_says() -> None:

@@ -301,3 +301,40 @@ def test_sql_server_is_reached_by_its_uri_which_is_in_a_secret() -> None:
             assert found["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}, owner.name
     ports = {str(path): value for r in graph.of("NetworkPolicy") for path, value in values(r.inputs) if "port" in path}
     assert 1434 in ports.values()
+
+
+@pytest.mark.parametrize(
+    ("configuration", "told"),
+    [
+        (
+            with_changes(PRODUCTION, {"database": {"inClusterPostgresql": {}}, "names.service": "mlflow-database"}),
+            "names.service: Service 'mlflow-database' would be made twice, by mlflow-database and by mlflow-service",
+        ),
+        (
+            with_changes(DEV, {"artifacts": {"minio": {}}, "names.service": "mlflow-minio"}),
+            "names.service: Service 'mlflow-minio' would be made twice, by mlflow-minio and by mlflow-service",
+        ),
+        (
+            with_changes(
+                DEV, {"extraObjects": [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mlflow"}}]}
+            ),
+            "extra_objects: Service 'mlflow' would be made twice",
+        ),
+    ],
+)
+def test_two_objects_of_one_name_are_refused(configuration: Any, told: str) -> None:
+    def program() -> None:
+        with pytest.raises(ConfigurationError, match=told.replace(".", "[.]")):
+            make("mlflow", configuration)
+
+    run(program)
+
+
+def test_two_deployments_whose_names_meet_are_refused() -> None:
+    def program() -> None:
+        make("mlflow", with_changes(DEV, {"artifacts": {"minio": {}}}))
+        with pytest.raises(ConfigurationError, match="Service 'mlflow-minio' would be made twice"):
+            make("mlflow-minio", with_changes(DEV, {"createNamespace": False}))
+
+    run(program)
+    run(lambda: make("mlflow", DEV) and None)

@@ -1,19 +1,32 @@
 """Parts of a pod: what each adds is there, none hides another's, and a proxy is the only way in."""
 
+import itertools
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 
 from components import to_arguments
+from components.arguments import reserved
+from components.arguments.reserved import PORT_NAME
 from components.contracts import NetworkDestination, WorkloadIdentity
 from components.pods.containers import drain, mlflow_container
 from components.pods.environment import plain_environment
 from components.pods.part import PodPart, join
-from components.pods.proxy import PORT_NAME
 from components.pods.scope import Scope
 from components.pods.server import deployment
-from tests.configurations import DEV, changed
-from tests.graph.program import run
+from tests.configurations import CERTIFICATE, DEV, changed, with_changes
+from tests.graph.invariants import (
+    environment_names_each_variable_once,
+    objects_have_names_of_their_own,
+    own_containers,
+    ports_of_a_pod_are_those_of_one_container,
+    variables_of_the_server_are_in_the_register,
+    volumes_and_mounts_fit,
+)
+from tests.graph.program import deploy, run
+from tests.graph.scenarios import SCENARIOS
 
 VOLUME = k8s.core.v1.VolumeArgs(name="extra", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs())
 MOUNT = k8s.core.v1.VolumeMountArgs(name="extra", mount_path="/extra")
@@ -110,3 +123,74 @@ def test_directories_of_modules_are_searched_ours_first_and_the_users_too(given:
             )
 
     run(program)
+
+
+DATABASES = {
+    name: SCENARIOS[scenario]["database"]
+    for name, scenario in {
+        "sqlite": "sqlite",
+        "postgresql": "verified-database-direct-artifacts",
+        "mysql": "mysql",
+        "created": "created-database",
+        "in-cluster": "in-cluster-postgresql",
+    }.items()
+} | {"uri": {"uri": {"value": "postgresql+psycopg2://u:canary@db/mlflow"}}}
+STORES: dict[str, Any] = {
+    "volume": {"volume": {}},
+    "s3": {"s3": {"bucket": "models", "caCertificate": CERTIFICATE, "region": "eu-central-1"}},
+    "minio": {"minio": {}},
+    "gcs": {"gcs": {"bucket": "models", "existingSecret": {"name": "key"}, "transferTimeoutSeconds": 9}},
+    "azure": {"azureBlob": {"account": "models", "container": "mlflow", "presigned": False}},
+    "oss": {"oss": {"bucket": "models", "endpoint": "oss-x.aliyuncs.com"}},
+    "ftp": {"ftp": {"host": "files", "username": "mlflow", "existingSecret": {"name": "login"}}},
+    "sftp": SCENARIOS["keys-in-files"]["artifacts"],
+    "nfs": SCENARIOS["nfs"]["artifacts"],
+    "uri": {"uri": {"uri": "b2://models", "env": {"B2_REALM": "a"}}},
+}
+LOGINS: dict[str, Any] = {
+    "nobody": None,
+    "basic": SCENARIOS["basic-auth-own-database"]["auth"],
+    "ldap": SCENARIOS["ldap"]["auth"],
+    "oidc": SCENARIOS["oidc"]["auth"],
+}
+ADDITIONS: dict[str, Any] = {
+    "server.replicas": 1,
+    "server.workspaces": {},
+    "server.tls": {"existingSecret": {"name": "tls", "caKey": "ca.crt"}},
+    "monitoring": {"prometheus": True, "serviceMonitor": {}},
+    "networkPolicy": {},
+    "pod.containers": [{"name": "extra-log", "image": "x:1", "ports": [{"containerPort": 9000}]}],
+}
+"""What meets every database, store and way to log in."""
+PAIRS = [
+    (database, store, [*LOGINS][(row + column) % len(LOGINS)])
+    for row, database in enumerate(DATABASES)
+    for column, store in enumerate(STORES)
+]
+"""Any two meet: each database with each store, and each way to log in with each of both."""
+
+
+@pytest.mark.parametrize(("database", "store", "login"), PAIRS)
+def test_any_two_parts_meet_without_taking_each_others_names(database: str, store: str, login: str) -> None:
+    changes = {"database": DATABASES[database], "artifacts": STORES[store], **ADDITIONS}
+    if store != "ftp":
+        changes["garbageCollection"] = {}
+    if LOGINS[login] is not None:
+        changes["auth"] = LOGINS[login]
+    configuration = with_changes(DEV, changes)
+    graph = deploy(configuration)
+    for check in (
+        environment_names_each_variable_once,
+        variables_of_the_server_are_in_the_register,
+        volumes_and_mounts_fit,
+        objects_have_names_of_their_own,
+        ports_of_a_pod_are_those_of_one_container,
+    ):
+        check(graph, configuration)
+    assert {c["name"] for c in own_containers(graph.one("apps/v1:Deployment").pod["spec"])} <= reserved.CONTAINERS
+
+
+def test_pairs_are_all_pairs() -> None:
+    for first, second in itertools.combinations(range(3), 2):
+        wanted = itertools.product(*(list((DATABASES, STORES, LOGINS)[each]) for each in (first, second)))
+        assert {(pair[first], pair[second]) for pair in PAIRS} == set(wanted)

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from components.arguments import reserved
+from components.arguments.checks import amount
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
-from tests.graph.invariants import server_container
+from tests.graph.invariants import own_containers, server_container
 from tests.graph.program import Graph, deploy
+from tests.graph.restricted import containers
 from tests.graph.scenarios import SCENARIOS
 
 
@@ -182,4 +186,127 @@ def test_the_register_of_reserved_names_holds_what_is_rendered() -> None:
     mounts = {mount["mountPath"] for c in containers.values() for mount in c.get("volumeMounts", [])}
     assert set(containers) - users_own <= reserved.CONTAINERS <= set(containers)
     assert volumes - users_own <= reserved.VOLUMES
-    assert {path for path in mounts if not reserved.is_within(path)} == {"/tmp"}
+    assert [path for path in mounts - {"/extra"} if not reserved.is_taken(path)] == []
+
+
+def test_resources_of_each_container_are_where_the_document_says() -> None:
+    block = {"cpuRequest": "11m", "cpuLimit": "12m", "memoryRequest": "2Gi", "memoryLimit": "3Gi"}
+    expected = {"requests": {"cpu": "11m", "memory": "2Gi"}, "limits": {"cpu": "12m", "memory": "3Gi"}}
+    places = {
+        "pod.resources": ("postgresql-s3", "mlflow-server", "mlflow"),
+        "resources.migration": ("postgresql-s3", "mlflow-migration", "migration"),
+        "resources.databaseCreation": ("created-database", "mlflow-database-creation", "database-creation"),
+        "resources.minioBucket": ("minio", "mlflow-minio-bucket", "bucket"),
+        "resources.helpers": ("mysql", "mlflow-server", "database-login"),
+        "garbageCollection.resources": ("published", "mlflow-garbage-collection", "mlflow"),
+        "auth.ldap.resources": ("ldap", "mlflow-server", "proxy"),
+        "auth.oidc.resources": ("oidc", "mlflow-server", "proxy"),
+        "database.inClusterPostgresql": ("in-cluster-postgresql", "mlflow-database", "database"),
+        "database.inClusterMysql": ("in-cluster-mysql", "mlflow-database", "database"),
+        "artifacts.minio": ("minio", "mlflow-minio", "minio"),
+    }
+    for path, (scenario, owner, name) in places.items():
+        graph = deploy(with_changes(SCENARIOS[scenario], {f"{path}.{key}": value for key, value in block.items()}))
+        (spec,) = [pod["spec"] for registration, pod in graph.pods() if registration.name == owner]
+        (made,) = [each for each in containers(spec) if each["name"] == name]
+        found = {
+            kind: {k: v for k, v in made["resources"][kind].items() if k != "ephemeral-storage"} for kind in expected
+        }
+        assert found == expected, path
+
+
+OWN_VARIABLES = {
+    "server.env.FIRST": "1",
+    "server.secretEnv": {"HIDDEN": "x"},
+    "server.valueFrom": {"NODE": {"field": "spec.nodeName"}},
+}
+"""What a user has already."""
+RULES_OF_A_CLUSTER = {
+    **OWN_VARIABLES,
+    "server.env.PGAPP": "2",
+    "resources.all": {"cpuLimit": "200m", "ephemeralStorageLimit": "4Gi"},
+    "labels": {"cost-centre": "4711"},
+    "pod.runAsUser": None,
+    "pod.securityContext": {"fsGroupChangePolicy": "Always"},
+    "pod.containerSecurityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}, "seLinuxOptions": {"level": "s0"}},
+    "pod.labels": {"sidecar.istio.io/inject": "true", "tier": "one"},
+    "pod.annotations": {"linkerd.io/inject": "enabled"},
+}
+"""OpenShift, a quota on every limit, a mesh that is told to be there, and labels: what must reach every pod, or must not."""
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def both(request: pytest.FixtureRequest) -> tuple[Graph, Graph]:
+    """A scenario without and with them."""
+    before, after = (with_changes(SCENARIOS[request.param], changes) for changes in (OWN_VARIABLES, RULES_OF_A_CLUSTER))
+    return deploy(before), deploy(after)
+
+
+def test_every_container_of_every_pod_follows_the_pods_arguments(both: tuple[Graph, Graph]) -> None:
+    """Also those of other images, of Jobs, and those that write a file before the server starts."""
+    for owner, template in both[1].pods():
+        spec = template["spec"]
+        assert spec["securityContext"]["fsGroupChangePolicy"] == "Always", owner.name
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(spec["securityContext"]), owner.name
+        for container in own_containers(spec):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+                "seLinuxOptions": {"level": "s0"},
+            }, f"{owner.name}: {container['name']}"
+
+
+def test_every_container_has_every_limit_that_a_quota_may_ask_for(both: tuple[Graph, Graph]) -> None:
+    for owner, template in both[1].pods():
+        for container in own_containers(template["spec"]):
+            resources, where = container["resources"], f"{owner.name}: {container['name']}"
+            assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory", "ephemeral-storage"}, (
+                where
+            )
+            for kind, limit in resources["limits"].items():
+                assert (amount(resources["requests"][kind]) or 0) <= (amount(limit) or 0), f"{where} {kind}"
+    # No less than its request, of 250m.
+    assert server_container(both[1])["resources"]["limits"]["cpu"] == "250m"
+
+
+def test_nothing_is_injected_into_what_must_end(both: tuple[Graph, Graph]) -> None:
+    for owner, template in both[1].pods():
+        labels, annotations = template["metadata"]["labels"], template["metadata"].get("annotations", {})
+        told = (labels.get("sidecar.istio.io/inject"), annotations.get("linkerd.io/inject"))
+        if owner.type.endswith(("batch/v1:Job", "batch/v1:CronJob")):
+            assert told == ("false", "disabled"), owner.name
+            assert labels["kuma.io/sidecar-injection"] == "disabled"
+            assert annotations["consul.hashicorp.com/connect-inject"] == "false"
+        elif owner.type.endswith(":Deployment"):
+            assert told == ("true", "enabled")
+
+
+def test_the_user_may_let_a_mesh_into_jobs() -> None:
+    job = {"jobLabels": {"sidecar.istio.io/inject": "true"}, "jobAnnotations": {"linkerd.io/inject": "enabled"}}
+    for owner, template in deploy(changed(SCENARIOS["published"], "pod", job)).pods():
+        let_in = owner.type.endswith(("batch/v1:Job", "batch/v1:CronJob"))
+        assert (template["metadata"]["labels"].get("sidecar.istio.io/inject") == "true") == let_in
+        assert (template["metadata"].get("annotations", {}).get("linkerd.io/inject") == "enabled") == let_in
+
+
+def test_a_label_changes_no_pod_that_keeps_data_and_no_selector(both: tuple[Graph, Graph]) -> None:
+    before, after = ({(r.type, r.name): r for r in graph if r.inputs.get("spec")} for graph in both)
+    assert set(before) == set(after)
+    for key, registration in after.items():
+        assert registration.spec.get("selector") == before[key].spec.get("selector")
+        if registration.type.endswith(":StatefulSet"):
+            assert registration.metadata["labels"]["cost-centre"] == "4711"
+            assert registration.pod["metadata"] == before[key].pod["metadata"]
+    server = both[1].one("apps/v1:Deployment").pod["metadata"]["labels"]
+    assert (server["cost-centre"], server["tier"]) == ("4711", "one")
+
+
+def test_one_more_variable_of_the_user_moves_no_other(both: tuple[Graph, Graph]) -> None:
+    before, after = (
+        {(o.name, c["name"]): c["env"] for o, pod in graph.pods() for c in own_containers(pod["spec"])}
+        for graph in both
+    )
+    for place, variables in before.items():
+        assert after[place][: len(variables)] == variables, place
+        assert [each["name"] for each in after[place][len(variables) :]] in ([], ["PGAPP"]), place

@@ -116,7 +116,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "server.env", [{"MLFLOW_ARTIFACTS_ONLY": "true"}], []),
     (DEV, "artifacts.defaultRoot", ["/x", "file:///x", "s3", "s3://u:p@h/x", "a b:/x"], ["mlflow-artifacts:/a", "mlflow-artifacts://h:80/a", "wasbs://c@a.blob.core.windows.net/p"]),
     (changed(DEV, "artifacts.defaultRoot", "s3://b"), "artifacts.proxied", [], [False, True]),
-    (DEV, "server.env", [{"AZURE_STORAGE_ACCESS_KEY": "x"}, {"MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "1"}], [{"STORAGE_EMULATOR_HOST": "http://h"}]),
+    (DEV, "server.env", [{"AZURE_STORAGE_ACCESS_KEY": "x"}], [{"STORAGE_EMULATOR_HOST": "http://h"}, {"MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "1"}]),
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """An S3 bucket created by this stack."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ..base import Block, Input, Path, Problem, block, plain
 from ..checks import between, bucket_name, relative_path
@@ -27,6 +28,7 @@ class AwsBucketArgs(ArtifactBlock):
     """An S3 bucket: private, versioned, encrypted with the deployment's KMS key, with TLS 1.2 or newer required."""
 
     made_on = CloudName.AWS
+    variables: ClassVar[Mapping[str, str]] = {"AWS_DEFAULT_REGION": ""}
 
     bucket: str | None = None
     """Name of the bucket; derived from the deployment's name if not given."""

@@ -26,6 +26,9 @@ class GcsArgs(ArtifactBlock):
     """An existing bucket on Google Cloud Storage. Without a key file, the pods' identity is used."""
 
     variables: ClassVar[Mapping[str, str]] = {
+        "GOOGLE_APPLICATION_CREDENTIALS": "key_file",
+        "GOOGLE_CLOUD_PROJECT": "project",
+        "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "transfer_timeout_seconds",
         "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "upload_chunk_mb",
         "MLFLOW_GCS_DOWNLOAD_CHUNK_SIZE": "download_chunk_mb",
     }

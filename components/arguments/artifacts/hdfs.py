@@ -47,6 +47,7 @@ class HdfsArgs(ArtifactBlock):
         "MLFLOW_KERBEROS_TICKET_CACHE": "ticket_cache",
         "MLFLOW_KERBEROS_USER": "user",
         "MLFLOW_PYARROW_EXTRA_CONF": "extra_configuration",
+        "KRB5_CONFIG": "kerberos_configuration",
     }
 
     host: Input[str] | None = None

@@ -1,10 +1,11 @@
 """MinIO in the cluster, next to the server."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ... import versions
 from ..base import Input, Problem, block, plain, secret
-from ..checks import cpu, image, memory, pattern
+from ..checks import image, pattern, resources
 from ..kinds import ArtifactBlock
 from ..volume import VolumeArgs
 
@@ -17,6 +18,10 @@ class MinioArgs(ArtifactBlock):
     artifacts are unavailable while its node is down."""
 
     server_only = "MinIO in the cluster, whose keys only the server has"
+    variables: ClassVar[Mapping[str, str]] = {
+        "AWS_SECRET_ACCESS_KEY": "password",
+        **dict.fromkeys(["AWS_ACCESS_KEY_ID", "MLFLOW_S3_ENDPOINT_URL", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"], ""),
+    }
 
     volume: VolumeArgs = VolumeArgs(size_gb=50)
     """The claim that holds the objects."""
@@ -28,6 +33,8 @@ class MinioArgs(ArtifactBlock):
     """Password of the user `mlflow`, 8 characters or more; generated if not given."""
     cpu_request: str = "100m"
     """Guaranteed CPU, in cores or millicores."""
+    cpu_limit: str | None = None
+    """Upper bound of CPU; `resources.all.cpuLimit` if not given."""
     memory_request: str = "256Mi"
     """Guaranteed memory."""
     memory_limit: str = "1Gi"
@@ -45,6 +52,4 @@ class MinioArgs(ArtifactBlock):
         known = plain(self.password)
         if isinstance(known, str) and len(known) < 8:
             yield Problem(("password",), f"has {len(known)} characters", "use 8 or more")
-        yield from cpu(self.cpu_request, "cpu_request")
-        yield from memory(self.memory_request, "memory_request")
-        yield from memory(self.memory_limit, "memory_limit")
+        yield from resources(self)

@@ -1,6 +1,7 @@
 """An existing bucket on Alibaba Cloud Object Storage Service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ..base import Input, Problem, block, secret
 from ..checks import ExistingSecret, halves, host_name, one_at_most, pattern, relative_path
@@ -26,6 +27,14 @@ class OssArgs(ArtifactBlock):
     """An existing bucket on Alibaba Cloud Object Storage Service, through its S3-compatible API.
 
     The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image contains it."""
+
+    variables: ClassVar[Mapping[str, str]] = {
+        "MLFLOW_S3_ENDPOINT_URL": "endpoint",
+        "AWS_ACCESS_KEY_ID": "access_key_id",
+        "AWS_SECRET_ACCESS_KEY": "access_key_secret",
+        **dict.fromkeys(["AWS_CONFIG_FILE", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"], ""),
+        "MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION": "",
+    }
 
     bucket: Input[str]
     """Name of the bucket."""

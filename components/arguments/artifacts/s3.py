@@ -46,6 +46,7 @@ class S3Args(ArtifactBlock):
         "AWS_DEFAULT_REGION": "region",
         "AWS_ACCESS_KEY_ID": "access_key_id",
         "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+        "AWS_CA_BUNDLE": "ca_certificate",
     }
 
     bucket: Input[str]

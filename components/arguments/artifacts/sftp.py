@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ..base import Input, Problem, block, plain, secret
 from ..checks import (
@@ -38,6 +39,8 @@ class SftpSecretArgs(ExistingSecret):
 @block
 class SftpArgs(ArtifactBlock):
     """A directory on an SFTP server."""
+
+    variables: ClassVar[Mapping[str, str]] = {"LOGNAME": ""}
 
     host: Input[str]
     """DNS name or address of the server."""

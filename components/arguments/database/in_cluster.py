@@ -5,7 +5,7 @@ from typing import Any
 
 from ... import versions
 from ..base import Input, Problem, block
-from ..checks import amount, between, cpu, image, memory
+from ..checks import between, image, resources
 from ..kinds import DatabaseBlock
 from ..volume import VolumeArgs
 
@@ -25,6 +25,8 @@ class InClusterPostgresqlArgs(DatabaseBlock):
     """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
     cpu_request: str = "250m"
     """Guaranteed CPU, in cores or millicores."""
+    cpu_limit: str | None = None
+    """Upper bound of CPU; `resources.all.cpuLimit` if not given."""
     memory_request: str = "512Mi"
     """Guaranteed memory."""
     memory_limit: str = "1Gi"
@@ -47,6 +49,8 @@ class InClusterMysqlArgs(DatabaseBlock):
     """Connections that the server accepts from MLflow; a configuration that could exceed it is refused."""
     cpu_request: str = "250m"
     """Guaranteed CPU, in cores or millicores."""
+    cpu_limit: str | None = None
+    """Upper bound of CPU; `resources.all.cpuLimit` if not given."""
     memory_request: str = "512Mi"
     """Guaranteed memory."""
     memory_limit: str = "1Gi"
@@ -59,9 +63,4 @@ class InClusterMysqlArgs(DatabaseBlock):
 def _problems(block: Any) -> Iterator[Problem]:
     yield from image(block.image, "image")
     yield from between(block.connection_limit, 10, 10_000, "connection_limit", "connections")
-    yield from cpu(block.cpu_request, "cpu_request")
-    wrong = [*memory(block.memory_request, "memory_request"), *memory(block.memory_limit, "memory_limit")]
-    yield from wrong
-    if not wrong and (amount(block.memory_request) or 0) > (amount(block.memory_limit) or 0):
-        message = f"{block.memory_request!r} is more than the limit {block.memory_limit!r}"
-        yield Problem(("memory_request",), message, "lower it, or raise the limit")
+    yield from resources(block)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from .. import reserved
-from ..base import Block, Problem, block
+from ..base import Block, Problem, block, plain
 from ..checks import between, kubernetes_name, labels, memory, qualified_keys
 from ..manifests import Manifest, in_camel_case, shape
 from . import restricted
@@ -67,11 +67,19 @@ class PodArgs(Block):
     tmp_size: str = "2Gi"
     """Limit of `/tmp`, where uploads and downloads that go through the server are spooled."""
     run_as_user: int | None = 1000
-    """Numeric user id; the official image sets none and would run as root. Null lets the cluster choose (OpenShift)."""
+    """Numeric user and group id of the pods that run MLflow; the official image sets none and would run as root. Databases in
+    the cluster run as their image's own user, 999. Null lets the cluster choose user and groups of every pod (OpenShift); a
+    cluster that does not choose needs them in `securityContext`, including `fsGroup`."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Further labels of the pods."""
+    """Further labels of the pods that run MLflow: of servers and jobs. Pods of stores in the cluster have none that can be
+    changed, since a change restarts them; see docs/clusters.md."""
     annotations: dict[str, str] = Field(default_factory=dict)
-    """Further annotations of the pods."""
+    """Further annotations of the same pods."""
+    job_labels: dict[str, str] = Field(default_factory=dict)
+    """Labels of the pods of jobs alone. They win over `labels`, and over those that keep the sidecars of service meshes away,
+    with which a job would never end: `sidecar.istio.io/inject: "true"` lets Istio's in."""
+    job_annotations: dict[str, str] = Field(default_factory=dict)
+    """Annotations of the pods of jobs alone, likewise: `linkerd.io/inject: enabled` lets Linkerd's in."""
     deployment_labels: dict[str, str] = Field(default_factory=dict)
     """Further labels of the Deployment itself."""
     deployment_annotations: dict[str, str] = Field(default_factory=dict)
@@ -95,9 +103,10 @@ class PodArgs(Block):
     dns_config: Manifest = Field(default_factory=dict)
     """DNS resolver settings, as in a pod's specification."""
     security_context: Manifest = Field(default_factory=dict)
-    """Security context of the pods, merged over the component's own, as in a pod's specification."""
+    """Security context of every pod, merged over the component's own, as in a pod's specification."""
     container_security_context: Manifest = Field(default_factory=dict)
-    """Security context of the component's own containers, merged over theirs, as in a container's specification."""
+    """Security context of each of the component's own containers in every pod, merged over theirs, as in a container's
+    specification."""
     containers: list[Manifest] = Field(default_factory=list)
     """Sidecars of the server, as in a pod's specification. They get the component's security context (no privileges,
     read-only root filesystem) unless they override it."""
@@ -118,6 +127,8 @@ class PodArgs(Block):
         yield from kubernetes_name(self.scheduler_name, "scheduler_name", "the name of a scheduler")
         yield from labels(self.labels, "labels")
         yield from qualified_keys(self.annotations, "annotations")
+        yield from labels(self.job_labels, "job_labels")
+        yield from qualified_keys(self.job_annotations, "job_annotations")
         yield from labels(self.deployment_labels, "deployment_labels")
         yield from qualified_keys(self.deployment_annotations, "deployment_annotations")
         yield from labels(self.node_selector, "node_selector", refused=())
@@ -129,7 +140,7 @@ class PodArgs(Block):
             yield from self._names()
 
     def _names(self) -> Iterator[Problem]:
-        """Names and directories that are already in use, and mounts of unknown volumes."""
+        """Names, directories and ports that are already in use, and mounts of unknown volumes."""
         taken = set(reserved.CONTAINERS)
         for field in ("init_containers", "containers"):
             for index, container in enumerate(self.part(field)):
@@ -139,19 +150,30 @@ class PodArgs(Block):
                         (field, index, "name"), f"{name!r} is taken by another container", "choose another name"
                     )
                 taken.add(name)
+                for at, port in enumerate(container.get("ports") or []):
+                    if port.get("name") == reserved.PORT_NAME:
+                        message = f"{reserved.PORT_NAME!r} is the port by which the Service finds the server"
+                        yield Problem((field, index, "ports", at, "name"), message, "choose another name")
         volumes = [volume["name"] for volume in self.part("volumes")]
         for index, name in enumerate(volumes):
             if name in reserved.VOLUMES or name in volumes[:index]:
                 yield Problem(("volumes", index, "name"), f"{name!r} is taken by another volume", "choose another name")
+        paths: set[str] = set()
         for index, mount in enumerate(self.part("mounts")):
             if mount["name"] not in volumes:
                 known = f"use one of: {', '.join(volumes)}" if volumes else "add it to pod.volumes"
                 yield Problem(("mounts", index, "name"), f"{mount['name']!r} is not a volume of pod.volumes", known)
-            if mount["mountPath"] == "/tmp":  # noqa: S108 - refused
-                yield Problem(("mounts", index, "mountPath"), "'/tmp' is mounted already", "use a folder below it")
-            elif reserved.is_within(mount["mountPath"]):
-                message = f"{mount['mountPath']!r} is where the component mounts its own files"
-                yield Problem(("mounts", index, "mountPath"), message, "mount it elsewhere")
+            given = plain(mount["mountPath"])
+            if not isinstance(given, str):
+                continue
+            path, where = reserved.normal(given), ("mounts", index, "mountPath")
+            if path == reserved.SCRATCH:
+                yield Problem(where, f"{path!r} is mounted already", "use a folder below it")
+            elif reserved.is_taken(path):
+                yield Problem(where, f"{path!r} is where the component mounts its own files", "mount it elsewhere")
+            elif path in paths:
+                yield Problem(where, f"{path!r} is mounted already by another of pod.mounts", "mount it elsewhere")
+            paths.add(path)
 
     def not_restricted(self) -> Iterator[Problem]:
         """What Pod Security `restricted` would reject; paths are relative to this block."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import Field
 
-from ..artifacts import ArtifactsArgs
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, pattern
 from ..database import DatabaseArgs
@@ -213,7 +212,7 @@ class ServerArgs(Block):
                 yield Problem(("cors_allowed_origins", index), problem.message, problem.fix)
         yield from _command_line("options", self.options, OWN_OPTIONS)
         yield from _command_line("uvicorn", self.uvicorn, OWN_UVICORN)
-        own = OWN_VARIABLES | variables_of("database", DatabaseArgs) | variables_of("artifacts", ArtifactsArgs)
+        own = OWN_VARIABLES | variables_of("database", DatabaseArgs)
         yield from variables(self.env, self.secret_env or {}, self.value_from, own=own)
 
 

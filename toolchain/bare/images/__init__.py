@@ -53,7 +53,7 @@ RECIPES: Mapping[str, Recipe] = {
     # In place of oauth2-proxy, under a name of its own, since it is not that.
     "registry.invalid/oidc-proxy:1": GoImage("oidc-proxy", "/bin/oidc-proxy", user="65532:65532"),
     versions.POSTGRESQL_IMAGE: DebianImage(
-        packages=(f"postgresql-{_POSTGRESQL}",),
+        packages=(f"postgresql-{_POSTGRESQL}", "libnss-wrapper"),
         account="postgres",
         uid=999,
         check=(f"{_POSTGRESQL_FOLDER}/bin/postgres", "--version"),

@@ -20,6 +20,13 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     exit 1
   fi
   mkdir -p "$PGDATA" && { chmod 700 "$PGDATA" || true; }
+  # initdb asks what its user is called, who may be any number that a cluster chose.
+  if ! getent passwd "$(id -u)" >/dev/null; then
+    names=$(mktemp --directory)
+    echo "postgres:x:$(id -u):$(id -g):PostgreSQL:$PGDATA:/bin/false" >"$names/passwd"
+    echo "postgres:x:$(id -g):" >"$names/group"
+    export LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD=$names/passwd NSS_WRAPPER_GROUP=$names/group
+  fi
   # shellcheck disable=SC2086 # several options in one variable
   initdb --username="$user" --pwfile=<(printf '%s\n' "$password") --auth-local=trust \
     --auth-host=scram-sha-256 --encoding=UTF8 --set=listen_addresses='*' ${POSTGRES_INITDB_ARGS:-}
@@ -37,5 +44,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     esac
   done
   pg_ctl --wait --mode=fast stop
+  unset LD_PRELOAD
 fi
 exec "$@"
