@@ -83,7 +83,19 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
         artifactsCidrs=_CIDRS,
         identityCidrs=_CIDRS,
         egress=st.lists(
-            _block({"ports": st.lists(_PORTS, min_size=1, max_size=2)}, cidrs=_CIDRS, pods=st.lists(_PEER, max_size=1)),
+            st.one_of(
+                _block(
+                    {"ports": st.lists(_PORTS, min_size=1, max_size=2)}, cidrs=_CIDRS, pods=st.lists(_PEER, max_size=1)
+                ),
+                _block(
+                    {
+                        "cidrs": st.just(["10.0.0.0/8", "0.0.0.0/0"]),
+                        "portRanges": st.just([{"port": 3000, "endPort": 3009}]),
+                    },
+                    exceptCidrs=st.sampled_from([[], ["10.1.0.0/16"]]),
+                    protocol=st.sampled_from(["TCP", "UDP", "SCTP"]),
+                ),
+            ),
             max_size=2,
         ),
     ),

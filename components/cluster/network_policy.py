@@ -13,7 +13,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.networking import v1 as net
 
-from ..arguments import Input, NetworkPeerArgs, NetworkPolicyArgs
+from ..arguments import EgressArgs, Input, NetworkPeerArgs, NetworkPolicyArgs
+from ..arguments.access.network_policy import lies_in
 from ..contracts import NetworkDestination
 from ..pods.garbage_collection import COMPONENT
 from ..pods.part import PodPart
@@ -22,12 +23,16 @@ from ..pods.scope import Scope
 _DNS = (53, 5353)
 """The second port is where OpenShift's DNS pods listen, which is what a policy sees."""
 _KUBERNETES_API = (443, 6443)
-_ANYWHERE = {
-    # Except where clouds serve the node's credentials and secrets. Not all of these are link-local: not Alibaba Cloud's
-    # metadata, Azure's WireServer, and the IPv6 metadata of AWS and Google.
-    "0.0.0.0/0": ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32"],
-    "::/0": ["fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128"],
-}
+_ANYWHERE = ("0.0.0.0/0", "::/0")
+_NODE = (
+    "169.254.0.0/16",
+    "100.100.100.200/32",  # Alibaba Cloud's metadata
+    "168.63.129.16/32",  # Azure's WireServer
+    "fe80::/10",
+    "fd00:ec2::/32",  # metadata of AWS
+    "fd20:ce::254/128",  # metadata of Google
+)
+"""Where clouds hand out credentials and secrets of the node, not all of it on link-local addresses."""
 
 
 def network_policies(
@@ -50,7 +55,7 @@ def network_policies(
         collector: What garbage collection must reach; None if there is none.
     """
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
-    further = [_rule([*_blocks(more.cidrs), *map(_pods, more.pods)] or _anywhere(), more.ports) for more in args.egress]
+    further = [_further(more) for more in args.egress]
     rights = scope.args.rbac
     api = [_rule(_anywhere(), _KUBERNETES_API)] if rights.rules or rights.cluster_rules else []
 
@@ -96,6 +101,21 @@ def _policy(
     )
 
 
+def _further(args: EgressArgs) -> net.NetworkPolicyEgressRuleArgs:
+    protocol = args.protocol.value
+    ranges = [
+        net.NetworkPolicyPortArgs(port=each.port, end_port=each.end_port, protocol=protocol)
+        for each in args.port_ranges
+    ]
+    pods = [*map(_pods, args.pods)]
+    if not args.cidrs and not args.except_cidrs:
+        to: Input[list[net.NetworkPolicyPeerArgs]] = pods or _anywhere()
+    else:
+        # Exceptions are for pods by their addresses as well: those are not chosen as such.
+        to = _outside(args.cidrs or [*_ANYWHERE], args.except_cidrs).apply(lambda blocks: [*blocks, *pods])
+    return net.NetworkPolicyEgressRuleArgs(to=to, ports=[*_ports(args.ports, [protocol]), *ranges])  # type: ignore[arg-type]
+
+
 def _instance(scope: Scope) -> dict[str, str]:
     """Labels of every pod of the deployment."""
     return {key: value for key, value in scope.selector().items() if not key.endswith("/component")}
@@ -137,23 +157,22 @@ def _to(scope: Scope, destinations: Iterable[NetworkDestination]) -> list[net.Ne
     def rule(destination: NetworkDestination) -> net.NetworkPolicyEgressRuleArgs:
         if destination.component is not None:
             return _rule([_own(scope, destination.component)], [destination.port])
-        peers = pulumi.Output.from_input(destination.host).apply(lambda host: _peers(host, destination.networks))
+        blocks = _outside(destination.networks)
+        peers = pulumi.Output.all(destination.host, blocks).apply(lambda known: _peers(*known))
         return _rule(peers, [destination.port])
 
     found = list(destinations)
     return [rule(each) for index, each in enumerate(found) if each not in found[:index]]
 
 
-def _peers(host: str, networks: Sequence[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:
+def _peers(host: str, networks: list[net.NetworkPolicyPeerArgs]) -> list[net.NetworkPolicyPeerArgs]:
     """Where a host is: at its address, else in its known networks, else anywhere."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return _blocks(networks) or _anywhere()
-    # 0.0.0.0 stands for services without fixed addresses, such as S3.
-    return (
-        (_blocks(networks) or _anywhere()) if address.is_unspecified else _blocks([str(ipaddress.ip_network(address))])
-    )
+        return networks or _anywhere()
+    # 0.0.0.0 stands for services that have no addresses of their own to name, such as S3.
+    return (networks or _anywhere()) if address.is_unspecified else _blocks([str(ipaddress.ip_network(address))])
 
 
 def _rule(
@@ -173,7 +192,24 @@ def _blocks(cidrs: Iterable[Input[str]]) -> list[net.NetworkPolicyPeerArgs]:
 
 
 def _anywhere() -> list[net.NetworkPolicyPeerArgs]:
-    """All addresses except link-local ones. Pods are listed separately, since some network plugins do not include them."""
-    everywhere = [net.IPBlockArgs(cidr=cidr, except_=apart) for cidr, apart in _ANYWHERE.items()]
+    """All addresses but those of nodes; pods by themselves too, since some network plugins do not count them in."""
     pods = net.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
-    return [*(net.NetworkPolicyPeerArgs(ip_block=block) for block in everywhere), pods]
+    return [*_parts(_ANYWHERE), pods]
+
+
+def _outside(
+    cidrs: Iterable[Input[str]], apart: Iterable[Input[str]] = ()
+) -> pulumi.Output[list[net.NetworkPolicyPeerArgs]]:
+    """Networks, without some parts of them."""
+    return pulumi.Output.all(pulumi.Output.all(*cidrs), pulumi.Output.all(*apart)).apply(lambda known: _parts(*known))
+
+
+def _parts(cidrs: Iterable[str], apart: Iterable[str] = ()) -> list[net.NetworkPolicyPeerArgs]:
+    """Networks, without some parts of them and without where nodes get credentials, unless they are just that."""
+    closed = [ipaddress.ip_network(each) for each in (*_NODE, *apart)]
+
+    def block(cidr: str) -> net.IPBlockArgs:
+        within = [str(each) for each in closed if lies_in(each, ipaddress.ip_network(cidr))]
+        return net.IPBlockArgs(cidr=cidr, except_=within or None)
+
+    return [net.NetworkPolicyPeerArgs(ip_block=block(cidr)) for cidr in cidrs]

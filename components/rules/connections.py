@@ -54,11 +54,17 @@ def _time(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 
 def _unknown_ports(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    for name, block in (args.database.chosen or ("", None), ("registry", args.database.registry)):
+    users = args.auth.database.uri if args.auth is not None and args.auth.database is not None else None
+    name, chosen = args.database.chosen or ("", None)
+    for where, block in (
+        (("database", name), chosen),
+        (("database", "registry"), args.database.registry),
+        (("auth", "database", "uri"), users),
+    ):
         by_uri = isinstance(block, (DatabaseUriArgs, MssqlArgs, RegistryArgs))
         if by_uri and block.existing_secret is not None and block.port is None:
             yield Problem(
-                ("database", name, "port"),
+                (*where, "port"),
                 "is required with networkPolicy, which cannot know it from a URI in a Secret",
                 "give the port of the database server",
             )

@@ -34,7 +34,7 @@ def allowed(
         policies: Whole NetworkPolicy objects.
         source, target: Pods, or addresses outside the cluster.
         port: Port of the pod or address that is connected to.
-        protocol: `TCP` or `UDP`.
+        protocol: `TCP`, `UDP` or `SCTP`.
     """
     policies = list(policies)
     return _passes(policies, "Egress", source, target, port, protocol) and _passes(
@@ -64,9 +64,13 @@ def _passes(
 
 
 def _port(ports: list[Mapping[str, Any]] | None, port: int, protocol: str) -> bool:
-    return not ports or any(
-        entry.get("protocol", "TCP") == protocol and entry.get("port") in (None, port) for entry in ports
-    )
+    def holds(entry: Mapping[str, Any]) -> bool:
+        first = entry.get("port")
+        return entry.get("protocol", "TCP") == protocol and (
+            first is None or first <= port <= entry.get("endPort", first)
+        )
+
+    return not ports or any(map(holds, ports))
 
 
 def _peer(peer: Mapping[str, Any], other: Pod | str, namespace: str) -> bool:

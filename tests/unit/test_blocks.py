@@ -87,6 +87,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (REGISTRY, f"{POSTGRESQL}.connectionLimit", [29], [30]),
     (URI, "database.uri.port", [5432], [None]),
     (with_changes(PRODUCTION, {"networkPolicy": {}, "database": {"uri": {"existingSecret": {"name": "s"}}}}), "database.uri.port", [None, 0], [5432]),
+    (with_changes(PRODUCTION, {"networkPolicy": {}, "auth": {"basic": {}, "database": {"uri": {"existingSecret": {"name": "s"}}}}}), "auth.database.uri.port", [None, 0], [5432]),
     (CREATE, "database.mysql.create", [{}, {"existingSecret": {"name": "A"}}, {"secretsStore": {}}, {"existingSecret": {"name": "s"}, "secretsStore": {"aws": {"secret": "s"}}}], [{"existingSecret": {"name": "s"}}]),
     (CREATE, "database.mysql.create.secretsStore", [{"aws": {}}, {"aws": {"secret": "s"}, "gcp": {}}, {"aws": {"secret": "s", "passwordKey": "a b"}}], [{"aws": {"secret": "s", "usernameKey": "user-name"}}]),
     (CREATE, "database.mysql.create.secretsStore", [{"gcp": {"passwordVersion": "s"}}], [{"gcp": {"passwordVersion": "projects/p/secrets/s/versions/latest"}}]),

@@ -1,13 +1,23 @@
 """Who may connect to the pods, and where they may connect to."""
 
+import enum
+import ipaddress
 from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block
+from ..base import Block, Input, Problem, block, plain
 from ..checks import between, cidrs, kubernetes_label_name, labels
 
-__all__ = ["EgressArgs", "NetworkPeerArgs", "NetworkPolicyArgs"]
+__all__ = ["EgressArgs", "EgressProtocol", "NetworkPeerArgs", "NetworkPolicyArgs", "PortRangeArgs"]
+
+
+class EgressProtocol(enum.Enum):
+    """What Kubernetes can tell apart: https://kubernetes.io/docs/concepts/services-networking/network-policies/."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
 
 
 @block
@@ -27,19 +37,62 @@ class NetworkPeerArgs(Block):
 
 
 @block
+class PortRangeArgs(Block):
+    """Ports that follow each other."""
+
+    port: int
+    """The first port."""
+    end_port: int
+    """The last port, which is open as well."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.port, 1, 65535, "port")
+        yield from between(self.end_port, 1, 65535, "end_port")
+        if 1 <= self.end_port < self.port:
+            fix = f"write the lower one first: port: {self.end_port}, endPort: {self.port}"
+            yield Problem(("end_port",), f"{self.end_port} is lower than port, {self.port}", fix)
+
+
+@block
 class EgressArgs(Block):
     """A further destination of the server and of garbage collection, such as a webhook, a model provider or a mail server."""
 
     cidrs: list[Input[str]] = Field(default_factory=list)
-    """Networks in CIDR form; everything except link-local addresses if empty and no pods are selected."""
+    """Networks in CIDR form; all if empty and no pods are chosen. Where nodes get their credentials stays closed, unless a
+    network lies there: `169.254.169.254/32` opens it, `0.0.0.0/0` does not."""
+    except_cidrs: list[Input[str]] = Field(default_factory=list)
+    """Parts of these networks that stay closed, in CIDR form."""
     pods: list[NetworkPeerArgs] = Field(default_factory=list)
     """Pods of the cluster."""
-    ports: list[int]
-    """TCP ports."""
+    protocol: EgressProtocol = EgressProtocol.TCP
+    """Protocol of the ports."""
+    ports: list[int] = Field(default_factory=list)
+    """Ports of the destination: those of its pods where a Service of the cluster stands before them."""
+    port_ranges: list[PortRangeArgs] = Field(default_factory=list)
+    """Ranges of ports, besides or instead of `ports`."""
 
     def problems(self) -> Iterable[Problem]:
         yield from cidrs(self.cidrs, "cidrs")
-        yield from _ports(self.ports)
+        yield from cidrs(self.except_cidrs, "except_cidrs")
+        yield from self._exceptions()
+        if not self.ports and not self.port_ranges:
+            message = "is empty, and portRanges as well: the rule opens nothing"
+            yield Problem(("ports",), message, "list ports, for example [443]", either=(("port_ranges",),))
+        for index, port in enumerate(self.ports):
+            for problem in between(port, 1, 65535, "port"):
+                yield Problem(("ports", index), problem.message, problem.fix)
+
+    def _exceptions(self) -> Iterable[Problem]:
+        if self.except_cidrs and self.pods and not self.cidrs:
+            yield Problem(("except_cidrs",), "is given without cidrs, and pods are chosen", "remove it, or give cidrs")
+        networks = [_network(cidr) for cidr in self.cidrs]
+        if not networks or None in networks:
+            return
+        for index, cidr in enumerate(self.except_cidrs):
+            part = _network(cidr)
+            if part is not None and not any(network and lies_in(part, network) for network in networks):
+                message = f"{plain(cidr)!r} is no part of a network in cidrs"
+                yield Problem(("except_cidrs", index), message, "name a smaller network, inside one of cidrs")
 
 
 @block
@@ -83,9 +136,22 @@ class NetworkPolicyArgs(Block):
             yield from cidrs(getattr(self, path), path)
 
 
-def _ports(ports: list[int]) -> Iterable[Problem]:
-    if not ports:
-        yield Problem(("ports",), "is empty: the rule opens nothing", "list TCP ports, for example [443]")
-    for index, port in enumerate(ports):
-        for problem in between(port, 1, 65535, "port"):
-            yield Problem(("ports", index), problem.message, problem.fix)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def lies_in(part: Network, whole: Network) -> bool:
+    """Whether a network is a part of another one, and not the same."""
+    return (
+        part.version == whole.version
+        and part != whole
+        and part.network_address in whole
+        and part.broadcast_address in whole
+    )
+
+
+def _network(cidr: Input[str]) -> Network | None:
+    known = plain(cidr)
+    try:
+        return ipaddress.ip_network(known) if isinstance(known, str) else None
+    except ValueError:  # told elsewhere
+        return None

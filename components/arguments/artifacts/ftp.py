@@ -27,7 +27,7 @@ class FtpSecretArgs(ExistingSecret):
 class FtpArgs(ArtifactBlock):
     """A directory on an FTP server. Nothing is encrypted in transit, and MLflow cannot delete artifacts there.
 
-    A network policy must allow the server's passive ports: `networkPolicy.egress`."""
+    A network policy must leave the server's passive ports open: `networkPolicy.egress[].portRanges`."""
 
     mlflow_image = MlflowImage.BASE
 
