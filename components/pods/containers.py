@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import ImageArgs, Input, ResourcesArgs
+from ..arguments import ImageArgs, Input, ResourcesArgs, TmpVolumeArgs
 from ..arguments.manifests import Manifest
 from .environment import plain_environment, unique
 from .part import PodPart
@@ -152,6 +152,7 @@ def template(
     containers: Sequence[k8s.core.v1.ContainerArgs],
     *,
     scratch: str,
+    scratch_claim: TmpVolumeArgs | None = None,
     **more: Any,
 ) -> k8s.core.v1.PodTemplateSpecArgs:
     """A pod template.
@@ -162,6 +163,7 @@ def template(
         part: Additions of all concerns: volumes, init containers and sidecars.
         containers: The main container.
         scratch: Size limit of `/tmp`.
+        scratch_claim: A volume for it, instead of space on the node.
         **more: Further fields of the pod's specification.
     """
     return k8s.core.v1.PodTemplateSpecArgs(
@@ -169,7 +171,7 @@ def template(
         spec=scope.pod_spec(
             init_containers=list(part.init_containers) or None,
             containers=[*containers, *part.containers],
-            volumes=[scratch_volume(scratch), *part.volumes],
+            volumes=[scratch_volume(scratch, scratch_claim), *part.volumes],
             **more,
         ),
     )
