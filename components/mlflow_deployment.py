@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from . import makers
 from .arguments import MlflowDeploymentArgs
 from .cluster.collisions import Collisions
+from .cluster.google import google_policies
 from .cluster.ingress import ingress
 from .cluster.monitoring import exporter, monitoring
 from .cluster.namespace import namespace as make_namespace
@@ -200,6 +201,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
         ingress(scope, front, args.ingress)
     if args.route is not None:
         route(scope, front, args.route)
+    google_policies(scope, front, entrance(scope, workload.pod))
     monitoring(scope, args.monitoring, workload.server, login and login.account)
     collector = None
     if args.garbage_collection is not None:

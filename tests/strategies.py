@@ -339,7 +339,9 @@ _AUTH = st.one_of(
 )
 
 _SERVER = {
-    "uvicorn": st.just({"timeout-keep-alive": 75, "no-server-header": True}),
+    "uvicorn": st.just({"limit-concurrency": 75, "no-server-header": True}),
+    "keepAliveSeconds": st.integers(601, 3600),
+    "trustedProxies": st.lists(st.sampled_from(["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]), max_size=2),
     "logLevel": st.sampled_from(["DEBUG", "WARNING"]),
     "telemetry": st.booleans(),
     "tls": block({"existingSecret": block({"name": NAMES}, caKey=WORDS)}),
@@ -393,6 +395,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         nodeSelector=_LABELS,
         runAsUser=st.one_of(st.none(), st.integers(1, 65_535)),
         tmpSize=st.just("1Gi"),
+        tmpVolume=block(storageClass=NAMES),
         priorityClassName=NAMES,
         resources=block(
             cpuRequest=st.sampled_from(["100m", "1"]),

@@ -57,7 +57,9 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
     "rbac": _block(rules=st.lists(_RULE, max_size=2), clusterRules=st.lists(_RULE, max_size=1)),
     "ingress": _block(
         {"hosts": st.lists(_INGRESS_HOST, min_size=1, max_size=2, unique_by=lambda entry: entry["host"])},
-        className=_NAMES,
+        className=st.one_of(
+            _NAMES, st.sampled_from(["nginx", "alb", "gce", "traefik", "haproxy", "openshift-default"])
+        ),
         annotations=_LABELS,
         labels=_LABELS,
         tls=st.sampled_from([[], [{"secretName": "certificate"}]]),
@@ -65,10 +67,13 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "route": _block(
         {
-            "parentRefs": st.lists(_block({"name": _NAMES}, namespace=_NAMES, port=_PORTS), min_size=1, max_size=2),
+            "parentRefs": st.lists(
+                _block({"name": _NAMES}, namespace=_NAMES, port=st.sampled_from([443, 8443])), min_size=1, max_size=2
+            ),
             "hostnames": st.lists(_HOSTS, min_size=1, max_size=2, unique=True),
         },
         https=st.booleans(),
+        gatewayClassName=st.sampled_from(["gke-l7-rilb", "istio"]),
         timeouts=_block(request=st.just("1h")),
         filters=st.just([{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x-internal"]}}]),
         labels=_LABELS,

@@ -9,7 +9,7 @@ from .access.ingress import IngressArgs
 from .access.network_policy import NetworkPolicyArgs
 from .access.rbac import RbacArgs
 from .access.route import RouteArgs
-from .access.service import ServiceArgs
+from .access.service import ServiceArgs, ServiceType
 from .access.service_account import ServiceAccountArgs
 from .artifacts import ArtifactsArgs
 from .base import Block, Problem, block
@@ -130,6 +130,16 @@ class MlflowDeploymentArgs(Block):
     def serves_tls(self) -> bool:
         """Whether the server's pods serve TLS."""
         return self.server.tls is not None
+
+    @property
+    def keep_alive_seconds(self) -> int:
+        """How long an idle connection to a pod is kept, in seconds."""
+        if self.server.keep_alive_seconds is not None:
+            return self.server.keep_alive_seconds
+        # The longest of those that are known: Envoy keeps connections for 3600 seconds, Google's load balancers for 600, NGINX for
+        # 60. What balances connections forgets them after 240 (Azure) or 350 (AWS). The sources are in docs/network.md.
+        direct = self.service.type is ServiceType.LOAD_BALANCER and self.ingress is None and self.route is None
+        return 200 if direct else 3620
 
     @property
     def most_replicas(self) -> int:

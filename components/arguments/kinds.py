@@ -82,6 +82,9 @@ class ArtifactBlock(Kind):
     server_only: ClassVar[str | None] = None
     """Description for messages if only the server can reach it; None if clients may access it directly."""
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
+    spooled: ClassVar[bool] = True
+    """Whether the server keeps a whole file in `/tmp` while it passes it on. MLflow streams only to and from its own file system:
+    https://github.com/mlflow/mlflow/blob/v3.17.2/mlflow/server/artifact_router.py."""
 
     @property
     def cloud(self) -> CloudName | None:

@@ -10,7 +10,7 @@ CONTAINERS = frozenset({"mlflow", "migration", "database-login", "users", "proxy
 
 VOLUMES = frozenset(
     {
-        *("tmp", "tls", "migration"),
+        *("tmp", "tls", "migration", "front"),
         *("database", "database-ca", "database-login", "database-login-script"),
         *("artifacts", "artifacts-files", "ssh", "proxied-stores"),
         *("users", "users-template", "users-database-ca"),

@@ -24,6 +24,7 @@ class VolumeArgs(ArtifactBlock):
 
     server_only = "a volume, which only the server can reach"
     mlflow_image = MlflowImage.BASE
+    spooled = False
 
     size_gb: int = 20
     """Requested size of a new claim in GiB."""

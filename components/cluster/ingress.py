@@ -2,22 +2,12 @@
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
-from collections.abc import Mapping
-
 import pulumi_kubernetes as k8s
 
 from ..arguments import IngressArgs, IngressPathArgs, Input
 from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
-
-LARGE_UPLOADS: Mapping[str, Input[str]] = {
-    # Its default limit of 1 MiB refuses models. Bodies are streamed through, and slow ones are not cut off.
-    "nginx.ingress.kubernetes.io/proxy-body-size": "0",
-    "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
-    "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
-    "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
-}
-"""For the NGINX ingress controller; others ignore it. docs/access.md says what they need."""
+from .ingress_classes import GOOGLE, class_name, ingress_annotations
 
 
 def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.networking.v1.Ingress:
@@ -41,15 +31,16 @@ def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.
     own: dict[str, Input[str]] = {
         # Its address comes from a controller, which may not exist yet, and no other resource waits for it.
         "pulumi.com/skipAwait": "true",
-        **LARGE_UPLOADS,
+        **ingress_annotations(scope, args),
     }
-    if scope.args.serves_tls:
-        own["nginx.ingress.kubernetes.io/backend-protocol"] = "HTTPS"
+    by_annotation = class_name(args) in GOOGLE
+    if by_annotation:
+        own["kubernetes.io/ingress.class"] = class_name(args)
     return k8s.networking.v1.Ingress(
         f"{scope.name}-ingress",
         metadata=scope.metadata("server", extra_labels=args.labels, annotations={**own, **args.annotations}),
         spec=k8s.networking.v1.IngressSpecArgs(
-            ingress_class_name=args.class_name,
+            ingress_class_name=None if by_annotation else args.class_name,
             rules=[
                 k8s.networking.v1.IngressRuleArgs(
                     host=host.host,

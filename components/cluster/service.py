@@ -5,12 +5,13 @@ import pulumi_kubernetes as k8s
 from ..arguments import ServiceType
 from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
+from .ingress_classes import service_annotations
 
 
 def service(scope: Scope) -> k8s.core.v1.Service:
     """The Service; its name is explicit, since it is part of clients' configuration."""
     args = scope.args.service
-    annotations = dict(args.annotations)
+    annotations = {**service_annotations(scope), **args.annotations}
     if args.type is not ServiceType.LOAD_BALANCER:
         # The provider would watch the endpoints for another ten seconds after the last pod is ready, which it waits for
         # with the Deployment anyway. Only a load balancer has something else to wait for: its address.

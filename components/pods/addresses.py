@@ -1,6 +1,8 @@
 """Names under which clients reach the server, and the hosts and origins that it therefore accepts."""
 
+import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -35,8 +37,25 @@ def published(scope: Scope) -> list[tuple[str, Input[str]]]:
     if ingress is not None:
         found += [("https" if ingress.secure(host) else "http", host) for host in ingress.host_names]
     if route is not None:
-        found += [("https" if route.https else "http", host) for host in route.hostnames]
+        found += [(scheme, host) for scheme in route.schemes for host in route.hostnames]
     return found
+
+
+def https_hosts(scope: Scope) -> list[Input[str]]:
+    """Hosts that clients reach by HTTPS, wherever it ends: those of Ingress and route, and where a log-in sends browsers back to."""
+    ingress, route = scope.args.ingress, scope.args.route
+    found = [host for host in (ingress.host_names if ingress else ()) if ingress and ingress.secure(host)]
+    found += route.hostnames if route is not None and route.secure else ()
+    oidc = scope.args.auth.oidc if scope.args.auth is not None else None
+    if oidc is not None and not found:
+        url = pulumi.Output.from_input(oidc.redirect_url).apply(urlsplit)
+        found.append(url.apply(lambda known: (known.hostname or "") if known.scheme == "https" else ""))
+    return found
+
+
+def _plain(host: str) -> str:
+    """A host or origin as `in_image/front.py` hands it to MLflow: names have no case, and may end with a dot."""
+    return re.sub(r"\.(?=(:[\d*]*)?$)", "", host.lower())
 
 
 def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
@@ -69,7 +88,7 @@ def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
     def listed(given: Sequence[str]) -> str:
         known, further = given[: len(public)], given[len(public) :]
         spelled = [f"{host}:{port}" for host, port in zip(known, ports, strict=True)]
-        return ",".join(dict.fromkeys([*hosts, *known, *spelled, *further]))
+        return ",".join(dict.fromkeys([*hosts, *known, *spelled, *map(_plain, further)]))
 
     return pulumi.Output.all(*public, *own).apply(listed)
 
@@ -83,5 +102,5 @@ def allowed_origins(scope: Scope) -> pulumi.Output[str]:
     inside = [_origin(scope, name) for name in service_names(scope)]
     public = [pulumi.Output.concat(scheme, "://", host) for scheme, host in published(scope)]
     return pulumi.Output.all(*public, *scope.args.server.cors_allowed_origins).apply(
-        lambda given: ",".join(dict.fromkeys([*inside, *given]))
+        lambda given: ",".join(dict.fromkeys([*inside, *map(_plain, given)]))
     )

@@ -7,10 +7,11 @@ from itertools import chain
 import pulumi
 
 from ..arguments import NetworkPolicyArgs
-from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey
+from ..contracts import ArtifactStore, NetworkDestination, SecretKey
 from ..in_image import Program
 from .environment import plain_environment, secret_environment
 from .part import PodPart, join
+from .plugin import installed, plugin
 from .scope import Scope
 from .volumes import claims, files
 
@@ -56,8 +57,7 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
     )
     parts = [claims(store.volumes), *(files(scope, "artifacts", each) for each in store.files)]
     if store.presigned is False:
-        plugin = files(scope, "artifacts", PROXIED_STORES)
-        parts.append(dataclasses.replace(plugin, python_path=[PROXIED_STORES.directory]))
+        parts.append(installed(scope, "artifacts", PROXIED_STORES))
     return Artifacts(part=join(variables, *parts), exclusive=any(not volume.shared for volume in store.volumes))
 
 
@@ -72,21 +72,11 @@ def _destinations(scope: Scope, store: ArtifactStore) -> list[NetworkDestination
     ]
 
 
-def _plugin(script: Program) -> Files:
-    """A module with its entry points, like an installed package."""
-    module = script.module
-    points = {"s3": "S3", "gs": "Gcs", "wasbs": "AzureBlob"}
-    lines = ["[mlflow.artifact_repository]", *(f"{scheme} = {module}:{kind}" for scheme, kind in points.items()), ""]
-    return Files(
-        name="proxied-stores",
-        directory="/etc/mlflow/plugins",
-        plain={
-            script.name: script.source,
-            f"{module}-1.dist-info/entry_points.txt": "\n".join(lines),
-            f"{module}-1.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n",
-        },
-    )
-
-
-PROXIED_STORES = _plugin(Program("proxied_stores.py"))
-"""Plugin that keeps MLflow from handing out presigned URLs."""
+PROXIED_STORES = plugin(
+    Program("proxied_stores.py"),
+    "proxied-stores",
+    "/etc/mlflow/plugins",
+    "mlflow.artifact_repository",
+    {"s3": "S3", "gs": "Gcs", "wasbs": "AzureBlob"},
+)
+"""Keeps MLflow from handing out presigned URLs."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import ImageArgs, Input
+from ..arguments import ImageArgs, Input, TmpVolumeArgs
 from ..arguments.checks import amount
 from ..arguments.manifests import Manifest
 from .environment import plain_environment, unique
@@ -168,6 +168,7 @@ def template(
     *,
     metadata: k8s.meta.v1.ObjectMetaArgs,
     scratch: str,
+    scratch_claim: TmpVolumeArgs | None = None,
     **more: Any,
 ) -> k8s.core.v1.PodTemplateSpecArgs:
     """A pod template.
@@ -178,6 +179,7 @@ def template(
         containers: The main container.
         metadata: Labels, by which the pods are selected, and annotations.
         scratch: Size limit of `/tmp`.
+        scratch_claim: A volume for it, instead of space on the node.
         **more: Further fields of the pod's specification.
     """
     return k8s.core.v1.PodTemplateSpecArgs(
@@ -185,7 +187,7 @@ def template(
         spec=scope.pod_spec(
             init_containers=list(part.init_containers) or None,
             containers=[*containers, *part.containers],
-            volumes=[scratch_volume(scratch), *part.volumes],
+            volumes=[scratch_volume(scratch, scratch_claim), *part.volumes],
             **more,
         ),
     )

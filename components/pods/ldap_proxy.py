@@ -172,7 +172,7 @@ MaxSpareThreads 256
 LimitRequestBody 0
 RequestReadTimeout header=20-60,MinRate=500 body=0
 Timeout 600
-KeepAliveTimeout 75
+KeepAliveTimeout {scope.args.keep_alive_seconds}
 MaxKeepAliveRequests 0
 GracefulShutdownTimeout {server.shutdown_grace_seconds}
 {encryption}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,12 +11,14 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, ProbeArgs
+from ..arguments.checks import amount
 from ..arguments.manifests import in_camel_case
 from ..arguments.reserved import PORT_NAME
 from . import tls
 from .addresses import allowed_hosts, allowed_origins
 from .containers import drain, mlflow_container, template, user_containers
 from .environment import plain_environment
+from .front import front
 from .part import PodPart, join
 from .scope import Scope
 from .volumes import TMP
@@ -49,7 +52,7 @@ def deployment(
     timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, args.most_replicas - 1)}s"
     metadata = scope.metadata("server", args.names.deployment, annotations=args.pod.deployment_annotations or None)
     metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
-    whole = join(part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
+    whole = join(front(scope, part), part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
         metadata=metadata,
@@ -66,6 +69,7 @@ def deployment(
                 [_container(scope, whole, exclusive=exclusive)],
                 metadata=scope.pod_metadata("server"),
                 scratch=args.pod.tmp_size,
+                scratch_claim=args.pod.tmp_volume,
                 token=bool(args.rbac.rules or args.rbac.cluster_rules),
                 termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
                 topology_spread_constraints=_spread(scope),
@@ -113,7 +117,7 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         command=["mlflow", "server"],
         arguments=[*_arguments(scope, behind_proxy=behind_proxy), *part.arguments],
         user=scope.user,
-        disk="256Mi",
+        disk=_disk(scope),
         working_dir=TMP,
         ports=None if behind_proxy else [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
         # Frequent at startup, so that a pod serves within a second of being able to; patient afterwards, to spare a server
@@ -125,6 +129,16 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         liveness_probe=_probe(health, pod.probes.liveness, period=20, timeout=10, failures=6),
         lifecycle=None if exclusive else drain(scope),
     )
+
+
+def _disk(scope: Scope) -> str:
+    """What the container needs of its node's disk: for logs, and for files that go through `/tmp`.
+
+    Where requests are limits (GKE Autopilot), a pod that writes more is ended.
+    """
+    args = scope.args
+    kept = (amount(args.pod.tmp_size) or 0) if args.artifacts.spooled and args.pod.tmp_volume is None else 0
+    return f"{256 + math.ceil(kept / 2**20)}Mi"
 
 
 def _probe(
@@ -149,14 +163,14 @@ def _arguments(scope: Scope, *, behind_proxy: bool) -> list[str]:
     line = [f"--host={host}", f"--port={server.port}", f"--workers={server.workers}"]
     if server.static_prefix:
         line.append(f"--static-prefix={server.static_prefix}")
-    uvicorn: dict[str, Any] = {}
+    # Who speaks for whom is decided by `in_image/front.py`.
+    uvicorn: dict[str, Any] = {"timeout-keep-alive": scope.args.keep_alive_seconds, "no-proxy-headers": True}
     if server.log_level is not None:
         uvicorn["log-level"] = server.log_level.value.lower()
     if server.tls is not None and not behind_proxy:
         uvicorn |= {"ssl-certfile": f"{tls.DIRECTORY}/tls.crt", "ssl-keyfile": f"{tls.DIRECTORY}/tls.key"}
-    if options := _options({**uvicorn, **server.uvicorn}):
-        # MLflow splits them like a shell.
-        line.append(f"--uvicorn-opts={shlex.join(options)}")
+    # MLflow takes them apart as a shell does.
+    line.append(f"--uvicorn-opts={shlex.join(_options({**uvicorn, **server.uvicorn}))}")
     return [*line, *_options(server.options)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import Input
+from ..arguments import Input, TmpVolumeArgs
 from ..contracts import Files, SecretKey, Volume
 from .part import PodPart
 from .scope import Scope
@@ -13,9 +13,18 @@ from .scope import Scope
 TMP = "/tmp"  # noqa: S108 - a private volume of the pod
 
 
-def scratch_volume(size: str) -> k8s.core.v1.VolumeArgs:
-    """The private `/tmp` of a pod."""
-    return k8s.core.v1.VolumeArgs(name="tmp", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
+def scratch_volume(size: str, claim: TmpVolumeArgs | None = None) -> k8s.core.v1.VolumeArgs:
+    """The private `/tmp` of a pod: on its node, or on a volume that is made with the pod and deleted with it."""
+    if claim is None:
+        return k8s.core.v1.VolumeArgs(name="tmp", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
+    spec = k8s.core.v1.PersistentVolumeClaimSpecArgs(
+        access_modes=["ReadWriteOnce"],
+        storage_class_name=claim.storage_class,
+        resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": size}),
+    )
+    template = k8s.core.v1.PersistentVolumeClaimTemplateArgs(spec=spec)
+    ephemeral = k8s.core.v1.EphemeralVolumeSourceArgs(volume_claim_template=template)
+    return k8s.core.v1.VolumeArgs(name="tmp", ephemeral=ephemeral)
 
 
 def scratch_mount() -> k8s.core.v1.VolumeMountArgs:

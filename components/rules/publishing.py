@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from ..arguments import MlflowDeploymentArgs, ServiceType
-from ..arguments.base import Path, Problem
+from ..arguments.base import Path, Problem, plain
 
 UNGUARDED = ("/static", "/health", "/favicon.ico")
 """Path prefixes under which MLflow does not authenticate requests."""
@@ -15,6 +15,12 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """Problems between Service, Ingress, route, network policy and the server behind them."""
     if not args.allow_insecure:
         yield from _published(args)
+        for index, network in enumerate(args.server.trusted_proxies):
+            if str(plain(network)).endswith("/0"):
+                message = f"{plain(network)!r} is everybody, who could then claim any address and any scheme"
+                fix = "list the networks of the proxies, or accept it in writing with allowInsecure: true"
+                yield Problem(("server", "trusted_proxies", index), message, fix)
+    yield from _kept(args)
     yield from _paths(args)
     yield from _peers(args)
 
@@ -30,13 +36,29 @@ def _published(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         secure = all(ingress.secure(entry.host) for entry in ingress.hosts)
         ways.append((("ingress",), "the Ingress", "configure auth, and tls here", secure))
     if route is not None:
-        ways.append((("route",), "the HTTPRoute", "configure auth, and HTTPS in the Gateway", route.https))
+        ways.append(
+            (
+                ("route",),
+                "the HTTPRoute",
+                "configure auth, and name the listener for HTTPS (port: 443) or say https: true",
+                route.secure,
+            )
+        )
     for path, what, instead, secure in ways:
         open_to_all = [] if args.authenticated else ["without authentication"]
         in_clear = [] if secure else ["without TLS"]
         if reasons := " and ".join(open_to_all + in_clear):
             fix = f"{instead}, or accept it explicitly with allowInsecure: true"
             yield Problem(path, f"{what} publishes a server {reasons}", fix)
+
+
+def _kept(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """Who stands in front gives up an idle connection before the server does."""
+    kept, own = (args.ingress.kept_seconds if args.ingress is not None else 0), args.keep_alive_seconds
+    if kept >= own:
+        message = f"{own} is not longer than the {kept} seconds for which the controller of the Ingress keeps idle connections"
+        fix = f"use {kept + 20} or more, or a shorter time there"
+        yield Problem(("server", "keep_alive_seconds"), message, fix, either=(("ingress", "annotations"),))
 
 
 def _paths(args: MlflowDeploymentArgs) -> Iterator[Problem]:

@@ -180,6 +180,10 @@ def test_guarded_a_client_who_logs_in_gets_through_the_proxy(
     search, body = f"{URI}/api/2.0/mlflow/experiments/search", {"max_results": 1}
     assert requests.post(search, json=body, timeout=120).status_code == 401
     assert requests.post(search, json=body, auth=("admin", "password1234"), timeout=120).status_code == 401
+    # Streamed on a route without the prefix, which has a guard of its own.
+    artifact = f"{URI}/api/2.0/mlflow-artifacts/artifacts/workspaces/default/0/a/artifacts/a.txt"
+    assert requests.put(artifact, data=b"a", timeout=120).status_code == 401
+    assert requests.get(artifact, timeout=120).status_code == 401
     assert requests.get(f"{ROOT}/health", timeout=120).status_code == 404
 
 

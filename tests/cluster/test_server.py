@@ -56,7 +56,7 @@ def server(new_stack: Deploy, kubectl: Kubectl, authority: certificates.Certific
                 "allowedHosts": ["own.example.com"],
                 "corsAllowedOrigins": ["https://notebooks.example.com"],
                 "options": {"x-frame-options": "DENY", "secrets-cache-ttl": 30},
-                "uvicorn": {"no-server-header": True, "header": "X-Team: vision one", "timeout-keep-alive": 65},
+                "uvicorn": {"no-server-header": True, "header": "X-Team: vision one", "limit-concurrency": 650},
                 "env": {"PLAIN": "p"},
                 "valueFrom": {
                     "FROM_SECRET": {"secret": {"name": "variables", "key": "key"}},
@@ -187,5 +187,9 @@ def test_options_and_variables_reach_the_server(uri: str, server: Deployed, kube
     }
     program = "import os, glob; print([open(p).read().split('\\0') for p in glob.glob('/proc/[0-9]*/cmdline')])"
     processes = kubectl.exec(server.namespace, pod_name(pod), "python", "-c", program)
-    assert "--timeout-keep-alive=65" in processes and "--secrets-cache-ttl=30" in processes
+    assert (
+        "--limit-concurrency=650" in processes
+        and "--timeout-keep-alive=3620" in processes
+        and "--secrets-cache-ttl=30" in processes
+    )
     assert "--log-level=debug" in processes

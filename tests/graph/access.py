@@ -42,7 +42,7 @@ def _public(arguments: MlflowDeploymentArgs) -> list[tuple[str, str]]:
     if ingress is not None:
         found += [("https" if ingress.secure(entry.host) else "http", str(entry.host)) for entry in ingress.hosts]
     if route is not None:
-        found += [("https" if route.https else "http", str(host)) for host in route.hostnames]
+        found += [(scheme, str(host)) for scheme in route.schemes for host in route.hostnames]
     return found
 
 

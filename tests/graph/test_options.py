@@ -183,7 +183,7 @@ def test_image_reaches_server_and_migration(configuration, image, reference) -> 
         ("shared-volume", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg://"}),
         ("verified-database-direct-artifacts", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/mlflow/database/ca.pem", "MLFLOW_SERVE_ARTIFACTS": "false", "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://models"}),
         ("cloud-identity", {"AWS_DEFAULT_REGION": "eu-central-1"}),
-        ("own-keys", {"PYTHONPATH": "/etc/mlflow/plugins", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}),
+        ("own-keys", {"PYTHONPATH": "/etc/mlflow/front:/etc/mlflow/plugins", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}),
     ],
 )  # fmt: skip
 def test_server_is_told_where_its_stores_are(scenario: str, expected: dict[str, str]) -> None:
@@ -195,7 +195,8 @@ def test_options_become_arguments_of_the_server() -> None:
         changed(DEV, "server.options", {"x-frame-options": "DENY", "flag": True, "debug": False, "depth": 3})
     )
     assert server_container(graph)["args"] == [
-        "--host=0.0.0.0", "--port=5000", "--workers=1", "--x-frame-options=DENY", "--flag", "--depth=3",
+        "--host=0.0.0.0", "--port=5000", "--workers=1", "--uvicorn-opts=--timeout-keep-alive=3620 --no-proxy-headers",
+        "--x-frame-options=DENY", "--flag", "--depth=3", "--app-name=front",
     ]  # fmt: skip
 
 

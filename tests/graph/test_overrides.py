@@ -74,7 +74,7 @@ def test_unknown_object_is_refused_with_those_that_there_are() -> None:
             )
         first, second = str(error.value).splitlines()[1:]
         assert (
-            'overrides["Deployment/sever"]: there is no such object; there are: ConfigMap/migration, Deployment/server'
+            'overrides["Deployment/sever"]: there is no such object; there are: ConfigMap/front, ConfigMap/migration, '
             in first
         )
         assert 'overrides["Service/service"].spec.tipe: unknown key; did you mean type?' in second

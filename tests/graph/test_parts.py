@@ -67,7 +67,8 @@ def test_parts_reach_the_pod_and_a_proxy_is_the_only_way_in() -> None:
 
     pod = run(program).one("apps/v1:Deployment").pod["spec"]
     server, proxy = pod["containers"]
-    assert server["args"] == ["--host=127.0.0.1", "--port=5000", "--workers=1", "--app-name=basic-auth"]
+    options = "--uvicorn-opts=--timeout-keep-alive=3620 --no-proxy-headers"
+    assert server["args"] == ["--host=127.0.0.1", "--port=5000", "--workers=1", options, "--app-name=basic-auth"]
     assert "ports" not in server and proxy["ports"] == [{"name": "http", "containerPort": 4180}]
     assert {server[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "liveness", "readiness")} == {4180}
     environment = {variable["name"]: variable.get("value") for variable in server["env"]}

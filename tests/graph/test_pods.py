@@ -24,7 +24,8 @@ def environment(graph: Graph) -> dict[str, Any]:
 def test_server_settings_become_options_of_uvicorn_and_variables() -> None:
     changes = {
         "server.logLevel": "WARNING",
-        "server.uvicorn": {"timeout-keep-alive": 75, "no-server-header": True, "header": "X-A: b c"},
+        "server.uvicorn": {"limit-concurrency": 75, "no-server-header": True, "header": "X-A: b c"},
+        "server.keepAliveSeconds": 90,
         "server.tls": {"existingSecret": {"name": "t", "certificateKey": "c.pem"}},
         "server.workspaces": {},
         "server.telemetry": True,
@@ -33,8 +34,8 @@ def test_server_settings_become_options_of_uvicorn_and_variables() -> None:
     graph = deploy(with_changes(DEV, changes))
     (options,) = [arg for arg in server_container(graph)["args"] if arg.startswith("--uvicorn-opts=")]
     assert options == (
-        "--uvicorn-opts=--log-level=warning --ssl-certfile=/etc/mlflow/tls/tls.crt "
-        "--ssl-keyfile=/etc/mlflow/tls/tls.key --timeout-keep-alive=75 --no-server-header '--header=X-A: b c'"
+        "--uvicorn-opts=--timeout-keep-alive=90 --no-proxy-headers --log-level=warning --ssl-certfile=/etc/mlflow/tls/tls.crt "
+        "--ssl-keyfile=/etc/mlflow/tls/tls.key --limit-concurrency=75 --no-server-header '--header=X-A: b c'"
     )
     variables = environment(graph)
     assert variables["MLFLOW_LOGGING_LEVEL"] == "WARNING" and variables["MLFLOW_ENABLE_WORKSPACES"] == "true"

@@ -14,6 +14,9 @@ INGRESS = changed(OPEN, "ingress", {"hosts": [{"host": HOST}], "tls": [{"secretN
 PREFIXED = changed(INGRESS, "server.staticPrefix", "/mlflow")
 ROUTE = changed(OPEN, "route", {"parentRefs": [{"name": "public"}], "hostnames": [HOST]})
 BALANCER = changed(OPEN, "service.type", "LoadBalancer")
+CERTIFIED = {
+    "service.beta.kubernetes.io/aws-load-balancer-ssl-cert": "arn:aws:acm:eu-central-1:111122223333:certificate/a"
+}
 EXISTING = changed(DEV, "serviceAccount", {"create": False, "name": "robot"})
 POLICY = changed(DEV, "networkPolicy", {})
 WATCHED = changed(DEV, "monitoring", {"prometheus": True, "serviceMonitor": {}})
@@ -26,6 +29,17 @@ def path(value: str, **more: Any) -> list[dict[str, Any]]:
     return [{"host": HOST, "paths": [{"path": value, **more}]}]
 
 
+PARENTS = [
+    ([{"name": "a", "port": 443}], []),
+    ([{"name": "a", "sectionName": "https-internal"}], []),
+    ([{"name": "a", "port": 80}], ["without TLS"]),
+    ([{"name": "a", "sectionName": "https", "port": 80}], ["without TLS"]),
+    ([{"name": "a", "port": 443}, {"name": "b"}], ["without TLS"]),
+    ([{"name": "a", "sectionName": "http"}], ["without TLS"]),
+    ([{"name": "a", "port": 8443}], ["without TLS"]),
+]
+"""Gateways of a route, and what that says of TLS."""
+
 # Configuration, path, what is refused there, what is accepted there.
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (BALANCER, "service.nodePort", [0, 65_536, "x"], [1, 65_535, None]),
@@ -35,6 +49,8 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (BALANCER, "service.loadBalancerSourceRanges", [["10.0.0.0"], ["10.0.0.1/8"], ["a/8"]], [["10.0.0.0/8"], ["::/0"]]),
     (DEV, "service.loadBalancerSourceRanges", [["10.0.0.0/8"]], [[]]),
     (DEV, "service.https", [True], [False]),
+    (BALANCER, "service.https", [True], [False]),
+    (changed(BALANCER, "service.annotations", CERTIFIED), "service.https", [], [True]),
     (DEV, "service.extraPorts", [[{**PORT, "port": 80}], [PORT, PORT], [PORT, {**PORT, "port": 82}]], [[PORT]]),
     (DEV, "service.extraPorts", [[{**PORT, "name": name}] for name in ("http", "https", "A", "a" * 16, "1")], [[]]),
     (DEV, "service.extraPorts", [[{**PORT, "port": 0}], [{**PORT, "targetPort": 65_536}], [{}]], [[{**PORT, "port": 1}]]),
@@ -71,6 +87,14 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (ROUTE, "route.filters", [[{}], [{"type": 1}]], [[{"type": "ExtensionRef"}]]),
     (ROUTE, "route.timeouts", [{"request": "1 h"}, {"request": "1.5h"}, {"backendRequest": "h"}], [{"request": "0s"}, {"backendRequest": "1h30m"}]),
     (ROUTE, "route.annotations", [{"a b": "c"}], [{"a": "b"}]),
+    (ROUTE, "route.gatewayClassName", ["A"], ["gke-l7-rilb"]),
+    (changed(ROUTE, "route.parentRefs", [{"name": "a", "port": 80}]), "route.https", [True], [False, None]),
+    (changed(ROUTE, "route.parentRefs", [{"name": "a"}, {"name": "b", "sectionName": "http"}]), "route.https", [True], [False, None]),
+    (changed(INGRESS, "ingress.className", "alb"), "server.keepAliveSeconds", [600], [601, None]),
+    (changed(INGRESS, "ingress.className", "gce"), "server.keepAliveSeconds", [600], [601, None]),
+    (changed(INGRESS, "ingress.className", "nginx"), "server.keepAliveSeconds", [60], [61, None]),
+    (INGRESS, "server.keepAliveSeconds", [], [5]),
+    (changed(INGRESS, "ingress.annotations", {"alb.ingress.kubernetes.io/load-balancer-attributes": "a=b,idle_timeout.timeout_seconds=3600"}), "server.keepAliveSeconds", [3600], [3601, None]),
     (DEV, "server.staticPrefix", ["/static", "/static-mlflow", "/healthy", "/favicon.icon"], ["/mlflow/static", "/stat"]),
     (POLICY, "networkPolicy.allowNamespaces", [["A"], ["a.b"]], [["ingress-nginx"]]),
     (POLICY, "networkPolicy.allowPods", [[{}], [{"podLabels": {"a": "b c"}}]], [[{"namespaceLabels": {"a": "b"}}]]),
@@ -136,14 +160,24 @@ def test_nearest_value_is_accepted(configuration, place: str, value) -> None:
     ("configuration", "start", "reasons"),
     [
         (BALANCER, "service.type: 'LoadBalancer' publishes a server ", ["authentication", "without TLS"]),
-        (changed(BALANCER, "service.https", True), "service.type: ", ["authentication"]),
+        (
+            with_changes(BALANCER, {"service.https": True, "service.annotations": CERTIFIED}),
+            "service.type: ",
+            ["authentication"],
+        ),
         (changed(OPEN, "service.type", "NodePort"), "service.type: 'NodePort' ", ["authentication", "without TLS"]),
         (INGRESS, "ingress: the Ingress publishes a server ", ["authentication"]),
         (changed(INGRESS, "ingress.tls", []), "ingress: ", ["authentication", "without TLS"]),
         (with_changes(INGRESS, {"ingress.tls": [], "ingress.https": True}), "ingress: ", ["authentication"]),
         (changed(INGRESS, "ingress.https", False), "ingress: ", ["authentication", "without TLS"]),
-        (ROUTE, "route: the HTTPRoute publishes a server ", ["authentication"]),
+        # Nobody has said what the listeners speak; then a port, a name, or the argument does.
+        (ROUTE, "route: the HTTPRoute publishes a server ", ["authentication", "without TLS"]),
         (changed(ROUTE, "route.https", False), "route: ", ["authentication", "without TLS"]),
+        (changed(ROUTE, "route.https", True), "route: ", ["authentication"]),
+        *(
+            (changed(ROUTE, "route.parentRefs", parents), "route: ", ["authentication", *words])
+            for parents, words in PARENTS
+        ),
     ],
 )
 def test_nothing_is_published_in_the_open_without_writing_it_down(configuration, start: str, reasons) -> None:

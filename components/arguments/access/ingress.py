@@ -1,6 +1,7 @@
 """An Ingress for the Service."""
 
 import enum
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -10,6 +11,12 @@ from ..checks import DNS_LABEL, between, kubernetes_label_name, kubernetes_name,
 from .hosts import duplicates, public_host
 
 __all__ = ["IngressArgs", "IngressHostArgs", "IngressPathArgs", "IngressTlsArgs", "PathType"]
+
+
+ALB_IDLE_SECONDS = 600
+"""What an AWS load balancer is told by default. Its own 60 seconds end a request while the store takes a large artifact in."""
+KEPT_SECONDS = {"nginx": 60, "alb": ALB_IDLE_SECONDS, **dict.fromkeys(("gce", "gce-internal"), 600)}
+"""How long controllers keep idle connections to pods, by the names that their makers give their classes: docs/network.md."""
 
 
 class PathType(enum.Enum):
@@ -87,8 +94,8 @@ class IngressArgs(Block):
     class_name: Input[str] | None = None
     """IngressClass; the cluster's default if not given."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
-    """Annotations. Those that make the NGINX controller accept large uploads are set unless given here; for other
-    controllers see docs/access.md."""
+    """Annotations. What the controller of `className` must know of the server (health checks, sizes and times of requests) is there
+    unless given here: docs/network.md."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels."""
     hosts: list[IngressHostArgs]
@@ -133,6 +140,13 @@ class IngressArgs(Block):
             known is None or not each.hosts or any(plain(n) is None or _covers(n, known) for n in each.hosts)  # type: ignore[arg-type]
             for each in self.tls
         )
+
+    @property
+    def kept_seconds(self) -> int:
+        """How long the controller keeps idle connections to pods, as far as is known."""
+        told = [plain(value) for key, value in self.annotations.items() if key.endswith("/load-balancer-attributes")]
+        found = re.search(r"\bidle_timeout\.timeout_seconds=(\d+)", str(told[0])) if told else None
+        return int(found[1]) if found else KEPT_SECONDS.get(str(plain(self.class_name)), 0)
 
     def rewrites(self) -> bool:
         """Whether the controller may rewrite paths, in which case they cannot be checked here."""

@@ -25,6 +25,14 @@ class ParentRefArgs(Block):
     port: int | None = None
     """Port of the listener; all that match if not given."""
 
+    @property
+    def https(self) -> bool | None:
+        """Whether the listener speaks HTTPS, by its port or its name; None if that cannot be told."""
+        if self.port in (80, 443):
+            return self.port == 443
+        name = self.section_name or ""
+        return True if name.startswith("https") else False if name.startswith("http") else None
+
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.name, "name", "the name of a Gateway")
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
@@ -68,14 +76,23 @@ class RouteArgs(Block):
     """Filters, as in the Gateway API."""
     timeouts: RouteTimeoutsArgs | None = None
     """How long requests may take."""
-    https: bool = True
-    """Whether the listeners serve HTTPS. Their certificates are configured in the Gateway."""
+    https: bool | None = None
+    """Clients use HTTPS, with certificates that the Gateway names. Follows from `parentRefs` unless given: true if each of them has
+    `port: 443` or a `sectionName` that begins with `https`. Without either, a route is on all listeners of the Gateway, and nobody
+    here knows what they speak."""
+    gateway_class_name: str | None = None
+    """GatewayClass of the Gateways, if it is one of GKE's (`gke-l7-…`): their health checks and times are then set by policies."""
     annotations: dict[str, Input[str]] = Field(default_factory=dict)
     """Annotations."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels."""
 
     def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.gateway_class_name, "gateway_class_name", "the name of a GatewayClass")
+        for index, parent in enumerate(self.parent_refs):
+            if self.https and parent.https is False:
+                message = f"is true, but parentRefs[{index}] names a listener for HTTP"
+                yield Problem(("https",), message, "name the one for HTTPS (port: 443), or set https: false")
         if not self.parent_refs:
             yield Problem(("parent_refs",), "is empty", "name the Gateway: [{name: public, namespace: gateways}]")
         if not self.hostnames:
@@ -92,6 +109,17 @@ class RouteArgs(Block):
                 yield Problem(("filters", index), "has no type", "write for example {type: RequestHeaderModifier, …}")
         yield from qualified_keys(self.annotations, "annotations")
         yield from labels(self.labels, "labels")
+
+    @property
+    def schemes(self) -> list[str]:
+        """By which schemes clients may come; both where nobody has said."""
+        known = {parent.https for parent in self.parent_refs} if self.https is None else {self.https}
+        return [scheme for scheme, https in (("https", True), ("http", False)) if known & {https, None}]
+
+    @property
+    def secure(self) -> bool:
+        """Whether they are known to come by HTTPS alone."""
+        return self.schemes == ["https"]
 
     def paths(self) -> list[tuple[Path, str]]:
         """Each path that is matched literally, and where it is given."""

@@ -88,6 +88,13 @@ class ServiceArgs(Block):
                 if getattr(self, name):
                     message = f"is given for a Service of type {self.type.value}"
                     yield Problem((name,), message, "set type: LoadBalancer, or remove it")
+        if self.https and not self.annotations:
+            message = "is true, but no annotation names a certificate"
+            yield Problem(
+                ("https",),
+                message,
+                "give the one of your cloud in annotations, for example service.beta.kubernetes.io/aws-load-balancer-ssl-cert",
+            )
         for what in ("name", "port"):
             seen = {} if what == "name" else {self.port: "port"}
             for index, extra in enumerate(self.extra_ports):

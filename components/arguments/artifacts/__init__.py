@@ -94,6 +94,11 @@ class ArtifactsArgs(Choice[ArtifactKind]):
     `mlflow-artifacts://artifacts.example.com` for a server with `server.artifactsOnly`. Existing experiments keep
     theirs."""
 
+    @property
+    def spooled(self) -> bool:
+        """Whether the server keeps a whole file in `/tmp` while it passes it on."""
+        return self.kind.spooled
+
     def problems(self) -> Iterable[Problem]:
         yield from self.choice_problems("`volume: {}` for development")
         yield from pattern(

@@ -22,6 +22,7 @@ class NfsArgs(ArtifactBlock):
 
     server_only = "a volume, which only the server can reach"
     mlflow_image = MlflowImage.BASE
+    spooled = False
 
     server: Input[str]
     """DNS name or address of the server, as the nodes resolve it."""

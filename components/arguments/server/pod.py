@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import Field
 
 from .. import reserved
-from ..base import Block, Problem, block, plain
+from ..base import Block, Input, Problem, block, plain
 from ..checks import between, kubernetes_name, labels, memory, qualified_keys
 from ..manifests import Manifest, in_camel_case, shape
 from . import restricted
 from .resources import ResourcesArgs
 
-__all__ = ["PodArgs", "ProbeArgs", "ProbesArgs"]
+__all__ = ["PodArgs", "ProbeArgs", "ProbesArgs", "TmpVolumeArgs"]
 
 _PARTS = {
     "affinity": "core/v1.Affinity",
@@ -58,14 +58,30 @@ class ProbesArgs(Block):
 
 
 @block
+class TmpVolumeArgs(Block):
+    """A volume for `/tmp` that is made for each pod."""
+
+    storage_class: Input[str] | None = None
+    """StorageClass of the volume; the cluster's default if not given."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from kubernetes_name(self.storage_class, "storage_class", "the name of a StorageClass")
+
+
+@block
 class PodArgs(Block):
     """Kubernetes settings of the server's pods. Settings of the pod rather than of the server's container (placement, for
     example, but not volumes) also apply to the deployment's jobs."""
 
     resources: ResourcesArgs = ResourcesArgs()
     """Requests and limits."""
-    tmp_size: str = "2Gi"
-    """Limit of `/tmp`, where uploads and downloads that go through the server are spooled."""
+    tmp_size: str = "6Gi"
+    """Limit of `/tmp`, where a server keeps each file that goes through it until it is complete, unless artifacts are on a volume
+    (`artifacts.volume`, `artifacts.nfs`). All that are on their way at the same time must fit: an upload that does not waits, and is
+    refused if it never can. The pod requests as much ephemeral storage of its node."""
+    tmp_volume: TmpVolumeArgs | None = None
+    """A volume for `/tmp` with `tmpSize`, instead of space on the node: for artifacts that a node has no room for. It is made with
+    each pod and deleted with it (a generic ephemeral volume)."""
     run_as_user: int | None = 1000
     """Numeric user and group id of the pods that run MLflow; the official image sets none and would run as root. Databases in
     the cluster run as their image's own user, 999. Null lets the cluster choose user and groups of every pod (OpenShift); a

@@ -8,12 +8,15 @@ from typing import Any
 from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, between, pattern
+from ..checks import ExistingSecret, between, cidrs, pattern
 from ..database import DatabaseArgs
 from ..environment import OWN_VARIABLES, EnvFromArgs, ValueFromArgs, variables
 from ..kinds import variables_of
 
 __all__ = ["LogLevel", "ServerArgs", "TlsArgs", "TlsSecretArgs", "WorkspacesArgs"]
+
+UNPRIVILEGED = 1024
+"""The first port on which not only root may listen."""
 
 OWN_OPTIONS = {
     "host": "it is fixed",
@@ -50,6 +53,8 @@ OWN_UVICORN = {
     "workers": "use server.workers",
     "log-level": "use server.logLevel",
     **dict.fromkeys(["ssl-certfile", "ssl-keyfile"], "use server.tls"),
+    "timeout-keep-alive": "use server.keepAliveSeconds",
+    **dict.fromkeys(["forwarded-allow-ips", "proxy-headers", "no-proxy-headers"], "use server.trustedProxies"),
     **dict.fromkeys(["factory", "app-dir", "interface", "env-file"], "MLflow sets it"),
     **dict.fromkeys(["uds", "fd"], "the server listens on server.port"),
     **dict.fromkeys(
@@ -129,7 +134,16 @@ class ServerArgs(Block):
     uvicorn: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
     )
-    """Options of uvicorn without the dashes, for example `{timeout-keep-alive: 75}`; true is a bare flag."""
+    """Options of uvicorn without the dashes, for example `{limit-concurrency: 200}`; true is a bare flag."""
+    keep_alive_seconds: int | None = None
+    """How long an idle connection is kept, in seconds: by the server, and by a proxy of `auth` beside it. It must be longer than
+    whoever stands in front keeps its connections to the pods, or requests on one that is just being closed fail. 3620 if not given,
+    since Envoy keeps them for 3600; 200 if `service.type` is `LoadBalancer` and there is neither Ingress nor route, since Azure's
+    load balancer forgets connections that were idle for 240. See docs/network.md."""
+    trusted_proxies: list[Input[str]] = Field(default_factory=list)
+    """Networks in CIDR form of the proxies in front of the pods (controller of the Ingress, Gateway, load balancer), whose
+    `X-Forwarded-For` and `X-Forwarded-Proto` are believed; those of nobody if empty. Needed to log clients' addresses, and where
+    TLS ends at a proxy that no `ingress` or `route` here tells of."""
     log_level: LogLevel | None = None
     """Log level of MLflow and uvicorn; MLflow's default (INFO) if not given."""
     telemetry: bool = False
@@ -171,7 +185,15 @@ class ServerArgs(Block):
     def problems(self) -> Iterable[Problem]:
         yield from between(self.replicas, 0, 100, "replicas")
         yield from between(self.workers, 1, 32, "workers")
-        yield from between(self.port, 1024, 65535, "port")
+        if 1 <= self.port < UNPRIVILEGED:
+            message = (
+                f"{self.port} is below {UNPRIVILEGED}: only root may listen there, and the server does not run as root"
+            )
+            yield Problem(("port",), message, f"use {UNPRIVILEGED} or more; clients see service.port, which may be any")
+        else:
+            yield from between(self.port, UNPRIVILEGED, 65535, "port")
+        yield from between(self.keep_alive_seconds, 1, 86_400, "keep_alive_seconds", "seconds")
+        yield from cidrs(self.trusted_proxies, "trusted_proxies")
         yield from between(self.drain_seconds, 0, 600, "drain_seconds", "seconds")
         yield from between(self.shutdown_grace_seconds, 1, 86_400, "shutdown_grace_seconds", "seconds")
         yield from between(self.startup_timeout_seconds, 10, 3600, "startup_timeout_seconds", "seconds")
@@ -202,6 +224,12 @@ class ServerArgs(Block):
                     ("allowed_hosts", index), f"{known!r} is not a host", "write host or host:port, one entry each"
                 )
         for index, origin in enumerate(self.cors_allowed_origins):
+            if plain(origin) == "*":
+                message = "'*' lets the pages of every site call the API, and switches MLflow's check of origins off"
+                yield Problem(
+                    ("cors_allowed_origins", index), message, "list the origins: https://notebooks.example.com"
+                )
+                continue
             for problem in pattern(
                 origin,
                 r"https?://[^/\s,*@]+",

@@ -1,0 +1,47 @@
+"""What stands in front of MLflow's application, in the server's own process: see `in_image/front.py`."""
+
+import pulumi
+
+from ..arguments import Input
+from ..arguments.checks import amount
+from ..in_image import Program
+from .addresses import https_hosts
+from .environment import plain_environment
+from .part import PodPart, join
+from .plugin import installed, plugin
+from .scope import Scope
+
+_PROGRAM = Program("front.py")
+_OPTION = "--app-name="
+
+
+def front(scope: Scope, behind: PodPart) -> PodPart:
+    """The front, as an application of MLflow that has the name of the one behind it. It must come before that on Python's path.
+
+    Args:
+        scope: The deployment.
+        behind: The other parts of the server, one of which may choose an application of MLflow.
+    """
+    args = scope.args
+    app = next((each.removeprefix(_OPTION) for each in behind.arguments if each.startswith(_OPTION)), "")
+    # `mlflow server` prepares more for applications of some names.
+    name = app or _PROGRAM.module
+    module = plugin(_PROGRAM, "front", "/etc/mlflow/front", "mlflow.app", {name: "create"})
+    settings: dict[str, Input[str]] = {}
+    if app:
+        settings["FRONT_APP"] = app
+    if hosts := https_hosts(scope):
+        settings["FRONT_HTTPS_HOSTS"] = pulumi.Output.all(*hosts).apply(",".join)
+    if proxies := args.server.trusted_proxies:
+        settings["FRONT_PROXIES"] = pulumi.Output.all(*proxies).apply(",".join)
+    if behind.proxy_port is not None:
+        settings["FRONT_SIDECAR"] = "https" if args.serves_tls else "http"
+    if args.artifacts.spooled:
+        settings["FRONT_TMP_BYTES"] = str(int(amount(args.pod.tmp_size) or 0))
+    return join(
+        PodPart(
+            arguments=[] if app else [f"{_OPTION}{name}"],
+            environment=plain_environment(settings),
+        ),
+        installed(scope, "server", module),
+    )

@@ -1,0 +1,146 @@
+"""The containers of a rendered pod as processes of this machine, with the packages of MLflow's image but without a cluster.
+
+What runs is what the component renders: commands, variables, files. Only directories and addresses are other ones.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.graph.program import Graph, Registration, Secret, deploy
+from toolchain import environments, paths
+from toolchain.bare.images import mlflow
+from toolchain.console import run
+
+
+@functools.cache
+def packages() -> Path:
+    """A virtual environment with what MLflow's image holds, exactly as locked; made if it is not there yet."""
+    digest = hashlib.sha256(f"{environments.INTERPRETER}\n{mlflow.LOCK.read_text()}".encode()).hexdigest()[:16]
+    folder = paths.cache("venv", f"image-{digest}")
+    complete = folder / ".complete"
+    with paths.lock(f"venv-image-{digest}", "preparing MLflow's packages"):
+        if not complete.exists():
+            command, env = environments.uv()
+            log = paths.state("logs", "venv-image.log")
+            run([*command, "venv", "--clear", "--python", environments.INTERPRETER, folder], log=log, env=env)
+            install = ["pip", "install", "--no-deps", "--python", environments.python(folder), "--compile-bytecode"]
+            run([*command, *install, "--requirement", mlflow.LOCK], log=log, env=env)
+            complete.touch()
+    return folder
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as a process.
+
+    Attributes:
+        name: Its name.
+        command: Program and arguments.
+        environment: All variables.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+
+    def finish(self, *before: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, behind the words of another command."""
+        return subprocess.run(
+            [*before, *self.command], env=dict(self.environment), capture_output=True, text=True, check=False, cwd="/"
+        )
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod's containers; `first` ones run to their end before `main`."""
+
+    first: Sequence[Container]
+    main: Container
+
+
+def pod(configuration: Mapping[str, Any], kind: str, folder: Path, address: str = "127.0.0.1") -> Pod:
+    """What a deployment renders for one kind of pod.
+
+    Args:
+        configuration: Arguments of the deployment.
+        kind: Name of the owner, such as `mlflow-server` or `mlflow-migration`.
+        folder: Receives the pod's files.
+        address: The pod's address.
+    """
+    graph = deploy(configuration)
+    owner = next(owner for owner, _ in graph.pods() if owner.name == kind)
+    return _Files(graph, owner, folder, address).pod
+
+
+class _Files:
+    def __init__(self, graph: Graph, owner: Registration, folder: Path, address: str) -> None:
+        self.objects = {
+            r.metadata.get("name") or f"{r.name}-1a2b3c4d": r
+            for r in graph
+            if r.type.endswith(("ConfigMap", ":Secret"))
+        }
+        self.folder, self.address = folder, address
+        spec = owner.pod["spec"]
+        self.places: dict[str, str] = {}
+        for container in (*(spec.get("initContainers") or []), *spec["containers"]):
+            for mount in container["volumeMounts"]:
+                self.places[mount["mountPath"]] = str(folder / mount["name"])
+        for volume in spec["volumes"]:
+            self._write(volume)
+        first = [self._container(each) for each in spec.get("initContainers") or []]
+        self.pod = Pod(first, self._container(spec["containers"][0]))
+
+    def _write(self, volume: Mapping[str, Any]) -> None:
+        folder = self.folder / volume["name"]
+        folder.mkdir(parents=True, exist_ok=True)
+        sources = volume.get("projected", {}).get("sources") or [volume]
+        for source in sources:
+            if found := source.get("configMap") or source.get("secret"):
+                content = self._content(str(_known(found.get("name") or found.get("secretName"))))
+                items = {each["key"]: each["path"] for each in found.get("items") or []}
+                for key, text in content.items():
+                    if not items or key in items:
+                        path = folder / items.get(key, key)
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        path.write_text(self._placed(text))
+
+    def _content(self, name: str) -> Mapping[str, str]:
+        inputs = self.objects[name].inputs
+        return {
+            key: str(_known(value)) for key, value in _known(inputs.get("data") or inputs.get("stringData")).items()
+        }
+
+    def _container(self, container: Mapping[str, Any]) -> Container:
+        programs = packages() / "bin"
+        values = {"PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}", "POD_IP": self.address}
+        for variable in container["env"]:
+            if "value" in variable:
+                text = re.sub(
+                    r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), str(_known(variable["value"]))
+                )
+                values[variable["name"]] = self._placed(text)
+            elif key := variable.get("valueFrom", {}).get("secretKeyRef"):
+                values[variable["name"]] = self._content(str(_known(key["name"])))[key["key"]]
+        values["HOME"] = str(self.folder)
+        command = [str(_known(each)) for each in (*container.get("command", ()), *(container.get("args") or ()))]
+        return Container(container["name"], [self._placed(each) for each in command], values)
+
+    def _placed(self, text: str) -> str:
+        """A text with the directories of the pod where they are here; /tmp stays."""
+        for mounted in sorted(self.places, key=len, reverse=True):
+            if mounted != "/tmp":
+                text = re.sub(
+                    rf"(?:(?<![\w/])|(?<=:///)){re.escape(mounted)}(?=[/:\s\"']|$)", self.places[mounted], text
+                )
+        return text
+
+
+def _known(value: Any) -> Any:
+    return _known(value.value) if isinstance(value, Secret) else value
