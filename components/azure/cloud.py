@@ -37,7 +37,7 @@ class Cloud:
         made = self._container
         # Not presigned: signing needs a role on the whole account rather than on the one container.
         blob = AzureBlobArgs(account=made.account, container=made.name, prefix=args.prefix, presigned=False)
-        return dataclasses.replace(existing.azure_blob(blob), ready=[made.ready])
+        return dataclasses.replace(existing.azure_blob(blob, made.domain), ready=[made.ready])
 
     def grant(self) -> Sequence[pulumi.Resource]:
         """Let the principal use the blobs of the container."""

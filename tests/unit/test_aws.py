@@ -19,8 +19,9 @@ AURORA = with_changes(AWS, {"database": {"aurora": {"engine": "postgresql", "ser
 MYSQL = changed(AWS, "database.rds.engine", "mysql")
 A_MYSQL_CLUSTER = changed(AURORA, "database.aurora.engine", "mysql")
 BUCKET_ONLY = with_changes(DEV, {"artifacts": {"awsBucket": {}}, "identity": {"existing": {}}})
+MODELS = {"bucket": "models", "region": "eu-central-1"}
 S3_AND_ROLE = with_changes(
-    PRODUCTION, {"artifacts.s3": {"bucket": "models"}, "identity": {"irsa": {}}, "aws": AWS["aws"]}
+    PRODUCTION, {"artifacts.s3": MODELS, "identity": {"irsa": {}}, "aws": AWS["aws"]}
 )
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
 
@@ -39,15 +40,15 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "aws", [{}, AWS["aws"]], [None]),
     (PRODUCTION, "aws", [AWS["aws"]], [None]),
     (AWS, "database.postgresql", [{"host": "db", "password": "p"}], [None]),
-    (AWS, "artifacts.s3", [{"bucket": "models"}], [None]),
+    (AWS, "artifacts.s3", [MODELS], [None]),
     (AWS, "identity.existing", [{}], [None]),
     (AWS, "identity.irsa.maxSessionHours", [0, 13], [1, 12]),
     (AWS, "identity", [None, {}], [{"existing": {}}]),
     (AWS, "serviceAccount", [{"create": False, "name": "own"}], [{"name": "own"}]),
     (changed(AWS, "identity", {"podIdentity": {}}), "serviceAccount", [], [{"create": False, "name": "own"}]),
     (BUCKET_ONLY, "identity", [None], [{"existing": {}}]),
-    (S3_AND_ROLE, "artifacts", [{"volume": {"accessMode": "ReadWriteMany"}}], [{"s3": {"bucket": "models"}}]),
-    (S3_AND_ROLE, "artifacts.s3", [{"bucket": "models", "endpointUrl": "http://m"}, {"bucket": "models", "existingSecret": {"name": "s"}}], [{"bucket": "models"}]),
+    (S3_AND_ROLE, "artifacts", [{"volume": {"accessMode": "ReadWriteMany"}}], [{"s3": MODELS}]),
+    (S3_AND_ROLE, "artifacts.s3", [{"bucket": "models", "endpointUrl": "http://m"}, {**MODELS, "existingSecret": {"name": "s"}}], [MODELS]),
     (PRODUCTION, "identity", [{"alibabaRam": {"roleName": "acs:ram::1:role/x"}}, {"alibabaRam": {}}], [{"alibabaRam": {"roleName": "mlflow"}}]),
     (AWS, f"{RDS}.engine", ["postgres", "mariadb", None], ["postgresql"]),
     (AWS, f"{RDS}.engineVersion", ["12", "17.4", "18", "8.4", "latest"], ["13", "17", None]),

@@ -165,7 +165,9 @@ def test_one_cloud_at_a_time() -> None:
 
 @pytest.mark.parametrize("identity", ["gcpServiceAccount", "gcpDirect"])
 def test_identity_of_google_is_for_a_bucket_of_google(identity: str) -> None:
-    elsewhere = with_changes(DIRECT, {"artifacts": {"s3": {"bucket": "models"}}, "identity": {identity: {}}})
+    elsewhere = with_changes(
+        DIRECT, {"artifacts": {"s3": {"bucket": "models", "region": "eu-west-1"}}, "identity": {identity: {}}}
+    )
     (line,) = messages(elsewhere)
     assert line.startswith(f"identity.{identity}: would be allowed nothing")
     assert messages(changed(elsewhere, "artifacts", {"gcs": {"bucket": "models"}})) == []

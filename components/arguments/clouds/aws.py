@@ -11,6 +11,8 @@ from ..checks import pattern
 
 __all__ = ["AwsArgs"]
 
+REGION = r"[a-z]{2,4}(-[a-z]+)+-\d+"
+"""A region of any partition: eu-central-1, cn-north-1, us-gov-west-1, eusc-de-east-1."""
 _PARTITION = r"arn:aws[a-z-]*"
 OIDC_PROVIDER = rf"{_PARTITION}:iam::\d{{12}}:oidc-provider/(?P<issuer>.+)"
 
