@@ -482,6 +482,7 @@ _ON_AWS = {
         {name: st.just(value) for name, value in AWS_FACTS.items() if name != "tags"},
         tags=_LABELS,
         kmsKeyArn=st.just("arn:aws:kms:eu-central-1:111122223333:key/1234abcd"),
+        formerKmsKeyArns=st.just(["arn:aws:kms:eu-central-1:111122223333:key/5678efab"]),
         permissionsBoundary=st.just("arn:aws:iam::111122223333:policy/bounds"),
         oidcIssuerUrl=st.just("https://oidc.eks.eu-central-1.amazonaws.com/id/ABC"),
     ),

@@ -62,6 +62,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (GCP, f"{SQL}.database", ["", "my-db", "a" * 33, "1a"], ["Mlflow_1", "a" * 32]),
     (GCP, f"{SQL}.username", ["postgres", "root", "cloudsqladmin", "pg_x", "a-b"], ["mlflow_app"]),
     (GCP, f"{SQL}.password", ["a" * 15], ["a" * 16]),
+    (changed(GCP, "gcp.kmsKey", KEY), f"{BUCKET}.location", ["EU", "europe-west4"], ["europe-west3", "EUROPE-WEST3", None]),
     (GCP, f"{BUCKET}.name", ["ab", "Models", "a" * 64, "goog-x", "my-google-x", "-ab", "gs://ab"], ["abc", "a_b-c", "a" * 63]),
     (GCP, f"{BUCKET}.prefix", ["/a", "a/"], ["", "a/b"]),
     (GCP, f"{BUCKET}.location", ["Frankfurt am Main", "europe_west3"], ["EU", "EUR4", "europe-west3"]),
