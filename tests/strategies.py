@@ -113,6 +113,7 @@ _POOL = block(
     maxOverflow=st.integers(1, 20),
     poolRecycleSeconds=st.integers(60, 3600),
 )
+_REGIONS = st.sampled_from(["eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1"])
 _S3 = st.tuples(
     st.one_of(
         st.just({}),
@@ -122,10 +123,15 @@ _S3 = st.tuples(
     block(
         {"bucket": st.from_regex(r"[a-z][a-z0-9-]{1,20}[a-z]", fullmatch=True)},
         prefix=st.sampled_from(["", "a", "a/b"]),
-        region=NAMES,
-        endpointUrl=NAMES.map("http://{}:9000".format),
-        addressingStyle=st.sampled_from(["auto", "path", "virtual"]),
         expectedBucketOwner=st.just("0" * 12),
+    ),
+    st.one_of(
+        block({"region": _REGIONS}, addressingStyle=st.sampled_from(["auto", "virtual"])),
+        block(
+            {"endpointUrl": NAMES.map("http://{}:9000".format)},
+            region=NAMES,
+            addressingStyle=st.sampled_from(["auto", "path", "virtual"]),
+        ),
     ),
     st.one_of(block(uploadExtraArgs=st.dictionaries(WORDS, TEXTS, max_size=1)), block(presigned=st.booleans())),
     st.one_of(block(ignoreTls=st.booleans()), block({"caCertificate": st.just(CERTIFICATE)})),
@@ -479,6 +485,7 @@ _ON_AWS = {
         {name: st.just(value) for name, value in AWS_FACTS.items() if name != "tags"},
         tags=_LABELS,
         kmsKeyArn=st.just("arn:aws:kms:eu-central-1:111122223333:key/1234abcd"),
+        formerKmsKeyArns=st.just(["arn:aws:kms:eu-central-1:111122223333:key/5678efab"]),
         permissionsBoundary=st.just("arn:aws:iam::111122223333:policy/bounds"),
         oidcIssuerUrl=st.just("https://oidc.eks.eu-central-1.amazonaws.com/id/ABC"),
     ),

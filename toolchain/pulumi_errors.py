@@ -34,6 +34,13 @@ def failure(stack: str, command: str, output: str, *, shown: bool = False) -> Us
             f"the stack {stack} is locked by another Pulumi run:\n{_indented(output)}",
             f"Wait until it ends, or, if it is dead, run `pulumi cancel --stack {stack}`.",
         )
+    if "marked for protection" in output or "is protected" in output:
+        return UserError(
+            f"`pulumi {command}` would delete what holds data of the stack {stack}"
+            + ("; see above" if shown else f":\n{_indented(output)}"),
+            "Undo the change. Or, if the data may go, set `mlflow:deletionProtection: false`, run the update, and then this command again; "
+            "do not unprotect resources in the state.",
+        )
     return UserError(
         f"`pulumi {command}` failed for the stack {stack}" + ("; see above" if shown else f":\n{_indented(output)}"),
         "Mend the cause and run the same command again.",

@@ -23,15 +23,30 @@ def authorities() -> dict[str, str]:
     return found
 
 
-def of_region(region: str) -> str:
+def of_region(region: str, argument: str) -> str:
     """Root certificates of a region.
+
+    Args:
+        region: The region.
+        argument: Path of the argument that takes others, for the message.
 
     Raises:
         pulumi.RunError: They are not known.
     """
     if region not in authorities():
         raise pulumi.RunError(
-            f"the certificate authorities of RDS in {region} are not known here: download "
-            f"https://truststore.pki.rds.amazonaws.com/{region}/{region}-bundle.pem and give its text as caCertificate"
+            f"{argument}: is required in {region}, whose certificate authorities of RDS are not shipped; give the text of {_bundle(region)}"
         )
     return authorities()[region]
+
+
+def _bundle(region: str) -> str:
+    """Where AWS publishes the certificates of a region; the isolated partitions have no public place:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html#UsingWithRDS.SSL.CertificatesAllRegions."""
+    if region.startswith("cn-"):
+        return "https://rds-truststore.s3.cn-north-1.amazonaws.com.cn/global/global-bundle.pem"
+    if region.startswith("us-gov-"):
+        return f"https://truststore.pki.us-gov-west-1.rds.amazonaws.com/{region}/{region}-bundle.pem"
+    if re.match(r"[a-z]+-iso|eusc-", region):
+        return "the region's bundle, which the documentation of its partition names"
+    return f"https://truststore.pki.rds.amazonaws.com/{region}/{region}-bundle.pem"

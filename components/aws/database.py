@@ -10,9 +10,9 @@ import pulumi
 import pulumi_random as random
 from pulumi_aws import iam, rds
 
-from ..arguments import AuroraArgs, AwsEngine, Input, RdsArgs, TlsMode
+from ..arguments import AuroraArgs, AwsEngine, AwsMaintenanceArgs, RdsArgs, TlsMode
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
-from ..resources.downgrades import refuse_downgrade
+from ..resources.refusals import guard_version, is_older
 from . import certificates, network, policies, sdk
 from .resources import Aws, when_ready
 
@@ -61,6 +61,11 @@ _KINDS = {
 }
 
 
+_FOR_LIFE = ["kmsKeyId", "performanceInsightsKmsKeyId", "snapshotIdentifier"]
+"""What a database keeps for life: its keys, which encrypt its backups as well, and the snapshot it was restored from. A change would replace
+it by an empty one."""
+
+
 @dataclass(frozen=True)
 class _Surroundings:
     """What both an instance and a cluster need, created before them.
@@ -68,9 +73,12 @@ class _Surroundings:
     Attributes:
         kind: The engine.
         identifier: Name of the instance or cluster in AWS.
+        unique: The same with a random part, where the name is given: what is left of an earlier database has its name.
         password: Password of the master user.
         port: Where it listens.
-        subnets, group: Where it is, and who can reach it.
+        subnets: Name of the subnet group where it is; only known if its certificate can be verified.
+        group: Who can reach it.
+        authorities: Who signs its certificate.
         monitoring_role: ARN of the role that Enhanced Monitoring writes with; None if that is off.
         before: What must exist first: rules of the group, the role's permission, and the log groups, which RDS would
             otherwise create itself and keep for ever.
@@ -78,9 +86,11 @@ class _Surroundings:
 
     kind: _Kind
     identifier: pulumi.Output[str]
+    unique: pulumi.Output[str]
     password: pulumi.Output[str]
     port: int
-    subnets: rds.SubnetGroup
+    subnets: pulumi.Output[str]
+    authorities: pulumi.Output[str]
     group: sdk.SecurityGroup
     monitoring_role: pulumi.Output[str] | None
     before: Sequence[pulumi.Resource]
@@ -89,7 +99,7 @@ class _Surroundings:
 def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
     """An RDS instance."""
     around = _surroundings(aws, args, "instance", _KINDS[args.engine].logs)
-    kind = around.kind
+    kind, restored = around.kind, args.snapshot_identifier is not None
     name = f"{aws.place.name}-database"
     parameters = rds.ParameterGroup(
         name,
@@ -111,18 +121,20 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         instance_class=args.instance_class,
         multi_az=args.multi_az,
         storage_type="gp3",
-        allocated_storage=args.storage_gb,
+        # A restore takes the snapshot's key and no other, and a disk that is not smaller:
+        # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
+        allocated_storage=None if restored else args.storage_gb,
         max_allocated_storage=args.max_storage_gb,
         storage_encrypted=True,
-        kms_key_id=aws.key,
+        kms_key_id=None if restored else aws.key,
         # A snapshot brings its own names.
-        db_name=None if args.snapshot_identifier else args.database,
-        username=None if args.snapshot_identifier else args.username,
+        db_name=None if restored else args.database,
+        username=None if restored else args.username,
         password=around.password,
         snapshot_identifier=args.snapshot_identifier,
         port=around.port,
         publicly_accessible=False,
-        db_subnet_group_name=around.subnets.name,
+        db_subnet_group_name=around.subnets,
         vpc_security_group_ids=[around.group.id],
         parameter_group_name=parameters.name,
         ca_cert_identifier=args.tls.authority.value,
@@ -148,13 +160,13 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
-            # The disk grows automatically; a snapshot is only used at creation.
-            ignore_changes=["allocatedStorage", "snapshotIdentifier"],
-            hooks=refuse_downgrade(aws.place, "database.rds.engineVersion", "engineVersion", "engineVersionActual"),
+            # The disk grows automatically.
+            ignore_changes=["allocatedStorage", *_FOR_LIFE],
+            hooks=_guarded(aws, args.maintenance, "database.rds"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
-    return _connection(args, around, made.address, made.region)
+    return _connection(args, around, made.address)
 
 
 def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
@@ -191,7 +203,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         master_password=around.password,
         snapshot_identifier=args.snapshot_identifier,
         port=around.port,
-        db_subnet_group_name=around.subnets.name,
+        db_subnet_group_name=around.subnets,
         vpc_security_group_ids=[around.group.id],
         db_cluster_parameter_group_name=parameters.name,
         iam_database_authentication_enabled=True,
@@ -210,8 +222,8 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
-            ignore_changes=["snapshotIdentifier"],
-            hooks=refuse_downgrade(aws.place, "database.aurora.engineVersion", "engineVersion", "engineVersionActual"),
+            ignore_changes=[*_FOR_LIFE],
+            hooks=_guarded(aws, args.maintenance, "database.aurora"),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
@@ -226,7 +238,7 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
             # Failover prefers the first ones.
             promotion_tier=min(index, 15),
             publicly_accessible=False,
-            db_subnet_group_name=around.subnets.name,
+            db_subnet_group_name=around.subnets,
             ca_cert_identifier=args.tls.authority.value,
             auto_minor_version_upgrade=args.maintenance.auto_minor_version_upgrade,
             apply_immediately=args.maintenance.apply_immediately,
@@ -237,12 +249,15 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
             performance_insights_kms_key_id=aws.key if args.monitoring.performance_insights else None,
             performance_insights_retention_period=7 if args.monitoring.performance_insights else None,
             tags=aws.tags,
-            opts=aws.place.options(custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m")),
+            opts=aws.place.options(
+                ignore_changes=["performanceInsightsKmsKeyId"],
+                custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
+            ),
         )
         for index in range(args.instances)
     ]
     # A cluster has its address before it has an instance that listens there.
-    return _connection(args, around, when_ready(made.endpoint, *instances), made.region)
+    return _connection(args, around, when_ready(made.endpoint, *instances))
 
 
 def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequence[str]) -> _Surroundings:
@@ -252,9 +267,8 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     # The names of log groups and of the final snapshot derive from the identifier, so it is known before the database. The
     # random part allows recreating a deleted deployment while the final snapshot of the old one exists.
     suffix = random.RandomId(f"{name}-suffix", byte_length=4, opts=place.options())
-    identifier = pulumi.Output.concat(f"{aws.physical_name}-", suffix.hex)
-    if args.identifier is not None:
-        identifier = suffix.hex.apply(lambda _: str(args.identifier))
+    unique = pulumi.Output.concat(f"{args.identifier or aws.physical_name}-", suffix.hex)
+    identifier = unique if args.identifier is None else suffix.hex.apply(lambda _: str(args.identifier))
     password = random.RandomPassword(
         f"{name}-password", length=32, special=False, opts=place.options(protect=aws.protect)
     ).result if args.password is None else pulumi.Output.secret(args.password)  # fmt: skip
@@ -278,11 +292,21 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
         role, permission = _monitoring_role(aws)
         monitoring_role = role.arn
         before.append(permission)
+    subnets = network.subnet_group(aws)
+    argument = f"database.{'rds' if what == 'instance' else 'aurora'}.tls.caCertificate"
+    authorities = (
+        subnets.region.apply(lambda region: certificates.of_region(region, argument))
+        if args.tls.ca_certificate is None
+        else pulumi.Output.from_input(args.tls.ca_certificate)
+    )
     return _Surroundings(
         kind=kind,
         identifier=identifier,
+        unique=unique,
         password=password,
-        subnets=network.subnet_group(aws),
+        # No database is created whose certificate nobody could verify.
+        subnets=pulumi.Output.all(subnets.name, authorities).apply(lambda parts: parts[0]),
+        authorities=authorities,
         port=port,
         group=group,
         monitoring_role=monitoring_role,
@@ -290,13 +314,36 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     )
 
 
+def _guarded(aws: Aws, maintenance: AwsMaintenanceArgs, block: str) -> pulumi.ResourceHookBinding:
+    """Refuse version changes that AWS would reject, or that would fail halfway."""
+
+    def upgraded(old: str, new: str) -> str | None:
+        if not is_older(old, new):
+            return None
+        upgrade = f"{new!r} is a major upgrade of {old!r}, which runs"
+        if not maintenance.allow_major_version_upgrade:
+            return f"{upgrade}; take a snapshot, then set {block}.maintenance.allowMajorVersionUpgrade to true"
+        if not maintenance.apply_immediately:
+            # AWS deletes no parameter group that a database uses: https://github.com/hashicorp/terraform/issues/29233.
+            return (
+                f"{upgrade}, and would wait for the maintenance window: until then AWS refuses to delete the parameter group of the "
+                f"old version, and pulumi up fails; choose a quiet hour, set {block}.maintenance.applyImmediately to true, run pulumi "
+                "up, and set it back"
+            )
+        return None
+
+    argument = f"{block}.engineVersion"
+    return guard_version(aws.place, argument, "engineVersion", "engineVersionActual", refused=upgraded)
+
+
 def _final_snapshot(around: _Surroundings, wanted: bool) -> pulumi.Output[str] | None:
-    return pulumi.Output.concat(around.identifier, "-final") if wanted else None
+    return pulumi.Output.concat(around.unique, "-final") if wanted else None
 
 
 def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
     """The role with which RDS writes the metrics of Enhanced Monitoring."""
-    name = f"{aws.place.name}-database-monitoring"
+    # Pulumi adds 8 characters, and IAM allows 64: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+    name = f"{aws.place.name[:36]}-database-monitoring"
     role = iam.Role(
         name,
         description="Enhanced Monitoring of the database of MLflow",
@@ -316,10 +363,7 @@ def _monitoring_role(aws: Aws) -> tuple[iam.Role, iam.RolePolicyAttachment]:
     return role, permission
 
 
-def _connection(
-    args: RdsArgs | AuroraArgs, around: _Surroundings, host: pulumi.Output[str], region: pulumi.Output[str]
-) -> DatabaseConnection:
-    authorities: Input[str] = args.tls.ca_certificate or region.apply(certificates.of_region)
+def _connection(args: RdsArgs | AuroraArgs, around: _Surroundings, host: pulumi.Output[str]) -> DatabaseConnection:
     return DatabaseConnection(
         engine=around.kind.engine,
         driver=DRIVERS[around.kind.engine],
@@ -329,7 +373,7 @@ def _connection(
         username=args.username,
         password=around.password,
         tls_mode=TlsMode.VERIFY_FULL,
-        ca_certificate=authorities,
+        ca_certificate=around.authorities,
         network=NetworkDestination(host=host, port=around.port),
         connection_limit=args.connections,
     )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_aws import eks, iam
@@ -10,6 +11,7 @@ from ..arguments import IdentityArgs, Input
 from ..arguments.clouds.aws import OIDC_PROVIDER, issuer
 from ..contracts import WorkloadIdentity
 from ..existing.credentials import IRSA, POD_IDENTITY
+from ..resources.refusals import Change, guard
 from . import policies
 from .resources import Aws
 
@@ -72,16 +74,23 @@ def grant(
         key_arn: The key; None if S3 encrypts with its own.
     """
 
-    def text(parts: list[str]) -> str:
-        role_arn, bucket, path, key = parts
+    def text(parts: list[Any]) -> str:
+        role_arn, bucket, path, key, former = parts
         bucket = bucket.replace("arn:*:", f"arn:{role_arn.split(':')[1]}:")
-        return policies.document(*policies.use_of_bucket(bucket, path), *([policies.use_of_key(key)] if key else []))
+        return policies.document(*policies.use_of_bucket(bucket, path), *policies.use_of_keys(key, former))
+
+    def unreadable(change: Change) -> str | None:
+        old, new = ((inputs or {}).get("policy") for inputs in (change.old_inputs, change.new_inputs))
+        lost = policies.lost_key(old, new) if isinstance(old, str) and isinstance(new, str) else None
+        return lost and (
+            f"aws.kmsKeyArn: the pods could no longer read objects that are encrypted with {lost}; add it to aws.formerKmsKeyArns"
+        )
 
     return iam.RolePolicy(
         f"{aws.place.name}-role",
         role=role.name,
-        policy=pulumi.Output.all(role.arn, bucket_arn, prefix, key_arn).apply(text),
-        opts=aws.place.options(),
+        policy=pulumi.Output.all(role.arn, bucket_arn, prefix, key_arn, aws.facts.former_kms_key_arns).apply(text),
+        opts=aws.place.options(hooks=guard(aws.place, "artifacts-key", unreadable)),
     )
 
 

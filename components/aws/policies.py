@@ -97,14 +97,31 @@ def use_of_bucket(bucket_arn: str, prefix: str) -> Sequence[Statement]:
     ]
 
 
-def use_of_key(key_arn: str) -> Statement:
-    """What S3 requires of callers for objects encrypted with a key."""
-    return {
-        "Sid": "EncryptAndDecrypt",
-        "Effect": "Allow",
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-        "Resource": key_arn,
-    }
+_KEY, _FORMER_KEYS = "EncryptAndDecrypt", "DecryptFormer"
+
+
+def use_of_keys(key_arn: str | None, former: Sequence[str] = ()) -> Sequence[Statement]:
+    """What S3 requires of callers for encrypted objects.
+
+    Args:
+        key_arn: The key of new objects; None if S3 encrypts them with its own.
+        former: Keys that existing objects are encrypted with.
+    """
+    statements: list[Statement] = []
+    if key_arn:
+        actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+        statements.append({"Sid": _KEY, "Effect": "Allow", "Action": actions, "Resource": key_arn})
+    if former:
+        statements.append({"Sid": _FORMER_KEYS, "Effect": "Allow", "Action": "kms:Decrypt", "Resource": list(former)})
+    return statements
+
+
+def lost_key(old: str, new: str) -> str | None:
+    """The current key of an old policy, if a new one for the same bucket no longer allows decrypting with it."""
+    before, after = ({each["Sid"]: each["Resource"] for each in json.loads(text)["Statement"]} for text in (old, new))
+    key = before.get(_KEY)
+    kept = (after.get(_KEY), *after.get(_FORMER_KEYS, ()))
+    return key if key is not None and key not in kept and before["List"] == after["List"] else None
 
 
 def secure_transport_only(bucket_arn: str) -> str:

@@ -48,10 +48,11 @@ class Aws:
             f"{self.place.name}-key",
             description=f"Database and artifacts of MLflow ({self.place.name})",
             enable_key_rotation=True,
-            # Without the key all data is lost, so the longest waiting period that AWS offers.
+            # The longest waiting period that AWS offers to whoever deletes it.
             deletion_window_in_days=30,
             tags=self.tags,
-            opts=self.place.options(protect=self.protect),
+            # Final snapshots, automated backups and older objects are encrypted with it, and outlive this resource.
+            opts=self.place.options(protect=self.protect, retain_on_delete=True),
         )
         kms.Alias(
             f"{self.place.name}-key-alias",

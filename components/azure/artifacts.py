@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_random as random
 
-from ..arguments import AzureArgs, AzureContainerArgs
+from ..arguments import AzureArgs, AzureContainerArgs, AzureDomain
 from ..contracts import Place
 from . import sdk
 from .database import lock
@@ -17,9 +17,10 @@ _ACCOUNT_LENGTH = 24
 
 @dataclass(frozen=True)
 class Container:
-    """A container: names of account and container, resource id, and what must exist before it is used."""
+    """A container: names of account and container, domain, resource id, and what must exist before it is used."""
 
     account: pulumi.Output[str]
+    domain: pulumi.Output[str]
     name: pulumi.Output[str]
     id: pulumi.Output[str]
     ready: pulumi.Resource
@@ -76,7 +77,8 @@ def container(place: Place, args: AzureContainerArgs) -> Container:
         last = private_endpoint(place, "artifacts", account.id, "blob", endpoint.blob_dns_zone_id)
     if place.args.deletion_protection:
         lock(place, "artifacts", account.id, last)
-    return Container(account.name, made.name, made.id, last)
+    domain = pulumi.Output.from_input(facts.location).apply(lambda location: AzureDomain.of_region(location).value)
+    return Container(account.name, domain, made.name, made.id, last)
 
 
 def _account(place: Place, args: AzureContainerArgs, facts: AzureArgs) -> sdk.StorageAccount:

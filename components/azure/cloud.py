@@ -37,7 +37,7 @@ class Cloud:
         made = self._container
         # Not presigned: signing needs a role on the whole account rather than on the one container.
         blob = AzureBlobArgs(account=made.account, container=made.name, prefix=args.prefix, presigned=False)
-        return dataclasses.replace(existing.azure_blob(blob), ready=[made.ready])
+        return dataclasses.replace(existing.azure_blob(blob, made.domain), ready=[made.ready])
 
     def grant(self) -> Sequence[pulumi.Resource]:
         """Let the principal use the blobs of the container."""
@@ -45,7 +45,8 @@ class Cloud:
         args = None if choice is None else choice.azure_workload_identity
         if args is None or self._principal is None:
             return []
-        return [identity.grant(self._place, self._principal.id, self._container_id(args))]
+        locked = self._container is not None and self._place.args.deletion_protection
+        return [identity.grant(self._place, self._principal.id, self._container_id(args), locked)]
 
     def _container_id(self, args: AzureWorkloadIdentityArgs) -> Input[str]:
         if args.container_id is not None:

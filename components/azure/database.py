@@ -12,7 +12,7 @@ import pulumi_random as random
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.database.azure import DEFAULT_VERSIONS, tier_of
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
-from ..resources.downgrades import refuse_downgrade
+from ..resources.refusals import guard_version
 from . import sdk
 from .network import private_endpoint
 
@@ -188,7 +188,7 @@ def _server_options(place: Place) -> pulumi.ResourceOptions:
             # The disk grows automatically and never shrinks.
             "storage.storageSizeGB",
         ],
-        hooks=refuse_downgrade(place, "database.azureFlexibleServer.version", "version"),
+        hooks=guard_version(place, "database.azureFlexibleServer.version", "version"),
     )
 
 

@@ -41,7 +41,8 @@ def workload_identity(place: Place, args: AzureWorkloadIdentityArgs) -> Principa
         f"{place.name}-identity",
         resource_group_name=facts.resource_group,
         resource_name_=made.name,
-        federated_identity_credential_resource_name=place.name,
+        # Azure requires three characters.
+        federated_identity_credential_resource_name=place.name.ljust(3, "0"),
         issuer=pulumi.Output.from_input(facts.aks_oidc_issuer_url).apply(issuer_url),
         subject=f"system:serviceaccount:{place.args.namespace}:{place.account_name}",
         audiences=[_AUDIENCE],
@@ -57,8 +58,15 @@ def workload_identity(place: Place, args: AzureWorkloadIdentityArgs) -> Principa
     return Principal(identity, made.principal_id)
 
 
-def grant(place: Place, principal: Input[str], container_id: Input[str]) -> pulumi.Resource:
-    """Let a principal use the blobs of one container."""
+def grant(place: Place, principal: Input[str], container_id: Input[str], locked: bool) -> pulumi.Resource:
+    """Let a principal use the blobs of one container.
+
+    Args:
+        place: The deployment.
+        principal: Id of the identity.
+        container_id: Resource id of the container.
+        locked: Whether a management lock keeps the container from being deleted.
+    """
     name = random.RandomUuid(
         f"{place.name}-artifacts",
         # An assignment cannot be changed, and its name cannot be reused before it is deleted.
@@ -73,7 +81,9 @@ def grant(place: Place, principal: Input[str], container_id: Input[str]) -> pulu
         principal_id=principal,
         # Without it, Azure looks up the principal, which may not have been replicated yet.
         principal_type="ServicePrincipal",
-        opts=place.options(),
+        # A lock also prevents the deletion of role assignments, so an update that replaces one would fail halfway. What stays is
+        # an assignment of a deleted identity: https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/lock-resources.
+        opts=place.options(retain_on_delete=locked),
     )
 
 

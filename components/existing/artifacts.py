@@ -17,6 +17,9 @@ FILES = "/etc/mlflow/artifacts"
 
 _ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - the clouds' stores have no fixed addresses
 _MIB = 1024**2
+# Without these boto3 presigns for the global host s3.amazonaws.com, which answers with a redirect for new buckets, and which newer
+# regions do not serve: https://github.com/boto/boto3/issues/3015. A bucket with a dot in its name gets a path all the same.
+_AMAZON = {"MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "virtual", "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": "regional"}
 
 
 def store(kind: S3Args | GcsArgs | AzureBlobArgs | FtpArgs | SftpArgs | HdfsArgs | UriArgs) -> ArtifactStore:
@@ -46,8 +49,7 @@ def s3(args: S3Args) -> ArtifactStore:
     content: dict[str, Input[str]] = {}
     if args.region is not None:
         environment["AWS_DEFAULT_REGION"] = args.region
-    if args.endpoint_url is not None:
-        environment |= compatible(args.endpoint_url)
+    environment |= _AMAZON if args.endpoint_url is None else compatible(args.endpoint_url)
     if args.addressing_style is not AddressingStyle.AUTO:
         environment["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = args.addressing_style.value
     if args.ca_certificate is not None:
@@ -124,8 +126,13 @@ def gcs(args: GcsArgs) -> ArtifactStore:
     )
 
 
-def azure_blob(args: AzureBlobArgs) -> ArtifactStore:
-    """A container of an Azure storage account."""
+def azure_blob(args: AzureBlobArgs, domain: Input[str] | None = None) -> ArtifactStore:
+    """A container of an Azure storage account.
+
+    Args:
+        args: The block.
+        domain: Domain of the cloud, where it is not known yet.
+    """
     secret = args.existing_secret
     # MLflow takes the first of the two that is set, or else the pod's identity.
     keys = {
@@ -137,7 +144,7 @@ def azure_blob(args: AzureBlobArgs) -> ArtifactStore:
         for variable, (given, key) in keys.items()
     }
     login = {variable: value for variable, value in found.items() if value is not None}
-    host = pulumi.Output.concat(args.container, "@", args.account, ".", args.domain.value)
+    host = pulumi.Output.concat(args.container, "@", args.account, ".", domain or args.domain.value)
     return ArtifactStore(
         destination=under("wasbs://", host, args.prefix),
         secret_environment=login,

@@ -13,7 +13,7 @@ import pulumi_random as random
 from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
 from ..arguments.database.gcp import DEFAULT_VERSIONS
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
-from ..resources.downgrades import refuse_downgrade
+from ..resources.refusals import guard_version
 
 # CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, as far as they suit a server with one client.
 _FLAGS = {
@@ -141,9 +141,9 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
         ),
         opts=place.options(
             protect=protected,
-            # The disk grows automatically; resetting its size would replace the instance.
-            ignore_changes=["settings.diskSize"],
-            hooks=refuse_downgrade(place, "database.cloudSql.version", "databaseVersion"),
+            # The disk grows automatically, and an instance keeps its key for life: another size or key would replace the instance.
+            ignore_changes=["encryptionKeyName", "settings.diskSize"],
+            hooks=guard_version(place, "database.cloudSql.version", "databaseVersion"),
         ),
     )
 

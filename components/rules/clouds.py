@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from ..arguments import ArtifactsArgs, AwsArgs, AzureArgs, DatabaseArgs, GcpArgs, IdentityArgs, MlflowDeploymentArgs
 from ..arguments.base import Problem
 from ..arguments.kinds import CloudName, choices
-from . import aws, azure
+from . import aws, azure, gcp
 
 _BLOCKS: dict[CloudName, Any] = {CloudName.AWS: AwsArgs, CloudName.GCP: GcpArgs, CloudName.AZURE: AzureArgs}
 _CHOICES = {"database": DatabaseArgs, "artifacts": ArtifactsArgs, "identity": IdentityArgs}
@@ -24,6 +24,7 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     yield from _versions(args)
     yield from aws.problems(args)
     yield from azure.problems(args)
+    yield from gcp.problems(args)
 
 
 def _surroundings(args: MlflowDeploymentArgs, cloud: CloudName) -> Iterator[Problem]:

@@ -49,7 +49,7 @@ def test_wrong_configuration_is_refused_with_every_message_before_anything_is_ma
         stack.configure(
             {
                 "database": {"sqlite": {}, "postgresql": {"hots": "db.example.com"}},
-                "artifacts": {"s3": {"bucket": "s3://artifacts"}},
+                "artifacts": {"s3": {"bucket": "s3://artifacts", "region": "eu-west-1"}},
                 "server": {"replicas": "many", "env": {"DB_PASSWORD": "hunter2"}},
                 "nmespace": "x",
             }

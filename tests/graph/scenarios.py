@@ -82,7 +82,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         PRODUCTION,
         {
             "database.postgresql": {"host": "db", "existingSecret": {"name": "db-login", "usernameKey": "user"}},
-            "artifacts.s3": {"bucket": "models", "existingSecret": {"name": "bucket-keys"}},
+            "artifacts.s3": {"bucket": "models", "region": "eu-central-1", "existingSecret": {"name": "bucket-keys"}},
         },
     ),
     "static-prefix": with_changes(
@@ -104,7 +104,12 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "artifacts-only": with_changes(
-        PRODUCTION, {"database": {"none": {}}, "artifacts.s3": {"bucket": "models"}, "server.artifactsOnly": True}
+        PRODUCTION,
+        {
+            "database": {"none": {}},
+            "artifacts.s3": {"bucket": "models", "region": "eu-central-1"},
+            "server.artifactsOnly": True,
+        },
     ),
     "minio": with_changes(DEV, {"artifacts": {"minio": {}}}),
     "keys-in-files": with_changes(
@@ -247,7 +252,12 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "aws-role-for-existing-stores": with_changes(
-        PRODUCTION, {"artifacts.s3": {"bucket": "models", "prefix": "prod"}, "identity": {"irsa": {}}, "aws": AWS_FACTS}
+        PRODUCTION,
+        {
+            "artifacts.s3": {"bucket": "models", "prefix": "prod", "region": "eu-central-1"},
+            "identity": {"irsa": {}},
+            "aws": AWS_FACTS,
+        },
     ),
     "alibaba-role": with_changes(PRODUCTION, {"identity.alibabaRam": {"roleName": "mlflow"}}),
     "autoscaled": with_changes(

@@ -149,10 +149,25 @@ def test_pods_verify_the_database_with_the_authorities_of_its_region() -> None:
     assert bundle["ca.pem"].count("BEGIN CERTIFICATE") == 3
 
 
+def test_a_database_of_a_given_name_leaves_a_snapshot_of_its_own() -> None:
+    instance = inputs(deploy(changed(AWS, "database.rds.identifier", "tracking")), "Instance")
+    assert instance["identifier"] == "tracking"
+    assert instance["finalSnapshotIdentifier"] == "tracking-0a1b2c3d-final"
+
+
 def test_a_snapshot_brings_database_and_user() -> None:
     instance = inputs(deploy(changed(AWS, "database.rds.snapshotIdentifier", "before")), "Instance")
     assert instance["snapshotIdentifier"] == "before"
-    assert not {"dbName", "username"} & set(instance) and "password" in instance
+    assert not {"dbName", "username", "kmsKeyId", "allocatedStorage"} & set(instance) and "password" in instance
+
+
+def test_names_of_a_long_deployment_fit() -> None:
+    """Pulumi adds eight characters to the names of resources that are given none."""
+    longest = "a" * 39 + "b"
+    graph = run(lambda: (make(longest, AWS), None)[1])
+    limits = {"iam/role:Role": 64, "s3/bucket:Bucket": 63, "rds/subnetGroup:SubnetGroup": 255}
+    for kind, most in limits.items():
+        assert all(len(r.name) + 8 <= most for r in graph.of(kind)), kind
 
 
 def test_bucket_is_private_encrypted_and_versioned() -> None:

@@ -192,6 +192,20 @@ def test_existing_container_is_granted_and_not_touched() -> None:
     assert graph.one("authorization:RoleAssignment").inputs["scope"] == container
 
 
+@pytest.mark.parametrize(
+    ("location", "domain"),
+    [
+        ("westeurope", "blob.core.windows.net"),
+        ("chinaeast2", "blob.core.chinacloudapi.cn"),
+        ("usgovvirginia", "blob.core.usgovcloudapi.net"),
+        ("usdodcentral", "blob.core.usgovcloudapi.net"),
+    ],
+)
+def test_account_has_the_domain_of_its_cloud(location: str, domain: str) -> None:
+    found = dict(environment(deploy(changed(AZURE, "azure.location", location))))
+    assert found["MLFLOW_ARTIFACTS_DESTINATION"].endswith(f".{domain}")
+
+
 def test_server_waits_until_it_may_use_the_container(graph: Graph) -> None:
     waits = graph.one("apps/v1:Deployment").depends_on
     for kind in (

@@ -6,6 +6,7 @@ with the real server's address. What moto forgets, and the provider reads back, 
 
 import json
 import re
+import secrets
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ def main(settings: dict[str, str]) -> None:
         where = {"host": settings["postgresql_folder"], "port": settings["postgresql_port"]}
         with psycopg.connect(**where, user="postgres", autocommit=True) as connection:  # type: ignore[arg-type]
             owner = sql.Identifier(user)
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchone():
+                return  # What a snapshot is restored to has them.
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, sql.Literal(password)))
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
 
@@ -43,19 +46,25 @@ def main(settings: dict[str, str]) -> None:
 
     make: dict[str, Callable[[str, str, str], None]] = {"postgres": postgresql, "mysql": mysql}
     make |= {"aurora-postgresql": postgresql, "aurora-mysql": mysql}
-    instance, cluster, bucket = (
+    instance, change, cluster, bucket = (
         rds.DBInstance.__init__,
+        rds.DBInstance.update,
         rds.RDSBackend.create_db_cluster,
         responses.S3Response._bucket_response_put,
     )
 
     def made_instance(self: Any, backend: Any, **asked: Any) -> None:
         instance(self, backend, **asked)
+        # moto gives all of them the same one, by which the provider looks its own up.
+        self.dbi_resource_id = f"db-{secrets.token_hex(13).upper()}"
         if asked.get("master_user_password"):
             make[asked["engine"]](asked["db_name"], asked["master_username"], asked["master_user_password"])
-        self.performance_insights_enabled = asked.get("enable_performance_insights", False)
-        self.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
-        self.performance_insights_retention_period = asked.get("performance_insights_retention_period")
+        _watch(self, asked)
+
+    def changed_instance(self: Any, **asked: Any) -> None:
+        change(self, **asked)
+        if "enable_performance_insights" in asked:
+            _watch(self, asked)
 
     def made_cluster(self: Any, asked: dict[str, Any]) -> Any:
         make[asked["engine"]](asked["database_name"], asked["master_username"], asked["master_user_password"])
@@ -80,6 +89,7 @@ def main(settings: dict[str, str]) -> None:
 
     access_control.IAMPolicyStatement.is_action_permitted = permitted_over_tls  # type: ignore[method-assign]
     rds.DBInstance.__init__ = made_instance  # type: ignore[method-assign]
+    rds.DBInstance.update = changed_instance  # type: ignore[method-assign]
     rds.RDSBackend.create_db_cluster = made_cluster  # type: ignore[method-assign]
     responses.S3Response._bucket_response_put = made_bucket  # type: ignore[method-assign]
     rds.DBInstance.address = property(lambda _: settings["host"])  # type: ignore[assignment,method-assign]
@@ -87,6 +97,12 @@ def main(settings: dict[str, str]) -> None:
     # Only the first kind of serverless clusters has it.
     rds.DBCluster.scaling_configuration_info = property(lambda _: None)  # type: ignore[assignment,method-assign]
     server.main(["-H", "0.0.0.0", "-p", settings["port"]])
+
+
+def _watch(instance: Any, asked: dict[str, Any]) -> None:
+    instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
+    instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
+    instance.performance_insights_retention_period = asked.get("performance_insights_retention_period")
 
 
 if __name__ == "__main__":

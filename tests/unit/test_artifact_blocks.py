@@ -16,7 +16,8 @@ def _store(name: str, **values: Any) -> Any:
 
 RSA = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"
 KNOWN = "files.example.com ssh-ed25519 AAAA"
-S3 = _store("s3", bucket="models")
+S3 = _store("s3", bucket="models", region="eu-central-1")
+COMPATIBLE = _store("s3", bucket="models", endpointUrl="https://objects.example.com")
 MINIO = _store("minio")
 GCS = _store("gcs", bucket="models")
 AZURE = _store("azureBlob", account="models", container="models")
@@ -35,7 +36,11 @@ KEY_FILE = '{"type": "service_account"}'
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (S3, "artifacts.s3.bucket", ["xn--a", "sthree-a", "a-s3alias", "a--x-s3"], ["a-s3", "xn-a"]),
     (S3, "artifacts.s3.prefix", ["a//b", "a b", "a?", "$(A)"], ["a/b-c_d.e"]),
-    (S3, "artifacts.s3.addressingStyle", ["Path"], ["auto", "path", "virtual"]),
+    (S3, "artifacts.s3.addressingStyle", ["Path", "path"], ["auto", "virtual"]),
+    (changed(S3, "artifacts.s3.presigned", False), "artifacts.s3.addressingStyle", [], ["path"]),
+    (COMPATIBLE, "artifacts.s3.addressingStyle", [], ["auto", "path", "virtual"]),
+    (S3, "artifacts.s3.region", [None, "eu-central-1a", "EU", "europe-west3"], ["us-gov-west-1", "cn-north-1", "eusc-de-east-1", "us-isob-east-1"]),
+    (COMPATIBLE, "artifacts.s3.region", [], [None, "garage", "auto"]),
     (S3, "artifacts.s3.expectedBucketOwner", ["1234", "1234-5678-9012"], ["123456789012"]),
     (S3, "artifacts.s3.caCertificate", ["no"], [CERTIFICATE]),
     (changed(S3, "artifacts.s3.caCertificate", CERTIFICATE), "artifacts.s3.ignoreTls", [True], [False]),

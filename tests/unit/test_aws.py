@@ -19,9 +19,8 @@ AURORA = with_changes(AWS, {"database": {"aurora": {"engine": "postgresql", "ser
 MYSQL = changed(AWS, "database.rds.engine", "mysql")
 A_MYSQL_CLUSTER = changed(AURORA, "database.aurora.engine", "mysql")
 BUCKET_ONLY = with_changes(DEV, {"artifacts": {"awsBucket": {}}, "identity": {"existing": {}}})
-S3_AND_ROLE = with_changes(
-    PRODUCTION, {"artifacts.s3": {"bucket": "models"}, "identity": {"irsa": {}}, "aws": AWS["aws"]}
-)
+MODELS = {"bucket": "models", "region": "eu-central-1"}
+S3_AND_ROLE = with_changes(PRODUCTION, {"artifacts.s3": MODELS, "identity": {"irsa": {}}, "aws": AWS["aws"]})
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
 
 # Configuration, path, what is refused there, what is accepted there.
@@ -31,6 +30,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (AWS, "aws.availabilityZones", [["a", "a"], ["a"], ["a", "b", "c"]], [["a", "b"], []]),
     (AWS, "aws.clusterSecurityGroupIds", [[], ["default"]], [["sg-12345678", "sg-12345679"]]),
     (AWS, "aws.kmsKeyArn", ["alias/x", "1234abcd", "projects/p/locations/l/keyRings/r/cryptoKeys/k", "/subscriptions/s", ARN.replace("key/", "alias/")], [ARN, ARN.replace("aws", "aws-cn", 1), None]),
+    (changed(AWS, "aws.kmsKeyArn", ARN), "aws.formerKmsKeyArns", [[ARN], ["alias/x"], ["/subscriptions/s"]], [[], [f"{ARN}5", f"{ARN}6"]]),
     (AWS, "aws.permissionsBoundary", ["bounds", "arn:aws:iam::1:policy/x"], ["arn:aws:iam::111122223333:policy/a/b", "arn:aws:iam::aws:policy/PowerUserAccess"]),
     (AWS, "aws.oidcProviderArn", [None, "oidc.eks.x/id/y", "arn:aws:iam::111122223333:role/x"], ["arn:aws-us-gov:iam::111122223333:oidc-provider/x.example"]),
     (AWS, "aws.oidcIssuerUrl", ["http://x.example", "https://other.example/id/ABC", "x y"], [f"https://{AWS['aws']['oidcProviderArn'].partition('oidc-provider/')[2]}"]),
@@ -39,21 +39,22 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "aws", [{}, AWS["aws"]], [None]),
     (PRODUCTION, "aws", [AWS["aws"]], [None]),
     (AWS, "database.postgresql", [{"host": "db", "password": "p"}], [None]),
-    (AWS, "artifacts.s3", [{"bucket": "models"}], [None]),
+    (AWS, "artifacts.s3", [MODELS], [None]),
     (AWS, "identity.existing", [{}], [None]),
     (AWS, "identity.irsa.maxSessionHours", [0, 13], [1, 12]),
     (AWS, "identity", [None, {}], [{"existing": {}}]),
     (AWS, "serviceAccount", [{"create": False, "name": "own"}], [{"name": "own"}]),
     (changed(AWS, "identity", {"podIdentity": {}}), "serviceAccount", [], [{"create": False, "name": "own"}]),
     (BUCKET_ONLY, "identity", [None], [{"existing": {}}]),
-    (S3_AND_ROLE, "artifacts", [{"volume": {"accessMode": "ReadWriteMany"}}], [{"s3": {"bucket": "models"}}]),
-    (S3_AND_ROLE, "artifacts.s3", [{"bucket": "models", "endpointUrl": "http://m"}, {"bucket": "models", "existingSecret": {"name": "s"}}], [{"bucket": "models"}]),
+    (S3_AND_ROLE, "artifacts", [{"volume": {"accessMode": "ReadWriteMany"}}], [{"s3": MODELS}]),
+    (S3_AND_ROLE, "artifacts.s3", [{"bucket": "models", "endpointUrl": "http://m"}, {**MODELS, "existingSecret": {"name": "s"}}], [MODELS]),
     (PRODUCTION, "identity", [{"alibabaRam": {"roleName": "acs:ram::1:role/x"}}, {"alibabaRam": {}}], [{"alibabaRam": {"roleName": "mlflow"}}]),
     (AWS, f"{RDS}.engine", ["postgres", "mariadb", None], ["postgresql"]),
     (AWS, f"{RDS}.engineVersion", ["12", "17.4", "18", "8.4", "latest"], ["13", "17", None]),
     (MYSQL, f"{RDS}.engineVersion", ["5.7", "8.0.40", "17"], ["8.0", "8.4"]),
     (A_MYSQL_CLUSTER, "database.aurora.engineVersion", ["8.4", "8.0.mysql_aurora.3.08.0"], ["8.0"]),
     (AWS, f"{RDS}.identifier", ["a--b", "1a", "a-", "A", "a_b", "a" * 64, "a"], ["ab", "a-b", "a" * 63]),
+    (AWS, f"{RDS}.snapshotIdentifier", ["", "a b", "1a"], ["before", "rds:mlflow-2026-01-01-03-05", "arn:aws:rds:eu-central-1:111122223333:snapshot:before"]),
     (AWS, f"{RDS}.database", ["", "1a", "a-b", "a" * 64], ["a", "A_1", "a" * 63]),
     (AWS, f"{RDS}.port", [80, 1149, 65_536], [1150, 5432]),
     (AWS, f"{RDS}.username", ["", "1a", "a-b", "admin", "postgres", "a" * 64], ["a", "a" * 63]),
@@ -149,16 +150,28 @@ def test_authorities_are_those_of_their_region_and_as_their_fingerprints_say() -
         assert certificate.fingerprint(hashes.SHA256()).hex() == fingerprint
         certificate.verify_directly_issued_by(certificate)
         assert certificate.not_valid_after_utc.year >= 2061
-        assert pem in certificates.of_region(region)
+        assert pem in certificates.of_region(region, "")
 
 
-def test_region_without_authorities_is_told_what_to_do() -> None:
-    with pytest.raises(Exception, match=r"mx-central-1-bundle\.pem and give its text as caCertificate"):
-        certificates.of_region("mx-central-1")
+@pytest.mark.parametrize(
+    ("region", "place"),
+    [
+        ("mx-central-1", "//truststore.pki.rds.amazonaws.com/mx-central-1/mx-central-1-bundle.pem"),
+        ("cn-north-1", "//rds-truststore.s3.cn-north-1.amazonaws.com.cn/global/global-bundle.pem"),
+        ("us-gov-east-1", "//truststore.pki.us-gov-west-1.rds.amazonaws.com/us-gov-east-1/us-gov-east-1-bundle.pem"),
+        ("us-iso-east-1", "the documentation of its partition"),
+        ("eusc-de-east-1", "the documentation of its partition"),
+    ],
+)
+def test_region_without_authorities_is_told_what_to_do(region: str, place: str) -> None:
+    with pytest.raises(Exception, match=rf"^{RDS}\.tls\.caCertificate: is required in {region}.* give .*{place}"):
+        certificates.of_region(region, f"{RDS}.tls.caCertificate")
 
 
 def test_policies_are_the_same_text_each_time_and_name_no_wildcard_resource() -> None:
-    made = policies.document(*policies.use_of_bucket("arn:aws:s3:::models", "prod"), policies.use_of_key(ARN))
-    assert made == policies.document(*policies.use_of_bucket("arn:aws:s3:::models", "prod"), policies.use_of_key(ARN))
+    made = policies.document(*policies.use_of_bucket("arn:aws:s3:::models", "prod"), *policies.use_of_keys(ARN, [ARN]))
+    assert made == policies.document(
+        *policies.use_of_bucket("arn:aws:s3:::models", "prod"), *policies.use_of_keys(ARN, [ARN])
+    )
     for statement in json.loads(made)["Statement"]:
         assert statement["Resource"] != "*" and "*" not in str(statement["Action"])

@@ -33,7 +33,7 @@ CREATE = changed(
 )
 IN_CLUSTER = changed(PRODUCTION, "database", {"inClusterPostgresql": {}})
 REGISTRY = changed(PRODUCTION, "database.registry", {"value": "mysql+pymysql://u:p@h/d"})
-BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
+BUCKET = changed(PRODUCTION, "artifacts.s3", {"bucket": "models", "region": "eu-central-1"})
 LARGE = changed(DEV, "pod.resources", {"memoryLimit": "16Gi"})
 ONLY = with_changes(DEV, {"server.artifactsOnly": True, "database": {"none": {}}})
 TLS = changed(DEV, "server.tls", {"existingSecret": {"name": "t"}})

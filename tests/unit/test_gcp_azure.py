@@ -62,6 +62,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (GCP, f"{SQL}.database", ["", "my-db", "a" * 33, "1a"], ["Mlflow_1", "a" * 32]),
     (GCP, f"{SQL}.username", ["postgres", "root", "cloudsqladmin", "pg_x", "a-b"], ["mlflow_app"]),
     (GCP, f"{SQL}.password", ["a" * 15], ["a" * 16]),
+    (changed(GCP, "gcp.kmsKey", KEY), f"{BUCKET}.location", ["EU", "europe-west4"], ["europe-west3", "EUROPE-WEST3", None]),
     (GCP, f"{BUCKET}.name", ["ab", "Models", "a" * 64, "goog-x", "my-google-x", "-ab", "gs://ab"], ["abc", "a_b-c", "a" * 63]),
     (GCP, f"{BUCKET}.prefix", ["/a", "a/"], ["", "a/b"]),
     (GCP, f"{BUCKET}.location", ["Frankfurt am Main", "europe_west3"], ["EU", "EUR4", "europe-west3"]),
@@ -165,7 +166,9 @@ def test_one_cloud_at_a_time() -> None:
 
 @pytest.mark.parametrize("identity", ["gcpServiceAccount", "gcpDirect"])
 def test_identity_of_google_is_for_a_bucket_of_google(identity: str) -> None:
-    elsewhere = with_changes(DIRECT, {"artifacts": {"s3": {"bucket": "models"}}, "identity": {identity: {}}})
+    elsewhere = with_changes(
+        DIRECT, {"artifacts": {"s3": {"bucket": "models", "region": "eu-west-1"}}, "identity": {identity: {}}}
+    )
     (line,) = messages(elsewhere)
     assert line.startswith(f"identity.{identity}: would be allowed nothing")
     assert messages(changed(elsewhere, "artifacts", {"gcs": {"bucket": "models"}})) == []

@@ -73,7 +73,11 @@ def test_messages_show_no_secret(lines: list[str]) -> None:
 
 @pytest.mark.parametrize(("where", "value", "path", "shown", "fix"), PLANTED, ids=[where for where, *_ in PLANTED])
 def test_each_mistake_alone_gives_one_message(where, value, path, shown, fix) -> None:
-    base = DEV if where == "database.sqllite" else changed(PRODUCTION, "artifacts.s3", {"bucket": "models"})
+    base = (
+        DEV
+        if where == "database.sqllite"
+        else changed(PRODUCTION, "artifacts.s3", {"bucket": "models", "region": "eu-west-1"})
+    )
     if where == "database.sqllite":
         base = changed(base, "database", {})
     assert len(messages(changed(base, where, value))) == 1
@@ -98,7 +102,9 @@ CONSEQUENCES = {
     "misspelled half of a pair": (
         {
             "database": {"sqlite": {}},
-            "artifacts": {"s3": {"bucket": "models", "accessKeyID": "a", "secretAccessKey": "b"}},
+            "artifacts": {
+                "s3": {"bucket": "models", "region": "eu-west-1", "accessKeyID": "a", "secretAccessKey": "b"}
+            },
         },
         "artifacts.s3.accessKeyID",
     ),

@@ -20,6 +20,7 @@ from toolchain import commands, environments, plan, prove, rungs, shell
 from toolchain.console import UserError, duration, fail, run, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
+from toolchain.pulumi_errors import failure
 from toolchain.session import Session
 
 ROOT = Path(__file__).parents[2]
@@ -283,3 +284,15 @@ def test_test_run_fails_as_it_must(results, ci: str, code: int, monkeypatch, cap
     assert rungs.sum_up(results, filtered=False) == code
     shown = capsys.readouterr().out
     assert all(reason in shown for result in results for reason in result.reasons)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        'resource "urn:pulumi:prod::mlflow::…" cannot be deleted\nbecause it is protected. To unprotect the resource, either …',
+        'unable to replace resource "urn:…"\nas it is currently marked for protection. To unprotect the resource, either …',
+    ],
+)
+def test_a_refusal_to_delete_data_names_the_setting_and_not_the_state(output: str) -> None:
+    error = failure("prod", "destroy", output)
+    assert "mlflow:deletionProtection: false" in error.fix and "do not unprotect" in error.fix

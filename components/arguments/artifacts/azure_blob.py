@@ -19,6 +19,13 @@ class AzureDomain(enum.Enum):
     CHINA = "blob.core.chinacloudapi.cn"
     US_GOVERNMENT = "blob.core.usgovcloudapi.net"
 
+    @classmethod
+    def of_region(cls, location: str) -> "AzureDomain":
+        """The domain of what is made in a region: https://learn.microsoft.com/en-us/azure/azure-government/compare-azure-government-global-azure."""
+        if location.startswith("china"):
+            return cls.CHINA
+        return cls.US_GOVERNMENT if location.startswith(("usgov", "usdod")) else cls.PUBLIC
+
 
 @block
 class AzureSecretArgs(ExistingSecret):

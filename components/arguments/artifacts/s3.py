@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ..base import Input, Problem, block, secret
 from ..checks import ExistingSecret, bucket_name, certificate, halves, one_at_most, pattern, relative_path
+from ..clouds.aws import REGION
 from ..kinds import ArtifactBlock, CloudName
 
 __all__ = ["AddressingStyle", "S3Args", "S3SecretArgs"]
@@ -44,6 +45,7 @@ class S3Args(ArtifactBlock):
         "MLFLOW_S3_EXPECTED_BUCKET_OWNER": "expected_bucket_owner",
         "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "addressing_style",
         "AWS_DEFAULT_REGION": "region",
+        "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": "region",
         "AWS_ACCESS_KEY_ID": "access_key_id",
         "AWS_SECRET_ACCESS_KEY": "secret_access_key",
         "AWS_CA_BUNDLE": "ca_certificate",
@@ -54,11 +56,13 @@ class S3Args(ArtifactBlock):
     prefix: Input[str] = ""
     """Path in the bucket under which artifacts are stored, without leading or trailing slash."""
     region: Input[str] | None = None
-    """Region of the bucket."""
+    """Region of the bucket; required for AWS itself. URLs that clients are given name the host of that region, in every
+    partition (`eu-central-1`, `cn-north-1`, `us-gov-west-1`)."""
     endpoint_url: Input[str] | None = None
     """URL of an S3-compatible service; AWS itself if not given."""
     addressing_style: AddressingStyle = AddressingStyle.AUTO
-    """`path` for `https://host/bucket`, `virtual` for `https://bucket.host`; `auto` leaves it to the client library."""
+    """`path` for `https://host/bucket`, `virtual` for `https://bucket.host`. `auto` is `virtual` on AWS itself, and leaves it to
+    the client library for an own endpoint."""
     ca_certificate: Input[str] | None = None
     """Certificate of the authority that signed the endpoint's certificate, in PEM form."""
     ignore_tls: bool = False
@@ -91,6 +95,8 @@ class S3Args(ArtifactBlock):
             "an endpoint URL",
             "write it as https://host:port, without a path and without credentials",
         )
+        if self.endpoint_url is None:
+            yield from self._on_aws()
         yield from certificate(self.ca_certificate, "ca_certificate")
         if self.ca_certificate is not None and self.ignore_tls:
             yield Problem(
@@ -104,3 +110,17 @@ class S3Args(ArtifactBlock):
         if self.presigned and self.upload_extra_args:
             message = "is on, but presigned uploads of MLflow ignore uploadExtraArgs"
             yield Problem(("presigned",), message, "remove it, or set encryption as the bucket's default instead")
+
+    def _on_aws(self) -> Iterable[Problem]:
+        """Whatever is not told the region presigns URLs for the global host, which redirects for new buckets, and which newer
+        regions do not serve: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html."""
+        if self.region is None:
+            message = "is required without endpointUrl: URLs for clients name the host of the bucket's region"
+            fix = "give it, for example eu-central-1, or the `region` of the bucket's resource"
+            yield Problem(("region",), message, fix, either=(("endpoint_url",),))
+        yield from pattern(
+            self.region, REGION, "region", "a region of AWS", "write it as AWS does: eu-central-1, us-gov-west-1"
+        )
+        if self.addressing_style is AddressingStyle.PATH and self.presigned is not False and not self.upload_extra_args:
+            message = "would send clients to the global host of S3, which newer regions do not serve"
+            yield Problem(("addressing_style",), message, "remove it, or set presigned to false")

@@ -53,5 +53,15 @@ class UriArgs(ArtifactBlock):
         scheme = re.match(r"([a-z][a-z0-9+.-]*):/", uri)
         if scheme is None or scheme[1] == "file":
             yield Problem(("uri",), "is a path of the container, which is lost with it", "use artifacts.volume")
+        elif scheme[1] == "s3" and self.presigned:
+            yield from self._regional({*self.env, *(self.secret_env or {})})
         elif re.match(r"(runs|models):|mlflow-artifacts:/(?!/)", uri):
             yield Problem(("uri",), f"{scheme[1]}: refers to the server itself", "give the address of a store")
+
+    def _regional(self, given: set[str]) -> Iterable[Problem]:
+        """Clients must not be sent to the global host of S3, as in `S3Args`."""
+        regional = {"AWS_DEFAULT_REGION", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"} <= given
+        if not regional and not given & {"MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}:
+            message = "would send clients to the global host of S3, which newer regions do not serve"
+            fix = "use artifacts.s3, or set AWS_DEFAULT_REGION and MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE: virtual in env"
+            yield Problem(("presigned",), message, fix)

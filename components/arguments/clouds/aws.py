@@ -11,7 +11,10 @@ from ..checks import pattern
 
 __all__ = ["AwsArgs"]
 
+REGION = r"[a-z]{2,4}(-[a-z]+)+-\d+"
+"""A region of any partition: eu-central-1, cn-north-1, us-gov-west-1, eusc-de-east-1."""
 _PARTITION = r"arn:aws[a-z-]*"
+_KEY = r"kms:[a-z0-9-]+:\d{12}:key/[\w-]+"
 OIDC_PROVIDER = rf"{_PARTITION}:iam::\d{{12}}:oidc-provider/(?P<issuer>.+)"
 
 
@@ -36,7 +39,10 @@ class AwsArgs(Block):
     oidc_issuer_url: Input[str] | None = None
     """The cluster's OIDC issuer, with or without `https://`; derived from `oidcProviderArn` if not given."""
     kms_key_arn: Input[str] | None = None
-    """KMS key that encrypts database and bucket; one is created if not given."""
+    """KMS key that encrypts database and bucket; one is created if not given. A changed key is for new objects only: list the
+    previous one in `formerKmsKeyArns`. A database keeps the key that it was created with."""
+    former_kms_key_arns: list[Input[str]] = Field(default_factory=list)
+    """KMS keys that objects in the bucket are still encrypted with; the role may decrypt with them. Never delete such a key."""
     permissions_boundary: Input[str] | None = None
     """ARN of the permissions boundary for every role that this stack creates."""
     tags: dict[str, Input[str]] = Field(default_factory=dict)
@@ -57,7 +63,12 @@ class AwsArgs(Block):
             "the name of an EKS cluster",
             "give the name alone: at most 100 letters, digits, '-' and '_'",
         )
-        yield from arn(self.kms_key_arn, r"kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "kms_key_arn", "a KMS key")
+        yield from arn(self.kms_key_arn, _KEY, "kms_key_arn", "a KMS key")
+        for index, former in enumerate(self.former_kms_key_arns):
+            for problem in arn(former, _KEY, "former_kms_key_arns", "a KMS key"):
+                yield Problem(("former_kms_key_arns", index), problem.message, problem.fix)
+            if isinstance(plain(former), str) and plain(former) == plain(self.kms_key_arn):
+                yield Problem(("former_kms_key_arns", index), "is kmsKeyArn, the key of new objects", "remove it")
         yield from arn(
             self.permissions_boundary, r"iam::(\d{12}|aws):policy/.+", "permissions_boundary", "an IAM policy"
         )

@@ -35,7 +35,8 @@ class GcpArgs(Block):
     """Id of the cluster's project, which owns the pods' workload identity pool; `project` if not given."""
     kms_key: Input[str] | None = None
     """Cloud KMS key that encrypts database and bucket (`projects/…/cryptoKeys/…`, in the same region); Google-managed keys
-    if not given. The service agents of Cloud SQL and Cloud Storage must be allowed to use it."""
+    if not given. The service agents of Cloud SQL and Cloud Storage must be allowed to use it. A changed key is for new
+    objects only; the database and older objects keep theirs, which must stay enabled, with its permissions."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels of every Google Cloud resource, by Google's rules."""
 

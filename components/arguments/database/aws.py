@@ -84,7 +84,7 @@ class AwsDatabaseTlsArgs(Block):
     """Authority that signs the database's certificate; AWS renews it without a restart."""
     ca_certificate: Input[str] | None = None
     """Certificate authorities in PEM form to verify it with; those of the region if not given. Required in regions opened
-    after 2023, GovCloud and China."""
+    after 2023, GovCloud and China, whose authorities are not shipped."""
 
     def problems(self) -> Iterable[Problem]:
         yield from certificate(self.ca_certificate, "ca_certificate")
@@ -119,7 +119,8 @@ class AwsMaintenanceArgs(Block):
     auto_minor_version_upgrade: bool = True
     """Let AWS install minor versions in the maintenance window."""
     allow_major_version_upgrade: bool = False
-    """Allow a new `engineVersion` to upgrade the database to another major version."""
+    """Allow a new `engineVersion` to upgrade the database to another major version. Requires `applyImmediately` as well: AWS
+    does not delete the parameter group of the old version before the upgrade has happened."""
     apply_immediately: bool = False
     """Apply changes immediately instead of in the maintenance window; some restart the database."""
 
@@ -168,6 +169,13 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
         yield from pattern(getattr(args, name), rf"[A-Za-z]\w{{0,{most - 1}}}", name, what, fix)
     if args.username.lower() in ("admin", "rdsadmin", "root", "user", "postgres"):
         yield Problem(("username",), f"{args.username!r} is reserved", "choose another name, for example 'mlflow'")
+    yield from pattern(
+        args.snapshot_identifier,
+        r"[A-Za-z][\w:-]*",
+        "snapshot_identifier",
+        "a snapshot of RDS",
+        "write its name or its ARN",
+    )
     password = plain(args.password)
     if isinstance(password, str) and not re.fullmatch(r"[!#-.0-?A-~]{8,41}", password):
         yield Problem(
@@ -270,7 +278,8 @@ class RdsArgs(DatabaseBlock):
     """`postgresql` or `mysql`."""
     engine_version: str | None = None
     """Major version, for example `17` for PostgreSQL or `8.4` for MySQL; the newest known if not given. AWS chooses the
-    minor version and keeps it current. It can only be raised, with `maintenance.allowMajorVersionUpgrade`."""
+    minor version and keeps it current. It can only be raised, with `maintenance.allowMajorVersionUpgrade` and
+    `maintenance.applyImmediately`."""
     identifier: str | None = None
     """Name of the instance in AWS; derived from the deployment's name if not given. Changing it renames the instance."""
     port: int | None = None
@@ -282,8 +291,8 @@ class RdsArgs(DatabaseBlock):
     password: Input[str] | None = secret()
     """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
     snapshot_identifier: str | None = None
-    """Snapshot to restore the database from. Its database and user must have the names given here. Only used when the
-    database is created."""
+    """Snapshot to restore the database from, by name or ARN. It must be encrypted and of the same major version. Its database
+    and user must have the names given here. Only used when the database is created."""
     tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
     """Certificates. The database refuses connections without TLS, and MLflow verifies the server."""
     backup: AwsBackupArgs = AwsBackupArgs()
@@ -382,7 +391,8 @@ class AuroraArgs(DatabaseBlock):
     """`postgresql` or `mysql`."""
     engine_version: str | None = None
     """Major version, for example `17` for PostgreSQL or `8.0` for MySQL; the newest known if not given. AWS chooses the
-    minor version and keeps it current. It can only be raised, with `maintenance.allowMajorVersionUpgrade`."""
+    minor version and keeps it current. It can only be raised, with `maintenance.allowMajorVersionUpgrade` and
+    `maintenance.applyImmediately`."""
     identifier: str | None = None
     """Name of the cluster in AWS; derived from the deployment's name if not given. Changing it renames the cluster."""
     port: int | None = None
@@ -394,8 +404,8 @@ class AuroraArgs(DatabaseBlock):
     password: Input[str] | None = secret()
     """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
     snapshot_identifier: str | None = None
-    """Snapshot to restore the database from. Its database and user must have the names given here. Only used when the
-    database is created."""
+    """Snapshot to restore the database from, by name or ARN. It must be encrypted and of the same major version. Its database
+    and user must have the names given here. Only used when the database is created."""
     tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
     """Certificates. The database refuses connections without TLS, and MLflow verifies the server."""
     backup: AwsBackupArgs = AwsBackupArgs()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.resources.downgrades import is_older
+from components.resources.refusals import is_older
 
 
 @pytest.mark.parametrize(

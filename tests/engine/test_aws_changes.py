@@ -1,0 +1,182 @@
+"""What AWS's provider plans for changes of what holds data. Only the parts on AWS are made, so that no cluster is needed."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.configurations import with_changes
+from tests.support import aws
+from tests.support.fixtures import Deploy
+from tests.support.pulumi import Stack
+
+pytestmark = pytest.mark.extended
+
+PROGRAM = """
+import json
+from pathlib import Path
+
+import pulumi
+
+from components import to_arguments
+from components.aws.cloud import Cloud
+from components.contracts import Place
+
+arguments = to_arguments(json.loads(Path("arguments.json").read_text()))
+parent = pulumi.ComponentResource("tests:index:Parts", "mlflow")
+cloud = Cloud(Place(name="mlflow", namespace="mlflow", args=arguments, parent=parent))
+cloud.identity()
+cloud.database()
+cloud.artifacts()
+cloud.grant()
+"""
+
+
+class Parts:
+    """A stack of one deployment's database, bucket, key and role."""
+
+    def __init__(self, stack: Stack, values: Mapping[str, Any]) -> None:
+        self.stack = stack
+        self.change(values)
+
+    def change(self, values: Mapping[str, Any]) -> Stack:
+        """Give it other arguments."""
+        (self.stack.folder / "arguments.json").write_text(json.dumps(values))
+        return self.stack
+
+    def made(self, kind: str) -> dict[str, Any]:
+        """Outputs of the only resource of a type."""
+        (found,) = [each["outputs"] for each in self.stack.resources() if each["type"].endswith(f":{kind}")]
+        return found
+
+    def changes(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """What other arguments would do to which kinds of resources, besides nothing."""
+        steps = [step for step in self.change(values).plan()["steps"] if step["op"] != "same"]
+        return {step["urn"].split("::")[2].rpartition(":")[2]: step["op"] for step in steps}
+
+
+@contextlib.contextmanager
+def parts(new_stack: Deploy, unreachable: Path, cloud: aws.Cloud, values: Mapping[str, Any]) -> Iterator[Parts]:
+    """The stack, up."""
+    with new_stack(unreachable, program=PROGRAM) as stack:
+        made = Parts(stack.configure(cloud.configuration), values)
+        stack.up().succeeded()
+        yield made
+
+
+def values_of(cloud: aws.Cloud, **database: Any) -> dict[str, Any]:
+    """A database, and a bucket with the role that may use it."""
+    return {
+        "database": database,
+        "artifacts": {"awsBucket": {}},
+        "identity": {"irsa": {}},
+        "aws": cloud.facts,
+        "deletionProtection": False,
+    }
+
+
+@pytest.fixture(scope="module")
+def values(aws_cloud: aws.Cloud) -> dict[str, Any]:
+    return values_of(aws_cloud, rds={**aws_cloud.database("postgresql", "changed"), "engineVersion": "16"})
+
+
+@pytest.fixture(scope="module")
+def made(new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud, values: dict[str, Any]) -> Iterator[Parts]:
+    """An RDS instance of an older version, with all that belongs to it."""
+    with parts(new_aws_stack, unreachable, aws_cloud, values) as stack:
+        yield stack
+
+
+def test_a_restored_instance_plans_no_change(
+    made: Parts, values: dict[str, Any], new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
+) -> None:
+    source = made.made("Instance")
+    snapshot = {"DBInstanceIdentifier": source["identifier"], "DBSnapshotIdentifier": "before"}
+    aws_cloud.client("rds").create_db_snapshot(**snapshot)
+    restored = with_changes(values, {"database.rds.snapshotIdentifier": "before"})
+    with parts(new_aws_stack, unreachable, aws_cloud, restored) as stack:
+        assert stack.changes(restored) == {}
+        database = stack.made("Instance")
+        assert database["storageEncrypted"] is True
+        assert database["kmsKeyId"] == source["kmsKeyId"] != stack.made("Key")["arn"]
+        assert stack.changes(values) == {}, "the snapshot is looked at only once"
+        again = with_changes(restored, {"database.rds.snapshotIdentifier": "another"})
+        assert stack.changes(again) == {}
+        assert stack.changes(with_changes(values, {"database.rds.database": "other"})) != {}
+        # As earlier versions restored it, with a key that a restore does not take.
+        state = json.loads(stack.stack.export())
+        (restored_before,) = [each for each in state["deployment"]["resources"] if each["type"].endswith(":Instance")]
+        restored_before["inputs"]["kmsKeyId"] = stack.made("Key")["arn"]
+        stack.stack.load(state)
+        assert stack.changes(restored) == {}
+
+
+def test_a_restored_cluster_plans_no_change(new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud) -> None:
+    cluster = {**aws_cloud.database("postgresql", "cluster"), "serverlessV2": {}, "instances": 1}
+    first = values_of(aws_cloud, aurora=cluster)
+    restored = with_changes(first, {"database.aurora.snapshotIdentifier": "cluster-before"})
+    with parts(new_aws_stack, unreachable, aws_cloud, first) as source:
+        identifier = source.made("Cluster")["clusterIdentifier"]
+        snapshot = {"DBClusterIdentifier": identifier, "DBClusterSnapshotIdentifier": "cluster-before"}
+        aws_cloud.client("rds").create_db_cluster_snapshot(**snapshot)
+        with parts(new_aws_stack, unreachable, aws_cloud, restored) as stack:
+            assert stack.changes(restored) == {}
+            assert stack.made("Cluster")["storageEncrypted"] is True
+            assert stack.changes(first) == {}
+
+
+def test_a_major_upgrade_is_refused_unless_it_is_allowed_and_happens_at_once(
+    made: Parts, values: dict[str, Any]
+) -> None:
+    path = "database.rds.maintenance"
+    newer = with_changes(values, {"database.rds.engineVersion": "17"})
+    output = made.change(newer).preview().failed().output
+    assert "'17' is a major upgrade of '16" in output and f"set {path}.allowMajorVersionUpgrade to true" in output
+    deferred = with_changes(newer, {f"{path}.allowMajorVersionUpgrade": True})
+    output = made.change(deferred).preview().failed().output
+    assert "would wait for the maintenance window" in output and f"set {path}.applyImmediately to true" in output
+    at_once = with_changes(deferred, {f"{path}.applyImmediately": True})
+    assert made.changes(at_once) == {"Instance": "update", "ParameterGroup": "replace"}
+    made.change(values)
+
+
+def test_another_key_is_refused_while_objects_need_the_one_before(
+    made: Parts, values: dict[str, Any], aws_cloud: aws.Cloud
+) -> None:
+    kms, first = aws_cloud.client("kms"), made.made("Key")["arn"]
+    second, third = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+
+    def with_keys(key: str, *former: str) -> dict[str, Any]:
+        return with_changes(values, {"aws.kmsKeyArn": key, "aws.formerKmsKeyArns": former})
+
+    output = made.change(with_keys(second)).preview().failed().output
+    assert f"encrypted with {first}; add it to aws.formerKmsKeyArns" in output
+    made.change(with_keys(second, first)).up().succeeded()
+    # The key that was made is not deleted with its resource, and the database has it for life.
+    assert kms.describe_key(KeyId=first)["KeyMetadata"]["KeyState"] == "Enabled"
+    assert made.made("Instance")["kmsKeyId"] == first
+    statements = {each["Sid"]: each for each in json.loads(made.made("RolePolicy")["policy"])["Statement"]}
+    assert statements["EncryptAndDecrypt"]["Resource"] == second
+    assert (statements["DecryptFormer"]["Action"], statements["DecryptFormer"]["Resource"]) == ("kms:Decrypt", [first])
+
+    output = made.change(with_keys(third, first)).preview().failed().output
+    assert f"encrypted with {second}; add it to aws.formerKmsKeyArns" in output
+    changed = {"BucketServerSideEncryptionConfiguration": "update", "RolePolicy": "update"}
+    assert made.changes(with_keys(third, first, second)) == changed
+    # A key with which nothing is encrypted any more can be forgotten.
+    assert made.changes(with_keys(second)) == {"RolePolicy": "update"}
+    made.change(with_keys(second, first))
+
+
+def test_a_region_without_known_authorities_is_refused_by_the_preview(
+    new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
+) -> None:
+    database = {key: value for key, value in aws_cloud.database("postgresql", "unknown").items() if key != "tls"}
+    with new_aws_stack(unreachable, program=PROGRAM) as stack:
+        stack.configure({**aws_cloud.configuration, "aws:region": "mx-central-1"})
+        output = Parts(stack, values_of(aws_cloud, rds=database)).stack.preview().failed().output
+    assert "database.rds.tls.caCertificate: is required in mx-central-1" in output
+    assert "https://truststore.pki.rds.amazonaws.com/mx-central-1/mx-central-1-bundle.pem" in output
