@@ -28,7 +28,9 @@ class AwsBucketArgs(ArtifactBlock):
     """An S3 bucket: private, versioned, encrypted with the deployment's KMS key, with TLS 1.2 or newer required."""
 
     made_on = CloudName.AWS
-    variables: ClassVar[Mapping[str, str]] = {"AWS_DEFAULT_REGION": ""}
+    variables: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ["AWS_DEFAULT_REGION", "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"], ""
+    )
 
     bucket: str | None = None
     """Name of the bucket; derived from the deployment's name if not given."""
