@@ -49,6 +49,8 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
             extraPorts=st.just([{"name": "proxy", "port": 41_000, "targetPort": 8080}]),
             annotations=_LABELS,
             labels=_LABELS,
+            ipFamilyPolicy=st.just("PreferDualStack"),
+            ipFamilies=st.just(["IPv6"]),
         ),
     ).map(lambda parts: {**parts[0], **parts[1]}),
     "serviceAccount": st.one_of(

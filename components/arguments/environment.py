@@ -10,7 +10,7 @@ from .checks import exactly_one, kubernetes_name, pattern, secret_key
 __all__ = ["EnvFromArgs", "KeyRefArgs", "ValueFromArgs"]
 
 OWN_VARIABLES = {
-    "POD_IP": "choose another name",
+    **dict.fromkeys(["POD_IP", "POD_IPS"], "choose another name"),
     "HOME": "it is the pod's writable directory",
     "MLFLOW_BACKEND_STORE_URI": "use database",
     "MLFLOW_REGISTRY_STORE_URI": "use database.registry",

@@ -34,6 +34,8 @@ def service(scope: Scope) -> k8s.core.v1.Service:
                 ),
                 *extra,
             ],
+            ip_family_policy=args.ip_family_policy.value if args.ip_family_policy else None,
+            ip_families=[family.value for family in args.ip_families] or None,
             load_balancer_class=args.load_balancer_class,
             load_balancer_source_ranges=args.load_balancer_source_ranges or None,
         ),

@@ -195,7 +195,7 @@ def _on_server(
     def uri(parts: list[str | int | None]) -> str:
         username, host, port, path = parts
         login = f"{username}:$({variable})@" if password is not None else f"{username}@" if username else ""
-        return f"{scheme}://{login}{f'[{host}]' if ':' in str(host) else host}:{port}/{str(path).strip('/')}"
+        return f"{scheme}://{login}{_in_uri(str(host))}:{port}/{str(path).strip('/')}"
 
     return ArtifactStore(
         destination=pulumi.Output.all(args.username, args.host, args.port, args.path).apply(uri),
@@ -225,11 +225,11 @@ def hdfs(args: HdfsArgs) -> ArtifactStore:
     if args.extra_configuration:
         settings = sorted(args.extra_configuration.items())
         environment["MLFLOW_PYARROW_EXTRA_CONF"] = ",".join(f"{key}={value}" for key, value in settings)
-    host = pulumi.Output.all(args.host, args.port).apply(
-        lambda parts: f"{parts[0] or ''}{f':{parts[1]}' if parts[1] else ''}"
+    server = pulumi.Output.all(args.host, args.port).apply(
+        lambda parts: f"{_in_uri(parts[0] or '')}{f':{parts[1]}' if parts[1] else ''}"
     )
     return ArtifactStore(
-        destination=pulumi.Output.concat("hdfs://", host, args.path),
+        destination=pulumi.Output.concat("hdfs://", server, args.path),
         environment=environment,
         files=_files(content, secret),
         network=None if args.host is None else NetworkDestination(host=args.host, port=args.port or 8020),
@@ -253,6 +253,10 @@ def uri(args: UriArgs) -> ArtifactStore:
         ),
         presigned=args.presigned,
     )
+
+
+def _in_uri(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def under(scheme: str, root: Input[str], prefix: Input[str]) -> pulumi.Output[str]:

@@ -10,6 +10,9 @@ import pulumi_kubernetes as k8s
 from ..arguments import Input
 from .scope import Scope
 
+ALL_ADDRESSES = "all-addresses"
+"""A name that pods resolve to the unspecified addresses of both families, where MLflow needs a name to listen on."""
+
 
 def service_names(scope: Scope) -> Sequence[str]:
     """DNS names of the Service inside the cluster, shortest first."""
@@ -62,23 +65,28 @@ def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
     """Values of the Host header that the server accepts, for MLFLOW_SERVER_ALLOWED_HOSTS.
 
     Setting it replaces MLflow's defaults, whose `10.*` also matches `10.attacker.example`, so everything needed is listed.
-    Kubernetes expands `$(POD_IP)`, which probes and scrapes use.
+    Kubernetes expands `$(POD_IP)` and `$(POD_IPS)`, which scrapes use.
 
     Args:
         scope: The deployment.
         pod_port: Port at which requests enter a pod.
     """
     names = service_names(scope)
-    local = ["localhost", "127.0.0.1"]
+    local = ["localhost", "127.0.0.1", "[::1]"]
     hosts = [
         *names,
         *(f"{name}:{scope.args.service.port}" for name in names),
+        # A pod of two families has the two addresses in one variable, with a comma as between hosts: the port goes to the
+        # second one. By IPv6 every address is accepted, since a host in brackets is never a name that somebody could own; in
+        # MLflow's patterns a bracket is written `[[]`.
         f"$(POD_IP):{pod_port}",
+        f"$(POD_IPS):{pod_port}",
+        f"[[]*]:{pod_port}",
         # Port-forwards arrive as localhost, with any port.
         *local,
-        *(f"{name}:*" for name in local),
-        # MLflow's job runner calls the server at the address that it listens on.
-        *([f"0.0.0.0:{scope.args.server.port}"] if scope.args.server.job_execution else []),
+        *(f"{name}:*".replace("[", "[[]") for name in local),
+        # MLflow's job runner calls the server at what it listens on.
+        *([f"{ALL_ADDRESSES}:{scope.args.server.port}"] if scope.args.server.job_execution else []),
     ]
     public = [host for _, host in published(scope)]
     # Some clients include the default port.

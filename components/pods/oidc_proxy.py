@@ -92,6 +92,7 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
         "silence-ping-logging": True,
         "exclude-logging-path": f"{prefix}/health",
     }
+    # Of both families, where the kernel has them: Go takes the unspecified address of either for all.
     address = f"0.0.0.0:{proxy.port(scope)}"
     if server.tls is None:
         options["http-address"] = address

@@ -1,6 +1,6 @@
 """What all Kubernetes objects of a deployment share: labels, metadata and pod settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,7 @@ class Scope(Place):
         user: int | None = None,
         token: bool = False,
         affinity: k8s.core.v1.AffinityArgs | None = None,
+        host_aliases: Sequence[k8s.core.v1.HostAliasArgs] = (),
         **more: object,
     ) -> k8s.core.v1.PodSpecArgs:
         """Pod specification that passes Pod Security `restricted`.
@@ -102,6 +103,7 @@ class Scope(Place):
                 cluster choose, it chooses users and groups of every pod.
             token: Whether the pod gets a token for the Kubernetes API.
             affinity: Where the pod must run; as in the arguments if not given.
+            host_aliases: Lines of `/etc/hosts` before those of the arguments.
             **more: The rest of the specification.
         """
         pod = self.args.pod
@@ -132,7 +134,7 @@ class Scope(Place):
             priority_class_name=pod.priority_class_name,
             runtime_class_name=pod.runtime_class_name,
             scheduler_name=pod.scheduler_name,
-            host_aliases=pod.part("host_aliases") or None,
+            host_aliases=[*host_aliases, *pod.part("host_aliases")] or None,
             dns_policy=pod.dns_policy,
             dns_config=pod.part("dns_config") or None,
             **more,  # type: ignore[arg-type]

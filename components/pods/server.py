@@ -15,7 +15,7 @@ from ..arguments.checks import amount
 from ..arguments.manifests import in_camel_case
 from ..arguments.reserved import PORT_NAME
 from . import tls
-from .addresses import allowed_hosts, allowed_origins
+from .addresses import ALL_ADDRESSES, allowed_hosts, allowed_origins
 from .containers import drain, mlflow_container, template, user_containers
 from .environment import plain_environment
 from .front import front
@@ -71,6 +71,7 @@ def deployment(
                 scratch=args.pod.tmp_size,
                 scratch_claim=args.pod.tmp_volume,
                 token=bool(args.rbac.rules or args.rbac.cluster_rules),
+                host_aliases=_host_aliases(scope),
                 termination_grace_period_seconds=server.drain_seconds + server.shutdown_grace_seconds,
                 topology_spread_constraints=_spread(scope),
             ),
@@ -101,21 +102,26 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
     args = scope.args
     server, pod = args.server, args.pod
     behind_proxy = part.proxy_port is not None
-    port = entrance(scope, part)
+    host, port = _host(scope, behind_proxy=behind_proxy), entrance(scope, part)
     health = k8s.core.v1.HTTPGetActionArgs(
         path=f"{server.static_prefix}/health",
         # By number: the kubelet only looks up names among the ports of this container.
         port=port,
         scheme=None if server.tls is None else "HTTPS",
     )
-    own = PodPart(environment=[_pod_ip(), *plain_environment(_environment(scope, port))])
+    addresses = [_field("POD_IP", "status.podIP"), _field("POD_IPS", "status.podIPs")]
+    own = PodPart(environment=[*addresses, *plain_environment(_environment(scope, port))])
     return mlflow_container(
         scope,
         CONTAINER,
         join(own, part),
         pod.resources,
-        command=["mlflow", "server"],
-        arguments=[*_arguments(scope, behind_proxy=behind_proxy), *part.arguments],
+        command=_SEVERAL if host is None else ["mlflow", "server"],
+        arguments=[
+            *([] if host is None else [f"--host={host}"]),
+            *_arguments(scope, behind_proxy=behind_proxy),
+            *part.arguments,
+        ],
         user=scope.user,
         disk=_disk(scope),
         working_dir=TMP,
@@ -152,15 +158,45 @@ def _probe(
     )
 
 
-def _pod_ip() -> k8s.core.v1.EnvVarArgs:
-    field = k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
-    return k8s.core.v1.EnvVarArgs(name="POD_IP", value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=field))
+def _field(name: str, path: str) -> k8s.core.v1.EnvVarArgs:
+    field = k8s.core.v1.ObjectFieldSelectorArgs(field_path=path)
+    return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=field))
+
+
+def _host(scope: Scope, *, behind_proxy: bool) -> str | None:
+    """What the server listens on: all addresses of the pod, of either family; None if that is known in the pod only.
+
+    Nothing is the answer for one process: Python's event loops then open a socket for each family that the kernel has. What must
+    not reach it is for network policies.
+    """
+    server = scope.args.server
+    if behind_proxy:
+        return "127.0.0.1"
+    if server.job_execution:
+        # MLflow writes it into the URL of its job runner, where nothing would be no host.
+        return ALL_ADDRESSES
+    return "" if server.workers == 1 else None
+
+
+_SEVERAL = [
+    # Several processes share one socket, which is of one family, by the form of the address. `::` takes IPv4 as well, but is no
+    # address where the kernel has no IPv6.
+    *("/bin/sh", "-c"),
+    'case "$POD_IPS" in *:*) host=:: ;; *) host=0.0.0.0 ;; esac; exec mlflow server "--host=$host" "$@"',
+    "mlflow",
+]
+
+
+def _host_aliases(scope: Scope) -> list[k8s.core.v1.HostAliasArgs]:
+    if not scope.args.server.job_execution:
+        return []
+    addresses = ("0.0.0.0", "::")  # noqa: S104
+    return [k8s.core.v1.HostAliasArgs(ip=address, hostnames=[ALL_ADDRESSES]) for address in addresses]
 
 
 def _arguments(scope: Scope, *, behind_proxy: bool) -> list[str]:
     server = scope.args.server
-    host = "127.0.0.1" if behind_proxy else "0.0.0.0"  # noqa: S104 - what must not reach it is for network policies
-    line = [f"--host={host}", f"--port={server.port}", f"--workers={server.workers}"]
+    line = [f"--port={server.port}", f"--workers={server.workers}"]
     if server.static_prefix:
         line.append(f"--static-prefix={server.static_prefix}")
     # Who speaks for whom is decided by `in_image/front.py`.

@@ -13,10 +13,10 @@ from tests.support.processes import eventually
 pytestmark = pytest.mark.extended
 
 DUMP = {
-    "inClusterPostgresql": "PGPASSWORD=$MLFLOW_PASSWORD pg_dump --host=127.0.0.1 --username=mlflow mlflow",
-    "inClusterMysql": "MYSQL_PWD=$MARIADB_PASSWORD mariadb-dump --host=127.0.0.1 --user=mlflow mlflow",
+    "inClusterPostgresql": "PGPASSWORD=$MLFLOW_PASSWORD pg_dump --host=::1 --username=mlflow mlflow",
+    "inClusterMysql": "MYSQL_PWD=$MARIADB_PASSWORD mariadb-dump --host=::1 --user=mlflow mlflow",
 }
-"""What a backup runs, with nothing but the rights of MLflow's own user."""
+"""What a backup runs, with nothing but the rights of MLflow's own user. By IPv6, since probes come by IPv4."""
 
 
 OPENSHIFT = 1_000_680_000

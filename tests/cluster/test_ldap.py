@@ -142,6 +142,9 @@ except urllib.error.HTTPError as error:
     print(error.code)
 """
     assert kubectl.exec(deployed.namespace, pod_name(pod), "python", "-c", program).strip() == "401"
+    # The proxy is there on either family.
+    program = "import urllib.request; print(urllib.request.urlopen('http://[::1]:8080/team/health').status)"
+    assert kubectl.exec(deployed.namespace, pod_name(pod), "python", "-c", program).strip() == "200"
     log = kubectl.text("logs", "--namespace", deployed.namespace, pod_name(pod), "--all-containers")
     assert not [password for password in directory.passwords.values() if password in log]
 

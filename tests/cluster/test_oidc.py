@@ -194,5 +194,11 @@ except urllib.error.HTTPError as error:
     print(error.code)
 """
     assert kubectl.exec(deployed.namespace, pod_name(pod), "python", "-c", program).strip() == "401"
+    # The proxy is there on either family.
+    program = f"""
+import ssl, urllib.request
+print(urllib.request.urlopen("https://[::1]:8080{PREFIX}/health", context=ssl._create_unverified_context()).status)
+"""
+    assert kubectl.exec(deployed.namespace, pod_name(pod), "python", "-c", program).strip() == "200"
     server = kubectl.text("get", "pod", "--namespace", deployed.namespace, pod_name(pod), "--output=yaml")
     assert provider.client_secret not in server

@@ -167,6 +167,23 @@ def test_computed_and_own_hosts_and_origins_are_accepted_and_no_others(
         assert status(origin=origin) == 403, origin
 
 
+@pytest.mark.feature("srv-ipv6")
+def test_the_server_answers_on_ipv6_and_accepts_its_address_in_brackets(server: Deployed, kubectl: Kubectl) -> None:
+    (pod,) = kubectl.pods(server.namespace)
+    program = f"""
+import json, ssl, urllib.error, urllib.request
+def status(host):
+    url = "https://[::1]:5000{PREFIX}/api/2.0/mlflow/experiments/search?max_results=1"
+    request = urllib.request.Request(url, headers={{"Host": host}})
+    try:
+        return urllib.request.urlopen(request, context=ssl._create_unverified_context()).status
+    except urllib.error.HTTPError as error:
+        return error.code
+print(json.dumps([status(host) for host in ("[::1]:5000", "[fd00:1::3]:5000", "attacker.example:5000")]))
+"""
+    assert json.loads(kubectl.exec(server.namespace, pod_name(pod), "python", "-c", program)) == [200, 200, 403]
+
+
 @pytest.mark.feature("srv-options")
 def test_options_and_variables_reach_the_server(uri: str, server: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:
     answer = requests.get(f"{uri}/", verify=str(tmp_path / "ca.pem"), timeout=120)

@@ -53,20 +53,23 @@ def _services(graph: Graph, arguments: MlflowDeploymentArgs) -> list[str]:
 
 def allowed_hosts_are_all_ways_to_the_server_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
     arguments = to_arguments(configuration)
-    services, local = _services(graph, arguments), ["localhost", "127.0.0.1"]
+    services = _services(graph, arguments)
     assert _list(graph, "MLFLOW_SERVER_ALLOWED_HOSTS") == {
         *services,
         *(f"{service}:{arguments.service.port}" for service in services),
-        f"$(POD_IP):{entrance(graph)}",
-        *local,
-        *(f"{host}:*" for host in local),
+        *(f"{address}:{entrance(graph)}" for address in ("$(POD_IP)", "$(POD_IPS)", "[[]*]")),
+        *("localhost", "127.0.0.1", "[::1]"),
+        *("localhost:*", "127.0.0.1:*", "[[]::1]:*"),
         *(host for _, host in _public(arguments)),
         *(f"{host}:{443 if scheme == 'https' else 80}" for scheme, host in _public(arguments)),
         *arguments.server.allowed_hosts,
-        *([f"0.0.0.0:{arguments.server.port}"] if arguments.server.job_execution else []),
+        *([f"all-addresses:{arguments.server.port}"] if arguments.server.job_execution else []),
     }
     names = [variable["name"] for variable in _server_variables(graph)]
-    assert names.index("POD_IP") < names.index("MLFLOW_SERVER_ALLOWED_HOSTS"), "Kubernetes expands earlier names only"
+    for address in ("POD_IP", "POD_IPS"):
+        assert names.index(address) < names.index("MLFLOW_SERVER_ALLOWED_HOSTS"), (
+            "Kubernetes expands earlier names only"
+        )
 
 
 def allowed_origins_are_those_of_its_own_pages(graph: Graph, configuration: Mapping[str, Any]) -> None:

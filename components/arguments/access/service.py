@@ -8,7 +8,7 @@ from pydantic import Field
 from ..base import Block, Input, Problem, block
 from ..checks import between, cidrs, labels, pattern, qualified_keys
 
-__all__ = ["ServiceArgs", "ServicePortArgs", "ServiceType"]
+__all__ = ["IpFamily", "IpFamilyPolicy", "ServiceArgs", "ServicePortArgs", "ServiceType"]
 
 
 class ServiceType(enum.Enum):
@@ -17,6 +17,21 @@ class ServiceType(enum.Enum):
     CLUSTER_IP = "ClusterIP"
     NODE_PORT = "NodePort"
     LOAD_BALANCER = "LoadBalancer"
+
+
+class IpFamily(enum.Enum):
+    """Kind of address."""
+
+    IPV4 = "IPv4"
+    IPV6 = "IPv6"
+
+
+class IpFamilyPolicy(enum.Enum):
+    """How many addresses a Service has: https://kubernetes.io/docs/concepts/services-networking/dual-stack/."""
+
+    SINGLE_STACK = "SingleStack"
+    PREFER_DUAL_STACK = "PreferDualStack"
+    REQUIRE_DUAL_STACK = "RequireDualStack"
 
 
 @block
@@ -53,6 +68,12 @@ class ServiceArgs(Block):
     """Port of the Service."""
     node_port: int | None = None
     """Port on each node, with the types `NodePort` and `LoadBalancer`; chosen by the cluster if not given."""
+    ip_family_policy: IpFamilyPolicy | None = None
+    """Whether it has an address of each family: `SingleStack`, `PreferDualStack` where the cluster has both, or
+    `RequireDualStack`; one of the cluster's first family if not given."""
+    ip_families: list[IpFamily] = Field(default_factory=list)
+    """`IPv4`, `IPv6` or both, the first one for its main address; the cluster's own order if empty. Pods listen on whatever
+    addresses they have."""
     load_balancer_class: str | None = None
     """Which controller creates the load balancer, for example `service.k8s.aws/nlb`; the cluster's default if not given."""
     load_balancer_source_ranges: list[Input[str]] = Field(default_factory=list)
@@ -95,6 +116,12 @@ class ServiceArgs(Block):
                 message,
                 "give the one of your cloud in annotations, for example service.beta.kubernetes.io/aws-load-balancer-ssl-cert",
             )
+        if len(set(self.ip_families)) < len(self.ip_families):
+            yield Problem(("ip_families",), "names a family twice", "name each once")
+        elif len(self.ip_families) == 2 and self.ip_family_policy in (None, IpFamilyPolicy.SINGLE_STACK):
+            message = "names two families, and a Service has one address unless ipFamilyPolicy says otherwise"
+            fix = "set ipFamilyPolicy to PreferDualStack or RequireDualStack, or name one family"
+            yield Problem(("ip_families",), message, fix, either=(("ip_family_policy",),))
         for what in ("name", "port"):
             seen = {} if what == "name" else {self.port: "port"}
             for index, extra in enumerate(self.extra_ports):

@@ -166,7 +166,8 @@ class ServerArgs(Block):
     """Serve only artifacts, with `database: {none: {}}`: a separate server for large files, next to a tracking server whose
     `artifacts.defaultRoot` is `mlflow-artifacts://` and the host of this one."""
     job_execution: bool = False
-    """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only)."""
+    """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only). With more
+    than one of `workers`, the server then listens on IPv4 only."""
     drain_seconds: int = 10
     """How long a terminating pod keeps serving, so that proxies stop sending it requests first, in seconds."""
     shutdown_grace_seconds: int = 300
