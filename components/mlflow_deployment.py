@@ -203,12 +203,12 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
         route(scope, front, args.route)
     google_policies(scope, front, entrance(scope, workload.pod))
     monitoring(scope, args.monitoring, workload.server, login and login.account)
-    collector = None
+    scheduled: dict[str, PodPart] = {}
     if args.garbage_collection is not None:
-        collector = workload.stores("mlflow-gc")
+        stores = scheduled["garbage-collection"] = workload.stores("mlflow-gc")
         asks = client(scope, tracking_uri(scope, front), login.client if login else PodPart())
         garbage_collection(
-            scope, args.garbage_collection, collector, asks, exclusive=workload.exclusive, after=[workload.server]
+            scope, args.garbage_collection, stores, asks, exclusive=workload.exclusive, after=[workload.server]
         )
     if args.network_policy is not None:
         network_policies(
@@ -217,7 +217,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
             entrance=entrance(scope, workload.pod),
             server=workload.pod,
             jobs=workload.jobs,
-            collector=collector,
+            scheduled=scheduled,
         )
     autoscaler(scope, workload.server)
     disruption_budget(scope)

@@ -10,8 +10,8 @@ from . import (
     database,
     deployment,
     environment,
-    garbage_collection,
     identity,
+    jobs,
     monitoring,
     names,
     server,
@@ -24,8 +24,8 @@ from .clouds import *
 from .database import *
 from .deployment import *
 from .environment import *
-from .garbage_collection import *
 from .identity import *
+from .jobs import *
 from .monitoring import *
 from .names import *
 from .server import *
@@ -38,8 +38,8 @@ __all__ += clouds.__all__
 __all__ += database.__all__
 __all__ += deployment.__all__
 __all__ += environment.__all__
-__all__ += garbage_collection.__all__
 __all__ += identity.__all__
+__all__ += jobs.__all__
 __all__ += monitoring.__all__
 __all__ += names.__all__
 __all__ += server.__all__

@@ -90,14 +90,24 @@ def descriptions(block: type) -> dict[str, str]:
 
     Read on demand, not when the class is defined: messages and the schema need it, a deployment does not.
     """
+    classes = [each for each in reversed(block.__mro__) if issubclass(each, Block) and each is not Block]
+    known = {field.name for field in fields(block)}
+    return {name: text for each in classes for name, text in _described(each) if name in known}
+
+
+def _described(block: type) -> Iterator[tuple[str, str]]:
+    """The same of the fields that one class of them declares."""
     (made,) = ast.parse(textwrap.dedent(inspect.getsource(block))).body
     assert isinstance(made, ast.ClassDef)
-    return {
-        field.target.id: inspect.cleandoc(text.value.value)
-        for field, text in zip(made.body, made.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
-    }
+    for field, text in zip(made.body, made.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+            and isinstance(text.value.value, str)
+        ):
+            yield field.target.id, inspect.cleandoc(text.value.value)
 
 
 def is_secret_field(block: type, name: str) -> bool:

@@ -12,14 +12,14 @@ from .access.route import RouteArgs
 from .access.service import ServiceArgs, ServiceType
 from .access.service_account import ServiceAccountArgs
 from .artifacts import ArtifactsArgs
-from .base import Block, Problem, block
+from .base import Problem, block
 from .checks import between, kubernetes_label_name, labels
 from .clouds.aws import AwsArgs
 from .clouds.azure import AzureArgs
 from .clouds.gcp import GcpArgs
 from .database import DatabaseArgs
-from .garbage_collection import GarbageCollectionArgs
 from .identity import IdentityArgs
+from .jobs import ScheduledJobsArgs
 from .kinds import CloudName, Kind
 from .manifests import Manifest
 from .monitoring import MonitoringArgs
@@ -36,7 +36,7 @@ __all__ = ["MlflowDeploymentArgs"]
 
 
 @block
-class MlflowDeploymentArgs(Block):
+class MlflowDeploymentArgs(ScheduledJobsArgs):
     """All settings of one MLflow deployment."""
 
     database: DatabaseArgs
@@ -79,8 +79,6 @@ class MlflowDeploymentArgs(Block):
     """Network policies for the pods; none if not given."""
     monitoring: MonitoringArgs = MonitoringArgs()
     """Metrics for Prometheus, a dashboard, and alert rules."""
-    garbage_collection: GarbageCollectionArgs | None = None
-    """Scheduled permanent removal of what users have deleted; none if not given."""
     keys: KeysArgs = KeysArgs()
     """Keys that all replicas share."""
     names: NamesArgs = NamesArgs()

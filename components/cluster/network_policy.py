@@ -7,7 +7,7 @@ address except link-local ones, unless the arguments say where it is.
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -16,7 +16,6 @@ from pulumi_kubernetes.networking import v1 as net
 from ..arguments import EgressArgs, Input, NetworkPeerArgs, NetworkPolicyArgs
 from ..arguments.access.network_policy import lies_in
 from ..contracts import NetworkDestination
-from ..pods.garbage_collection import COMPONENT
 from ..pods.part import PodPart
 from ..pods.scope import Scope
 
@@ -42,7 +41,7 @@ def network_policies(
     entrance: int,
     server: PodPart,
     jobs: PodPart,
-    collector: PodPart | None,
+    scheduled: Mapping[str, PodPart],
 ) -> None:
     """One policy for each kind of pod: servers, jobs, and stores in the cluster.
 
@@ -52,7 +51,7 @@ def network_policies(
         entrance: Port at which requests enter a server pod.
         server: What the server's pods must reach.
         jobs: What jobs must reach.
-        collector: What garbage collection must reach; None if there is none.
+        scheduled: What each scheduled job must reach, besides the server, by its component.
     """
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
     further = [_further(more) for more in args.egress]
@@ -68,11 +67,11 @@ def network_policies(
     near = [each for each in inside.values() if each not in jobs.network]
     others = _component("NotIn", ["server", *sorted(inside)])
     _policy(scope, "jobs", others, [], [dns, *_to(scope, [*jobs.network, *near])])
-    if collector is not None:
+    asks = _rule([_own(scope, "server")], [entrance])
+    for component, part in scheduled.items():
         # In addition to what all jobs may reach.
-        more = [each for each in collector.network if each not in jobs.network]
-        asks = _rule([_own(scope, "server")], [entrance])
-        _policy(scope, COMPONENT, _component("In", [COMPONENT]), [], [asks, *_to(scope, more), *further])
+        more = [each for each in part.network if each not in jobs.network]
+        _policy(scope, component, _component("In", [component]), [], [asks, *_to(scope, more), *further])
     for component, destination in inside.items():
         callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
         rule = net.NetworkPolicyIngressRuleArgs(

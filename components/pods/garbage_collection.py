@@ -17,7 +17,7 @@ from .scope import Scope
 from .tls import client_trust
 from .volumes import TMP
 
-COMPONENT = "garbage-collection"
+_COMPONENT = "garbage-collection"
 
 _PROGRAM = Program("collect_garbage.py")
 
@@ -58,7 +58,7 @@ def garbage_collection(
     )
     return cron_job(
         scope,
-        COMPONENT,
+        _COMPONENT,
         part,
         container,
         scratch="256Mi",

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,6 +198,40 @@ def test_down_removes_the_stack_that_is_named_and_its_port(checkout: Checkout, u
     assert port
     processes.eventually(lambda: not _listens(port), "the end of the forwarded port")
     assert checkout.up()
+
+
+@pytest.mark.extended
+def test_what_a_quota_refuses_is_told_at_once_and_one_setting_makes_it_fit(
+    checkout: Checkout, kubectl: Kubectl
+) -> None:
+    up = ("up", "--context", "mlflow-local", "--stack", "q")
+    with kubectl.namespace() as namespace:
+        hard = {"limits.cpu": "4", "limits.memory": "8Gi", "limits.ephemeral-storage": "16Gi"}
+        metadata = {"name": "all-limits", "namespace": namespace}
+        kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}})
+        file = checkout.folder / "Pulumi.q.yaml"
+        text = CONFIGURATION.format(namespace=namespace) + "  mlflow:createNamespace: false\n"
+        file.write_text(text)
+        refused = checkout.start(*up, named=False)
+        assert refused.stdout
+        begun, told = time.monotonic(), ""
+        for line in refused.stdout:
+            if line.startswith("▸ deploying"):
+                begun = time.monotonic()
+            if "cannot make a pod" in line:
+                told = line
+                break
+        seconds = time.monotonic() - begun
+        os.kill(refused.pid, signal.SIGINT)
+        rest, _ = refused.communicate(timeout=processes.PATIENCE)
+        assert "must specify limits.cpu" in told and "resources" in told, told + rest
+        assert seconds < 120
+        file.write_text(text + "  mlflow:resources: {all: {cpuLimit: '1', ephemeralStorageLimit: 4Gi}}\n")
+        try:
+            code, output = checkout.run(*up, named=False)
+            assert code == 0, output
+        finally:
+            checkout.run("down", "--stack", "q", named=False)
 
 
 def _working_below(folder: Path) -> list[str]:

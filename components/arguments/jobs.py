@@ -1,4 +1,4 @@
-"""Scheduled deletion of what users have deleted in MLflow."""
+"""Jobs that run on a schedule. The block and the field of one are together here; its pod is in `pods/`."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from .base import Block, Problem, block
 from .checks import between, pattern
 from .server.resources import ResourcesArgs
 
-__all__ = ["GarbageCollectionArgs"]
+__all__ = ["GarbageCollectionArgs", "ScheduledJobsArgs"]
 
 _MONTHS = {
     name: number
@@ -71,6 +71,14 @@ class GarbageCollectionArgs(Block):
         yield from between(self.starting_deadline_seconds, 10, 86_400, "starting_deadline_seconds", "seconds")
         yield from between(self.successful_history, 0, 100, "successful_history")
         yield from between(self.failed_history, 0, 100, "failed_history")
+
+
+@block
+class ScheduledJobsArgs(Block):
+    """The part of the arguments that schedules jobs."""
+
+    garbage_collection: GarbageCollectionArgs | None = None
+    """Scheduled permanent removal of what users have deleted; none if not given."""
 
 
 def cron(schedule: str, path: str) -> Iterable[Problem]:
