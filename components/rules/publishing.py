@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from ..arguments import MlflowDeploymentArgs, ServiceType
+from ..arguments.access.ingress import OUTSIDE
 from ..arguments.base import Path, Problem, plain
 
 UNGUARDED = ("/static", "/health", "/favicon.ico")
@@ -119,6 +120,11 @@ def _peers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"is empty, and clients of a Service of type {args.service.type.value} come from outside the cluster",
             "list their networks, for example ['10.0.0.0/8']",
         )
+    elif args.ingress is not None and (balancer := plain(args.ingress.class_name)) in OUTSIDE:
+        message = (
+            f"is empty, which blocks the load balancer of ingress.className {balancer!r}: it is outside the cluster"
+        )
+        yield Problem(("network_policy", "allow_cidrs"), message, "list its subnets: docs/network.md")
     elif (args.ingress or args.route) and not policy.allow_namespaces and not policy.allow_pods:
         yield Problem(
             ("network_policy", "allow_namespaces"),

@@ -144,6 +144,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (GARBAGE, "garbageCollection.resources", [{"memoryLimit": "100Mi"}, {"cpuRequest": "x"}], [{"memoryLimit": "2Gi"}]),
     (changed(INGRESS, "networkPolicy", {}), "networkPolicy.allowNamespaces", [[]], [["ingress-nginx"]]),
     (changed(BALANCER, "networkPolicy", {}), "networkPolicy.allowCidrs", [[]], [["10.0.0.0/8"]]),
+    (with_changes(INGRESS, {"ingress.className": "alb", "networkPolicy": {"allowNamespaces": ["a"]}}), "networkPolicy.allowCidrs", [[]], [["10.0.0.0/8"]]),
 ]  # fmt: skip
 
 

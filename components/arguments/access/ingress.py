@@ -19,6 +19,10 @@ KEPT_SECONDS = {"nginx": 60, "alb": ALB_IDLE_SECONDS, **dict.fromkeys(("gce", "g
 """How long controllers keep idle connections to pods, by the names that their makers give their classes: docs/network.md."""
 
 
+OUTSIDE = ("alb", "gce", "gce-internal", "azure-application-gateway")
+"""Classes of load balancers outside the cluster, which send requests to pods from networks of their own."""
+
+
 class PathType(enum.Enum):
     """How a path of an Ingress is matched."""
 
