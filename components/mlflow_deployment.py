@@ -34,6 +34,7 @@ from .pods.part import PodPart, join
 from .pods.scope import Scope
 from .pods.server import deployment, entrance
 from .reading.conversion import ConfigurationError, to_arguments
+from .reading.outputs import checked_when_known
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -62,9 +63,10 @@ class MlflowDeployment(pulumi.ComponentResource):
             opts: Options. Every Kubernetes object uses the Kubernetes provider given here.
 
         Raises:
-            ConfigurationError: The arguments are invalid; it lists all problems, and no resource has been registered.
+            ConfigurationError: The arguments are invalid; it lists all problems, and no resource has been registered. Outputs are
+                checked as soon as they are known.
         """
-        args = to_arguments(args, name=name)
+        args = checked_when_known(to_arguments(args, name=name))
         overrides, collisions = Overrides(name, args.overrides), Collisions(name, args.namespace)
         last_word = pulumi.ResourceOptions(transformations=[overrides.transform, collisions.transform])
         super().__init__(
@@ -116,6 +118,11 @@ class _Foundation:
     database: DatabaseConnection | None
     artifacts: ArtifactStore
     ready: Sequence[pulumi.Resource]
+
+    @property
+    def earliest(self) -> Sequence[pulumi.Resource]:
+        """The very first object, for what is generated and waits for nothing else."""
+        return [self.namespace] if self.namespace else self.first
 
 
 def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentArgs) -> _Foundation:
@@ -180,14 +187,14 @@ def _workload(foundation: _Foundation) -> _Workload:
 
     pod = join(
         stores("mlflow-server"),
-        keys(scope, [foundation.namespace] if foundation.namespace else first),
+        keys(scope, foundation.earliest),
         login.server if login else PodPart(),
         # After the container that writes the users' settings, which the migration reads.
         migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
         exporter() if scope.args.monitoring.prometheus else PodPart(),
     )
     exclusive = backend.exclusive or files.exclusive
-    server = deployment(scope, pod, exclusive=exclusive, after=ready)
+    server = deployment(scope, pod, exclusive=exclusive, first=foundation.earliest, after=ready)
     jobs = join(backend.part, users or PodPart())
     return _Workload(server=server, login=login, pod=pod, jobs=jobs, stores=stores, exclusive=exclusive)
 
@@ -196,7 +203,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
     """The objects around the pods: Service, Ingress, RBAC, policies, scaling, monitoring and so on. Returns the Service."""
     scope, args, login = foundation.scope, foundation.scope.args, workload.login
     roles(scope)
-    front = service(scope)
+    front = service(scope, foundation.earliest)
     if args.ingress is not None:
         ingress(scope, front, args.ingress)
     if args.route is not None:

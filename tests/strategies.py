@@ -13,6 +13,7 @@ from tests.strategies_access import ACCESS, consistent
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 WORDS = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=12)
+_FULL_TEXTS = TEXTS.filter(str.strip)
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=33, max_size=40).map(
     lambda t: f"canary-{t}"
 )
@@ -69,8 +70,8 @@ def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     rest = block(
         {"host": NAMES},
         port=st.integers(1, 65_535),
-        database=TEXTS,
-        username=TEXTS,
+        database=_FULL_TEXTS,
+        username=_FULL_TEXTS,
         tls=_TLS,
         connectionLimit=st.integers(10_000, 100_000),
         **more,
@@ -233,7 +234,7 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
         path=_DIRECTORIES,
         user=NAMES,
         ticketCache=st.one_of(block({"existingSecret": NAMES}, key=WORDS), block({"path": _DIRECTORIES})),
-        kerberosConfiguration=TEXTS,
+        kerberosConfiguration=_FULL_TEXTS,
         extraConfiguration=st.dictionaries(NAMES, NAMES, max_size=2),
     ),
     "uri": _with(
@@ -303,7 +304,8 @@ _OIDC = _with(
     block(
         {
             "issuerUrl": NAMES.map("https://{}".format),
-            "redirectUrl": NAMES.map("https://{}/oauth2/callback".format),
+            # Its place follows from the rest of the configuration: see `consistent`.
+            "redirectUrl": st.just("https://mlflow.example.com/oauth2/callback"),
         },
         tls=st.sampled_from([{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]),
         provider=st.sampled_from(["oidc", "keycloak-oidc"]),
@@ -458,7 +460,7 @@ _AWS_DATABASE = {
     "monitoring": block(intervalSeconds=st.sampled_from([0, 60]), performanceInsights=st.booleans()),
     "maintenance": block(window=st.just("sun:05:00-sun:06:00"), applyImmediately=st.booleans()),
     "snapshotIdentifier": NAMES,
-    "parameters": st.dictionaries(NAMES, WORDS, max_size=2),
+    "parameters": st.dictionaries(NAMES.map(lambda name: name.replace("-", "_")), WORDS, max_size=2),
     "tls": st.just({"caCertificate": CERTIFICATE}),
     "connectionLimit": st.integers(10_000, 100_000),
 }

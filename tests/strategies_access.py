@@ -1,5 +1,6 @@
 """Generated blocks for access: Service, account, rights, Ingress, route and network policies."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -152,6 +153,15 @@ def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
         monitor.setdefault("basicAuth", {"name": "scraper"})
     service = configuration.get("service", {})
     if {"ingress", "route"} & set(configuration) or service.get("type", "ClusterIP") != "ClusterIP":
+        configuration["allowInsecure"] = True
+    oidc = configuration.get("auth", {}).get("oidc")
+    if oidc is not None:
+        hosts = [entry["host"] for entry in configuration.get("ingress", {}).get("hosts", ())]
+        hosts += configuration.get("route", {}).get("hostnames", ())
+        host = hosts[0].replace("*", "any") if hosts else "mlflow.example.com"
+        prefix = configuration.get("server", {}).get("staticPrefix", "")
+        oidc["redirectUrl"] = f"https://{host}{prefix}/oauth2/callback"
+    if re.search(r"'mode': 'disable'|'ignoreTls': True", str(configuration)):
         configuration["allowInsecure"] = True
     identity = (configuration.get("identity") or {}).get("existing", {})
     if configuration.get("serviceAccount", {}).get("create") is False:

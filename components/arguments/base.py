@@ -10,9 +10,10 @@ import functools
 import inspect
 import re
 import textwrap
+import typing
 from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar, Union
+from typing import Any, ClassVar, TypeVar, Union
 
 import pulumi
 import pydantic.dataclasses
@@ -74,14 +75,69 @@ class Problem:
 class Block:
     """Base of all argument blocks."""
 
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Fields of which exactly one must be given; `problems()` checks it, and the JSON schema says it."""
+
     def problems(self) -> Iterable[Problem]:
         """Problems that types alone cannot show; paths are relative to this block. Nested blocks report their own."""
         return ()
+
+    def insecure(self) -> Iterable[Problem]:
+        """What would undo a protection that is on by default: refused unless `allowInsecure` is set. The fix says how to keep
+        the protection. Paths are relative to this block; nested blocks are asked too."""
+        return ()
+
+
+ACCEPT = "or accept it explicitly with allowInsecure: true"
+"""The other fix of everything that is insecure."""
 
 
 def secret() -> Any:
     """A field that holds a secret: never shown in messages or `repr`, always stored as a Pulumi secret."""
     return Field(default=None, repr=False, json_schema_extra={"writeOnly": True})
+
+
+def unwrapped(kind: Any) -> Any:
+    """A type without `| None` and `Input[…]`."""
+    members = typing.get_args(kind)
+    return unwrapped(members[0]) if members and typing.get_origin(kind) not in (list, dict) else kind
+
+
+@functools.cache
+def never_empty(block: type) -> dict[str, Any]:
+    """Fields that hold text which may not be empty, with their types: text, lists of text, and mappings of secrets.
+
+    That is all text but what is empty by default (a prefix, for example). A variable that is not secret may be empty too.
+    """
+    found = {}
+    for field in fields(block):
+        kind = unwrapped(field.type)
+        text = kind is str or (
+            typing.get_origin(kind) in (list, dict)
+            and unwrapped(typing.get_args(kind)[-1]) is str
+            and (typing.get_origin(kind) is list or is_secret_field(block, field.name))
+        )
+        info = block.__pydantic_fields__[field.name]  # type: ignore[attr-defined]
+        default = None if info.is_required() else info.get_default(call_default_factory=True)
+        if text and default != "" and not (isinstance(default, list) and "" in default):
+            found[field.name] = kind
+    return found
+
+
+def blanks(block: Any) -> Iterator[Problem]:
+    """Text that is empty, or white space alone: most often a variable of a pipeline that was not set."""
+    for name in never_empty(type(block)):
+        value = getattr(block, name)
+        items: Iterable[tuple[Path, Any]] = [((name,), value)]
+        if isinstance(value, list):
+            items = [((name, index), item) for index, item in enumerate(value)]
+        elif isinstance(value, dict):
+            items = [((name, key), item) for key, item in value.items()]
+        for path, item in items:
+            if isinstance(item, str) and not item.strip():
+                yield Problem(
+                    path, "is empty" if not item else "is white space alone", "give a value, or leave the key out"
+                )
 
 
 @functools.cache
@@ -120,7 +176,7 @@ def looks_secret(name: str) -> bool:
     """Whether a user's name (of an environment variable, say) suggests a secret, and not a file that holds one."""
     name = name.upper()
     telling = re.search(r"PASSWORD|SECRET|TOKEN|PASSPHRASE|ACCESS_KEY$|API_KEY|CREDENTIAL", name)
-    return bool(telling) and not re.search(r"_(FILE|PATH|DIR|URL|SECONDS)$", name)
+    return bool(telling) and not re.search(r"_(FILE|PATH|DIR|URL|SECONDS|FROM_ENV)$", name)
 
 
 def suggestion(given: str, allowed: Iterable[str]) -> str | None:

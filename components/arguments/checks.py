@@ -11,6 +11,11 @@ from pydantic.alias_generators import to_camel
 from .base import Block, Problem, plain
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, in words: `1 process`, `2 processes`."""
+    return f"1 {what}" if number == 1 else f"{number} {what}{'es' if what.endswith('s') else 's'}"
+
+
 def exactly_one(block: Any, among: Sequence[str], example: str) -> Iterator[Problem]:
     """A choice: exactly one of the optional blocks must be given."""
     given = [name for name in among if getattr(block, name) is not None]
@@ -48,9 +53,10 @@ def relative_path(value: Any, path: str) -> Iterator[Problem]:
     known = plain(value)
     if isinstance(known, str) and known != known.strip("/"):
         yield Problem((path,), f"{known!r} starts or ends with a slash", f"write {known.strip('/')!r}")
-    # Characters that would end a URI's path, or that Kubernetes would expand.
-    elif isinstance(known, str) and re.search(r"[?#$\s%]|//", known):
-        yield Problem((path,), f"{known!r} is not a path", "use no '?', '#', '$', '%', '//' or white space")
+    # Characters that would end a URI's path, that Kubernetes or IAM policies would expand, and steps that lead out of it.
+    elif isinstance(known, str) and re.search(r"[*?#$\s%\x00-\x1f\x7f\\]|//|(^|/)\.\.?(/|$)", known):
+        fix = r"use no '*', '?', '#', '$', '%', '\', '//', '.' or '..' between slashes, or white space"
+        yield Problem((path,), f"{known!r} is not a path", fix)
 
 
 def absolute_path(value: Any, path: str) -> Iterator[Problem]:
@@ -70,7 +76,7 @@ def certificate(value: Any, path: str) -> Iterator[Problem]:
 def pattern(value: Any, regex: str, path: str, what: str, fix: str) -> Iterator[Problem]:
     """A known string must match the whole expression."""
     known = plain(value)
-    if isinstance(known, str) and not re.fullmatch(regex, known):
+    if isinstance(known, str) and not re.fullmatch(regex, known, re.ASCII):
         yield Problem((path,), f"{known!r} is not {what}", fix)
 
 

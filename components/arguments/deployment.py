@@ -100,7 +100,8 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     """Refuse to delete anything that holds data (claims, their namespace, generated keys): to delete it, set this to
     false, run `pulumi up`, then `pulumi destroy`."""
     allow_insecure: bool = False
-    """Allow publishing the server outside the cluster without authentication or without TLS."""
+    """Accept what is refused otherwise: publishing the server outside the cluster without authentication or without TLS, and
+    settings that disable a protection (docs/access.md)."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels added to every Kubernetes object, for example team and cost centre, and to the pods of servers and Jobs. A change
     rolls the servers and runs the migration again; pods of databases and object stores in the cluster do not get them, so

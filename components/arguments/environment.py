@@ -62,6 +62,15 @@ OWN_VARIABLES = {
         "use auth",
     ),
     "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "it would let users past the checks of their permissions",
+    **dict.fromkeys(
+        [
+            *("MIGRATION_CONNECT_TIMEOUT_SECONDS", "MIGRATION_LOCK_TIMEOUT_SECONDS", "MIGRATION_SCHEMAS"),
+            *("MIGRATION_SQLITE", "MIGRATION_USERS_FOLDER", "DATABASE_CA", "DATABASE_ENGINE", "DATABASE_HOST"),
+            *("DATABASE_NAME", "DATABASE_PASSWORD", "DATABASE_PORT", "DATABASE_TLS_MODE", "DATABASE_USERNAME"),
+            *("MASTER_USERNAME", "MASTER_PASSWORD"),
+        ],
+        "programs of the component read it; use database",
+    ),
     "MLFLOW_FLASK_SERVER_SECRET_KEY": "use keys.flaskSecretKey",
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",
@@ -90,6 +99,8 @@ class KeyRefArgs(Block):
 class ValueFromArgs(Block):
     """Where the value of one environment variable comes from: exactly one source."""
 
+    one_of = ("secret", "config_map", "field", "resource")
+
     secret: KeyRefArgs | None = None
     """Key of an existing Secret."""
     config_map: KeyRefArgs | None = None
@@ -100,7 +111,7 @@ class ValueFromArgs(Block):
     """Request or limit of the container, for example `limits.memory`."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("secret", "config_map", "field", "resource"), "`{secret: {name: …, key: …}}`")
+        yield from exactly_one(self, self.one_of, "`{secret: {name: …, key: …}}`")
         fields = r"(metadata|spec|status)\.\w+(\['[^']+'\])?"
         fix = "write for example metadata.name, spec.nodeName, status.hostIP or metadata.labels['team']"
         yield from pattern(self.field, fields, "field", "a field of a pod", fix)
@@ -114,6 +125,8 @@ class ValueFromArgs(Block):
 class EnvFromArgs(Block):
     """Every key of an existing Secret or ConfigMap as a variable: exactly one of the two."""
 
+    one_of = ("secret", "config_map")
+
     secret: Input[str] | None = None
     """Name of a Secret."""
     config_map: Input[str] | None = None
@@ -124,7 +137,7 @@ class EnvFromArgs(Block):
     """Start even if the object does not exist."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("secret", "config_map"), "`- secret: my-secret`")
+        yield from exactly_one(self, self.one_of, "`- secret: my-secret`")
         yield from kubernetes_name(self.secret, "secret", "the name of a Secret")
         yield from kubernetes_name(self.config_map, "config_map", "the name of a ConfigMap")
         yield from pattern(
@@ -154,6 +167,8 @@ def variables(
             yield Problem((where, name), "is not the name of an environment variable", "use letters, digits and '_'")
         elif name in own:
             yield Problem((where, name), "is set by this component", own[name])
+        elif name.startswith("UVICORN_"):
+            yield Problem((where, name), "stands for an option of uvicorn", "use server.uvicorn")
     for name in value_from:
         for where, spelled in (("env", "env"), ("secret_env", "secretEnv")):
             if name in fields[where]:

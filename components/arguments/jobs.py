@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from .base import Block, Problem, block
-from .checks import between, pattern
+from .checks import between, counted, pattern
 from .server.resources import ResourcesArgs
 
 __all__ = ["GarbageCollectionArgs", "ScheduledJobsArgs"]
@@ -91,7 +91,7 @@ def cron(schedule: str, path: str) -> Iterable[Problem]:
         return
     fields = schedule.split()
     if len(fields) != len(_FIELDS):
-        yield Problem((path,), f"{schedule!r} has {len(fields)} fields", example)
+        yield Problem((path,), f"{schedule!r} has {counted(len(fields), 'field')}", example)
         return
     for text, (what, low, high, names) in zip(fields, _FIELDS, strict=True):
         if not all(_fits(part, low, high, names) for part in text.split(",")):

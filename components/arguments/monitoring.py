@@ -64,6 +64,11 @@ class ServiceMonitorArgs(Block):
             message = f"{self.timeout!r} is more than the interval {self.interval!r}"
             yield Problem(("timeout",), message, "lower it, or raise interval")
 
+    def insecure(self) -> Iterable[Problem]:
+        if self.tls_config.get("insecureSkipVerify"):
+            message = "gives the administrator's password to whoever poses as the server"
+            yield Problem(("tls_config", "insecureSkipVerify"), message, "name the authority in ca")
+
 
 @block
 class DashboardArgs(Block):

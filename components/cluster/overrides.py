@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from ..arguments.base import Problem
+from ..arguments.base import Path, Problem
 from ..arguments.input_types import as_mapping
 from ..arguments.manifests import Manifest, shape
 from ..pods.scope import Scope
@@ -61,6 +61,7 @@ class Overrides:
         self._component = component
         self._patches = patches
         self._types: dict[str, str] = {}
+        self._strangers: list[Problem] = []
 
     def transform(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         """Called by Pulumi for every resource of the component."""
@@ -72,6 +73,7 @@ class Overrides:
         if patch is None:
             return None
         props = dict(args.props)
+        self._strangers += strangers(props, patch, ("overrides", name))
         for key, value in patch.items():
             # Constructor arguments are in snake_case, everything below in Kubernetes' spelling.
             field = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
@@ -79,7 +81,9 @@ class Overrides:
         return pulumi.ResourceTransformationResult(props=props, opts=args.opts)
 
     def problems(self) -> Iterator[Problem]:
-        """Patches for objects that do not exist, or for keys that they do not have; known once all resources are registered."""
+        """Patches for objects that do not exist, or for keys and items that they do not have; known once all resources are
+        registered."""
+        yield from self._strangers
         for name, patch in self._patches.items():
             if name not in self._types:
                 known = ", ".join(sorted(self._types))
@@ -87,6 +91,52 @@ class Overrides:
                 continue
             group, _, kind = self._types[name].removeprefix(_PREFIX).rpartition(":")
             yield from shape(patch, f"{group}.{kind}", ("overrides", name), part=True)
+
+
+_NAMED = {"containers": "container", "initContainers": "init container", "volumes": "volume"}
+"""Lists of a pod in which a misspelt name would add something."""
+
+
+def strangers(base: Any, patch: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Items of a patch that are not in the object, and are nothing that one could add: most often a misspelt name.
+
+    Args:
+        base: The object, or a part of it.
+        patch: The patch of it, in Kubernetes' spelling.
+        path: Path of the patch, for messages.
+    """
+    base = as_mapping(base)
+    known = {_camel(key): value for key, value in base.items()} if isinstance(base, Mapping) else {}
+    for key, value in patch.items():
+        if isinstance(value, Mapping):
+            yield from strangers(known.get(key), value, (*path, key))
+        elif isinstance(value, list) and isinstance(known.get(key) or [], (list, tuple)):
+            items = [as_mapping(item) for item in known.get(key) or []]
+            if (name := _key(key, items, value)) is not None:
+                yield from _strange_items({item[name]: item for item in items}, value, name, (*path, key), patch)
+
+
+def _strange_items(
+    base: Mapping[Any, Any], patch: list[Any], key: str, path: Path, around: Mapping[str, Any]
+) -> Iterator[Problem]:
+    field = str(path[-1])
+    what, there = _NAMED.get(field, "item"), f"there are: {', '.join(map(str, base))}" if base else "there are none"
+    for index, item in enumerate(patch):
+        name, place = item[key], (*path, index, key)
+        if name in base:
+            yield from strangers(base[name], item, (*path, index))
+        elif "$patch" in item:
+            yield Problem(place, f"there is no {what} {name!r} to delete", there)
+        elif field == "volumes" and name not in _mounted(around):
+            yield Problem(place, f"there is no volume {name!r}, and nothing in this patch mounts it", there)
+        elif field in ("containers", "initContainers") and not item.get("image"):
+            yield Problem(place, f"there is no {what} {name!r}, and to add one it needs an image", there)
+
+
+def _mounted(pod: Mapping[str, Any]) -> set[Any]:
+    """Names of the volumes that a patch of a pod mounts."""
+    containers = [each for field in ("containers", "initContainers") for each in pod.get(field) or ()]
+    return {mount.get("name") for each in containers for mount in each.get("volumeMounts") or ()}
 
 
 def merge(base: Any, patch: Any, field: str = "") -> Any:
@@ -116,10 +166,8 @@ def merge(base: Any, patch: Any, field: str = "") -> Any:
 
 def _merge_lists(base: list[Any], patch: list[Any], field: str) -> list[Any]:
     plain = [as_mapping(item) for item in base]
-    key = _KEYS.get(field, "name")
-    if field == "ports":
-        key = "containerPort" if all("containerPort" in item for item in [*plain, *patch]) else "port"
-    if key is None or not all(isinstance(item, Mapping) and key in item for item in [*plain, *patch]):
+    key = _key(field, plain, patch)
+    if key is None:
         return patch
     merged = {item[key]: item for item in plain}
     for item in patch:
@@ -128,6 +176,14 @@ def _merge_lists(base: list[Any], patch: list[Any], field: str) -> list[Any]:
         else:
             merged[item[key]] = merge(merged.get(item[key]), item)
     return list(merged.values())
+
+
+def _key(field: str, base: list[Any], patch: list[Any]) -> str | None:
+    """The key by which the items of two lists are the same; None if one replaces the other as a whole."""
+    key = _KEYS.get(field, "name")
+    if field == "ports":
+        key = "containerPort" if all("containerPort" in item for item in [*base, *patch]) else "port"
+    return key if all(isinstance(item, Mapping) and key in item for item in [*base, *patch]) else None
 
 
 def _camel(name: str) -> str:

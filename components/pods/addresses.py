@@ -34,13 +34,17 @@ def _origin(scope: Scope, name: str) -> str:
 
 
 def published(scope: Scope) -> list[tuple[str, Input[str]]]:
-    """Scheme and host name of each Ingress or route host that this component publishes."""
-    ingress, route = scope.args.ingress, scope.args.route
+    """Scheme and host name of each Ingress or route host that this component publishes, and of the log-in's redirect."""
+    ingress, route, auth = scope.args.ingress, scope.args.route, scope.args.auth
     found: list[tuple[str, Input[str]]] = []
     if ingress is not None:
         found += [("https" if ingress.secure(host) else "http", host) for host in ingress.host_names]
     if route is not None:
         found += [(scheme, host) for scheme in route.schemes for host in route.hostnames]
+    if auth is not None and auth.oidc is not None:
+        # Where browsers come back to after the log-in, whatever leads them from there to the Service.
+        parts = pulumi.Output.from_input(auth.oidc.redirect_url).apply(urlsplit)
+        found.append(("https", parts.apply(lambda known: known.netloc)))
     return found
 
 
@@ -95,7 +99,7 @@ def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:
 
     def listed(given: Sequence[str]) -> str:
         known, further = given[: len(public)], given[len(public) :]
-        spelled = [f"{host}:{port}" for host, port in zip(known, ports, strict=True)]
+        spelled = [f"{host}:{port}" for host, port in zip(known, ports, strict=True) if ":" not in host]
         return ",".join(dict.fromkeys([*hosts, *known, *spelled, *map(_plain, further)]))
 
     return pulumi.Output.all(*public, *own).apply(listed)

@@ -20,6 +20,7 @@ from .containers import drain, mlflow_container, template, user_containers
 from .environment import plain_environment
 from .front import front
 from .part import PodPart, join
+from .ports import known_while_unchanged
 from .scope import Scope
 from .volumes import TMP
 
@@ -28,7 +29,12 @@ CONTAINER = "mlflow"
 
 
 def deployment(
-    scope: Scope, part: PodPart, *, exclusive: bool, after: Sequence[pulumi.Resource]
+    scope: Scope,
+    part: PodPart,
+    *,
+    exclusive: bool,
+    first: Sequence[pulumi.Resource],
+    after: Sequence[pulumi.Resource],
 ) -> k8s.apps.v1.Deployment:
     """The server's pods.
 
@@ -36,6 +42,7 @@ def deployment(
         scope: The deployment.
         part: Additions of stores, keys, authentication and metrics; may include a proxy.
         exclusive: Whether only one pod at a time may hold the volumes, so that the old pod must stop before a new one starts.
+        first: First objects in the cluster, which generated values wait for.
         after: Resources that must exist before any pod of this version starts.
     """
     args = scope.args
@@ -66,7 +73,7 @@ def deployment(
             template=template(
                 scope,
                 whole,
-                [_container(scope, whole, exclusive=exclusive)],
+                [_container(scope, whole, first, exclusive=exclusive)],
                 metadata=scope.pod_metadata("server"),
                 scratch=args.pod.tmp_size,
                 scratch_claim=args.pod.tmp_volume,
@@ -98,7 +105,9 @@ def _user_part(scope: Scope) -> PodPart:
     )
 
 
-def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.ContainerArgs:
+def _container(
+    scope: Scope, part: PodPart, first: Sequence[pulumi.Resource], *, exclusive: bool
+) -> k8s.core.v1.ContainerArgs:
     args = scope.args
     server, pod = args.server, args.pod
     behind_proxy = part.proxy_port is not None
@@ -125,7 +134,15 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         user=scope.user,
         disk=_disk(scope),
         working_dir=TMP,
-        ports=None if behind_proxy else [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
+        ports=None
+        if behind_proxy
+        else known_while_unchanged(
+            scope,
+            "server",
+            [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
+            [server.port],
+            first,
+        ),
         # Frequent at startup, so that a pod serves within a second of being able to; patient afterwards, to spare a server
         # that is merely busy.
         startup_probe=k8s.core.v1.ProbeArgs(

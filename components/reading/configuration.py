@@ -2,16 +2,20 @@
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import pulumi
 from pydantic.alias_generators import to_camel
 
 from ..arguments import MlflowDeploymentArgs
-from .conversion import to_arguments
+from ..arguments.base import Problem
+from .conversion import ConfigurationError, to_arguments
 
 NAMESPACE = "mlflow"
 """Prefix of the configuration keys."""
+MISSPELT = "[mM]?[lL]?[-_]?[fF]?[lL]?[oO]?[wW]?:"
+"""The same with letters left out or in another case. Pulumi would take such a key for that of another package and ignore it."""
 
 
 def load_arguments() -> MlflowDeploymentArgs:
@@ -31,12 +35,16 @@ def load_arguments() -> MlflowDeploymentArgs:
     for full, raw in config.items():
         prefix, _, key = full.partition(":")
         if prefix != NAMESPACE:
+            if re.match(MISSPELT, full):
+                raise ConfigurationError(
+                    [Problem((key,), "unknown key", f"did you mean {NAMESPACE}:{key}?")], f"{prefix}:"
+                )
             continue
         name = next((f.name for f in dataclasses.fields(MlflowDeploymentArgs) if to_camel(f.name) == key), key)
         values[key] = raw if name in texts else _parse(raw)
         if pulumi.runtime.is_config_secret(full):
             hidden.add(name)
-    return to_arguments(values, prefix=f"{NAMESPACE}:", camel_case=True, hide=frozenset(hidden))
+    return to_arguments(values, prefix=f"{NAMESPACE}:", hide=frozenset(hidden))
 
 
 def _parse(raw: Any) -> Any:

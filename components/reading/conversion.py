@@ -1,5 +1,6 @@
 """One way from a plain mapping to typed arguments, with every problem reported at once."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import pulumi
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from ..arguments.base import Path, Problem, walk
+from ..arguments.base import Path, Problem, blanks, walk
 from ..arguments.checks import pattern
 from ..arguments.deployment import MlflowDeploymentArgs
 from ..rules import problems as rules
@@ -27,9 +28,9 @@ class ConfigurationError(pulumi.RunError):
         problems: All problems, each with its path.
     """
 
-    def __init__(self, problems: list[Problem], prefix: str = "", camel_case: bool = False) -> None:
+    def __init__(self, problems: list[Problem], prefix: str = "") -> None:
         self.problems = problems
-        lines = [f"{spelled(p.path, prefix, camel_case)}: {p.message}; {p.fix}" for p in problems]
+        lines = [f"{spelled(p.path, prefix)}: {p.message}; {p.fix}" for p in problems]
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         super().__init__(f"{count} in the configuration of MLflow:\n" + "\n".join(f"  {line}" for line in lines))
 
@@ -38,7 +39,6 @@ def to_arguments(
     value: MlflowDeploymentArgs | Mapping[str, Any],
     *,
     prefix: str = "",
-    camel_case: bool = False,
     hide: frozenset[str] = frozenset(),
     name: str | None = None,
 ) -> MlflowDeploymentArgs:
@@ -47,7 +47,6 @@ def to_arguments(
     Args:
         value: Arguments, or a mapping of the same shape; leaves may be Pulumi outputs.
         prefix: Prepended to each path in messages (`mlflow:` for stack configuration).
-        camel_case: Spell paths as in stack configuration.
         hide: Top-level names whose values must not appear in messages, since the configuration marks them as secret.
         name: Name of the component, also checked if given.
 
@@ -56,7 +55,9 @@ def to_arguments(
     """
     arguments, problems, broken = _validate(value, hide)
     # Innermost blocks first: a number out of range is wrong on its own, whatever it would mean further up.
-    asked = [[problem.under(*path) for problem in block.problems()] for path, block in reversed(list(walk(arguments)))]
+    blocks = list(reversed(list(walk(arguments))))
+    asked = [[problem.under(*path) for problem in blanks(block)] for path, block in blocks]
+    asked += [[problem.under(*path) for problem in block.problems()] for path, block in blocks]
     # Rules between blocks last, for the same reason.
     for found in (*asked, list(rules(arguments)) if arguments is not None else []):
         found = [p for p in found if not any(_is_consequence(p, mistake) for mistake in broken)]
@@ -66,7 +67,7 @@ def to_arguments(
         problems += pattern(name, r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "name", "a component name", _NAME_FIX)
     if problems:
         problems = [masked(p, hide) for p in sorted(problems, key=lambda p: [str(part) for part in p.path])]
-        raise ConfigurationError(problems, prefix, camel_case)
+        raise ConfigurationError(problems, prefix)
     assert arguments is not None
     return arguments
 
@@ -83,7 +84,7 @@ def _validate(value: Any, hide: frozenset[str]) -> tuple[MlflowDeploymentArgs | 
         message = f"expected a mapping, got {type(value).__name__}"
         return None, [Problem((), message, "give MlflowDeploymentArgs or a dict")], [()]
     rest = _copy(value)
-    problems: list[Problem] = list(_booleans(rest))
+    problems: list[Problem] = _scalars(rest)
     broken: list[Path] = [p.path for p in problems]
     for path in broken:
         _take_out(rest, path)
@@ -117,12 +118,50 @@ def _copy(value: Any) -> Any:
     return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _booleans(tree: Any, path: Path = ()) -> list[Problem]:
-    """Booleans given for numbers, which pydantic accepts as 0 and 1."""
+def _scalars(tree: Any, path: Path = ()) -> list[Problem]:
+    """Take whole numbers and booleans as strings where users' own names have values; find what pydantic would take for
+    something else: booleans given for numbers, and words other than `true` and `false` given for booleans."""
     if isinstance(tree, dict):
-        items = [(path_of((*path, key)), item) for key, item in tree.items() if isinstance(key, (str, int))]
-        return [problem for inner, item in items for problem in _booleans(item, inner)]
-    return [problem_of(path, "int_type", tree, frozenset())] if isinstance(tree, bool) and type_at(path) is int else []
+        places = [(key, path_of((*path, key))) for key in tree if isinstance(key, (str, int))]
+    elif isinstance(tree, list):
+        places = [(index, (*path, index)) for index in range(len(tree))]
+    else:
+        return []
+    problems: list[Problem] = []
+    for key, inner in places:
+        value, kind = tree[key], type_at(inner)
+        if kind is str and isinstance(tree, dict) and not is_block(type_at(path)):
+            tree[key] = _text(value, str(path[-1]))
+        elif isinstance(value, (dict, list)):
+            problems += _scalars(value, inner)
+        elif kind in WRITTEN and _is_another(value, kind):
+            problems.append(problem_of(inner, "type", value, frozenset()))
+    return problems
+
+
+WRITTEN = {bool: "true|false", int: r"-?\d+", float: r"-?\d+(\.\d+)?"}
+"""How values of these types may be written as text, which templates and `pulumi config set` make of them."""
+
+
+def names(field: str) -> bool:
+    """Whether the values of a field name things. A decimal number there may have been a version: YAML makes 1.1 of 1.10."""
+    return field.lower().endswith(("labels", "annotations", "selector", "tags"))
+
+
+def _is_another(value: Any, kind: type) -> bool:
+    if isinstance(value, str):
+        return not re.fullmatch(WRITTEN[kind], value, re.ASCII)
+    return value is not None and (
+        isinstance(value, (bool, int, float)) and isinstance(value, bool) is not (kind is bool)
+    )
+
+
+def _text(value: Any, field: str) -> Any:
+    """A number or truth value as YAML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    whole = isinstance(value, int)
+    return str(value) if whole or (isinstance(value, float) and not names(field)) else value
 
 
 def _at(tree: Any, path: Path) -> Any:

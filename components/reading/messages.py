@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from ..arguments.base import Path, Problem, descriptions, is_secret_field, looks_secret, suggestion
+from ..arguments.base import Path, Problem, descriptions, is_secret_field, looks_secret, suggestion, unwrapped
 from ..arguments.deployment import MlflowDeploymentArgs
 
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden", "invalid_key")
@@ -50,14 +50,9 @@ def _fields_of(block: Any) -> dict[str, str]:
 
 def _inside(kind: Any, part: str | int) -> Any:
     if is_block(kind):
-        return _unwrap({field.name: field.type for field in dataclasses.fields(kind)}.get(str(part)))
+        return unwrapped({field.name: field.type for field in dataclasses.fields(kind)}.get(str(part)))
     members = typing.get_args(kind)
-    return _unwrap(members[-1]) if members else None
-
-
-def _unwrap(kind: Any) -> Any:
-    members = typing.get_args(kind)
-    return _unwrap(members[0]) if members and typing.get_origin(kind) not in (list, dict) else kind
+    return unwrapped(members[-1]) if members else None
 
 
 def path_of(location: tuple[str | int, ...]) -> Path:
@@ -102,7 +97,12 @@ def problem_of(path: Path, code: str, value: Any, hide: frozenset[str]) -> Probl
         fix = (f"did you mean {close}? " if close else "") + f"allowed: {', '.join(allowed)}"
         return Problem(path, f"{shown} is not allowed", fix)
     expected = "a block of keys" if is_block(kind) else _KINDS.get(typing.get_origin(kind) or kind, "another value")
-    return Problem(path, f"expected {expected}, got {shown}", f"write {expected}: {_about(path)}")
+    message, fix = f"expected {expected}, got {shown}", f"write {expected}"
+    if kind is str and isinstance(value, (bool, int, float)):
+        return Problem(path, message, "put it in quotes" + ("" if shown == _HIDDEN else f": '{shown}'"))
+    if path[-1:] and is_block(type_at(path[:-1])):
+        return Problem(path, message, f"{fix}: {_about(path)}")
+    return Problem(path, message, f"{fix}, or remove it" if value is None else fix)
 
 
 def _unknown_key(path: Path) -> Problem:
@@ -119,13 +119,9 @@ def _unknown_key(path: Path) -> Problem:
 
 
 def _about(path: Path) -> str:
-    """First sentence of the field's description; for items of lists and mappings, that of the nearest field above."""
-    for depth in range(len(path), 0, -1):
-        parent = type_at(path[: depth - 1])
-        text = descriptions(parent).get(str(path[depth - 1])) if is_block(parent) else None
-        if text:
-            return " ".join(text.split()).split(". ")[0].rstrip(".")
-    return "see the documentation"
+    """First sentence of the field's description."""
+    text = descriptions(type_at(path[:-1])).get(str(path[-1]), "see the documentation")
+    return " ".join(text.split()).split(". ")[0].rstrip(".")
 
 
 def _is_hidden(path: Path, kind: Any, hide: frozenset[str]) -> bool:
@@ -144,8 +140,10 @@ def _shown(value: Any) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     text = _without_credentials(repr(value))
-    return (text if len(text) <= 60 else text[:57] + "…") + f" ({type(value).__name__})"
+    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _without_credentials(text: str) -> str:
@@ -164,14 +162,12 @@ def masked(problem: Problem, hide: frozenset[str]) -> Problem:
     return dataclasses.replace(problem, message=message, fix=fix)
 
 
-def spelled(path: Path, prefix: str, camel_case: bool) -> str:
+def spelled(path: Path, prefix: str) -> str:
     """A path in Pulumi's notation for structured configuration: `mlflow:server.options["x y"]`."""
     text = ""
     for depth, part in enumerate(path):
         kind = type_at(path[:depth])
-        name = (
-            to_camel(part) if camel_case and isinstance(part, str) and part in fields_of(kind).values() else str(part)
-        )
+        name = to_camel(part) if isinstance(part, str) and part in fields_of(kind).values() else str(part)
         if typing.get_origin(kind) is list or (isinstance(part, int) and typing.get_origin(kind) is not dict):
             text += f"[{part}]"
         elif re.fullmatch(r"\w+", name):

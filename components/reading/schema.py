@@ -12,18 +12,20 @@ from pydantic.alias_generators import to_camel
 
 from .. import arguments as blocks
 from ..arguments import MlflowDeploymentArgs
-from ..arguments.base import descriptions
-from .configuration import NAMESPACE
+from ..arguments.base import descriptions, never_empty
+from ..arguments.kinds import Choice, choices
+from .configuration import MISSPELT, NAMESPACE
+from .conversion import WRITTEN, names
 
 
 def stack_schema() -> dict[str, Any]:
     """Schema of `Pulumi.<stack>.yaml`: it describes the `mlflow:` keys and allows any others."""
     arguments = pydantic.TypeAdapter(MlflowDeploymentArgs).json_schema(by_alias=True)
-    _describe(MlflowDeploymentArgs, arguments)
+    _complete(MlflowDeploymentArgs, arguments)
     for name, definition in arguments.get("$defs", {}).items():
-        _describe(getattr(blocks, name), definition)
-    definitions = {name: _with_encrypted(part) for name, part in arguments.pop("$defs", {}).items()}
-    properties = {f"{NAMESPACE}:{key}": _with_encrypted(part) for key, part in arguments["properties"].items()}
+        _complete(getattr(blocks, name), definition)
+    definitions = {name: _as_text_too(part) for name, part in arguments.pop("$defs", {}).items()}
+    properties = {f"{NAMESPACE}:{key}": _as_text_too(part, key) for key, part in arguments["properties"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Stack configuration of MLflow on Kubernetes",
@@ -33,19 +35,40 @@ def stack_schema() -> dict[str, Any]:
                 "type": "object",
                 "properties": properties,
                 "required": [f"{NAMESPACE}:{key}" for key in arguments["required"]],
-                "patternProperties": {f"^(?!{NAMESPACE}:)": True},
+                "patternProperties": {f"^(?!{NAMESPACE}:)(?!{MISSPELT}).+:": True},
                 "additionalProperties": False,
-            }
+            },
+            # https://www.pulumi.com/docs/iac/concepts/projects/stack-settings-file/
+            **{key: {"type": "string"} for key in ("secretsprovider", "encryptedkey", "encryptionsalt")},
+            "environment": True,
         },
+        "required": ["config"],
+        "additionalProperties": False,
         "$defs": {**definitions, "encrypted": _ENCRYPTED},
     }
 
 
-def _describe(block: type, schema: dict[str, Any]) -> None:
-    """Add the descriptions of fields."""
-    if dataclasses.is_dataclass(block):
-        for name, text in descriptions(block).items():
-            schema["properties"][to_camel(name)]["description"] = text
+def _complete(block: type, schema: dict[str, Any]) -> None:
+    """Add what each field is for, and what reading checks besides types: text is not empty, one choice is made."""
+    if not dataclasses.is_dataclass(block):
+        return
+    for name, text in descriptions(block).items():
+        schema["properties"][to_camel(name)]["description"] = text
+    for name in never_empty(block):
+        _not_empty(schema["properties"][to_camel(name)])
+    among = block.one_of or tuple(choices(block)) if issubclass(block, Choice) else block.one_of
+    if among:
+        schema["oneOf"] = [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in map(to_camel, among)
+        ]
+
+
+def _not_empty(part: dict[str, Any]) -> None:
+    if part.get("type") == "string":
+        part["pattern"] = r"\S"
+    for inner in (*part.get("anyOf", ()), part.get("items"), part.get("additionalProperties")):
+        if isinstance(inner, dict):
+            _not_empty(inner)
 
 
 _ENCRYPTED = {
@@ -57,17 +80,33 @@ _ENCRYPTED = {
 }
 
 
-def _with_encrypted(part: Any) -> Any:
-    """Wherever a string is allowed, allow an encrypted one, too."""
+def _as_text_too(part: Any, field: str = "") -> Any:
+    """Numbers and booleans may be written as strings, as templates and `pulumi config set` do, and strings may be encrypted.
+    Where users' own names have values, numbers and booleans are taken as strings."""
     if isinstance(part, list):
-        return [_with_encrypted(item) for item in part]
+        return [_as_text_too(item, field) for item in part]
     if not isinstance(part, dict):
         return part
-    part = {key: _with_encrypted(value) for key, value in part.items()}
-    if part.get("type") == "string" and "enum" not in part and "const" not in part:
-        keep = {key: part.pop(key) for key in ("title", "description", "default", "writeOnly") if key in part}
-        return {**keep, "anyOf": [part, {"$ref": "#/$defs/encrypted"}]}
-    return part
+    part = {
+        key: {name: _as_text_too(value, name) for name, value in item.items()}
+        if key == "properties"
+        else _as_text_too(item, field)
+        for key, item in part.items()
+        if key != "oneOf"
+    } | {key: item for key, item in part.items() if key == "oneOf"}
+    inner = part.get("additionalProperties")
+    if isinstance(inner, dict) and inner.get("anyOf", [{}])[0].get("type") == "string":
+        numbers = ["integer", "boolean"] if names(field) else ["number", "boolean"]
+        part["additionalProperties"] = {**inner, "anyOf": [*inner["anyOf"], {"type": numbers}]}
+    kind = part.get("type")
+    if not isinstance(kind, str) or kind not in _WRITTEN or "enum" in part or "const" in part:
+        return part
+    keep = {key: part.pop(key) for key in ("title", "description", "default", "writeOnly") if key in part}
+    text = [{"type": "string", "pattern": f"^({_WRITTEN[kind]})$"}] if _WRITTEN[kind] else []
+    return {**keep, "anyOf": [part, *text, {"$ref": "#/$defs/encrypted"}]}
+
+
+_WRITTEN = {"string": None, "boolean": WRITTEN[bool], "integer": WRITTEN[int], "number": WRITTEN[float]}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from . import (
     pods,
     publishing,
     replicas,
+    security,
     variables,
 )
 
@@ -27,6 +28,7 @@ _THEMES = (
     pods,
     publishing,
     replicas,
+    security,
     variables,
 )
 

@@ -1,9 +1,11 @@
 """Users: where they are stored, and who has to log in."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
 
 from ..arguments import MlflowDeploymentArgs
-from ..arguments.base import Problem
+from ..arguments.base import Problem, plain
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
@@ -24,3 +26,34 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"is required: metrics are for administrators only, and Secrets of {args.namespace!r} are out of reach there",
             f"name a Secret in {monitor.namespace!r} with an administrator's name and password, or leave the namespace out",
         )
+    yield from _redirect(args)
+
+
+def _redirect(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """The provider sends browsers back to a place that the proxy serves, at a host that leads there."""
+    oidc = args.auth.oidc if args.auth is not None else None
+    url = plain(oidc.redirect_url) if oidc is not None else None
+    if not isinstance(url, str):
+        return
+    place, parts = ("auth", "oidc", "redirect_url"), urlsplit(url)
+    path, host = f"{args.server.static_prefix}/oauth2/callback", parts.hostname or ""
+    if parts.path != path:
+        message = f"{url!r} leads past the log-in, which is under {path!r}"
+        yield Problem(
+            place, message, f"write '{parts.scheme}://{parts.netloc}{path}'", either=(("server", "static_prefix"),)
+        )
+        return
+    if parts.scheme != "https" and host not in ("localhost", "127.0.0.1", "::1"):
+        message = f"{url!r} is not HTTPS, and browsers keep the cookie of a log-in for HTTPS only"
+        yield Problem(place, message, f"write 'https://{parts.netloc}{path}'")
+    published = [*(args.ingress.host_names if args.ingress else ()), *(args.route.hostnames if args.route else ())]
+    names = [plain(name) for name in (*published, *args.server.allowed_hosts)]
+    if (
+        published
+        and None not in names
+        and not any(fnmatchcase(each, str(name)) for name in names for each in (host, parts.netloc))
+    ):
+        known = ", ".join(map(str, names))
+        message = f"{url!r} is at a host that the server is not published under"
+        fix = f"use one of its hosts ({known}), or add {host!r} to them or to server.allowedHosts"
+        yield Problem(place, message, fix, either=(("ingress",), ("route",)))

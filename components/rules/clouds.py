@@ -102,7 +102,7 @@ def _versions(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     (days_path, backups), (path, kept) = source.backups, store.versions
     if kept < backups:
         message = (
-            f"{kept} days are less than the {backups} days for which backups of the database are kept: "
+            f"{kept} is less than the {backups} days for which backups of the database are kept: "
             "a restored database would name artifacts that are gone"
         )
         retention = ("database", database, *days_path)

@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from ..arguments import DatabaseUriArgs, MlflowDeploymentArgs, MssqlArgs, RegistryArgs
 from ..arguments.base import Path, Problem
+from ..arguments.checks import counted
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
@@ -32,14 +33,10 @@ def _budget(args: MlflowDeploymentArgs, where: Path, granted: int | None, stores
     if granted is not None and most > granted:
         yield Problem(
             ("database", *where),
-            f"{_count(pods, 'pod')} ({surge} of them during a rollout) x {_count(workers, 'process')} "
-            f"x {per_process} connections = {most}, but the database grants {granted}",
+            f"{counted(pods, 'pod')} ({surge} of them during a rollout) x {counted(workers, 'process')} "
+            f"x {counted(per_process, 'connection')} = {most}, but the database grants {granted}",
             "lower database.poolSize or database.maxOverflow, or raise the database's limit",
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def _time(args: MlflowDeploymentArgs) -> Iterator[Problem]:

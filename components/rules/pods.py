@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..arguments import MlflowDeploymentArgs
 from ..arguments.base import Problem
-from ..arguments.checks import amount
+from ..arguments.checks import amount, counted
 from ..arguments.reserved import proxy_port
 
 PROCESS_MIB = 200
@@ -21,10 +21,10 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     needed = PROCESS_MIB * (1 + server.workers) + (JOBS_MIB if server.job_execution else 0)
     granted = amount(limit)
     if granted is not None and granted < needed * 1024**2:
-        jobs = " and the job runners" if server.job_execution else ""
+        jobs = ", the job runners" if server.job_execution else ""
         yield Problem(
             ("pod", "resources", "memory_limit"),
-            f"{limit!r} is less than what {server.workers} worker(s){jobs} hold when idle, about {needed} MiB",
+            f"{limit!r} is less than what {counted(server.workers, 'process')}{jobs} and the launcher hold when idle, about {needed} MiB",
             f"raise it to '{-(-needed * 3 // 2 // 1024)}Gi', or lower server.workers"
             + (" or server.jobExecution" if server.job_execution else ""),
         )

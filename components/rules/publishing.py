@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ..arguments import MlflowDeploymentArgs, ServiceType
 from ..arguments.access.ingress import OUTSIDE
-from ..arguments.base import Path, Problem, plain
+from ..arguments.base import ACCEPT, Path, Problem, plain
 
 UNGUARDED = ("/static", "/health", "/favicon.ico")
 """Path prefixes under which MLflow does not authenticate requests."""
@@ -49,7 +49,7 @@ def _published(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         open_to_all = [] if args.authenticated else ["without authentication"]
         in_clear = [] if secure else ["without TLS"]
         if reasons := " and ".join(open_to_all + in_clear):
-            fix = f"{instead}, or accept it explicitly with allowInsecure: true"
+            fix = f"{instead}, {ACCEPT}"
             yield Problem(path, f"{what} publishes a server {reasons}", fix)
 
 

@@ -29,7 +29,7 @@ import pulumi
 from components import MlflowDeployment, to_arguments
 
 for name, values in pulumi.Config("mlflow").require_object("deployments").items():
-    pulumi.export(name, MlflowDeployment(name, to_arguments(values, camel_case=True)).admin)
+    pulumi.export(name, MlflowDeployment(name, to_arguments(values)).admin)
 """
 
 

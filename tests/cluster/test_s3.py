@@ -100,6 +100,7 @@ def test_tls_with_an_own_authority_and_a_role_then_without_and_with_a_secret(
         kubectl.apply(_secret(deployed.namespace, bucket))
         names = {"bucket": bucket.name, "region": "us-east-1", "endpointUrl": url, "ignoreTls": True}
         reference = {"name": SECRET, "accessKeyIdKey": "id", "secretAccessKeyKey": "half"}
+        deployed.values["allowInsecure"] = True
         deployed.move(kubectl, Store({"s3": {**names, "existingSecret": reference}}), proxied=False)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", bucket.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", bucket.secret_access_key)

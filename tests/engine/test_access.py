@@ -244,6 +244,19 @@ def test_alerts_fire_when_they_should_and_are_silent_otherwise(
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
+def test_ports_can_be_changed_by_the_first_update(published: Deployed, kubectl: Kubectl) -> None:
+    """Last, since it changes them. The preview asks the API server, for which the old ports are still somebody else's."""
+    service = {**MORE["service"], "port": 9090, "extraPorts": [{"name": "proxy", "port": 4190, "targetPort": 4181}]}
+    published.reconfigure(service=service, server={**MORE["server"], "port": 5001}).preview().succeeded()
+    published.stack.up().succeeded()
+    found = kubectl.json("get", "service", "mlflow", "--namespace", published.namespace)["spec"]["ports"]
+    assert {port["name"]: port["port"] for port in found} == {"http": 9090, "proxy": 4190}
+    (server,) = kubectl.items("deployments", published.namespace)
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [("http", 5001)]
+    published.stack.up("--expect-no-changes").succeeded()
+
+
 def _cases(namespace: str, workload: str) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
     """For each alert, metrics of a server that is well and of one that is ill."""
     of = f'namespace="{namespace}",service="mlflow",pod="{workload}-1"'

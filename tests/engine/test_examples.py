@@ -22,7 +22,7 @@ for number, path in enumerate(pulumi.Config("mlflow").require_object("examples")
     config = yaml.safe_load(pathlib.Path(path).read_text())["config"]
     values = {name.removeprefix("mlflow:"): value for name, value in config.items()}
     name = f"example-{number}"
-    MlflowDeployment(name, to_arguments({**values, "namespace": name}, camel_case=True))
+    MlflowDeployment(name, to_arguments({**values, "namespace": name}))
 """
 
 

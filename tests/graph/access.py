@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pulumi.runtime.rpc import UNKNOWN
 
@@ -43,6 +44,8 @@ def _public(arguments: MlflowDeploymentArgs) -> list[tuple[str, str]]:
         found += [("https" if ingress.secure(entry.host) else "http", str(entry.host)) for entry in ingress.hosts]
     if route is not None:
         found += [(scheme, str(host)) for scheme in route.schemes for host in route.hostnames]
+    if arguments.auth is not None and arguments.auth.oidc is not None:
+        found.append(("https", urlsplit(str(arguments.auth.oidc.redirect_url)).netloc))
     return found
 
 

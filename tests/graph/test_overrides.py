@@ -82,6 +82,50 @@ def test_unknown_object_is_refused_with_those_that_there_are() -> None:
     run(program)
 
 
+SERVER_POD = {"containers": [{"name": "mlflw", "resources": {"limits": {"cpu": "2"}}}]}
+MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("Deployment/server", SERVER_POD, "containers[0].name", "there is no container 'mlflw', and to add one it needs an image; there are: mlflow"),
+    ("Deployment/server", {"initContainers": [{"name": "migrate", "env": []}]}, "initContainers[0].name", "there is no init container 'migrate', and to add one it needs an image; there are: migration"),
+    ("Deployment/server", {"volumes": [{"name": "temp", "emptyDir": {"sizeLimit": "9Gi"}}]}, "volumes[0].name", "there is no volume 'temp', and nothing in this patch mounts it; there are: "),
+    ("Deployment/server", {"volumes": [{"name": "temp", "$patch": "delete"}]}, "volumes[0].name", "there is no volume 'temp' to delete; there are: "),
+    ("Deployment/server", {"containers": [{"name": "mlflow", "env": [{"name": "DO_NOT_TRAK", "$patch": "delete"}]}]}, "containers[0].env[0].name", "there is no item 'DO_NOT_TRAK' to delete; there are: "),
+    ("CronJob/garbage-collection", {"containers": [{"name": "collector", "tty": True}]}, "containers[0].name", "there is no container 'collector', and to add one it needs an image; there are: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pod", "path", "message"), MISTAKES, ids=[path for _, _, path, _ in MISTAKES])
+def test_patch_of_a_part_that_is_not_there_is_refused_with_those_that_are(
+    name: str, pod: dict[str, Any], path: str, message: str
+) -> None:
+    spec: dict[str, Any] = {"template": {"spec": pod}}
+    above = "spec.template.spec"
+    if name.startswith("CronJob"):
+        spec, above = {"jobTemplate": {"spec": spec}}, "spec.jobTemplate.spec.template.spec"
+
+    def program() -> None:
+        with pytest.raises(ConfigurationError) as error:
+            make("mlflow", {**DEV, "garbageCollection": {}, "overrides": {name: {"spec": spec}}})
+        (line,) = str(error.value).splitlines()[1:]
+        assert line.strip().startswith(f'overrides["{name}"].{above}.{path}: {message}'), line
+
+    run(program)
+
+
+def test_whole_containers_and_volumes_that_are_mounted_may_be_added() -> None:
+    pod = {
+        "containers": [
+            {"name": "mlflow", "volumeMounts": [{"name": "more", "mountPath": "/more"}]},
+            {"name": "extra", "image": "registry.example.com/x:1"},
+        ],
+        "initContainers": [{"name": "first", "image": "registry.example.com/x:1"}],
+        "volumes": [{"name": "more", "emptyDir": {}}],
+    }
+    after = overridden({"spec": {"template": {"spec": pod}}}).pod["spec"]
+    assert [container["name"] for container in after["containers"]] == ["mlflow", "extra"]
+    assert "first" in [container["name"] for container in after["initContainers"]]
+    assert {"name": "more", "emptyDir": {}} in after["volumes"]
+
+
 def test_outputs_are_merged_when_they_are_known() -> None:
     def program() -> None:
         data = pulumi.Output.from_input({"a": "1", "b": "2"})

@@ -63,7 +63,7 @@ def test_parts_reach_the_pod_and_a_proxy_is_the_only_way_in() -> None:
             ),
             PodPart(containers=[proxy], proxy_port=4180),
         )
-        deployment(scope, part, exclusive=True, after=[])
+        deployment(scope, part, exclusive=True, first=[], after=[])
 
     pod = run(program).one("apps/v1:Deployment").pod["spec"]
     server, proxy = pod["containers"]

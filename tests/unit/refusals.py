@@ -10,7 +10,7 @@ from components import ConfigurationError, to_arguments
 def messages(configuration: Any, **options: Any) -> list[str]:
     """The messages about a configuration, spelled as in stack files; empty if it is accepted."""
     try:
-        to_arguments(configuration, camel_case=True, **options)
+        to_arguments(configuration, **options)
     except ConfigurationError as error:
         return lines_of(error)
     return []

@@ -16,7 +16,7 @@ from components.arguments import (
     IdentityKind,
 )
 from components.arguments.kinds import choices
-from tests.configurations import CERTIFICATE, DEV, PRODUCTION, changed, with_changes
+from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, changed, with_changes
 from tests.unit.refusals import cases, messages
 
 BASE_IMAGE = f"v{versions.MLFLOW}"
@@ -64,7 +64,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (PRODUCTION, f"{POSTGRESQL}.existingSecret", [{"name": "s"}], [None]),
     (SECRET_ONLY, f"{POSTGRESQL}.existingSecret", [None, {}, {"name": "A"}], [{"name": "a.b"}]),
     (SECRET_ONLY, f"{POSTGRESQL}.existingSecret.passwordKey", ["", "a b", "a/b"], ["tls.key", "A_B-1"]),
-    (PRODUCTION, f"{POSTGRESQL}.tls.mode", ["prefer", "verify-ca", "verify-full"], ["disable", "require"]),
+    (PRODUCTION, f"{POSTGRESQL}.tls.mode", ["prefer", "verify-ca", "verify-full", "disable"], ["require"]),
     (PRODUCTION, f"{POSTGRESQL}.tls", [{"caCertificate": "no"}], [{"mode": "verify-ca", "caCertificate": CERTIFICATE}]),
     (MYSQL, "database.mysql.host", ["", "h:3306", "mysql://h", "u:p@h"], ["h", "10.0.0.1", "fd00::1"]),
     (MYSQL, "database.mysql.port", [0, 65_536], [1, 65_535]),
@@ -104,7 +104,27 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (IN_CLUSTER, "database.inClusterMysql", [{}], [None]),
     (changed(PRODUCTION, "database", {"inClusterMysql": {}}), "database.inClusterMysql.image", ["a b"], ["mariadb:11"]),
     (BUCKET, "artifacts.s3.bucket", ["ab", "a" * 64, "Models", "a..b", "10.0.0.1", "s3://a", ".ab"], ["abc", "a" * 63, "a.b-c", "1.2.3"]),
-    (BUCKET, "artifacts.s3.prefix", ["/", "/a", "a/"], ["", "a", "a/b"]),
+    *(
+        (configuration, path, ["/", "/a", "a/", "team*", "te?m", "${aws:username}", "a/../b", "..", "a//b", "a b", "a\\b"], ["", "a", "a/b", "a.b/..c"])
+        for configuration, path in (
+            (BUCKET, "artifacts.s3.prefix"),
+            (AWS, "artifacts.awsBucket.prefix"),
+            (GCP, "artifacts.gcpBucket.prefix"),
+            (AZURE, "artifacts.azureContainer.prefix"),
+            (changed(GCP, "artifacts", {"gcs": {"bucket": "models"}}), "artifacts.gcs.prefix"),
+            (changed(DEV, "artifacts", {"azureBlob": {"account": "abc", "container": "abc"}}), "artifacts.azureBlob.prefix"),
+            (changed(DEV, "artifacts", {"oss": {"bucket": "abc", "endpoint": "h"}}), "artifacts.oss.prefix"),
+        )
+    ),
+    (BUCKET, "artifacts.s3.bucket", ["*", "team*", "arn:aws:s3:::models"], ["models"]),
+    (AWS, "artifacts.awsBucket.bucket", ["team-*", "${bucket}"], ["models"]),
+    (AWS, "artifacts.awsBucket.accessLogs", [{"bucket": "logs*"}, {"bucket": "logs", "prefix": "a*"}, {"bucket": "logs", "prefix": "/a"}], [{"bucket": "logs", "prefix": "a/b/"}]),
+    (AWS, "aws.kmsKeyArn", ["arn:aws:kms:*:111122223333:key/*", "arn:aws:kms:eu-west-1:111122223333:key/*"], []),
+    (AWS, "aws.permissionsBoundary", ["arn:aws:iam::111122223333:policy/*"], ["arn:aws:iam::aws:policy/path/Name"]),
+    (AWS, "aws.oidcProviderArn", ["arn:aws:iam::111122223333:oidc-provider/*"], []),
+    (AWS, "aws.clusterName", ["*", "tools?"], ["tools"]),
+    (AZURE, "azure.delegatedSubnetId", [AZURE["azure"]["delegatedSubnetId"].replace("/cluster/", "/*/")], []),
+    (changed(AZURE, "artifacts", {"azureBlob": {"account": "abc", "container": "abc"}}), "identity.azureWorkloadIdentity.containerId", [f"/subscriptions/a/resourceGroups/b/providers/Microsoft.Storage/storageAccounts/{end}" for end in ("*/blobServices/default/containers/c", "abc/blobServices/default/containers/*")], ["/subscriptions/a/resourceGroups/b/providers/Microsoft.Storage/storageAccounts/abc/blobServices/default/containers/c"]),
     (BUCKET, "artifacts.s3.endpointUrl", ["minio", "s3://m", "http://m/x", "http://u:p@m"], ["http://m:9000", "https://m/"]),
     (BUCKET, "artifacts.s3.accessKeyId", ["id"], [None]),
     (BUCKET, "artifacts.s3.secretAccessKey", ["key"], [None]),
@@ -248,6 +268,63 @@ def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
     assert messages(changed(configuration, path, value)) == []
 
 
+OIDC = {
+    "issuerUrl": "https://id",
+    "redirectUrl": "https://h/oauth2/callback",
+    "clientId": "c",
+    "clientSecret": "s",
+    "allowedGroups": ["a"],
+}
+LDAP = {
+    "uri": "ldaps://h",
+    "search": {"base": "dc=x", "bindDn": "cn=a,dc=x", "bindPassword": "p"},
+    "anyUser": True,
+    "adminGroup": "cn=a,dc=x",
+}
+# Blocks with a path in each that holds text: secrets, names of Secrets and their keys, hosts, users.
+EMPTY: list[tuple[Any, str]] = [
+    *((PRODUCTION, f"{POSTGRESQL}.{key}") for key in ("username", "password", "database", "host", "tls.caCertificate")),
+    *((MYSQL, f"database.mysql.{key}") for key in ("username", "password", "database", "host")),
+    (SECRET_ONLY, f"{POSTGRESQL}.existingSecret.name"),
+    (SECRET_ONLY, f"{POSTGRESQL}.existingSecret.usernameKey"),
+    (URI, "database.uri.value"),
+    (changed(AWS, "database.rds.password", "x" * 12), "database.rds.password"),
+    (changed(GCP, "database.cloudSql.password", "x" * 20), "database.cloudSql.password"),
+    (changed(AZURE, "database.azureFlexibleServer.password", "x" * 20), "database.azureFlexibleServer.password"),
+    *((PRODUCTION, f"artifacts.s3.{key}") for key in ("accessKeyId", "secretAccessKey", "bucket", "endpointUrl")),
+    (changed(BUCKET, "artifacts.s3.region", "x"), "artifacts.s3.region"),
+    *((changed(DEV, "artifacts", {"azureBlob": {"account": "abc", "container": "abc", key: "AccountKey=x"}}), f"artifacts.azureBlob.{key}") for key in ("accessKey", "connectionString")),
+    *((changed(DEV, "artifacts", {"oss": {"bucket": "abc", "endpoint": "h", "accessKeyId": "a", "accessKeySecret": "b"}}), f"artifacts.oss.{key}") for key in ("accessKeyId", "accessKeySecret")),
+    (changed(DEV, "artifacts", {"minio": {"password": "x" * 9}}), "artifacts.minio.password"),
+    (changed(DEV, "artifacts", {"ftp": {"host": "h", "username": "u", "password": "p"}}), "artifacts.ftp.password"),
+    (changed(DEV, "artifacts", {"uri": {"uri": "b2://x", "secretEnv": {"A": "b"}}}), "artifacts.uri.secretEnv.A"),
+    *((changed(DEV, "auth", {"oidc": OIDC}), f"auth.oidc.{key}") for key in ("clientId", "clientSecret")),
+    (changed(DEV, "auth", {"oidc": {**OIDC, "cookieSecret": "a" * 16}}), "auth.oidc.cookieSecret"),
+    *((changed(DEV, "auth", {"ldap": LDAP}), f"auth.ldap.search.{key}") for key in ("bindPassword", "bindDn", "base")),
+    (changed(DEV, "auth", {"basic": {"adminPassword": "x" * 12}}), "auth.basic.adminPassword"),
+    *((changed(DEV, "keys", {key: "x" * 32}), f"keys.{key}") for key in ("flaskSecretKey", "kekPassphrase", "webhookSecretEncryptionKey")),
+    (changed(DEV, "keys", {"existingSecret": {"name": "k", "flaskSecretKeyKey": "a"}}), "keys.existingSecret.flaskSecretKeyKey"),
+    (changed(DEV, "server.secretEnv", {"MY_TOKEN": "x"}), "server.secretEnv.MY_TOKEN"),
+    (changed(ONLY, "server.workspaces", {"storeUri": "plugin://x"}), "server.workspaces.storeUri"),
+    *((CREATE, f"database.mysql.create.secretsStore.aws.{key}") for key in ("secret", "region")),
+    (DEV, "namespace"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"], ids=["empty", "spaces", "newline"])
+@pytest.mark.parametrize(("configuration", "path"), EMPTY, ids=[path for _, path in EMPTY])
+def test_empty_text_is_refused(configuration, path: str, empty: str) -> None:
+    lines = messages(changed(configuration, path, empty))
+    assert [line for line in lines if line.startswith(f"{path}: is {'white space alone' if empty else 'empty'}; ")], (
+        lines
+    )
+
+
+def test_text_that_is_empty_by_default_may_be_empty() -> None:
+    empty = {"artifacts.s3.prefix": "", "server.staticPrefix": "", "server.env": {"A": ""}}
+    assert messages(with_changes(BUCKET, empty)) == []
+
+
 SHARED_VOLUME = with_changes(BUCKET, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}})
 
 
@@ -278,7 +355,7 @@ def test_connection_limit_names_the_sum() -> None:
         (DEV, "keys.kekPassphrase"),
     ],
 )
-def test_outputs_are_not_checked(configuration, path: str) -> None:
+def test_outputs_are_not_checked_before_they_are_known(configuration, path: str) -> None:
     assert messages(changed(configuration, path, pulumi.Output.from_input("?"))) == []
 
 

@@ -115,7 +115,7 @@ def test_text_instead_of_a_block_that_holds_secrets_is_not_shown(block: str) -> 
 
 def test_text_instead_of_a_block_without_secrets_is_shown() -> None:
     (line,) = messages(changed(DEV, "pod", "small"))
-    assert line.startswith("pod: expected a block of keys, got 'small' (str); ")
+    assert line.startswith("pod: expected a block of keys, got 'small'; ")
 
 
 @pytest.mark.parametrize(
@@ -245,9 +245,9 @@ def test_arguments_are_frozen() -> None:
         to_arguments(DEV).namespace = "other"  # type: ignore[misc]
 
 
-def test_paths_are_spelled_for_python_callers() -> None:
-    with pytest.raises(ConfigurationError, match=r"\n  server\.drain_seconds: 9999 is out of range"):
-        to_arguments(changed(DEV, "server.drainSeconds", 9999))
+def test_paths_are_spelled_as_in_stack_files_for_python_callers_too() -> None:
+    with pytest.raises(ConfigurationError, match=r"\n  server\.drainSeconds: 9999 is out of range"):
+        to_arguments({"database": {"sqlite": {}}, "artifacts": {"volume": {}}, "server": {"drain_seconds": 9999}})
 
 
 def test_key_in_both_spellings_is_refused() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pulumi
 import pytest
 import yaml
 from hypothesis import given, settings
 
+from components import ConfigurationError, load_arguments
 from components.reading.schema import stack_schema
 from tests.configurations import DEV, PRODUCTION, changed, own_values
 from tests.strategies import configurations
@@ -61,7 +63,6 @@ def test_stack_file_loads(path: Path, load) -> None:
         ("database.postgresql.driver", "psycopg3"),
         ("server.replicas", "two"),
         ("server.options", {"a": {}}),
-        ("server.secretEnv", {"A": 1}),
         ("artifacts.s3", "bucket"),
         ("database.postgresql.password", {"secur": "v1:"}),
     ],
@@ -69,6 +70,76 @@ def test_stack_file_loads(path: Path, load) -> None:
 def test_planted_mistake_does_not_fit(path: str, value: Any, validator) -> None:
     assert validator.is_valid(as_file(PRODUCTION))
     assert not validator.is_valid(as_file(changed(PRODUCTION, path, value)))
+
+
+def reader_accepts(configuration: Any, load: Any) -> bool:
+    try:
+        load(configuration)
+    except ConfigurationError:
+        return False
+    return True
+
+
+OIDC = {
+    "issuerUrl": "https://id",
+    "redirectUrl": "https://h/oauth2/callback",
+    "clientId": "c",
+    "clientSecret": "s",
+    "allowedGroups": ["a"],
+}
+SAME: list[tuple[Any, str, list[Any], list[Any]]] = [
+    (DEV, "deletionProtection", ["no", "", 0, 1, "False", [], {}], [True, False, "true", "false"]),
+    (DEV, "createNamespace", ["yes", 1], ["false"]),
+    (DEV, "server.telemetry", ["on", 0], [False, "true"]),
+    (DEV, "migrationTimeoutSeconds", ["1h", 1.5, True, "5_000", ""], [500, "500"]),
+    (DEV, "database.sqlite.volume.sizeGb", ["5Gi", True, 1.5, " 5", "5_0", "5.0"], [5, "5"]),
+    (DEV, "networkPolicy", [{"egress": [{"ports": [True]}]}], [{"egress": [{"ports": ["443", 80]}]}]),
+    (DEV, "monitoring", [{"prometheus": True, "alerts": {"latencySeconds": "fast"}}], [{"prometheus": True, "alerts": {"latencySeconds": "1.5"}}]),
+    (DEV, "namespace", ["", " ", [], {}], ["ml"]),
+    (DEV, "database", [{}, {"sqlite": {}, "postgresql": {"host": "h", "password": "p"}}, {"sqlite": None}, {"sqllite": {}}, None], [{"sqlite": {}}, {"sqlite": {}, "mysql": None}]),
+    (DEV, "artifacts", [{}, {"volume": {}, "minio": {}}, {"uri": {}}, {"uri": {"uri": "s3://b", "existingSecret": {"name": "s"}}}], [{"minio": {}}, {"uri": {"uri": "s3://b"}}]),
+    (DEV, "auth", [{}, {"basic": {}, "oidc": OIDC}, {"basic": {}, "database": {}}], [None, {"basic": {}}, {"oidc": OIDC}]),
+    (DEV, "identity", [{}, {"existing": {}, "irsa": {}}], [None, {"existing": {}}]),
+    (DEV, "server.valueFrom", [{"A": {}}, {"A": {"field": "spec.nodeName", "resource": "limits.cpu"}}], [{"A": {"field": "spec.nodeName"}}]),
+    (DEV, "server.envFrom", [[{}], [{"secret": "a", "configMap": "b"}]], [[{"secret": "a"}]]),
+    (DEV, "server.env", [{"A": None}, {"A": []}, []], [{"A": 3128, "B": True, "C": 0.5, "D": ""}]),
+    (DEV, "server.secretEnv", [{"A": ""}, {"A": None}], [{"A": 1, "B": "x"}]),
+    (DEV, "server.options", [{"a": {}}, {"a": None}], [{"a": "b", "c": 1, "d": True}]),
+    (DEV, "labels", [{"a": None}, {"a": 1.1}], [{"a": 1, "b": True, "c": "1.10"}]),
+    (DEV, "pod.annotations", [{"a": 1.1}], [{"a": 7}]),
+    (PRODUCTION, "database.postgresql.host", ["", " ", 5, None], ["db"]),
+    (PRODUCTION, "database.postgresql.password", ["", 5, []], ["p"]),
+    (PRODUCTION, "database.postgresql.driver", ["psycopg3", 1], ["psycopg"]),
+    (PRODUCTION, "server.replica", [1], []),
+    (PRODUCTION, "databse", [{}], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("accepted", "configuration"), [
+    pytest.param(accepted, changed(base, path, value), id=f"{path}={value!r}"[:80])
+    for base, path, *values in SAME
+    for accepted, several in zip((False, True), values, strict=True)
+    for value in several
+])  # fmt: skip
+def test_schema_and_reader_say_the_same(accepted: bool, configuration, validator, load) -> None:
+    assert validator.is_valid(as_file(configuration)) is accepted
+    assert reader_accepts(configuration, load) is accepted
+
+
+@pytest.mark.parametrize("namespace", ["mlfow", "MLflow", "ml-flow", "mflow", "lflow"])
+def test_misspelt_namespace_is_refused_by_both(namespace: str, validator, load) -> None:
+    file = as_file(DEV)
+    file["config"][f"{namespace}:auth"] = {"basic": {}}
+    assert not validator.is_valid(file)
+    load(DEV)
+    pulumi.runtime.set_all_config({"mlflow:database": "{}", f"{namespace}:auth": "{}"}, [])
+    with pytest.raises(ConfigurationError, match=f"{namespace}:auth: unknown key; did you mean mlflow:auth"):
+        load_arguments()
+
+
+@pytest.mark.parametrize("key", ["confg", "Config", "mlflow:database", "secretsProvider"])
+def test_misspelt_key_of_the_file_does_not_fit(key: str, validator) -> None:
+    assert not validator.is_valid({**as_file(DEV), key: {}})
 
 
 def test_missing_block_does_not_fit(validator) -> None:

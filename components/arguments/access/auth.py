@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from ..base import Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, between, pattern
+from ..checks import ExistingSecret, between, counted, pattern
 from ..database.mysql import MysqlArgs
 from ..database.postgresql import PostgresqlArgs
 from ..database.uri import DatabaseUriArgs
@@ -90,7 +90,9 @@ class BasicAuthArgs(LoginBlock):
                 yield Problem(("admin_password",), "is the password that older versions of MLflow shipped", fix)
             elif len(password) < PASSWORD_LENGTH:
                 yield Problem(
-                    ("admin_password",), f"has {len(password)} characters; MLflow requires {PASSWORD_LENGTH}", fix
+                    ("admin_password",),
+                    f"has {counted(len(password), 'character')}; MLflow requires {PASSWORD_LENGTH}",
+                    fix,
                 )
             elif not re.fullmatch(r"[ -~]+", password):
                 message = "has characters besides ASCII, with which MLflow's routes for artifacts refuse the log-in"

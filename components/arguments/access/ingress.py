@@ -130,6 +130,12 @@ class IngressArgs(Block):
                     yield Problem(path, f"{name!r} is in tls[{certified[name]}] as well", "keep one of them")
                 certified.setdefault(name, index)
 
+    def insecure(self) -> Iterable[Problem]:
+        for key, value in self.annotations.items():
+            if re.search(r"/(force-)?ssl-redirect$", key) and str(plain(value)).lower() in ("false", "0", "off"):
+                message = "lets browsers send passwords by http://, from which they are redirected by default"
+                yield Problem(("annotations", key), message, "remove it")
+
     @property
     def host_names(self) -> list[Input[str]]:
         """All hosts."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ... import versions
 from ..base import Block, Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, authorities, image_name, pattern
+from ..checks import ExistingSecret, authorities, between, image_name, pattern
 from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
 
@@ -69,6 +69,13 @@ class LdapTlsArgs(Block):
                 if getattr(self, field) is not None:
                     message = f"is given, but mode {self.mode.value!r} verifies nothing"
                     yield Problem((field,), message, "use mode 'verify', or leave it out")
+
+    def insecure(self) -> Iterable[Problem]:
+        if self.mode is LdapTlsMode.REQUIRE:
+            message = "'require' gives the passwords of users to whoever poses as the directory"
+            yield Problem(("mode",), message, "use 'verify', with caCertificate for an authority of your own")
+        elif self.mode is LdapTlsMode.DISABLE:
+            yield Problem(("mode",), "'disable' sends the passwords of users in clear", "use 'verify'")
 
 
 @block
@@ -194,10 +201,7 @@ class LdapAuthArgs(LoginBlock):
             )
         if self.user_group is not None and self.any_user:
             yield Problem(("any_user",), "is given as well as userGroup", "keep one of them")
-        if not 0 <= self.cache_seconds <= 86_400:
-            yield Problem(
-                ("cache_seconds",), f"{self.cache_seconds} is out of range", "use a value from 0 to 86400 seconds"
-            )
+        yield from between(self.cache_seconds, 0, 86_400, "cache_seconds", "seconds")
         yield from pattern(
             self.admin_username,
             r"[A-Za-z0-9._-]{1,64}",

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import Field
 
 from ... import versions
+from .. import switches
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret
-from ..checks import ExistingSecret, authorities, image_name, pattern
+from ..checks import ExistingSecret, authorities, counted, image_name, pattern
 from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
 from .ldap import CertificateSecretArgs
@@ -86,7 +87,7 @@ class OidcAuthArgs(LoginBlock):
     """URL of the issuer, which serves `/.well-known/openid-configuration` below it."""
     redirect_url: Input[str]
     """Where the provider redirects browsers to after login: the public URL of the server, its prefix, and
-    `/oauth2/callback`. It must be registered with the provider."""
+    `/oauth2/callback`. It must be registered with the provider. The server accepts its host."""
     tls: OidcTlsArgs = OidcTlsArgs()
     """How the provider's certificate is verified, if a private authority signed it."""
     client_id: Input[str] | None = None
@@ -166,6 +167,10 @@ class OidcAuthArgs(LoginBlock):
         yield from self._extras()
         yield from self._image()
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.insecure("extra_args", self.extra_args, switches.oauth2_proxy)
+        yield from switches.insecure("extra_env", self.extra_env, switches.oauth2_proxy)
+
     def _client(self) -> Iterable[Problem]:
         existing = self.existing_secret
         if self.client_id is None and (existing is None or existing.client_id_key is None):
@@ -192,7 +197,7 @@ class OidcAuthArgs(LoginBlock):
                 yield Problem((field,), "is given as well as in existingSecret", "keep one of them")
         cookie = plain(self.cookie_secret)
         if isinstance(cookie, str) and len(cookie.encode()) not in (16, 24, 32):
-            yield Problem(("cookie_secret",), f"has {len(cookie.encode())} bytes", "use 16, 24 or 32")
+            yield Problem(("cookie_secret",), f"has {counted(len(cookie.encode()), 'byte')}", "use 16, 24 or 32")
 
     def _extras(self) -> Iterable[Problem]:
         for option, value in self.extra_args.items():

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from ..base import Block, Input, Path, Problem, block, plain
-from ..checks import between, bucket_name, relative_path
+from ..checks import between, bucket_name, pattern, relative_path
 from ..kinds import ArtifactBlock, CloudName
 
 __all__ = ["AccessLogsArgs", "AwsBucketArgs"]
@@ -21,6 +21,8 @@ class AccessLogsArgs(Block):
 
     def problems(self) -> Iterable[Problem]:
         yield from bucket_name(self.bucket, "bucket")
+        fix = "use letters, digits, '/', '.', '_' and '-', and no leading slash"
+        yield from pattern(self.prefix, r"(?!/)[\w./-]+", "prefix", "the start of names of objects", fix)
 
 
 @block

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Input, Path, Problem, block, plain
-from ..checks import between, pattern
+from ..base import Input, Path, Problem, block
+from ..checks import between, pattern, relative_path
 from ..clouds.azure import SUBNET, SUBNET_FIX
 from ..clouds.names import cloud_name
 from ..kinds import ArtifactBlock, CloudName
@@ -62,13 +62,11 @@ class AzureContainerArgs(ArtifactBlock):
             "a name for a container",
             "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
         )
-        prefix = plain(self.prefix)
-        if isinstance(prefix, str) and prefix != prefix.strip("/"):
-            yield Problem(("prefix",), f"{prefix!r} starts or ends with a slash", f"write {prefix.strip('/')!r}")
+        yield from relative_path(self.prefix, "prefix")
         yield from between(self.soft_delete_days, 2, 365, "soft_delete_days", "days")
         yield from between(self.version_days, 1, 3650, "version_days", "days")
         if 2 <= self.soft_delete_days <= 365 and 1 <= self.version_days < self.soft_delete_days:
-            message = f"{self.version_days} days are less than softDeleteDays, {self.soft_delete_days}"
+            message = f"{self.version_days} is less than softDeleteDays, {self.soft_delete_days}"
             fix = "raise it: a container is set back by means of its versions"
             yield Problem(("version_days",), message, fix)
         for index, subnet in enumerate(self.allowed_subnet_ids):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from ..base import Input, Path, Problem, block, plain
-from ..checks import between, pattern
+from ..checks import between, pattern, relative_path
 from ..kinds import ArtifactBlock, CloudName
 
 __all__ = ["GcpBucketArgs", "GcsStorageClass"]
@@ -55,9 +55,7 @@ class GcpBucketArgs(ArtifactBlock):
         name = plain(self.name)
         if isinstance(name, str) and (name.startswith("goog") or re.search("google|g00gle", name)):
             yield Problem(("name",), f"{name!r} contains a name that Google reserves", "use another one")
-        prefix = plain(self.prefix)
-        if isinstance(prefix, str) and prefix != prefix.strip("/"):
-            yield Problem(("prefix",), f"{prefix!r} starts or ends with a slash", f"write {prefix.strip('/')!r}")
+        yield from relative_path(self.prefix, "prefix")
         fix = "write for example europe-west3, EUR4 or EU"
         yield from pattern(self.location, r"[A-Za-z]+\d*(-[A-Za-z]+\d+)?", "location", "a location of buckets", fix)
         yield from between(self.noncurrent_days, 1, 3650, "noncurrent_days", "days")

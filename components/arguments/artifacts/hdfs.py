@@ -24,6 +24,8 @@ __all__ = ["HdfsArgs", "TicketCacheArgs"]
 class TicketCacheArgs(Block):
     """Where the Kerberos ticket cache is: in a Secret, or in a file that a container or volume of your own provides."""
 
+    one_of = ("existing_secret", "path")
+
     existing_secret: Input[str] | None = None
     """Name of an existing Secret in the deployment's namespace that holds the cache; something else must renew it."""
     key: str = "krb5cc"
@@ -35,7 +37,7 @@ class TicketCacheArgs(Block):
         yield from kubernetes_name(self.existing_secret, "existing_secret", "the name of a Secret")
         yield from secret_key(self.key, "key")
         yield from absolute_path(self.path, "path")
-        yield from exactly_one(self, ("existing_secret", "path"), "`existingSecret: mlflow-kerberos`")
+        yield from exactly_one(self, self.one_of, "`existingSecret: mlflow-kerberos`")
 
 
 @block

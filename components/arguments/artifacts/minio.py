@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from ... import versions
 from ..base import Input, Problem, block, plain, secret
-from ..checks import image, pattern, resources
+from ..checks import counted, image, pattern, resources
 from ..kinds import ArtifactBlock
 from ..volume import VolumeArgs
 
@@ -51,5 +51,5 @@ class MinioArgs(ArtifactBlock):
         yield from image(self.image, "image")
         known = plain(self.password)
         if isinstance(known, str) and len(known) < 8:
-            yield Problem(("password",), f"has {len(known)} characters", "use 8 or more")
+            yield Problem(("password",), f"has {counted(len(known), 'character')}", "use 8 or more")
         yield from resources(self)

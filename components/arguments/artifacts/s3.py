@@ -124,3 +124,9 @@ class S3Args(ArtifactBlock):
         if self.addressing_style is AddressingStyle.PATH and self.presigned is not False and not self.upload_extra_args:
             message = "would send clients to the global host of S3, which newer regions do not serve"
             yield Problem(("addressing_style",), message, "remove it, or set presigned to false")
+
+    def insecure(self) -> Iterable[Problem]:
+        if self.ignore_tls:
+            yield Problem(
+                ("ignore_tls",), "lets anyone between server and store read and change artifacts", "give caCertificate"
+            )

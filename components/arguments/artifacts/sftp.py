@@ -41,6 +41,7 @@ class SftpArgs(ArtifactBlock):
     """A directory on an SFTP server."""
 
     variables: ClassVar[Mapping[str, str]] = {"LOGNAME": ""}
+    one_of = ("password", "private_key", "existing_secret")
 
     host: Input[str]
     """DNS name or address of the server."""
@@ -62,7 +63,7 @@ class SftpArgs(ArtifactBlock):
 
     def problems(self) -> Iterable[Problem]:
         yield from file_server(self)
-        yield from exactly_one(self, ("password", "private_key", "existing_secret"), "`existingSecret: {…}`")
+        yield from exactly_one(self, self.one_of, "`existingSecret: {…}`")
         password = plain(self.password)
         if isinstance(password, str) and re.search(r"[/?#\[\]\s]", password):
             message = "holds '/', '?', '#', '[', ']' or white space, which MLflow cannot read back from a URI"

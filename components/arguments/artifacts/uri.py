@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from .. import switches
 from ..base import Input, Problem, block, plain, secret
 from ..checks import (
     ExistingSecret,
@@ -31,6 +32,8 @@ class UriSecretArgs(ExistingSecret):
 class UriArgs(ArtifactBlock):
     """Any artifact store that MLflow or a plugin in the image supports, by its URI."""
 
+    one_of = ("uri", "existing_secret")
+
     uri: Input[str] | None = secret()
     """The URI, stored in a Secret since it may contain credentials."""
     existing_secret: UriSecretArgs | None = None
@@ -44,19 +47,26 @@ class UriArgs(ArtifactBlock):
     Blob, GCS)."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("uri", "existing_secret"), "`uri: s3://bucket/path`")
+        yield from exactly_one(self, self.one_of, "`uri: s3://bucket/path`")
         own = OWN_VARIABLES | variables_of("database", DatabaseArgs)
         yield from variables(self.env, self.secret_env or {}, own=own)
         uri = plain(self.uri)
         if not isinstance(uri, str):
             return
-        scheme = re.match(r"([a-z][a-z0-9+.-]*):/", uri)
-        if scheme is None or scheme[1] == "file":
-            yield Problem(("uri",), "is a path of the container, which is lost with it", "use artifacts.volume")
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", uri)
+        if uri.startswith(("/", "./", "../", "~")) or (scheme is not None and scheme[1].lower() == "file"):
+            message = "is a path in the server's container, which neither its jobs nor other replicas have"
+            fix = "use artifacts.volume (a claim of your own is existingClaim there), or artifacts.nfs"
+            yield Problem(("uri",), f"{message}, and what is not on a volume is lost with the pod", fix)
+        elif scheme is None:
+            yield Problem(("uri",), "is no URI, since it has no scheme", "write scheme and path: s3://bucket/path")
         elif scheme[1] == "s3" and self.presigned:
             yield from self._regional({*self.env, *(self.secret_env or {})})
         elif re.match(r"(runs|models):|mlflow-artifacts:/(?!/)", uri):
             yield Problem(("uri",), f"{scheme[1]}: refers to the server itself", "give the address of a store")
+
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.variables(self.env, self.secret_env or {})
 
     def _regional(self, given: set[str]) -> Iterable[Problem]:
         """Clients must not be sent to the global host of S3, as in `S3Args`."""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain
-from ..checks import pattern
+from ..checks import counted, pattern
 
 __all__ = ["AwsArgs"]
 
@@ -15,7 +15,8 @@ REGION = r"[a-z]{2,4}(-[a-z]+)+-\d+"
 """A region of any partition: eu-central-1, cn-north-1, us-gov-west-1, eusc-de-east-1."""
 _PARTITION = r"arn:aws[a-z-]*"
 _KEY = r"kms:[a-z0-9-]+:\d{12}:key/[\w-]+"
-OIDC_PROVIDER = rf"{_PARTITION}:iam::\d{{12}}:oidc-provider/(?P<issuer>.+)"
+_ISSUER = r"[\w.-]+(:\d+)?(/[\w.~-]+)*"
+OIDC_PROVIDER = rf"{_PARTITION}:iam::\d{{12}}:oidc-provider/(?P<issuer>{_ISSUER})"
 
 
 @block
@@ -70,9 +71,11 @@ class AwsArgs(Block):
             if isinstance(plain(former), str) and plain(former) == plain(self.kms_key_arn):
                 yield Problem(("former_kms_key_arns", index), "is kmsKeyArn, the key of new objects", "remove it")
         yield from arn(
-            self.permissions_boundary, r"iam::(\d{12}|aws):policy/.+", "permissions_boundary", "an IAM policy"
+            self.permissions_boundary, r"iam::(\d{12}|aws):policy/[\w+=,.@/-]+", "permissions_boundary", "an IAM policy"
         )
-        yield from arn(self.oidc_provider_arn, r"iam::\d{12}:oidc-provider/.+", "oidc_provider_arn", "an OIDC provider")
+        yield from arn(
+            self.oidc_provider_arn, rf"iam::\d{{12}}:oidc-provider/{_ISSUER}", "oidc_provider_arn", "an OIDC provider"
+        )
         yield from self._issuer()
         for key in self.tags:
             if key.lower().startswith("aws:") or not 1 <= len(key) <= 128:
@@ -96,7 +99,7 @@ class AwsArgs(Block):
         if zones and len(zones) != len(subnets):
             yield Problem(
                 ("availability_zones",),
-                f"{len(zones)} zones for {len(subnets)} subnets",
+                f"{counted(len(zones), 'zone')} for {counted(len(subnets), 'subnet')}",
                 "give the zone of each subnet",
             )
         elif zones and len(set(zones)) < 2:
@@ -107,7 +110,7 @@ class AwsArgs(Block):
     def _issuer(self) -> Iterator[Problem]:
         wrong = pattern(
             self.oidc_issuer_url,
-            r"(https://)?[\w.-]+(:\d+)?(/[\w.~-]+)*/?",
+            rf"(https://)?{_ISSUER}/?",
             "oidc_issuer_url",
             "an OIDC issuer",
             "write it as EKS shows it: https://oidc.eks.<region>.amazonaws.com/id/<id>",

@@ -12,9 +12,11 @@ from .names import cloud_name
 __all__ = ["AzureArgs", "AzurePrivateEndpointArgs"]
 
 
-GROUP = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers"
-SUBNET = rf"(?i:{GROUP}/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+)"
-_ZONE = rf"(?i:{GROUP}/Microsoft\.Network/privateDnsZones/[^/]+)"
+# https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/resource-name-rules
+NAME = r"[\w().-]+"
+GROUP = rf"/subscriptions/{NAME}/resourceGroups/{NAME}/providers"
+SUBNET = rf"(?i:{GROUP}/Microsoft\.Network/virtualNetworks/{NAME}/subnets/{NAME})"
+_ZONE = rf"(?i:{GROUP}/Microsoft\.Network/privateDnsZones/{NAME})"
 SUBNET_FIX = "write /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/…/subnets/…"
 _ZONE_FIX = "write /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/privateDnsZones/…"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..base import Problem, plain
-from ..checks import pattern
+from ..checks import counted, pattern
 
 __all__ = ["CloudEngine"]
 
@@ -49,4 +49,6 @@ def database_names(args: Any, reserved: str) -> Iterator[Problem]:
         yield Problem(("username",), f"{args.username!r} is a name that the cloud reserves", "use another one")
     password = plain(args.password)
     if isinstance(password, str) and len(password) < 16:
-        yield Problem(("password",), f"has {len(password)} characters", "use 16 or more, or let it be generated")
+        yield Problem(
+            ("password",), f"has {counted(len(password), 'character')}", "use 16 or more, or let it be generated"
+        )

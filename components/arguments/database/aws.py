@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
+from .. import switches
 from ..base import Block, Input, Path, Problem, block, plain, secret
-from ..checks import between, certificate, exactly_one, pattern
+from ..checks import between, certificate, counted, exactly_one, pattern
 from ..kinds import CloudName, DatabaseBlock
 
 __all__ = [
@@ -180,7 +181,7 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
     if isinstance(password, str) and not re.fullmatch(r"[!#-.0-?A-~]{8,41}", password):
         yield Problem(
             ("password",),
-            f"has {len(password)} characters, or one that RDS refuses",
+            f"has {counted(len(password), 'character')}, or one that RDS refuses",
             "use 8 to 41 printable ASCII characters without space, slash, double quote and at sign",
         )
     yield from between(args.port, 1150, 65_535, "port")
@@ -188,9 +189,7 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
     if (_daily(args.backup.window) or set()) & (_weekly(args.maintenance.window) or set()):
         message = f"{args.backup.window!r} overlaps the maintenance window"
         yield Problem(("backup", "window"), message, "choose another time of day")
-    for name in args.parameters:
-        if name in OWN_PARAMETERS:
-            yield Problem(("parameters", name), "is set by this component", "remove it")
+    yield from switches.parameter_names(args.parameters, "parameters", OWN_PARAMETERS)
 
 
 def _daily(window: str | None) -> set[int] | None:
@@ -329,6 +328,9 @@ class RdsArgs(DatabaseBlock):
         """Connections that the database grants, if known."""
         return self.connection_limit or max_connections(self.engine, memory_gib(self.instance_class), aurora=False)
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.insecure("parameters", self.parameters, switches.parameter)
+
     def problems(self) -> Iterable[Problem]:
         yield from _common(self, RDS_VERSIONS)
         yield from instance_class(self.instance_class, "instance_class")
@@ -385,6 +387,7 @@ class AuroraArgs(DatabaseBlock):
     another one takes over when the writer fails."""
 
     made_on = CloudName.AWS
+    one_of = ("provisioned", "serverless_v2")
     needs = ("vpc_id", "subnet_ids", "cluster_security_group_ids")
 
     engine: AwsEngine
@@ -443,7 +446,10 @@ class AuroraArgs(DatabaseBlock):
             gib = 2 * self.serverless_v2.max_capacity
         return self.connection_limit or max_connections(self.engine, gib, aurora=True)
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.insecure("parameters", self.parameters, switches.parameter)
+
     def problems(self) -> Iterable[Problem]:
         yield from _common(self, AURORA_VERSIONS)
-        yield from exactly_one(self, ("provisioned", "serverless_v2"), "`serverlessV2: {}`")
+        yield from exactly_one(self, self.one_of, "`serverlessV2: {}`")
         yield from between(self.instances, 1, 16, "instances")

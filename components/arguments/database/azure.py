@@ -1,11 +1,11 @@
 """An Azure Database flexible server created by this stack."""
 
 import enum
-import re
 from collections.abc import Iterable
 
 from pydantic import Field
 
+from .. import switches
 from ..base import Input, Path, Problem, block, plain, secret
 from ..checks import between, pattern
 from ..clouds.names import CloudEngine, cloud_name, database_names
@@ -70,6 +70,9 @@ class AzureFlexibleServerArgs(DatabaseBlock):
     def backups(self) -> tuple[Path, int]:
         return ("backup_retention_days",), self.backup_retention_days
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.insecure("parameters", self.parameters, switches.parameter)
+
     def problems(self) -> Iterable[Problem]:
         versions = VERSIONS[self.engine]
         if self.version is not None and self.version not in versions:
@@ -96,10 +99,7 @@ class AzureFlexibleServerArgs(DatabaseBlock):
         yield from between(self.backup_retention_days, 7, 35, "backup_retention_days", "days")
         yield from between(self.maintenance_day, 0, 6, "maintenance_day")
         yield from between(self.maintenance_hour, 0, 23, "maintenance_hour")
-        for name in self.parameters:
-            if not re.fullmatch(r"[a-z][a-z0-9_.]*", name):
-                fix = "use lower-case letters, digits, '_' and '.'"
-                yield Problem(("parameters", name), "is not the name of a parameter", fix)
+        yield from switches.parameter_names(self.parameters, "parameters")
         taken = r"(azure_\w+|admin|administrator|root|guest|public|sa|postgres|mysql|pg_\w+)"
         yield from database_names(self, reserved=taken)
         certificate = plain(self.ca_certificate)

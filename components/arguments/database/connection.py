@@ -45,6 +45,12 @@ class DatabaseTlsArgs(Block):
             )
         yield from certificate(self.ca_certificate, "ca_certificate")
 
+    def insecure(self) -> Iterable[Problem]:
+        if self.mode is TlsMode.DISABLE:
+            yield Problem(
+                ("mode",), "'disable' sends the password and all data in clear", "use 'require' or 'verify-full'"
+            )
+
 
 @block
 class DatabaseSecretArgs(ExistingSecret):

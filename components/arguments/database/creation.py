@@ -93,6 +93,8 @@ class SecretsStoreArgs(Block):
     """Exactly one provider of the Secrets Store CSI driver (https://secrets-store-csi-driver.sigs.k8s.io). Driver and
     provider must be installed in the cluster. The password is mounted and never stored in a Secret."""
 
+    one_of = ("aws", "azure", "gcp", "vault")
+
     aws: AwsStoreArgs | None = None
     """AWS Secrets Manager."""
     azure: AzureStoreArgs | None = None
@@ -103,13 +105,15 @@ class SecretsStoreArgs(Block):
     """HashiCorp Vault."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("aws", "azure", "gcp", "vault"), "`aws: {secret: …}`")
+        yield from exactly_one(self, self.one_of, "`aws: {secret: …}`")
 
 
 @block
 class DatabaseCreationArgs(Block):
     """A Job creates the database and its user before the migration, logged in as a user that may do so. Whatever exists
     already is left unchanged, except the password of MLflow's user, which is reset."""
+
+    one_of = ("existing_secret", "secrets_store")
 
     username: Input[str] | None = None
     """User that may create databases and users; `postgres` on PostgreSQL, `root` on MySQL if not given."""
@@ -119,4 +123,4 @@ class DatabaseCreationArgs(Block):
     """The same from a secrets store, by the Secrets Store CSI driver."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from exactly_one(self, ("existing_secret", "secrets_store"), "`existingSecret: {name: …}`")
+        yield from exactly_one(self, self.one_of, "`existingSecret: {name: …}`")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from .. import switches
 from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between
 from ..clouds.names import CloudEngine, cloud_name, database_names
@@ -30,7 +31,6 @@ DEFAULT_TIERS = {
 }
 # https://cloud.google.com/sql/docs/postgres/flags#postgres-m: max_connections by GiB of memory.
 _POSTGRESQL_CONNECTIONS = ((3.75, 100), (6, 200), (7.5, 400), (15, 500), (30, 600), (60, 800), (120, 1000))
-_FLAG = r"[a-z][a-z0-9_.]*"
 
 
 @block
@@ -115,6 +115,9 @@ class CloudSqlArgs(DatabaseBlock):
         memory = int(found[1]) / 1024
         return max((limit for least, limit in _POSTGRESQL_CONNECTIONS if memory >= least), default=None)
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.insecure("flags", self.flags, switches.parameter)
+
     def problems(self) -> Iterable[Problem]:
         versions = VERSIONS[self.engine]
         if self.version is not None and self.version not in versions:
@@ -135,11 +138,7 @@ class CloudSqlArgs(DatabaseBlock):
             yield Problem(("log_retention_days",), message, "lower it, or raise backupRetentionDays")
         yield from between(self.maintenance_day, 1, 7, "maintenance_day")
         yield from between(self.maintenance_hour, 0, 23, "maintenance_hour")
-        for name in self.flags:
-            if not re.fullmatch(_FLAG, name):
-                yield Problem(
-                    ("flags", name), "is not the name of a flag", "use lower-case letters, digits, '_' and '.'"
-                )
+        yield from switches.parameter_names(self.flags, "flags")
         yield from database_names(self, reserved=r"(postgres|root|cloudsql.*|pg_.*|mysql\..*)")
 
     def _tier(self) -> Iterable[Problem]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from .. import switches
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between
 from ..kinds import DatabaseBlock
@@ -31,6 +32,8 @@ class DatabaseUriArgs(DatabaseBlock):
     """A full SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`). Special characters in the
     password must be percent-encoded."""
 
+    one_of = ("value", "existing_secret")
+
     value: Input[str] | None = secret()
     """The URI. Either this or `existingSecret`."""
     existing_secret: DatabaseUriSecretArgs | None = None
@@ -43,11 +46,16 @@ class DatabaseUriArgs(DatabaseBlock):
     def problems(self) -> Iterable[Problem]:
         yield from _uri_problems(self)
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.connection(self.value, "value")
+
 
 @block
 class MssqlArgs(DatabaseBlock):
     """SQL Server by a full SQLAlchemy URI (`mssql+pymssql://user:password@host:port/database`). Special characters in the
     password must be percent-encoded."""
+
+    one_of = ("value", "existing_secret")
 
     value: Input[str] | None = secret()
     """The URI. Either this or `existingSecret`."""
@@ -64,11 +72,16 @@ class MssqlArgs(DatabaseBlock):
         if isinstance(known, str) and not known.startswith("mssql"):
             yield Problem(("value",), "is no URI of an SQL Server", "write mssql+pymssql://…, or use database.uri")
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.connection(self.value, "value")
+
 
 @block
 class RegistryArgs(Block):
     """A full SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`) of a separate database for the
     model registry. Special characters in the password must be percent-encoded."""
+
+    one_of = ("value", "existing_secret")
 
     value: Input[str] | None = secret()
     """The URI. Either this or `existingSecret`."""
@@ -82,6 +95,20 @@ class RegistryArgs(Block):
     def problems(self) -> Iterable[Problem]:
         yield from _uri_problems(self)
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.connection(self.value, "value")
+
+
+_FILES = ("names files in the container, which MLflow no longer keeps metadata in", "use database.sqlite")
+_SERVER = ("is the address of a tracking server, not of its database", "give the URI of a database server")
+_NOT_DATABASES = {
+    "file": _FILES,
+    **dict.fromkeys(["http", "https", "databricks", "databricks-uc", "uc"], _SERVER),
+    **dict.fromkeys(["s3", "gs", "wasbs", "abfss"], ("is the address of an artifact store", "use artifacts")),
+    "jdbc": ("is for Java", "write it for SQLAlchemy: dialect+driver://user:password@host:port/database"),
+}
+"""What is given for a database URI and is none, and what to use."""
+_RENAMED = {"postgres": "postgresql", "pgsql": "postgresql", "mariadb": "mysql", "sqlserver": "mssql"}
 
 DatabaseUri = DatabaseUriArgs | MssqlArgs | RegistryArgs
 """Databases given by their URI."""
@@ -92,7 +119,7 @@ def _uri_problems(block: DatabaseUri) -> Iterator[Problem]:
     yield from between(block.port, 1, 65535, "port")
     if block.value is not None and block.port is not None:
         yield Problem(("port",), "is given as well as value, which holds it", "remove port")
-    yield from one_of_two(block, "value", "existing_secret", "give the URI as a secret, or name an existing Secret")
+    yield from one_of_two(block, *block.one_of, "give the URI as a secret, or name an existing Secret")
     yield from _uri(block.value)
 
 
@@ -104,10 +131,19 @@ def _uri(value: Any) -> Iterator[Problem]:
     allowed = ", ".join(f"{dialect}+{driver}" for dialect, drivers in DRIVERS.items() for driver in drivers)
     scheme, separator, _ = known.partition("://")
     dialect, _, driver = scheme.partition("+")
-    if not separator or not re.fullmatch(r"[\w+]+", scheme):
+    if re.match(r"(\.{0,2}/|~)", known):
+        yield Problem(("value",), *_FILES)
+    elif known.startswith("jdbc:"):
+        yield Problem(("value",), *_NOT_DATABASES["jdbc"])
+    elif not separator or not re.fullmatch(r"[\w+-]+", scheme):
         yield Problem(("value",), "is not a database URI", f"write dialect+driver://…, one of: {allowed}")
     elif dialect == "sqlite":
         yield Problem(("value",), "names a SQLite file, which needs a volume", "use database.sqlite")
+    elif dialect in _NOT_DATABASES:
+        yield Problem(("value",), *_NOT_DATABASES[dialect])
+    elif dialect in _RENAMED:
+        fix = f"write {_RENAMED[dialect]}+{DRIVERS[_RENAMED[dialect]][0]}://…"
+        yield Problem(("value",), f"has the dialect {dialect!r}, which MLflow does not know by this name", fix)
     elif dialect not in DRIVERS:
         yield Problem(("value",), f"has the dialect {dialect!r}, which MLflow does not have", f"allowed: {allowed}")
     elif not driver:

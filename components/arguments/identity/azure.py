@@ -10,7 +10,7 @@ from ..kinds import CloudName, IdentityBlock
 
 __all__ = ["AzureWorkloadIdentityArgs"]
 
-_CONTAINER = rf"(?i:{GROUP}/Microsoft\.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+)"
+_CONTAINER = rf"(?i:{GROUP}/Microsoft\.Storage/storageAccounts/[a-z0-9]+/blobServices/default/containers/[a-z0-9-]+)"
 
 
 @block

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from ..base import Block, Input, Problem, block, plain, secret
-from ..checks import ExistingSecret
+from ..checks import ExistingSecret, counted
 
 __all__ = ["KeysArgs", "KeysSecretArgs"]
 
@@ -48,7 +48,7 @@ class KeysArgs(Block):
                 yield Problem(("existing_secret", f"{name}_key"), "is given here as well", "keep one of the two")
         kek = plain(self.kek_passphrase)
         if isinstance(kek, str) and len(kek) < 32:
-            yield Problem(("kek_passphrase",), f"has {len(kek)} characters", "use 32 or more")
+            yield Problem(("kek_passphrase",), f"has {counted(len(kek), 'character')}", "use 32 or more")
         webhook = plain(self.webhook_secret_encryption_key)
         if isinstance(webhook, str) and not re.fullmatch(r"[A-Za-z0-9_-]{43}=", webhook):
             yield Problem(

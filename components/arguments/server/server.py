@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from .. import switches
 from ..base import Block, Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, cidrs, pattern
 from ..database import DatabaseArgs
@@ -161,7 +162,8 @@ class ServerArgs(Block):
     """Additional environment variables from a key of an existing Secret or ConfigMap, or a field of the pod."""
     env_from: list[EnvFromArgs] = Field(default_factory=list)
     """Existing Secrets and ConfigMaps whose keys all become environment variables. Variables set elsewhere take precedence;
-    pods see changes after a restart."""
+    pods see changes after a restart. Their content cannot be inspected: a key that disables a protection, such as
+    MLFLOW_ENABLE_REMOTE_ASSISTANT, does so without `allowInsecure`."""
     artifacts_only: bool = False
     """Serve only artifacts, with `database: {none: {}}`: a separate server for large files, next to a tracking server whose
     `artifacts.defaultRoot` is `mlflow-artifacts://` and the host of this one."""
@@ -243,6 +245,11 @@ class ServerArgs(Block):
         yield from _command_line("uvicorn", self.uvicorn, OWN_UVICORN)
         own = OWN_VARIABLES | variables_of("database", DatabaseArgs)
         yield from variables(self.env, self.secret_env or {}, self.value_from, own=own)
+
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.insecure("options", self.options, switches.server)
+        yield from switches.insecure("uvicorn", self.uvicorn, switches.uvicorn)
+        yield from switches.variables(self.env, self.secret_env or {}, self.value_from)
 
 
 def _command_line(field: str, options: dict[str, Any], own: dict[str, str]) -> Iterable[Problem]:
