@@ -32,6 +32,7 @@ KNOWN = {
 }
 """Policies that leave nothing open by chance."""
 
+MODELS = {"bucket": "models", "region": "eu-central-1"}
 KEYS = {"accessKeyId": "id", "secretAccessKey": "canary-key"}
 ROLE = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/mlflow"}
 GOOGLE = {"iam.gke.io/gcp-service-account": "mlflow@project-of-tests.iam.gserviceaccount.com"}
@@ -48,19 +49,19 @@ def existing(annotations: Mapping[str, str], labels: Mapping[str, str] | None = 
 
 CASES: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Collection[tuple[str, int]]]] = [
     # What it is; where the rest comes from; artifacts and identity; what servers and garbage collection need of a cloud.
-    ("keys", PRODUCTION, {"artifacts": {"s3": {"bucket": "models", **KEYS}}}, ()),
-    ("keys in a Secret", PRODUCTION, {"artifacts": {"s3": {"bucket": "models", "existingSecret": {"name": "s"}}}}, ()),
-    ("no keys", PRODUCTION, {"artifacts": {"s3": {"bucket": "models"}}}, SERVICE | AGENT),
+    ("keys", PRODUCTION, {"artifacts": {"s3": {**MODELS, **KEYS}}}, ()),
+    ("keys in a Secret", PRODUCTION, {"artifacts": {"s3": {**MODELS, "existingSecret": {"name": "s"}}}}, ()),
+    ("no keys", PRODUCTION, {"artifacts": {"s3": MODELS}}, SERVICE | AGENT),
     ("no keys, endpoint", PRODUCTION, {"artifacts.s3": {"bucket": "models", "endpointUrl": "https://b.example.com"}}, SERVICE | AGENT),
-    ("role by name", PRODUCTION, {"artifacts.s3": {"bucket": "models"}, "identity": existing(ROLE)}, SERVICE),
+    ("role by name", PRODUCTION, {"artifacts.s3": MODELS, "identity": existing(ROLE)}, SERVICE),
     ("role without a store", PRODUCTION, {"artifacts": {"minio": {}}, "identity": existing(ROLE)}, SERVICE),
-    ("role of the account", PRODUCTION, {"artifacts.s3": {"bucket": "models"}, "serviceAccount.annotations": ROLE}, SERVICE),
-    ("role with keys", PRODUCTION, {"artifacts.s3": {"bucket": "models", **KEYS}, "identity": existing(ROLE)}, SERVICE),
-    ("association", PRODUCTION, {"artifacts.s3": {"bucket": "models"}, "identity": existing({})}, SERVICE | AGENT),
+    ("role of the account", PRODUCTION, {"artifacts.s3": MODELS, "serviceAccount.annotations": ROLE}, SERVICE),
+    ("role with keys", PRODUCTION, {"artifacts.s3": {**MODELS, **KEYS}, "identity": existing(ROLE)}, SERVICE),
+    ("association", PRODUCTION, {"artifacts.s3": MODELS, "identity": existing({})}, SERVICE | AGENT),
     ("irsa", AWS, {}, SERVICE),
     ("pod identity", AWS, {"identity": {"podIdentity": {}}}, AGENT),
     ("aws, existing", AWS, {"identity": existing({})}, SERVICE | AGENT),
-    ("pod identity, existing bucket", AWS, {"artifacts": {"s3": {"bucket": "models"}}, "identity": {"podIdentity": {}}}, AGENT),
+    ("pod identity, existing bucket", AWS, {"artifacts": {"s3": MODELS}, "identity": {"podIdentity": {}}}, AGENT),
     ("google, no key", PRODUCTION, {"artifacts": {"gcs": {"bucket": "models"}}}, METADATA),
     ("google, key", PRODUCTION, {"artifacts": {"gcs": {"bucket": "models", "keyFile": KEY_FILE}}}, SERVICE),
     ("google, key in a Secret", PRODUCTION, {"artifacts": {"gcs": {"bucket": "models", "existingSecret": {"name": "s"}}}}, SERVICE),
@@ -121,7 +122,7 @@ USED: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Collection[str], tup
     ("aurora", AWS, {"database": {"aurora": {"engine": "postgresql", "serverlessV2": {}}}}, ALL, (DNS, 5432)),
     ("cloud sql", GCP, {}, ALL, ("10.9.0.3", 5432)),
     ("flexible server", AZURE, {}, ALL, (DNS, 5432)),
-    ("s3", PRODUCTION, {"artifacts": {"s3": {"bucket": "models"}}}, STORES, (DNS, 443)),
+    ("s3", PRODUCTION, {"artifacts": {"s3": MODELS}}, STORES, (DNS, 443)),
     ("s3 endpoint", PRODUCTION, {}, STORES, (DNS, 9000)),
     ("s3 endpoint by HTTP", PRODUCTION, {"artifacts.s3.endpointUrl": "http://[fd00:3::9]"}, STORES, ("fd00:3::9", 80)),
     ("aws bucket", AWS, {}, STORES, (DNS, 443)),
