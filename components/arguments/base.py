@@ -134,7 +134,9 @@ def blanks(block: Any) -> Iterator[Problem]:
         elif isinstance(value, dict):
             items = [((name, key), item) for key, item in value.items()]
         for path, item in items:
-            if isinstance(item, str) and not item.strip():
+            if isinstance(item, str) and "\0" in item:
+                yield Problem(path, "contains a NUL character, which no variable, name or file may have", "remove it")
+            elif isinstance(item, str) and not item.strip():
                 yield Problem(
                     path, "is empty" if not item else "is white space alone", "give a value, or leave the key out"
                 )

@@ -166,7 +166,7 @@ _SCALE["k"] = _SCALE.pop("K")
 
 def amount(quantity: str) -> float | None:
     """A Kubernetes quantity as a number: cores, or bytes; None if it is not one."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", quantity)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", quantity, re.ASCII)
     return float(match[1]) * _SCALE[match[2]] if match and match[2] in _SCALE else None
 
 
@@ -201,6 +201,17 @@ def image(value: Any, path: str) -> Iterator[Problem]:
     yield from pattern(value, reference, path, "an image", "write it as host/path:tag, or with @sha256:…")
 
 
+_HOST = r"(?=.{1,254}$)[A-Za-z0-9_]([\-A-Za-z0-9_]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([\-A-Za-z0-9_]*[A-Za-z0-9_])?)*\.?"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def host_name(value: Any, path: str) -> Iterator[Problem]:
     """A bare host: no scheme, no port, no path."""
     known = plain(value)
@@ -214,8 +225,8 @@ def host_name(value: Any, path: str) -> Iterator[Problem]:
         yield Problem((path,), f"{known!r} has a scheme or a path", f"give the host alone: {bare!r}")
     elif bare != host:
         yield Problem((path,), f"{known!r} has a port", f"give the host alone: {bare!r}, and the port in its own key")
-    elif not re.fullmatch(r"[\w.:-]+", known):
-        yield Problem((path,), f"{known!r} is not a host name", "give a DNS name or an IP address")
+    elif not (_is_address(known) if ":" in known else re.fullmatch(_HOST, known)):
+        yield Problem((path,), f"{known!r} is not a host name", "give a DNS name or an IP address, without brackets")
 
 
 def file_server(block: Any) -> Iterator[Problem]:

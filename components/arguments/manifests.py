@@ -108,7 +108,15 @@ def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:
 
 
 def _wrong(value: Any, expected: str, path: Path) -> Problem:
-    return Problem(path, f"expected {expected}, got {type(value).__name__}", f"write {expected}")
+    given = {
+        str: "a string",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return Problem(path, f"expected {expected}, got {given.get(type(value), 'another value')}", f"write {expected}")
 
 
 def _unknown(key: str, names: list[str], path: Path) -> Problem:

@@ -74,7 +74,6 @@ VARIABLES: Mapping[str, Switch] = {
 """Environment variables of MLflow and of the libraries that it uses. Those that nobody can want stand in `environment.py`."""
 
 UVICORN: Mapping[str, Switch] = {
-    "forwarded-allow-ips": Switch("lets every client say which address and scheme it comes from", r"(?!.*(\*|/0\b)).+"),
     "ssl-version": Switch("chooses the version of TLS, which is negotiated", _NEVER),
     "ssl-ciphers": Switch(
         "allows weak ciphers", r"(?!.*(?<![!-])\b(NULL|eNULL|aNULL|EXP\w*|LOW|RC4|3?DES|MD5|ADH|ALL|\w*SECLEVEL=[01])\b).+"
@@ -151,8 +150,6 @@ def variable(name: str) -> Switch | None:
         return VARIABLES[name]
     if name.startswith("_MLFLOW_"):
         return Switch("is internal to MLflow", _NEVER)
-    if name == "FORWARDED_ALLOW_IPS":
-        return UVICORN["forwarded-allow-ips"]
     return _telling(name)
 
 

@@ -160,8 +160,9 @@ def _text(value: Any, field: str) -> Any:
     """A number or truth value as YAML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
-    whole = isinstance(value, int)
-    return str(value) if whole or (isinstance(value, float) and not names(field)) else value
+    if isinstance(value, float) and (names(field) or not re.fullmatch(WRITTEN[float], str(value))):
+        return value
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _at(tree: Any, path: Path) -> Any:

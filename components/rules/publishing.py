@@ -19,7 +19,7 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         for index, network in enumerate(args.server.trusted_proxies):
             if str(plain(network)).endswith("/0"):
                 message = f"{plain(network)!r} is everybody, who could then claim any address and any scheme"
-                fix = "list the networks of the proxies, or accept it in writing with allowInsecure: true"
+                fix = f"list the networks of the proxies, {ACCEPT}"
                 yield Problem(("server", "trusted_proxies", index), message, fix)
     yield from _kept(args)
     yield from _paths(args)

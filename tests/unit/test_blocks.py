@@ -158,12 +158,24 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "pod.securityContext", [{"runAsUser": 0}, {"runAsNonRoot": False}, {"seccompProfile": {"type": "Unconfined"}}, {"sysctls": [{"name": "a", "value": "b"}]}], [{"fsGroup": 5}, {"supplementalGroups": [7]}]),
     (DEV, "pod.containerSecurityContext", [{"privileged": True}, {"allowPrivilegeEscalation": True}, {"capabilities": {"add": ["SYS_ADMIN"]}}, {"capabilities": {"drop": ["KILL"]}}], [{"readOnlyRootFilesystem": False}]),
     (DEV, "pod.containers", [[{"image": "x"}], [{"name": "mlflow"}], [{"name": "a"}, {"name": "a"}], [{"name": "a", "env": [{"name": "X", "value": 1}]}]], [[{"name": "a", "image": "x"}]]),
-    (DEV, "pod.containers", [[{"name": "a", "securityContext": {"privileged": True}}], [{"name": "a", "ports": [{"containerPort": 1, "hostPort": 1}]}]], [[{"name": "a", "ports": [{"containerPort": 1}]}]]),
+    (DEV, "pod.containers", [[{"name": "a", "securityContext": {"privileged": True}}], [{"name": "a", "ports": [{"containerPort": 1, "hostPort": 1}]}]], [[{"name": "a", "image": "x", "ports": [{"containerPort": 1}]}]]),
+    (DEV, "pod.containers", [[{"name": "a"}], [{"name": "a", "image": ""}], [{"name": "A b", "image": "x"}], [None], "a"], [[]]),
+    (DEV, "pod.volumes", [[{"name": "A b", "emptyDir": {}}], [{"name": "v"}], [{"name": "v", "emptyDir": {}, "secret": {"secretName": "x"}}]], []),
+    (DEV, "pod.resources.memoryLimit", ["１Gi"], []),
+    (DEV, "server.env", [{"A": 1e22}, {"A": float("inf")}, {"A": {}}], [{"A": 3128, "B": True, "C": 0.5, "D": 10**20}]),
+    (DEV, "server.secretEnv", [{"A": "a\0b"}], [{"A": "a\nb"}]),
+    (DEV, "server.staticPrefix", ["/..", "/.", "/a/../b", "/é", "/a\n"], ["/..a"]),
+    (DEV, "server.allowedHosts", [["**"], ["*.*"], ["*:*"], ["a b"], ["a:"], ["a\n"], ["http://a"]], [["[fd00::1]:80", "a:*", "A.example"]]),
+    (PRODUCTION, f"{POSTGRESQL}.host", ["a..b", "-a", "a:", "a,b", "[::1]", "é", "a" * 300], ["a.b.", "::1"]),
+    *((configuration, f"{path}.{field}", ["a\nb", "a\0"], ["é/'"]) for configuration, path in ((PRODUCTION, POSTGRESQL), (MYSQL, "database.mysql")) for field in ("database", "username")),
+    (MYSQL, "database.mysql.password", ["a\nb", "a\r"], ["a b"]),
+    (BUCKET, "artifacts.s3.endpointUrl", ["http://:9000", "https://h?x", "https://h:x", "https://"], ["https://[fd00::1]:9000"]),
+    (URI, "database.uri.value", ["postgresql+psycopg2://h/d\n", "mysql+pymysql://h:70000/d", "file:///x", "/mnt/x", "postgres://h/d", "mariadb+pymysql://h/d", "jdbc:mysql://h/d", "https://h"], []),
     (DEV, "pod.containers", [[{"name": "proxy"}], [{"name": "database-login"}]], []),
     (DEV, "pod.volumes", [[{"name": "tmp", "emptyDir": {}}], [{"name": "a", "emptyDir": {}}, {"name": "a", "emptyDir": {}}]], [[{"name": "a", "emptyDir": {}}]]),
     (changed(DEV, "pod.volumes", [{"name": "a", "emptyDir": {}}]), "pod.mounts", [[{"name": "a", "mountPath": path}] for path in ("/tmp", "/etc/mlflow/users", "/mlflow/database/")], [[{"name": "a", "mountPath": path}] for path in ("/tmp/a", "/etc/mlflower", "/data")]),
     (DEV, "pod.initContainers", [[{"name": "migration"}], [{"name": "a", "securityContext": {"procMount": "Unmasked"}}]], [[{"name": "a", "image": "x"}]]),
-    (changed(DEV, "createNamespace", False), "pod.containers", [], [[{"name": "a", "securityContext": {"privileged": True}}]]),
+    (changed(DEV, "createNamespace", False), "pod.containers", [], [[{"name": "a", "image": "x", "securityContext": {"privileged": True}}]]),
     (DEV, "pod.volumes", [[{"emptyDir": {}}], [{"name": "v", "hostPath": {"path": "/"}}], [{"name": "v", "nfs": {"path": "/", "server": "s"}}]], [[{"name": "v", "emptyDir": {}}]]),
     (changed(DEV, "createNamespace", False), "pod.volumes", [], [[{"name": "v", "hostPath": {"path": "/"}}]]),
     (changed(DEV, "pod.volumes", [{"name": "v", "emptyDir": {}}]), "pod.mounts", [[{"name": "w", "mountPath": "/w"}], [{"name": "v", "mountPath": "/tmp"}], [{"name": "v"}]], [[{"name": "v", "mountPath": "/w"}]]),
@@ -323,6 +335,29 @@ def test_empty_text_is_refused(configuration, path: str, empty: str) -> None:
 def test_text_that_is_empty_by_default_may_be_empty() -> None:
     empty = {"artifacts.s3.prefix": "", "server.staticPrefix": "", "server.env": {"A": ""}}
     assert messages(with_changes(BUCKET, empty)) == []
+
+
+TRUE_REASONS = [
+    (URI, "database.uri.value", "file:///x", "names files in the container"),
+    (URI, "database.uri.value", "postgres://u:p@h/d", "write postgresql+psycopg2://…"),
+    (URI, "database.uri.value", "https://mlflow.example.com", "is the address of a tracking server"),
+    (URI, "database.uri.value", "mysql+pymysql://h:70000/d", "70000 is out of range"),
+    (DEV, "artifacts", {"uri": {"uri": "/data/x"}}, "which neither its jobs nor other replicas have"),
+    (DEV, "artifacts", {"uri": {"uri": "bucket/path"}}, "has no scheme"),
+    (DEV, "server.env", {"A": []}, "expected a string, got a list; write a string"),
+    (DEV, "server.env", {"A": None}, "got null; write a string, or remove it"),
+    (PRODUCTION, f"{POSTGRESQL}.host", 5, "expected a string, got 5; put it in quotes: '5'"),
+    (changed(PRODUCTION, f"{POSTGRESQL}.connectionLimit", 10), "server.workers", 1, "x 1 process x"),
+    (DEV, "keys.kekPassphrase", "x", "has 1 character;"),
+]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "path", "value", "reason"), TRUE_REASONS, ids=[str(v) for _, _, v, _ in TRUE_REASONS]
+)
+def test_message_tells_the_true_reason(configuration, path: str, value, reason: str) -> None:
+    (line,) = messages(changed(configuration, path, value))
+    assert reason in line
 
 
 SHARED_VOLUME = with_changes(BUCKET, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}})

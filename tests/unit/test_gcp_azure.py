@@ -140,7 +140,7 @@ def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
         (GCP, "gcp.region", "europe-west3-b", "is a zone; give its region: 'europe-west3'"),
         (AZURE, "azure.location", "West Europe", "write 'westeurope'"),
         (GCP, f"{SQL}.tier", "db-custom-3-7680", "3 vCPUs are neither 1 nor an even number"),
-        (GCP, f"{SQL}.backupRetentionDays", 31, "30 days are less than the 31 days"),
+        (GCP, f"{SQL}.backupRetentionDays", 31, "30 is less than the 31 days"),
         (AZURE, f"{SERVER}.sku", "Standard_B2s", "is burstable, for which Azure has no high availability"),
     ],
 )

@@ -90,7 +90,7 @@ class S3Args(ArtifactBlock):
         yield from relative_path(self.prefix, "prefix")
         yield from pattern(
             self.endpoint_url,
-            r"https?://[^/\s@]+/?",
+            r"https?://(\[[0-9A-Fa-f:]+\]|[^/\s@?#:\[\]]+)(:\d{1,5})?/?",
             "endpoint_url",
             "an endpoint URL",
             "write it as https://host:port, without a path and without credentials",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..base import Block, Input, Problem, block
-from ..checks import ExistingSecret, between, certificate, host_name
+from ..checks import ExistingSecret, between, certificate, host_name, pattern
 
 __all__ = ["DatabaseSecretArgs", "DatabaseTlsArgs", "TlsMode"]
 
@@ -78,6 +78,8 @@ def server(block: Any, name: str) -> Iterator[Problem]:
     """What PostgreSQL and MySQL servers have in common."""
     yield from host_name(block.host, "host")
     yield from between(block.port, 1, 65535, "port")
+    for field, what in (("database", "the name of a database"), ("username", "a user name")):
+        yield from pattern(getattr(block, field), r"[^\x00-\x1f\x7f]+", field, what, "use no control characters")
     yield from between(block.connection_limit, 1, 100_000, "connection_limit", "connections")
     fix = f"pulumi config set --secret --path 'mlflow:database.{name}.password', or name an existing Secret"
     if block.create is None or block.password is not None:

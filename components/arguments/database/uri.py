@@ -151,6 +151,10 @@ def _uri(value: Any) -> Iterator[Problem]:
         yield Problem(("value",), f"names no driver for {dialect!r}, and SQLAlchemy's versions differ in theirs", fix)
     elif driver not in DRIVERS[dialect]:
         yield Problem(("value",), f"has the driver {driver!r}, which the image does not hold", f"allowed: {allowed}")
+    elif re.search(r"\s", known):
+        yield Problem(("value",), "contains white space", "percent-encode it (a space is %20), or remove it")
+    elif port := re.search(r":(\d{5,})$", re.split(r"[/?]", known.split("://", 1)[1].rpartition("@")[2])[0]):
+        yield from between(int(port[1]), 1, 65_535, "value")
     elif not _readable(known):
         fix = "percent-encode special characters of user and password (`/` is %2F, `@` is %40, `#` is %23, `?` is %3F)"
         yield Problem(("value",), "has no readable host and port", fix)

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from .. import reserved
-from ..base import Block, Input, Problem, block, plain
-from ..checks import between, kubernetes_name, labels, memory, qualified_keys
+from ..base import Block, Input, Path, Problem, block, plain
+from ..checks import between, kubernetes_label_name, kubernetes_name, labels, memory, qualified_keys
 from ..manifests import Manifest, in_camel_case, shape
 from . import restricted
 from .resources import ResourcesArgs
@@ -157,6 +157,11 @@ class PodArgs(Block):
 
     def _names(self) -> Iterator[Problem]:
         """Names, directories and ports that are already in use, and mounts of unknown volumes."""
+        yield from self._containers()
+        yield from self._volumes()
+        yield from self._mounts([volume["name"] for volume in self.part("volumes")])
+
+    def _containers(self) -> Iterator[Problem]:
         taken = set(reserved.CONTAINERS)
         for field in ("init_containers", "containers"):
             for index, container in enumerate(self.part(field)):
@@ -166,14 +171,29 @@ class PodArgs(Block):
                         (field, index, "name"), f"{name!r} is taken by another container", "choose another name"
                     )
                 taken.add(name)
+                yield from _label(name, (field, index, "name"), "a container")
+                if not container.get("image"):
+                    yield Problem((field, index, "image"), "is required", "name the image of the container")
                 for at, port in enumerate(container.get("ports") or []):
                     if port.get("name") == reserved.PORT_NAME:
                         message = f"{reserved.PORT_NAME!r} is the port by which the Service finds the server"
                         yield Problem((field, index, "ports", at, "name"), message, "choose another name")
+
+    def _volumes(self) -> Iterator[Problem]:
         volumes = [volume["name"] for volume in self.part("volumes")]
+        for index, volume in enumerate(self.part("volumes")):
+            sources = [key for key, value in volume.items() if key != "name" and value is not None]
+            if len(sources) != 1:
+                found = ", ".join(sources) or "none"
+                yield Problem(
+                    ("volumes", index), f"needs one source, and has {found}", "write for example emptyDir: {}"
+                )
         for index, name in enumerate(volumes):
+            yield from _label(name, ("volumes", index, "name"), "a volume")
             if name in reserved.VOLUMES or name in volumes[:index]:
                 yield Problem(("volumes", index, "name"), f"{name!r} is taken by another volume", "choose another name")
+
+    def _mounts(self, volumes: list[str]) -> Iterator[Problem]:
         paths: set[str] = set()
         for index, mount in enumerate(self.part("mounts")):
             if mount["name"] not in volumes:
@@ -204,3 +224,9 @@ class PodArgs(Block):
     def part(self, name: str) -> Any:
         """One of the parts of Kubernetes objects, with all keys in camelCase."""
         return in_camel_case(getattr(self, name), _PARTS[name])
+
+
+def _label(name: Any, path: Path, of: str) -> Iterator[Problem]:
+    """Names within a pod are DNS labels."""
+    for problem in kubernetes_label_name(name, "", f"the name of {of}"):
+        yield Problem(path, problem.message, problem.fix)

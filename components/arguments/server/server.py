@@ -210,19 +210,18 @@ class ServerArgs(Block):
             message = "with server.tls: MLflow's job runner calls its server over http:// even with TLS"
             yield Problem(("job_execution",), f"cannot work {message}", "set it to false, or end TLS at an ingress")
         prefix = self.static_prefix
-        if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
-            yield Problem(
-                ("static_prefix",),
-                f"{prefix!r} is not a path prefix",
-                f"write {'/' + prefix.strip('/')!r}: a leading slash, none at the end",
-            )
+        if prefix and not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+", prefix):
+            likely = "/" + "/".join(re.findall(r"[A-Za-z0-9._~-]+", prefix))
+            fix = f"write {likely!r}: a leading slash, none at the end, and letters, digits, '.', '_', '~', '-' between them"
+            yield Problem(("static_prefix",), f"{prefix!r} is not a path prefix", fix)
         for index, host in enumerate(self.allowed_hosts):
             known = plain(host)
-            if isinstance(known, str) and known.strip() == "*":
-                yield Problem(
-                    ("allowed_hosts", index), "'*' switches the protection against DNS rebinding off", "list the hosts"
-                )
-            elif isinstance(known, str) and ("/" in known or "," in known or not known.strip()):
+            if isinstance(known, str) and re.fullmatch(r"[*.:\s]*\*[*.:\s]*", known):
+                message = f"{known.strip()!r} switches the protection against DNS rebinding off"
+                yield Problem(("allowed_hosts", index), message, "list the hosts")
+            elif isinstance(known, str) and not re.fullmatch(
+                r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9_.*-]+)(:(\d{1,5}|\*))?", known
+            ):
                 yield Problem(
                     ("allowed_hosts", index), f"{known!r} is not a host", "write host or host:port, one entry each"
                 )
