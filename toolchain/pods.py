@@ -51,8 +51,9 @@ def _refused(owners: list[dict[str, Any]], pods: list[dict[str, Any]], events: l
         metadata = owner["metadata"]
         if metadata["uid"] in having or metadata.get("deletionTimestamp") or owner["spec"].get("replicas") == 0:
             continue
+        # Each attempt has another name, and is no other reason.
         refusals = [
-            event["message"].strip()
+            re.sub(r'pods "[^"]*" is', "the pod is", event["message"].strip())
             for event in events
             if event.get("reason") == "FailedCreate"
             and event.get("involvedObject", {}).get("uid") == metadata["uid"]
