@@ -1,7 +1,7 @@
 """What requests pass before they reach MLflow's application. Runs in the MLflow server's process, as an application of MLflow.
 
 `mlflow server --app-name` finds `create` by an entry point and serves what it returns: the application that was chosen, behind
-what MLflow 3.17 leaves to others.
+what MLflow leaves to others.
 
 - Host names have no case and may end with a dot, which MLflow's comparisons do not know.
 - Forwarded headers are believed if a trusted proxy has sent them. Uvicorn could do that, but not look through a proxy in the

@@ -58,5 +58,14 @@ def _azure(module: str, what: str, name: str, inputs: Mapping[str, Any]) -> dict
 
 
 def identifier(kind: str, name: str) -> str:
-    """What the cloud calls a resource. Azure's tell the subscription."""
-    return f"{SUBSCRIPTION}/{kind.split(':')[-1]}/{name}" if kind.startswith("azure-native:") else f"{name}-id"
+    """What the cloud calls a resource. Azure's tell the subscription, a network of Google's its project."""
+    what = kind.rpartition(":")[2]
+    if kind.startswith("gcp:") and what == "Network":
+        return f"projects/project-of-tests/global/networks/{name}"
+    if not kind.startswith("azure-native:"):
+        return f"{name}-id"
+    path = {
+        "Subnet": "resourceGroups/group/providers/Microsoft.Network/virtualNetworks/network/subnets",
+        "PrivateZone": "resourceGroups/group/providers/Microsoft.Network/privateDnsZones",
+    }
+    return f"{SUBSCRIPTION}/{path.get(what, what)}/{name}"

@@ -319,7 +319,7 @@ def test_sql_server_is_reached_by_its_uri_which_is_in_a_secret() -> None:
             with_changes(
                 DEV, {"extraObjects": [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mlflow"}}]}
             ),
-            "extra_objects: Service 'mlflow' would be made twice",
+            "extraObjects: Service 'mlflow' would be made twice",
         ),
     ],
 )
