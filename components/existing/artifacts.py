@@ -249,7 +249,7 @@ def uri(args: UriArgs) -> ArtifactStore:
         secret_environment={name: pulumi.Output.secret(value) for name, value in (args.secret_env or {}).items()},
         network=_ANYWHERE,
         credentials=credentials.of_uri(
-            urlsplit(known).scheme if isinstance(known, str) else None, {**args.env, **(args.secret_env or {})}
+            known.partition(":")[0] if isinstance(known, str) else None, {**args.env, **(args.secret_env or {})}
         ),
         presigned=args.presigned,
     )

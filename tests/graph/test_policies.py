@@ -84,6 +84,7 @@ CASES: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Collection[tuple[st
     ("uri of google, key", PRODUCTION, {"artifacts": {"uri": {"uri": "gs://models", "secretEnv": {"GOOGLE_APPLICATION_CREDENTIALS": "/k"}}}}, SERVICE),
     ("uri of azure", PRODUCTION, {"artifacts": {"uri": {"uri": "wasbs://mlflow@models.blob.core.windows.net/a"}}}, SERVICE),
     ("uri of another", PRODUCTION, {"artifacts": {"uri": {"uri": "b2://models/a"}}}, ()),
+    ("uri of any characters", PRODUCTION, {"artifacts": {"uri": {"uri": "s3://[models"}}}, SERVICE | AGENT),
     ("uri in a Secret", PRODUCTION, {"artifacts": {"uri": {"existingSecret": {"name": "s"}}}}, SERVICE | AGENT),
     ("minio", PRODUCTION, {"artifacts": {"minio": {}}}, ()),
     ("volume", PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}}, ()),
