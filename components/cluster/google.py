@@ -51,5 +51,5 @@ def _object(scope: Scope, purpose: str, version: str, kind: str, spec: Any, name
         kind=kind,
         metadata=scope.metadata("server", name or f"{scope.name}-{purpose}"),
         spec=spec,
-        opts=scope.lasting(),
+        opts=scope.options() if name else scope.lasting(),
     )

@@ -124,7 +124,7 @@ NAMED_BY_PULUMI = ("Secret", "ConfigMap", "Job", "ClusterRole", "ClusterRoleBind
 def what_lasts_cannot_be_made_twice(graph: Graph, configuration: Mapping[str, Any]) -> None:
     """It has one name in every stack; what an earlier version left Pulumi to name keeps that name."""
     given = (configuration.get("names") or {}).get("deployment")
-    explicit = ("Namespace", "Service", "ServiceAccount", *(["Deployment"] if given else []))
+    explicit = ("Namespace", "Service", "ServiceAccount", "BackendConfig", *(["Deployment"] if given else []))
     for made in kubernetes(graph):
         kind = made.type.rpartition(":")[2]
         # The claim of an NFS volume holds no data, and must be replaced with its volume.
