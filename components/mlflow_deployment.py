@@ -1,8 +1,9 @@
 """`MlflowDeployment`: only composes the parts."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -21,7 +22,7 @@ from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
 from .contracts import ArtifactStore, DatabaseConnection, Place
-from .pods.addresses import tracking_uri
+from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
 from .pods.authentication import Authentication, authentication
 from .pods.backend_store import backend_store
@@ -31,10 +32,16 @@ from .pods.garbage_collection import client, garbage_collection
 from .pods.keys import keys
 from .pods.migration import migration_in_pod, migration_job
 from .pods.part import PodPart, join
+from .pods.preflight import preflight
 from .pods.scope import Scope
 from .pods.server import deployment, entrance
 from .reading.conversion import ConfigurationError, to_arguments
 from .reading.outputs import checked_when_known
+
+if TYPE_CHECKING:
+    _Arguments = MlflowDeploymentArgs | Mapping[str, Any]
+else:  # Pulumi's analyzer of components, which reads the type at run time, takes one class
+    _Arguments = MlflowDeploymentArgs
 
 
 class MlflowDeployment(pulumi.ComponentResource):
@@ -50,11 +57,17 @@ class MlflowDeployment(pulumi.ComponentResource):
     """What clients inside the cluster set as MLFLOW_TRACKING_URI."""
     deployment_name: pulumi.Output[str]
     """Name of the Deployment, for `kubectl logs` and `kubectl rollout`."""
+    url: pulumi.Output[str]
+    """URL for users outside the cluster, where `ingress`, `route` or a load balancer publish the server; else empty."""
+    forward_command: pulumi.Output[str]
+    """Command that opens the server at http://localhost:5000 on the machine that runs it."""
+    password_command: pulumi.Output[str]
+    """Command that prints the administrator's password. Empty if nobody has to log in."""
     admin: pulumi.Output[dict[str, str]]
     """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`.
     Empty without authentication."""
 
-    def __init__(self, name: str, args: MlflowDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: _Arguments, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the deployment with all its resources.
 
         Args:
@@ -85,6 +98,17 @@ class MlflowDeployment(pulumi.ComponentResource):
         self.service_port = pulumi.Output.from_input(args.service.port)
         self.tracking_uri = tracking_uri(foundation.scope, front)
         self.deployment_name = server.metadata.name
+        self.url = public_url(foundation.scope, front)
+        self.forward_command = pulumi.Output.concat(
+            "kubectl port-forward --namespace ",
+            self.namespace,
+            " service/",
+            self.service_name,
+            f" 5000:{args.service.port}",
+        )
+        self.password_command = (
+            workload.login.account.command(self.namespace) if workload.login else pulumi.Output.from_input("")
+        )
         self.admin = workload.login.account.whereabouts if workload.login else pulumi.Output.from_input({})
         self.register_outputs(
             {
@@ -93,6 +117,9 @@ class MlflowDeployment(pulumi.ComponentResource):
                 "servicePort": self.service_port,
                 "trackingUri": self.tracking_uri,
                 "deploymentName": self.deployment_name,
+                "url": self.url,
+                "forwardCommand": self.forward_command,
+                "passwordCommand": self.password_command,
                 "admin": self.admin,
             }
         )
@@ -168,16 +195,17 @@ class _Workload:
 
 
 def _workload(foundation: _Foundation) -> _Workload:
-    """The migration, then the server."""
+    """The image first, then the migration, then the server."""
     scope, first = foundation.scope, foundation.first
     backend = backend_store(scope, foundation.database, makers.registry(scope))
     files = artifact_store(scope, foundation.artifacts)
     login = authentication(scope, backend, makers.users(scope), first)
     users = login.migration if login else None
-    ready = [*foundation.ready]
+    image = preflight(scope, first)
+    ready = [*foundation.ready, image]
     if foundation.database is not None and not backend.in_pod:
         # Pods get their credentials when they are admitted, jobs too: one may read its password from the cloud.
-        before = [*first, *scope.identity.ready]
+        before = [*first, image, *scope.identity.ready]
         if foundation.database.creation is not None:
             before.append(creation_job(scope, foundation.database, foundation.database.creation, before.copy()))
         ready.append(migration_job(scope, backend, users, [*before, *foundation.database.ready]))

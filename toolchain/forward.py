@@ -1,7 +1,8 @@
 """A port on this machine that leads to the stack's Service, kept open in the background.
 
 Run as `python -m toolchain.forward` this module is the background process itself: it starts `kubectl port-forward` again
-whenever that ends, which it does when the pod it leads to is deleted.
+whenever that ends, which it does when the pod it leads to is deleted. It ends when the Service is gone, or the cluster
+has not answered for ten minutes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +25,11 @@ from toolchain.processes import end_group, holder_of_port, started
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
+
+GONE = re.compile(r'\(NotFound\): (services|namespaces) "')
+"""What kubectl says when there is nothing left to lead to."""
+PATIENCE = 600
+"""Seconds for which a cluster may not answer: it may be stopped and started again, or be gone."""
 
 
 def ensure(stack: str, command: list[str], port: int | None) -> int:
@@ -121,15 +128,28 @@ def _free_port(asked: int | None) -> int:
 
 
 def _keep_open(command: list[str]) -> int:
-    """Run the command again whenever it ends, until a signal comes."""
+    """Run the command again whenever it ends, until a signal comes or there is nothing left that it could lead to."""
 
     def end(*_: object) -> None:
         os.killpg(0, signal.SIGKILL)  # the group is this process and the command
 
     signal.signal(signal.SIGTERM, end)
-    while True:
-        subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    worked = time.monotonic()
+    while time.monotonic() - worked < PATIENCE:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None
+            answered = False
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                if GONE.search(line):
+                    return 0
+                answered = answered or line.startswith("Forwarding from")
+        if answered:
+            worked = time.monotonic()
         time.sleep(0.5)
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from toolchain import backend, cluster, deployed, environments, forward, pods, prove, pulumi, shell, versions
 from toolchain.bare import images, node
@@ -18,8 +21,9 @@ from toolchain.cluster import Cluster
 from toolchain.console import UserError, run, say, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
+from toolchain.objects import Object, existing
 from toolchain.paths import cache, lock, state
-from toolchain.plan import images_of
+from toolchain.plan import images_of, to_create
 from toolchain.stack import Stack
 
 GIB = 1024**3
@@ -54,13 +58,18 @@ def up(name: str, context: str | None, port: int | None) -> None:
         current = Stack(name, cli, venv, target.kubeconfig)
         current.prepare()
         record = deployed.claim(current, target)
-        current.mend(lambda kind, namespace, object_name: _exists(target, kind, namespace, object_name))
+        current.mend(functools.partial(existing, target.kubeconfig))
         with step("checking the configuration and planning"):
             plan = current.plan()
+            _refuse_strangers(current, target, plan)
+            known = current.objects()
+            gone = sorted(known - existing(target.kubeconfig, known))
         for image in images_of(plan):
             images.ensure(image, target)
         say(f"▸ deploying the stack {name} to the {target.described}")
-        refresh = [] if _still_there(record, target) else ["--refresh"]
+        for each in gone:
+            say(f"  the {each.kind} {each.id} was deleted from the cluster, not by Pulumi: making it again")
+        refresh = ["--refresh"] if gone else []
         with _watch(current, target):
             current.stream("up", "--yes", "--skip-preview", "--suppress-outputs", *refresh)
             record.outputs = current.outputs()
@@ -238,14 +247,6 @@ def require_space() -> None:
             )
 
 
-def _exists(target: Cluster, kind: str, namespace: str, name: str) -> bool:
-    try:
-        cluster.kubectl_json(target.kubeconfig, "get", kind, name, *(["--namespace", namespace] if namespace else []))
-    except UserError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def _watch(current: Stack, target: Cluster) -> Iterator[None]:
     """While the body runs, tell why pods cannot start as soon as it shows; when the body fails, tell all reasons."""
@@ -272,10 +273,40 @@ def _watch(current: Stack, target: Cluster) -> Iterator[None]:
         done.set()
 
 
-def _still_there(record: Deployed, target: Cluster) -> bool:
-    """Whether the cluster has what was deployed last; False if somebody deleted it there."""
-    outputs = record.outputs
-    return not outputs or _exists(target, "deployment", outputs["namespace"], outputs["deploymentName"])
+def _refuse_strangers(current: Stack, target: Cluster, plan: Mapping[str, Any]) -> None:
+    """Refuse to make what the cluster has already, which the cluster would refuse one by one.
+
+    Raises:
+        UserError: It names the objects, and both ways out: another namespace, or taking them into the state.
+    """
+    made = {Object.of(each["inputs"]): each for each in to_create(plan) if each["type"].startswith("kubernetes:")}
+    found = sorted(existing(target.kubeconfig, made))
+    if not found:
+        return
+    # What Pulumi's `import` reads, with the parents and the version of the provider that the program has.
+    parents = {made[each]["parent"]: f"parent{index}" for index, each in enumerate(found)}
+    resources = [
+        {
+            "type": made[each]["type"],
+            "name": made[each]["urn"].rpartition("::")[2],
+            "id": each.id,
+            "parent": parents[made[each]["parent"]],
+            "version": environments.locked("pulumi-kubernetes"),
+        }
+        for each in found
+    ]
+    file = state("stacks", f"{current.name}.import.json")
+    write(file, json.dumps({"nameTable": {name: urn for urn, name in parents.items()}, "resources": resources}))
+    if not current.objects():  # nothing of it is deployed
+        Deployed.file(current.name).unlink(missing_ok=True)
+    names = "\n".join(f"    {each.kind} {each.id}" for each in found)
+    raise UserError(
+        f"the cluster has these already, and the stack {current.name} did not make them:\n{names}",
+        "If they belong to another deployment, name a namespace of its own in the stack file, for example "
+        f"`mlflow:namespace: mlflow-{current.name}` (an existing one with `mlflow:createNamespace: false`). "
+        "If an earlier run of this stack was cut off while it made them, take them into its state, in `make shell"
+        f" STACK={current.name}`: `pulumi import --file {file} --generate-code=false --protect=false --yes`.",
+    )
 
 
 def _wait_for_rollout(record: Deployed, target: Cluster) -> None:

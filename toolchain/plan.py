@@ -6,6 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
+def to_create(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The resources that do not exist yet, as their state will be."""
+    return [planned["newState"] for planned in plan.get("steps") or [] if planned["op"] == "create"]
+
+
 def images_of(plan: Mapping[str, Any]) -> list[str]:
     """The images of all containers in a plan."""
 

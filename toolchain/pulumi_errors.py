@@ -32,7 +32,9 @@ def failure(stack: str, command: str, output: str, *, shown: bool = False) -> Us
     if "currently locked" in output:
         return UserError(
             f"the stack {stack} is locked by another Pulumi run:\n{_indented(output)}",
-            f"Wait until it ends, or, if it is dead, run `pulumi cancel --stack {stack}`.",
+            "See whether that process still runs, on the machine that is named above, and wait until it ends. Only if it is dead, run "
+            f"`pulumi cancel --stack {stack}` in `make shell`, and then this command again: it settles what the dead one left "
+            "unfinished (docs/operations.md).",
         )
     if "marked for protection" in output or "is protected" in output:
         return UserError(

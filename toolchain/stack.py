@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from toolchain import backend, environments
 from toolchain.console import UserError, say, step
 from toolchain.files import write
+from toolchain.objects import Object
 from toolchain.paths import ROOT, lock, state
 from toolchain.processes import alive, end_session
 from toolchain.pulumi import Cli
@@ -119,14 +120,14 @@ class Stack:
             say("  an earlier run was interrupted: releasing its lock")
             self._checked("cancel", "--yes", "--stack", self.name)
 
-    def mend(self, exists: Callable[[str, str, str], bool]) -> None:
+    def mend(self, existing: Callable[[Iterable[Object]], set[Object]]) -> None:
         """Settle the operations on the cluster that an interrupted run left unfinished.
 
         A resource whose creation was under way is taken into the state if the cluster has it, else forgotten, so that it
         is neither made twice nor lost. What a cloud was to create is left to the user, as Pulumi's own warning says.
 
         Args:
-            exists: Called with kind, namespace and name; whether the cluster has such an object.
+            existing: Called with objects; those of them that the cluster has.
         """
         if not self.export().get("pending_operations"):
             return
@@ -134,17 +135,19 @@ class Stack:
             whole = json.loads(self._checked("stack", "export", "--stack", self.name))
             deployment = whole["deployment"]
             unfinished = deployment.pop("pending_operations", [])
+            begun = {
+                operation["resource"]["urn"]: Object.of(operation["resource"]["inputs"])
+                for operation in unfinished
+                if operation["type"] == "creating" and operation["resource"]["type"].startswith("kubernetes:")
+            }
+            made = existing(begun.values())
             left = []
             for operation in unfinished:
                 resource = operation["resource"]
-                if operation["type"] == "creating" and resource["type"].startswith("kubernetes:"):
-                    inputs = resource.get("inputs") or {}
-                    namespace, name = (
-                        str((inputs.get("metadata") or {}).get(key, "")) for key in ("namespace", "name")
-                    )
-                    if name and exists(str(inputs.get("kind")), namespace, name):
-                        identity = f"{namespace}/{name}" if namespace else name
-                        deployment.setdefault("resources", []).append({**resource, "id": identity, "outputs": inputs})
+                if (begun_object := begun.get(resource["urn"])) is not None:
+                    if begun_object in made:
+                        complete = {"id": begun_object.id, "outputs": resource["inputs"]}
+                        deployment.setdefault("resources", []).append({**resource, **complete})
                 elif operation["type"] == "creating" and not resource["type"].startswith("random:"):
                     left.append(operation)
             if left:
@@ -246,6 +249,13 @@ class Stack:
             if path.exists():
                 return json.loads(path.read_text()).get("checkpoint", {}).get("latest") or {}
         return json.loads(self._checked("stack", "export", "--stack", self.name)).get("deployment") or {}
+
+    def objects(self) -> set[Object]:
+        """The Kubernetes objects that the state holds."""
+        resources = self.export().get("resources") or []
+        # One that waits for its deletion may be gone already.
+        lasting = (each for each in resources if each["type"].startswith("kubernetes:") and not each.get("delete"))
+        return {Object.of(each["inputs"]) for each in lasting}
 
     def namespaces(self) -> set[str]:
         """The namespaces in which the stack has, or has begun to make, Kubernetes objects."""

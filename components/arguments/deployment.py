@@ -147,7 +147,19 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
+        yield from self._system_namespace()
         yield from labels(self.labels, "labels")
         yield from between(self.migration_timeout_seconds, 1, 86_400, "migration_timeout_seconds", "seconds")
         yield from patch_problems(self.overrides)
         yield from manifest_problems(self.extra_objects)
+
+    def _system_namespace(self) -> Iterable[Problem]:
+        """Namespaces of Kubernetes itself: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/."""
+        if self.namespace.startswith("kube-"):
+            fix = "name one of its own for MLflow, for example mlflow"
+            yield Problem(
+                ("namespace",), f"{self.namespace!r} belongs to Kubernetes, as all that begin with kube-", fix
+            )
+        elif self.namespace == "default" and self.create_namespace:
+            fix = "name one of its own for MLflow, for example mlflow, or set createNamespace: false"
+            yield Problem(("namespace",), "'default' exists in every cluster, so it cannot be made", fix)

@@ -49,7 +49,7 @@ def _object(scope: Scope, purpose: str, version: str, kind: str, spec: Any, name
         f"{scope.name}-{purpose}",
         api_version=version,
         kind=kind,
-        metadata=scope.metadata("server", name),
+        metadata=scope.metadata("server", name or f"{scope.name}-{purpose}"),
         spec=spec,
-        opts=scope.options(),
+        opts=scope.options() if name else scope.lasting(),
     )

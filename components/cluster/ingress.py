@@ -38,7 +38,9 @@ def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.
         own["kubernetes.io/ingress.class"] = class_name(args)
     return k8s.networking.v1.Ingress(
         f"{scope.name}-ingress",
-        metadata=scope.metadata("server", extra_labels=args.labels, annotations={**own, **args.annotations}),
+        metadata=scope.metadata(
+            "server", f"{scope.name}-ingress", extra_labels=args.labels, annotations={**own, **args.annotations}
+        ),
         spec=k8s.networking.v1.IngressSpecArgs(
             ingress_class_name=None if by_annotation else args.class_name,
             rules=[
@@ -54,5 +56,5 @@ def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.
             ]
             or None,
         ),
-        opts=scope.options(),
+        opts=scope.lasting(),
     )

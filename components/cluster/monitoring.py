@@ -82,14 +82,14 @@ def _service_monitor(
         f"{scope.name}-service-monitor",
         api_version=_API,
         kind="ServiceMonitor",
-        metadata=_metadata(scope, args.namespace, args.labels),
+        metadata=_metadata(scope, args.namespace, args.labels, "service-monitor"),
         spec={
             "selector": {"matchLabels": scope.selector()},
             "namespaceSelector": {"matchNames": [scope.namespace]},
             "endpoints": [endpoint],
             **({"targetLabels": args.target_labels} if args.target_labels else {}),
         },
-        opts=scope.options(),
+        opts=scope.lasting(),
     )
 
 
@@ -128,9 +128,9 @@ def _alerts(scope: Scope, args: AlertsArgs, server: k8s.apps.v1.Deployment) -> N
             f"{scope.name}-alerts",
             api_version=_API,
             kind="PrometheusRule",
-            metadata=_metadata(scope, args.namespace, args.labels),
+            metadata=_metadata(scope, args.namespace, args.labels, "alerts"),
             spec={"groups": groups},
-            opts=scope.options(),
+            opts=scope.lasting(),
         )
     if args.config_map:
         k8s.core.v1.ConfigMap(
@@ -150,9 +150,19 @@ def _named(scope: Scope, server: k8s.apps.v1.Deployment, make: Callable[..., Any
 
 
 def _metadata(
-    scope: Scope, namespace: str | None, labels: dict[str, str], annotations: dict[str, Input[str]] | None = None
+    scope: Scope,
+    namespace: str | None,
+    labels: dict[str, str],
+    purpose: str | None = None,
+    annotations: dict[str, Input[str]] | None = None,
 ) -> k8s.meta.v1.ObjectMetaArgs:
-    """Metadata of an object that may be in another namespace, where Prometheus or Grafana looks for it."""
+    """Metadata of an object that may live where Prometheus or Grafana looks for it, beside those of other deployments."""
+    elsewhere = namespace not in (None, scope.args.namespace)
+    name = f"{scope.args.namespace}-{scope.name}-{purpose}" if elsewhere else f"{scope.name}-{purpose}"
     return scope.metadata(
-        _COMPONENT, extra_labels=labels, annotations=annotations, namespace=namespace or scope.namespace
+        _COMPONENT,
+        name if purpose else None,
+        extra_labels=labels,
+        annotations=annotations,
+        namespace=namespace or scope.namespace,
     )

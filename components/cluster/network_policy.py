@@ -89,14 +89,14 @@ def _policy(
 ) -> None:
     net.NetworkPolicy(
         f"{scope.name}-{component}",
-        metadata=scope.metadata(component),
+        metadata=scope.metadata(component, f"{scope.name}-{component}"),
         spec=net.NetworkPolicySpecArgs(
             pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope), match_expressions=[chosen]),
             policy_types=["Ingress", "Egress"],
             ingress=ingress,
             egress=egress,
         ),
-        opts=scope.options(),
+        opts=scope.lasting(),
     )
 
 

@@ -38,14 +38,17 @@ def roles(scope: Scope) -> None:
 
     if rbac.rules:
         role = k8s.rbac.v1.Role(
-            f"{scope.name}-role", metadata=scope.metadata("server"), rules=_rules(rbac.rules), opts=scope.options()
+            f"{scope.name}-role",
+            metadata=scope.metadata("server", f"{scope.name}-role"),
+            rules=_rules(rbac.rules),
+            opts=scope.lasting(),
         )
         k8s.rbac.v1.RoleBinding(
             f"{scope.name}-role-binding",
-            metadata=scope.metadata("server"),
+            metadata=scope.metadata("server", f"{scope.name}-role-binding"),
             role_ref=reference("Role", role.metadata.name),
             subjects=[subject],
-            opts=scope.options(),
+            opts=scope.lasting(),
         )
     if rbac.cluster_rules:
         # These belong to no namespace.

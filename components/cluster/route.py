@@ -26,7 +26,9 @@ def route(scope: Scope, front: k8s.core.v1.Service, args: RouteArgs) -> k8s.apie
         f"{scope.name}-route",
         api_version="gateway.networking.k8s.io/v1",
         kind="HTTPRoute",
-        metadata=scope.metadata("server", extra_labels=args.labels, annotations=dict(args.annotations) or None),
+        metadata=scope.metadata(
+            "server", f"{scope.name}-route", extra_labels=args.labels, annotations=dict(args.annotations) or None
+        ),
         spec={
             "parentRefs": [
                 {
@@ -44,5 +46,5 @@ def route(scope: Scope, front: k8s.core.v1.Service, args: RouteArgs) -> k8s.apie
             "hostnames": args.hostnames,
             "rules": [rule],
         },
-        opts=scope.options(),
+        opts=scope.lasting(),
     )

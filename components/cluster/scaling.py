@@ -32,7 +32,7 @@ def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscal
     behavior = in_camel_case(args.behavior, "autoscaling/v2.HorizontalPodAutoscalerBehavior")
     return k8s.autoscaling.v2.HorizontalPodAutoscaler(
         f"{scope.name}-autoscaler",
-        metadata=scope.metadata("server"),
+        metadata=scope.metadata("server", f"{scope.name}-autoscaler"),
         spec=k8s.autoscaling.v2.HorizontalPodAutoscalerSpecArgs(
             scale_target_ref=k8s.autoscaling.v2.CrossVersionObjectReferenceArgs(
                 api_version="apps/v1",
@@ -44,7 +44,7 @@ def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscal
             metrics=[*metrics, *in_camel_case(args.metrics, "[autoscaling/v2.MetricSpec]")],
             behavior=behavior or None,
         ),
-        opts=scope.options(),
+        opts=scope.lasting(),
     )
 
 
@@ -55,7 +55,7 @@ def disruption_budget(scope: Scope) -> k8s.policy.v1.PodDisruptionBudget | None:
         return None
     return k8s.policy.v1.PodDisruptionBudget(
         f"{scope.name}-budget",
-        metadata=scope.metadata("server"),
+        metadata=scope.metadata("server", f"{scope.name}-budget"),
         spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
             max_unavailable=args.max_unavailable if args.min_available is None else None,
@@ -63,5 +63,5 @@ def disruption_budget(scope: Scope) -> k8s.policy.v1.PodDisruptionBudget | None:
             # A pod that is not ready serves nobody; without this, it would block the drain of its node.
             unhealthy_pod_eviction_policy="AlwaysAllow",
         ),
-        opts=scope.options(),
+        opts=scope.lasting(),
     )

@@ -1,8 +1,11 @@
 """Persistent volume claims that hold a deployment's data."""
 
+import hashlib
+
+import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import AccessMode, VolumeArgs
+from ..arguments import AccessMode, Input, VolumeArgs
 from ..contracts import Volume
 from ..pods.scope import Scope
 
@@ -20,6 +23,7 @@ def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volu
         f"{scope.name}-{purpose}",
         metadata=scope.metadata(
             purpose,
+            _name(f"{scope.name}-{purpose}", args),
             # A class that binds on first use leaves the claim pending until the pod exists.
             annotations={"pulumi.com/skipAwait": "true"},
         ),
@@ -28,7 +32,8 @@ def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volu
             storage_class_name=args.storage_class,
             resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": f"{args.size_gb}Gi"}),
         ),
-        opts=scope.options(protect=scope.args.deletion_protection),
+        # The deletion of a claim waits for the pods that use it, so the next one comes first, under another name.
+        opts=scope.lasting(protect=scope.args.deletion_protection, delete_before_replace=False),
     )
     return Volume(
         name=purpose,
@@ -36,3 +41,13 @@ def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volu
         mount_path=mount_path,
         shared=args.access_mode is AccessMode.READ_WRITE_MANY,
     )
+
+
+def _name(name: str, args: VolumeArgs) -> Input[str]:
+    """A name that changes with what cannot be changed in a claim."""
+
+    def named(fixed: list[str | None]) -> str:
+        usual = fixed == [None, AccessMode.READ_WRITE_ONCE.value]
+        return name if usual else f"{name}-{hashlib.sha256(repr(fixed).encode()).hexdigest()[:8]}"
+
+    return pulumi.Output.all(args.storage_class, args.access_mode.value).apply(named)

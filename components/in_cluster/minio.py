@@ -102,4 +102,5 @@ def _bucket(scope: Scope, args: MinioArgs, reach: PodPart, server: pulumi.Resour
         scope.args.resources.minio_bucket,
         command=["python", f"{program.directory}/{_PROGRAM.name}", args.bucket],
     )
-    return job(scope, component, part, made, scratch="16Mi", after=[server], retries=2)
+    limit = scope.args.server.progress_deadline_seconds
+    return job(scope, component, part, made, scratch="16Mi", after=[server], timeout_seconds=limit, retries=2)

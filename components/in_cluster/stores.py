@@ -26,12 +26,12 @@ def store(
     """
     return k8s.apps.v1.StatefulSet(
         f"{scope.name}-{component}",
-        metadata=scope.metadata(component),
+        metadata=scope.metadata(component, f"{scope.name}-{component}"),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             replicas=1,
             service_name=service,
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector(component)),
             template=template(scope, part, [container], metadata=scope.store_metadata(component), **pod),
         ),
-        opts=scope.options(),
+        opts=scope.lasting(custom_timeouts=scope.start_timeouts()),
     )

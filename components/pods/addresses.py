@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import Input
+from ..arguments import Input, ServiceType
 from .scope import Scope
 
 ALL_ADDRESSES = "all-addresses"
@@ -63,6 +64,22 @@ def https_hosts(scope: Scope) -> list[Input[str]]:
 def _plain(host: str) -> str:
     """A host or origin as `in_image/front.py` hands it to MLflow: names have no case, and may end with a dot."""
     return re.sub(r"\.(?=(:[\d*]*)?$)", "", host.lower())
+
+
+def public_url(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]:
+    """The URL for users outside the cluster; empty if nothing leads there, or a load balancer has no address yet."""
+    prefix = scope.args.server.static_prefix
+    for scheme, host in published(scope):
+        return pulumi.Output.concat(scheme, "://", host, prefix)
+    if scope.args.service.type is not ServiceType.LOAD_BALANCER:
+        return pulumi.Output.from_input("")
+
+    def url(status: Any) -> str:
+        addresses = (status and status.load_balancer and status.load_balancer.ingress) or []
+        host = next((each.hostname or each.ip for each in addresses), None)
+        return f"{_origin(scope, f'[{host}]' if ':' in host else host)}{prefix}" if host else ""
+
+    return front.status.apply(url)
 
 
 def allowed_hosts(scope: Scope, pod_port: int) -> pulumi.Output[str]:

@@ -47,6 +47,13 @@ class Account:
             where["username"] = self.username
         return pulumi.Output.from_input(where)  # type: ignore[return-value]
 
+    def command(self, namespace: Input[str]) -> pulumi.Output[str]:
+        """A command that prints the password."""
+        template = f'{{{{index .data "{self.password.key}" | base64decode}}}}'
+        return pulumi.Output.concat(
+            "kubectl get secret ", self.password.name, " --namespace ", namespace, f" --output go-template='{template}'"
+        )
+
     def environment(self, prefix: str) -> list[k8s.core.v1.EnvVarArgs]:
         """Variables `…USERNAME` and `…PASSWORD`, the password by reference."""
         name, password = f"{prefix}USERNAME", secret_reference(f"{prefix}PASSWORD", self.password)

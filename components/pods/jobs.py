@@ -110,7 +110,7 @@ def cron_job(
     labels = k8s.meta.v1.ObjectMetaArgs(labels=scope.labels(component))
     return k8s.batch.v1.CronJob(
         f"{scope.name}-{component}",
-        metadata=scope.metadata(component),
+        metadata=scope.metadata(component, f"{scope.name}-{component}"),
         spec=k8s.batch.v1.CronJobSpecArgs(
             schedule=schedule,
             time_zone=time_zone,
@@ -121,7 +121,7 @@ def cron_job(
             failed_jobs_history_limit=failed_history,
             job_template=k8s.batch.v1.JobTemplateSpecArgs(metadata=labels, spec=spec),
         ),
-        opts=scope.options(depends_on=list(after)),
+        opts=scope.lasting(depends_on=list(after)),
     )
 
 

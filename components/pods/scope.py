@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi
 import pulumi_kubernetes as k8s
 
+from ..arguments import Input
 from ..contracts import Place, WorkloadIdentity
 from .part import PodPart
 
@@ -46,17 +48,36 @@ class Scope(Place):
     def metadata(
         self,
         component: str,
-        name: str | None = None,
+        name: Input[str] | None = None,
         *,
         extra_labels: Mapping[str, str] | None = None,
         **more: object,
     ) -> k8s.meta.v1.ObjectMetaArgs:
-        """Metadata of an object. Without a name, Pulumi generates one, so that a replacement can precede the deletion."""
+        """Metadata of an object. Without a name Pulumi generates one, which is for what a changed content replaces (Secrets,
+        ConfigMaps, Jobs); everything else has the name of its resource, see `lasting`."""
         return k8s.meta.v1.ObjectMetaArgs(
             name=name,
             **{"namespace": self.namespace, **more},  # type: ignore[arg-type]
             labels={**(extra_labels or {}), **self.labels(component)},
         )
+
+    def lasting(self, **more: object) -> pulumi.ResourceOptions:
+        """Options of an object with a name of its own, so that there cannot be two of it.
+
+        If the provider dies after it made an object and before Pulumi heard of it, the next `up` makes the object again. Under a
+        generated name that would be a second database beside the first, and a second server behind the same Service; under the
+        same name the cluster refuses it.
+
+        Objects that an earlier version left Pulumi to name keep their names: the engine takes an ignored input from the state, and
+        from the program where there is none, or where it replaces the object.
+        """
+        return self.options(ignore_changes=["metadata.name"], **more)
+
+    def start_timeouts(self, pods: int = 1) -> pulumi.CustomTimeouts:
+        """How long Pulumi waits for pods that start one after the other; a little longer than Kubernetes does for one of them, whose
+        own reason is better."""
+        limit = f"{self.args.server.progress_deadline_seconds + 5 + 30 * max(0, pods - 1)}s"
+        return pulumi.CustomTimeouts(create=limit, update=limit)
 
     def pod_metadata(
         self,

@@ -55,9 +55,9 @@ def deployment(
                 max_surge=server.max_surge, max_unavailable=server.max_unavailable
             ),
         )
-    # The deadline applies to each step of a rollout, of which there is one per replica.
-    timeout = f"{server.progress_deadline_seconds + 5 + 30 * max(0, args.most_replicas - 1)}s"
-    metadata = scope.metadata("server", args.names.deployment, annotations=args.pod.deployment_annotations or None)
+    options = scope.options if args.names.deployment else scope.lasting
+    name = args.names.deployment or f"{scope.name}-server"
+    metadata = scope.metadata("server", name, annotations=args.pod.deployment_annotations or None)
     metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
     whole = join(front(scope, part), part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
     return k8s.apps.v1.Deployment(
@@ -83,8 +83,13 @@ def deployment(
                 topology_spread_constraints=_spread(scope),
             ),
         ),
-        opts=scope.options(
-            depends_on=list(after), custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout)
+        opts=options(
+            depends_on=list(after),
+            custom_timeouts=scope.start_timeouts(args.most_replicas),
+            # The provider takes the update of a `Recreate` for done while the old pod is still counted, and succeeds before the new
+            # one has started. It waits for a new Deployment properly; the old pod ends before either.
+            replace_on_changes=["spec.template"] if exclusive else None,
+            delete_before_replace=True if exclusive else None,
         ),
     )
 

@@ -127,6 +127,21 @@ def test_data_survives_the_pod_and_another_up(checkout: Checkout, url: str, kube
     client.read_back(checkout.up(), logged)
 
 
+def test_what_somebody_deleted_is_made_again(checkout: Checkout, url: str, kubectl: Kubectl) -> None:
+    kubectl.text("delete", "service/mlflow", "serviceaccount/mlflow", "--namespace", checkout.namespace)
+    code, output = checkout.run("up", "--context", "mlflow-local")
+    assert code == 0, output
+    assert f"the Service {checkout.namespace}/mlflow was deleted from the cluster" in output
+
+
+def test_a_second_stack_in_the_namespace_of_another_is_refused(checkout: Checkout, url: str) -> None:
+    other = checkout.folder / "Pulumi.second.yaml"
+    other.write_text(CONFIGURATION.format(namespace=checkout.namespace))
+    code, output = checkout.run("up", "--stack", "second", "--context", "mlflow-local", named=False)
+    assert code == 1
+    assert f"Namespace {checkout.namespace}" in output and "`mlflow:namespace: mlflow-second`" in output
+
+
 def test_the_tools_come_into_the_users_shell(checkout: Checkout, url: str) -> None:
     tools = f"{sys.executable} -m toolchain env --stack {STACK}"
     script = (

@@ -96,7 +96,17 @@ def secrets_are_in_secrets_only(graph: Graph, _: Any) -> None:
 
 def outputs_hold_no_secret(graph: Graph, _: Any) -> None:
     outputs = graph.outputs[next(urn for urn in graph.outputs if "MlflowDeployment" in urn)]
-    assert set(outputs) >= {"namespace", "serviceName", "servicePort", "trackingUri", "deploymentName", "admin"}
+    assert set(outputs) >= {
+        "namespace",
+        "serviceName",
+        "servicePort",
+        "trackingUri",
+        "deploymentName",
+        "admin",
+        "url",
+        "forwardCommand",
+        "passwordCommand",
+    }
     assert [path for path, value in values(outputs) if isinstance(value, Secret) or "canary" in str(value)] == []
 
 
@@ -105,6 +115,27 @@ def secrets_and_config_maps_are_replaced_not_changed(graph: Graph, _: Any) -> No
     for registration in [*graph.of("Secret"), *own_config_maps(graph)]:
         assert registration.inputs["immutable"] is True
         assert "name" not in registration.metadata
+
+
+NAMED_BY_PULUMI = ("Secret", "ConfigMap", "Job", "ClusterRole", "ClusterRoleBinding", "SecretProviderClass")
+"""What another content replaces, and what holds nothing and is selected by nothing."""
+
+
+def what_lasts_cannot_be_made_twice(graph: Graph, configuration: Mapping[str, Any]) -> None:
+    """It has one name in every stack; what an earlier version left Pulumi to name keeps that name."""
+    given = (configuration.get("names") or {}).get("deployment")
+    explicit = ("Namespace", "Service", "ServiceAccount", "BackendConfig", *(["Deployment"] if given else []))
+    for made in kubernetes(graph):
+        kind = made.type.rpartition(":")[2]
+        # The claim of an NFS volume holds no data, and must be replaced with its volume.
+        if "-extra-" in made.name or kind in NAMED_BY_PULUMI or _of_nfs(made):
+            continue
+        assert made.metadata.get("name"), f"{kind} {made.name}"
+        assert (made.ignored == ["metadata.name"]) is (kind not in explicit), f"{kind} {made.name}"
+
+
+def _of_nfs(made: Registration) -> bool:
+    return made.type.endswith(":PersistentVolume") or bool(made.type.endswith(CLAIM) and made.spec.get("volumeName"))
 
 
 def pods_pass_restricted_security(graph: Graph, _: Any) -> None:
@@ -180,7 +211,8 @@ def variables_of_the_server_are_in_the_register(graph: Graph, configuration: Map
 
 def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]) -> None:
     """Each reference of a pod is to something that this program makes before it, or that the configuration names."""
-    made = {f"{r.name}-1a2b3c4d": r for r in [*graph.of("Secret"), *graph.of("ConfigMap"), *graph.of(CLAIM)]}
+    named = [*graph.of("Secret"), *graph.of("ConfigMap"), *graph.of(CLAIM)]
+    made = {r.metadata.get("name") or f"{r.name}-1a2b3c4d": r for r in named}
     given = {
         str(value)
         for path, value in values(configuration)
@@ -460,6 +492,7 @@ CHECKS: list[Check] = [
     secrets_are_in_secrets_only,
     outputs_hold_no_secret,
     secrets_and_config_maps_are_replaced_not_changed,
+    what_lasts_cannot_be_made_twice,
     pods_pass_restricted_security,
     pods_have_a_read_only_root_and_a_token_only_with_rights,
     only_server_pods_match_the_service,

@@ -5,7 +5,7 @@ Assertions inside `apply` never run where a value is unknown; those on registrat
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ class Registration:
         protect: Whether it may not be deleted.
         depends_on: URNs of what must be there before.
         timeouts: Custom timeouts for `create`, `update`, `delete`.
+        ignored: Inputs that keep the value in the state.
     """
 
     type: str
@@ -48,6 +49,7 @@ class Registration:
     protect: bool
     depends_on: frozenset[str]
     timeouts: Mapping[str, str]
+    ignored: Sequence[str]
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -90,6 +92,10 @@ class Graph(list[Registration]):
         for registration in self:
             if {"template", "jobTemplate"} & set(registration.inputs.get("spec") or {}):
                 yield registration, registration.pod
+
+    def working_pods(self) -> list[tuple[Registration, Mapping[str, Any]]]:
+        """The same without the preflight, which starts the image and nothing else."""
+        return [(owner, pod) for owner, pod in self.pods() if not owner.name.endswith("-preflight")]
 
 
 class _Provider(mocks.Mocks):
@@ -150,6 +156,7 @@ class _Monitor(mocks.MockMonitor):
                     protect=request.protect,
                     depends_on=frozenset(request.dependencies),
                     timeouts={k: getattr(timeouts, k) for k in ("create", "update") if getattr(timeouts, k)},
+                    ignored=list(request.ignoreChanges),
                 )
             )
         return response

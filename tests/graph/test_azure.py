@@ -160,7 +160,7 @@ def test_only_this_service_account_becomes_the_identity_and_only_of_this_contain
 
 def test_every_pod_is_marked_for_the_identity(graph: Graph) -> None:
     pods = list(graph.pods())
-    assert len(pods) == 2
+    assert len(pods) == 3
     for _, pod in pods:
         assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
     annotations = graph.one("core/v1:ServiceAccount").metadata["annotations"]

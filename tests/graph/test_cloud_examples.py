@@ -4,6 +4,7 @@ That of AWS is previewed by the real engine in `tests/engine/test_aws_examples.p
 """
 
 import base64
+import re
 import runpy
 import sys
 
@@ -18,6 +19,13 @@ from tests.graph.program import Graph, run
 from tests.support.sdk_types import is_typed, misfits
 from toolchain.paths import ROOT
 
+BLOCKS = [
+    pytest.param(block, id=f"{document.name}-{number}")
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for number, block in enumerate(
+        re.findall(r"^```python\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+    )
+]
 KUBECONFIG = {"kubeconfigs": [{"name": "user", "value": base64.b64encode(b"apiVersion: v1").decode()}]}
 ANSWERS = {"azure-native:containerservice:listManagedClusterUserCredentials": KUBECONFIG}
 
@@ -68,3 +76,14 @@ def test_what_the_database_needs_of_the_network_comes_first(monkeypatch: pytest.
 def test_the_identity_trusts_the_cluster_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     trust = graph_of("azure", monkeypatch, False).one("FederatedIdentityCredential")
     assert trust.inputs["issuer"] == clouds.ISSUER
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_programs_in_documents_run_as_they_stand(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pulumi_mlflow", components)
+
+    def program() -> None:
+        pulumi.runtime.set_all_config({"mlflow:databasePassword": "of-the-database"})
+        exec(compile(block, "block", "exec"), {})
+
+    assert run(program).of("index:MlflowDeployment")

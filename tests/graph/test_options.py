@@ -168,10 +168,10 @@ def _key(registration: Any) -> tuple[str, str]:
     ],
 )
 @pytest.mark.parametrize("configuration", [DEV, PRODUCTION], ids=["sqlite", "postgresql"])
-def test_image_reaches_server_and_migration(configuration, image, reference) -> None:
+def test_image_reaches_preflight_migration_and_server(configuration, image, reference) -> None:
     graph = deploy({**configuration, "image": image})
     images = [value for r in graph for path, value in values(r.inputs) if path.endswith(".image")]
-    assert images == [reference, reference]
+    assert images == [reference] * 3
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_identity_marks_account_and_pods() -> None:
         "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"
     }
     labels = [pod["metadata"]["labels"] for _, pod in graph.pods()]
-    assert len(labels) == 2 and all(label["azure.workload.identity/use"] == "true" for label in labels)
+    assert len(labels) == 3 and all(label["azure.workload.identity/use"] == "true" for label in labels)
 
 
 def test_namespace_enforces_restricted_pods() -> None:
@@ -283,7 +283,7 @@ def test_variables_of_the_user_reach_the_migration_too() -> None:
         PRODUCTION, {"server.env": {"PGOPTIONS": "-c search_path=x"}, "server.secretEnv": {"PGX": "b"}}
     )
     graph = deploy(configuration)
-    for _, pod in graph.pods():
+    for _, pod in graph.working_pods():
         (container,) = pod["spec"]["containers"]
         names = {variable["name"]: variable for variable in container["env"]}
         assert names["PGOPTIONS"]["value"] == "-c search_path=x"
@@ -296,7 +296,7 @@ def test_sql_server_is_reached_by_its_uri_which_is_in_a_secret() -> None:
     graph = deploy(with_changes(PRODUCTION, {"database": {"mssql": {"value": uri}}, "networkPolicy": {}}))
     assert secrets_of(graph)["MLFLOW_BACKEND_STORE_URI"] == uri
     by_secret = {"mssql": {"existingSecret": {"name": "db", "key": "url"}}}
-    for owner, pod in deploy(changed(PRODUCTION, "database", by_secret)).pods():
+    for owner, pod in deploy(changed(PRODUCTION, "database", by_secret)).working_pods():
         for container in pod["spec"]["containers"]:
             (found,) = [v for v in container["env"] if v["name"] == "MLFLOW_BACKEND_STORE_URI"]
             assert found["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}, owner.name

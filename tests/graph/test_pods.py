@@ -74,7 +74,7 @@ def test_variables_by_reference() -> None:
     assert variables["B"] == {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}
     assert variables["C"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
     assert variables["D"] == {"resourceFieldRef": {"resource": "limits.memory"}}
-    for _, pod in graph.pods():
+    for _, pod in graph.working_pods():
         (container,) = pod["spec"]["containers"]
         assert container["envFrom"] == [
             {"prefix": "P_", "secretRef": {"name": "s"}},

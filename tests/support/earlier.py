@@ -74,8 +74,22 @@ def harm(stack: Stack) -> list[str]:
     for step in steps:
         op, urn = step["op"], step["urn"]
         kind = urn.split("::")[2].rpartition("$")[2]
-        if (op in LOST and kind not in REPEATED) or (op != "same" and state.get(urn, {}).get("protect")):
-            found.append(f"{op} {urn}")
-        if op == "update" and kind == ROLLED:
+        if kind == ROLLED and op in ("update", "replace"):
             rolled.append(f"{op} {urn}")
+        elif (kind != ROLLED and op in LOST and kind not in REPEATED) or (
+            op != "same" and state.get(urn, {}).get("protect") and not _only_unmarked(step)
+        ):
+            found.append(f"{op} {urn}")
     return found + rolled[1:]
+
+
+def _only_unmarked(step: Mapping[str, Any]) -> bool:
+    """Whether an update does nothing but drop Pulumi's note that it had chosen the object's name itself."""
+
+    def unmarked(side: str) -> dict[str, Any]:
+        inputs = step[side]["inputs"]
+        annotations = inputs["metadata"].get("annotations") or {}
+        kept = {key: value for key, value in annotations.items() if key != "pulumi.com/autonamed"}
+        return {**inputs, "metadata": {**inputs["metadata"], "annotations": kept}}
+
+    return step["op"] == "update" and "kubernetes:" in step["urn"] and unmarked("oldState") == unmarked("newState")

@@ -131,6 +131,18 @@ class Stack:
         """Run `pulumi up`; its events are added to `events`."""
         return self._run("up", "--yes", "--skip-preview", "--event-log", str(self.events), *arguments)
 
+    def take_in(self, kind: str, name: str, identity: str, parent: str) -> None:
+        """Run `pulumi import` for something that exists.
+
+        Args:
+            kind: Its type.
+            name: Its name in the program.
+            identity: Its id.
+            parent: URN of the component that it belongs to.
+        """
+        options = ["--protect=false", "--generate-code=false", "--yes", "--parent", f"parent={parent}"]
+        self._run("import", kind, name, identity, *options).succeeded()
+
     def destroy(self) -> Result:
         """Run `pulumi destroy`."""
         return self._run("destroy", "--yes", "--skip-preview")

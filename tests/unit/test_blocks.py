@@ -44,6 +44,8 @@ CLAIM = changed(DEV, "artifacts.volume", {"existingClaim": "c"})
 # Configuration, path, what is refused there, what is accepted there.
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "namespace", ["", "Ml", "-a", "a-", "a.b", "a_b", LONG + "a"], ["a", "ml-1", "1a", LONG]),
+    (DEV, "namespace", ["kube-system", "kube-public", "kube-node-lease", "default"], ["kubeflow"]),
+    (changed(DEV, "createNamespace", False), "namespace", ["kube-system"], ["default"]),
     (DEV, "migrationTimeoutSeconds", [0, 86_401, -1], [1, 86_400]),
     (PRODUCTION, "migrationTimeoutSeconds", [120], [121]),
     (DEV, "database.poolSize", [0, 101], [1, 100]),

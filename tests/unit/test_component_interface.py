@@ -27,7 +27,17 @@ def test_only_database_and_artifacts_are_required(analysis) -> None:
 
 def test_outputs_are_complete(analysis) -> None:
     outputs = analysis["component_definitions"]["MlflowDeployment"].outputs
-    assert set(outputs) == {"namespace", "serviceName", "servicePort", "trackingUri", "deploymentName", "admin"}
+    assert set(outputs) == {
+        "namespace",
+        "serviceName",
+        "servicePort",
+        "trackingUri",
+        "deploymentName",
+        "admin",
+        "url",
+        "forwardCommand",
+        "passwordCommand",
+    }
 
 
 def test_every_argument_of_every_block_is_described_and_optional_where_it_has_a_default(analysis) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import certificates
-from toolchain import commands, environments, plan, prove, rungs, shell
+from toolchain import commands, environments, objects, plan, prove, rungs, shell
 from toolchain.console import UserError, duration, fail, run, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
@@ -243,6 +243,33 @@ def test_a_server_with_tls_is_found_healthy_though_its_certificate_names_the_ser
         threading.Thread(target=server.serve_forever, daemon=True).start()
         prove.wait(f"https://127.0.0.1:{server.server_port}/team", patience=5)
         server.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["services", "namespaces"])
+def test_a_forwarded_port_ends_with_what_it_leads_to(kind: str) -> None:
+    says = f'Error from server (NotFound): {kind} "mlflow" not found'
+    command = ["sh", "-c", f"echo '{says}' >&2; exit 1"]
+    subprocess.run([sys.executable, "-m", "toolchain.forward", *command], cwd=ROOT, timeout=20, check=True)
+
+
+def test_what_a_cluster_has_is_asked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, gone = objects.Object("v1", "Secret", "ns", "a"), objects.Object("example.com/v1", "Unknown", "ns", "b")
+    answer = {
+        "kind": "List",
+        "items": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "ns"}}],
+    }
+    kubectl = tmp_path / "kubectl"
+    refusal = "error: resource mapping not found: no matches for kind"
+    kubectl.write_text(
+        f"#!/bin/sh\ncat > {tmp_path}/asked\necho '{json.dumps(answer)}'\necho '{refusal}' >&2\nexit 1\n"
+    )
+    kubectl.chmod(0o700)
+    monkeypatch.setattr(objects, "kubectl", lambda: kubectl)
+    assert objects.existing(tmp_path, [there, gone]) == {there}
+    assert len(json.loads((tmp_path / "asked").read_text())["items"]) == 2
+    kubectl.write_text("#!/bin/sh\necho 'connection refused' >&2\nexit 1\n")
+    with pytest.raises(UserError, match="connection refused"):
+        objects.existing(tmp_path, [there])
 
 
 def test_next_steps_name_the_stack_and_how_to_log_in() -> None:

@@ -57,4 +57,5 @@ class ContainerResourcesArgs(Block):
     minio_bucket: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="512Mi")
     """Requests and limits of the Job that creates the bucket in MinIO."""
     helpers: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
-    """Requests and limits of the init containers that write a file before the server starts: `database-login`, `users`."""
+    """Requests and limits of the init containers that write a file before the server starts: `database-login`, `users`,
+    and of the preflight."""

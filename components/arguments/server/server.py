@@ -176,8 +176,10 @@ class ServerArgs(Block):
     """How long in-flight requests may then take to finish before the pod is killed, in seconds."""
     startup_timeout_seconds: int = 300
     """How long a pod may take to become healthy before it is restarted, in seconds."""
-    progress_deadline_seconds: int = 600
-    """How long a rollout may stall before `pulumi up` fails and reports why the pods fail, in seconds."""
+    progress_deadline_seconds: int = 120
+    """How long a pod of this deployment may take to be scheduled, to pull its images and to become ready before `pulumi up` fails
+    with the reason, in seconds. Raise it where nodes are added on demand. The same for databases and object stores in the
+    cluster."""
     max_surge: int = 1
     """Pods that a rolling update may start above the number of replicas."""
     max_unavailable: int = 0
