@@ -221,7 +221,7 @@ def test_what_a_quota_refuses_is_told_at_once_and_one_setting_makes_it_fit(
 ) -> None:
     up = ("up", "--context", "mlflow-local", "--stack", "q")
     with kubectl.namespace() as namespace:
-        hard = {"limits.cpu": "4", "limits.memory": "8Gi", "limits.ephemeral-storage": "16Gi"}
+        hard = {"limits.cpu": "4", "limits.memory": "8Gi", "limits.ephemeral-storage": "32Gi"}
         metadata = {"name": "all-limits", "namespace": namespace}
         kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}})
         file = checkout.folder / "Pulumi.q.yaml"
@@ -241,7 +241,7 @@ def test_what_a_quota_refuses_is_told_at_once_and_one_setting_makes_it_fit(
         rest, _ = refused.communicate(timeout=processes.PATIENCE)
         assert "must specify limits.cpu" in told and "resources" in told, told + rest
         assert seconds < 120
-        file.write_text(text + "  mlflow:resources: {all: {cpuLimit: '1', ephemeralStorageLimit: 4Gi}}\n")
+        file.write_text(text + "  mlflow:resources: {all: {cpuLimit: '1', ephemeralStorageLimit: 8Gi}}\n")
         try:
             code, output = checkout.run(*up, named=False)
             assert code == 0, output

@@ -225,7 +225,7 @@ OWN_VARIABLES = {
 RULES_OF_A_CLUSTER = {
     **OWN_VARIABLES,
     "server.env.PGAPP": "2",
-    "resources.all": {"cpuLimit": "200m", "ephemeralStorageLimit": "4Gi"},
+    "resources.all": {"cpuLimit": "200m", "ephemeralStorageLimit": "8Gi"},
     "labels": {"cost-centre": "4711"},
     "pod.runAsUser": None,
     "pod.securityContext": {"fsGroupChangePolicy": "Always"},
