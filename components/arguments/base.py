@@ -189,6 +189,19 @@ def suggestion(given: str, allowed: Iterable[str]) -> str | None:
     return names[close[0]] if close else None
 
 
+def sort_of(value: Any) -> str:
+    """What sort of value it is, in words of YAML."""
+    sorts = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return "null" if value is None else sorts.get(type(value), "another value")
+
+
 def plain(value: Any) -> Any:
     """The value if it is known now; None for outputs and awaitables, which cannot be checked."""
     return None if isinstance(value, (pulumi.Output, Awaitable)) else value
