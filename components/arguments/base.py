@@ -13,7 +13,7 @@ import textwrap
 import typing
 from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, TypeVar, Union
+from typing import Any, TypeVar, Union
 
 import pulumi
 import pydantic.dataclasses
@@ -76,7 +76,8 @@ class Problem:
 class Block:
     """Base of all argument blocks."""
 
-    one_of: ClassVar[tuple[str, ...]] = ()
+    # Without an annotation, which Pulumi's component analyzer would take for an argument.
+    one_of = typing.cast("tuple[str, ...]", ())
     """Fields of which exactly one must be given; `problems()` checks it, and the JSON schema says it."""
 
     def problems(self) -> Iterable[Problem]:
