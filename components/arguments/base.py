@@ -13,7 +13,7 @@ import textwrap
 import typing
 from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, TypeVar, Union
+from typing import Any, TypeVar, Union
 
 import pulumi
 import pydantic.dataclasses
@@ -76,7 +76,8 @@ class Problem:
 class Block:
     """Base of all argument blocks."""
 
-    one_of: ClassVar[tuple[str, ...]] = ()
+    # Without an annotation, which Pulumi's component analyzer would take for an argument.
+    one_of = typing.cast("tuple[str, ...]", ())
     """Fields of which exactly one must be given; `problems()` checks it, and the JSON schema says it."""
 
     def problems(self) -> Iterable[Problem]:
@@ -187,6 +188,19 @@ def suggestion(given: str, allowed: Iterable[str]) -> str | None:
     names = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in allowed}
     close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", given.lower()), list(names), n=1, cutoff=0.6)
     return names[close[0]] if close else None
+
+
+def sort_of(value: Any) -> str:
+    """What sort of value it is, in words of YAML."""
+    sorts = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return "null" if value is None else sorts.get(type(value), "another value")
 
 
 def plain(value: Any) -> Any:

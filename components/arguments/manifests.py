@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 
 from . import input_types
-from .base import Path, Problem, plain, suggestion
+from .base import Path, Problem, plain, sort_of, suggestion
 
 Manifest = dict[str, Any]
 """A part of a Kubernetes object, as in the API documentation; leaves may be outputs."""
@@ -108,15 +108,7 @@ def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:
 
 
 def _wrong(value: Any, expected: str, path: Path) -> Problem:
-    given = {
-        str: "a string",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a mapping",
-    }
-    return Problem(path, f"expected {expected}, got {given.get(type(value), 'another value')}", f"write {expected}")
+    return Problem(path, f"expected {expected}, got {sort_of(value)}", f"write {expected}")
 
 
 def _unknown(key: str, names: list[str], path: Path) -> Problem:

@@ -121,6 +121,7 @@ def _copy(value: Any) -> Any:
 def _scalars(tree: Any, path: Path = ()) -> list[Problem]:
     """Take whole numbers and booleans as strings where users' own names have values; find what pydantic would take for
     something else: booleans given for numbers, and words other than `true` and `false` given for booleans."""
+    places: list[tuple[Any, Path]]
     if isinstance(tree, dict):
         places = [(key, path_of((*path, key))) for key in tree if isinstance(key, (str, int))]
     elif isinstance(tree, list):

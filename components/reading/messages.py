@@ -90,7 +90,9 @@ def problem_of(path: Path, code: str, value: Any, hide: frozenset[str]) -> Probl
         return Problem(
             path, "is required", f"give {'a block of keys' if is_block(kind) else 'a value'}: {_about(path)}"
         )
-    shown = _HIDDEN if _is_hidden(path, kind, hide) else _shown(value)
+    # Null and the words for lists and mappings tell nothing.
+    telling = value is not None and not isinstance(value, (Mapping, list, tuple))
+    shown = _HIDDEN if telling and _is_hidden(path, kind, hide) else _shown(value)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         allowed = [str(member.value) for member in kind]
         close = suggestion(str(value), allowed)

@@ -56,7 +56,7 @@ def _complete(block: type, schema: dict[str, Any]) -> None:
         schema["properties"][to_camel(name)]["description"] = text
     for name in never_empty(block):
         _not_empty(schema["properties"][to_camel(name)])
-    among = block.one_of or tuple(choices(block)) if issubclass(block, Choice) else block.one_of
+    among = tuple(choices(block)) if issubclass(block, Choice) else getattr(block, "one_of", ())
     if among:
         schema["oneOf"] = [
             {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in map(to_camel, among)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ... import versions
 from .. import switches
-from ..base import Block, Input, Problem, block, looks_secret, plain, secret
+from ..base import Block, Input, Problem, block, looks_secret, plain, secret, sort_of
 from ..checks import ExistingSecret, authorities, counted, image_name, pattern
 from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
@@ -157,6 +157,11 @@ class OidcAuthArgs(LoginBlock):
             for index, group in enumerate(getattr(self, field)):
                 for problem in pattern(group, r"[^,\s][^,\n]*", field, "a group", "write one group each, without ','"):
                     yield Problem((field, index), problem.message, problem.fix)
+        for index, domain in enumerate(self.email_domains):
+            fix = "write the part behind the '@', for example example.com, or '*' alone"
+            regex = r"\*|(\*?\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+            for problem in pattern(domain, regex, "email_domains", "a domain of mail addresses", fix):
+                yield Problem(("email_domains", index), problem.message, problem.fix)
         yield from pattern(
             self.admin_username,
             r"[A-Za-z0-9._-]{1,64}",
@@ -211,7 +216,7 @@ class OidcAuthArgs(LoginBlock):
             elif not re.fullmatch(r"[a-z][a-z0-9-]*", option):
                 yield Problem(("extra_args", option), "is not the name of an option", f"write {bare.lower()!r}")
             elif not isinstance(value, (str, int)):
-                message = f"expected a string, a whole number or true, got {type(value).__name__}"
+                message = f"expected a string, a whole number or true, got {sort_of(value)}"
                 yield Problem(("extra_args", option), message, "write one of them; true is a bare flag")
         for name in self.extra_env:
             bare = name.removeprefix("OAUTH2_PROXY_").lower().replace("_", "-")

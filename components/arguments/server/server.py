@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from .. import switches
-from ..base import Block, Input, Problem, block, plain, secret
+from ..base import Block, Input, Problem, block, plain, secret, sort_of
 from ..checks import ExistingSecret, between, cidrs, pattern
 from ..database import DatabaseArgs
 from ..environment import OWN_VARIABLES, EnvFromArgs, ValueFromArgs, variables
@@ -262,5 +262,5 @@ def _command_line(field: str, options: dict[str, Any], own: dict[str, str]) -> I
             plausible = re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-")
             yield Problem((field, option), "is not the name of an option", f"write {plausible!r}")
         elif not isinstance(value, (str, int)):
-            message = f"expected a string, a whole number or true, got {type(value).__name__}"
+            message = f"expected a string, a whole number or true, got {sort_of(value)}"
             yield Problem((field, option), message, "write one of them; true is a bare flag")
