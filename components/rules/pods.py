@@ -30,7 +30,7 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         )
     yield from _ports(args)
     disk = args.resources.all.ephemeral_storage_limit
-    if disk is not None and (amount(disk) or 0) < (amount(args.pod.tmp_size) or 0):
+    if disk is not None and args.pod.tmp_volume is None and (amount(disk) or 0) < (amount(args.pod.tmp_size) or 0):
         yield Problem(
             ("resources", "all", "ephemeral_storage_limit"),
             f"{disk!r} is less than pod.tmpSize, {args.pod.tmp_size!r}: pods would be evicted before /tmp is full",
