@@ -12,6 +12,7 @@ from typing import Protocol
 import pulumi
 
 from .arguments import DatabaseCreationArgs, Input, MlflowDeploymentArgs, TlsMode
+from .arguments.database import uri
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class Engine(enum.Enum):
     MSSQL = "mssql"
 
 
-PORTS = {Engine.POSTGRESQL: 5432, Engine.MYSQL: 3306, Engine.MSSQL: 1433}
+PORTS = {Engine(dialect): port for dialect, port in uri.PORTS.items()}
 """Default ports of database servers."""
 DRIVERS = {Engine.POSTGRESQL: "psycopg2", Engine.MYSQL: "pymysql"}
 """Default SQLAlchemy drivers."""

@@ -107,8 +107,10 @@ def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]
             return existing_database.postgresql(scope, kind, first)
         case MysqlArgs():
             return existing_database.mysql(scope, kind, first)
-        case DatabaseUriArgs() | MssqlArgs():
-            return existing_database.uri(kind)
+        case DatabaseUriArgs():
+            return existing_database.uri(kind, "database.uri")
+        case MssqlArgs():
+            return existing_database.uri(kind, "database.mssql")
         case RdsArgs() | AuroraArgs() | CloudSqlArgs() | AzureFlexibleServerArgs():
             return _created(cloud.database() if cloud else None)
         case _:
@@ -118,7 +120,7 @@ def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]
 def registry(scope: Scope) -> DatabaseConnection | None:
     """The separate database of the model registry, if there is one."""
     args = scope.args.database.registry
-    return None if args is None else existing_database.uri(args)
+    return None if args is None else existing_database.uri(args, "database.registry")
 
 
 def users(scope: Scope) -> DatabaseConnection | None:
@@ -133,7 +135,7 @@ def users(scope: Scope) -> DatabaseConnection | None:
         case MysqlArgs():
             return existing_database.mysql(scope, kind, [])
         case DatabaseUriArgs():
-            return existing_database.uri(kind)
+            return existing_database.uri(kind, "auth.database.uri")
         case _:
             assert_never(kind)
 

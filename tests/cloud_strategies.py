@@ -80,7 +80,9 @@ _AZURE = _block(
             st.just({**_INJECTED, "privateEndpoint": _ENDPOINT}),
             st.just({"privateEndpoint": {**_ENDPOINT, "databaseDnsZoneId": _ENDPOINT["blobDnsZoneId"]}}),
         ).map(lambda network: {**AZURE["azure"], "delegatedSubnetId": None, "privateDnsZoneId": None, **network}),
-        "database": _block({"azureFlexibleServer": _FLEXIBLE_SERVER}),
+        "database": _block(
+            {"azureFlexibleServer": _FLEXIBLE_SERVER, "poolSize": st.just(2), "maxOverflow": st.just(1)}
+        ),
         "artifacts": _block({"azureContainer": _block({}, prefix=_NAMES, container=_NAMES, accountName=_NAMES)}),
         "identity": st.just({"azureWorkloadIdentity": {}}),
     }

@@ -94,12 +94,18 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     )
 
 
-_IN_CLUSTER = block(
-    {"connectionLimit": st.integers(5000, 10_000)},
-    volume=_volume("ReadWriteOnce"),
-    image=NAMES.map("registry.example.com/{}:1".format),
-    memoryLimit=st.sampled_from(["512Mi", "2Gi"]),
-)
+_IN_CLUSTER = st.tuples(
+    st.one_of(
+        block({}),
+        block({"password": SECRETS}, volume=_volume("ReadWriteOnce")),
+        block({"existingSecret": block({"name": NAMES}, passwordKey=WORDS)}, volume=_volume("ReadWriteOnce")),
+    ),
+    block(
+        connectionLimit=st.integers(5000, 10_000),
+        image=NAMES.map("registry.example.com/{}:1".format),
+        memoryLimit=st.sampled_from(["512Mi", "2Gi"]),
+    ),
+).map(lambda parts: {**parts[0], **parts[1]})
 _SERVER_DATABASE = st.one_of(
     block({"inClusterPostgresql": _IN_CLUSTER}),
     block({"inClusterMysql": _IN_CLUSTER}),
@@ -112,6 +118,7 @@ _POOL = block(
     connectTimeoutSeconds=st.integers(1, 600),
     poolSize=st.integers(1, 20),
     maxOverflow=st.integers(1, 20),
+    silenceTimeoutSeconds=st.integers(5, 600),
     poolRecycleSeconds=st.integers(60, 3600),
 )
 _REGIONS = st.sampled_from(["eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1"])

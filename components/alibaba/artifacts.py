@@ -40,7 +40,7 @@ def oss(args: OssArgs) -> ArtifactStore:
         environment=environment,
         secret_environment=secret,
         files=files,
-        network=endpoint(url),
+        network=endpoint(url, "artifacts.oss.endpoint"),
         credentials={} if secret else ALIBABA,
         presigned=False,
     )

@@ -17,6 +17,7 @@ OWN_VARIABLES = {
     "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "use database.poolSize",
     "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "use database.maxOverflow",
     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "use database.poolRecycleSeconds",
+    "DATABASE_TIMEOUT_SECONDS": "use database.silenceTimeoutSeconds",
     **dict.fromkeys(["PGAPPNAME", "PGCONNECT_TIMEOUT"], "it is fixed"),
     "MLFLOW_ARTIFACTS_DESTINATION": "use artifacts",
     "MLFLOW_DEFAULT_ARTIFACT_ROOT": "use artifacts.defaultRoot",

@@ -70,9 +70,27 @@ class DatabaseBlock(Kind):
         return getattr(self, "connection_limit", None)
 
     @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of a server that exists already, where both are known: what tells whether two blocks mean one server."""
+        return None
+
+    @property
     def backups(self) -> tuple[Path, int] | None:
         """How many days backups are kept, and the field that says so; None if that is not decided here."""
         return None
+
+
+def granted_connections(parameters: Mapping[str, str], estimate: int | None) -> int | None:
+    """Connections that a managed server grants.
+
+    Args:
+        parameters: What the user sets on the server; a formula, such as RDS takes, tells nothing.
+        estimate: What the server grants unless they say otherwise.
+    """
+    given = parameters.get("max_connections")
+    if given is None:
+        return estimate
+    return int(given) if given.isdigit() else None
 
 
 @block

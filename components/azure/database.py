@@ -11,6 +11,7 @@ import pulumi_random as random
 
 from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
 from ..arguments.database.azure import DEFAULT_VERSIONS, tier_of
+from ..arguments.outputs import read
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
 from ..resources.refusals import guard_version
 from . import sdk
@@ -112,7 +113,7 @@ def _postgresql_server(
         administrator_login_password=password,
         auth_config={"password_auth": "Enabled", "active_directory_auth": "Disabled", "tenant_id": ""},
         availability_zone="",
-        sku={"name": args.sku, "tier": pulumi.Output.from_input(args.sku).apply(tier_of)},
+        sku={"name": args.sku, "tier": _tier(args)},
         storage={"storage_size_gb": args.storage_gb, "auto_grow": "Enabled"},
         backup={
             "backup_retention_days": args.backup_retention_days,
@@ -148,7 +149,7 @@ def _mysql_server(
         create_mode="Default",
         administrator_login=args.username,
         administrator_login_password=password,
-        sku={"name": args.sku, "tier": pulumi.Output.from_input(args.sku).apply(tier_of)},
+        sku={"name": args.sku, "tier": _tier(args)},
         storage={
             "storage_size_gb": args.storage_gb,
             "auto_grow": "Enabled",
@@ -212,6 +213,11 @@ def _configured(
             opts=place.options(depends_on=[last]),
         )
     return last
+
+
+def _tier(args: AzureFlexibleServerArgs) -> pulumi.Output[str]:
+    path, fix = "database.azureFlexibleServer.sku", "use for example 'Standard_D2ds_v5'"
+    return read(args.sku, tier_of, path, "is not a machine of flexible servers", fix)
 
 
 def _private_endpoint(

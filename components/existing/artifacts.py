@@ -9,6 +9,7 @@ from typing_extensions import assert_never
 
 from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsArgs, Input, S3Args, SftpArgs, UriArgs
 from ..arguments.base import plain
+from ..arguments.outputs import read
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue
 from . import credentials
 
@@ -67,7 +68,7 @@ def s3(args: S3Args) -> ArtifactStore:
         environment=environment,
         secret_environment=keys,
         files=_files(content),
-        network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url),
+        network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url, "artifacts.s3.endpointUrl"),
         credentials={} if keys else credentials.AWS,
         # MLflow ignores the arguments in presigned uploads.
         presigned=(args.endpoint_url is None and not args.upload_extra_args)
@@ -277,16 +278,17 @@ def _files(plain: dict[str, Input[str]], secret: dict[str, SecretValue] | None =
     return [Files(name="artifacts-files", directory=FILES, plain=plain, secret=secret or {})]
 
 
-def endpoint(url: Input[str]) -> NetworkDestination:
-    """What a network policy must allow for a URL."""
-    known = pulumi.Output.from_input(url)
-    return NetworkDestination(host=known.apply(_host), port=known.apply(_port))
+def endpoint(url: Input[str], path: str) -> NetworkDestination:
+    """What a network policy must allow for a URL.
+
+    Args:
+        url: The URL.
+        path: The argument that it comes from, as in a stack file.
+    """
+    known = read(url, _place, path, "is not a URL", "write https://host or https://host:port")
+    return NetworkDestination(host=known.apply(lambda place: place[0]), port=known.apply(lambda place: place[1]))
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
-
-
-def _port(url: str) -> int:
+def _place(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
-    return parts.port or (80 if parts.scheme == "http" else 443)
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)

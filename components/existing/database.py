@@ -1,15 +1,15 @@
 """Databases on existing servers."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_random as random
 
 from ..arguments import Input, MysqlArgs, PostgresqlArgs
 from ..arguments.base import plain
-from ..arguments.database.uri import DatabaseUri
-from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place, SecretKey, SecretValue
+from ..arguments.database.uri import PORTS, DatabaseUri, location
+from ..arguments.outputs import read
+from ..contracts import DRIVERS, DatabaseConnection, Engine, NetworkDestination, Place, SecretKey, SecretValue
 
 
 def postgresql(place: Place, args: PostgresqlArgs, after: Sequence[pulumi.Resource]) -> DatabaseConnection:
@@ -28,29 +28,38 @@ def mysql(place: Place, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> Da
     return _server(place, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
 
 
-def uri(args: DatabaseUri) -> DatabaseConnection:
-    """An existing server of which only the URI is known."""
+def uri(args: DatabaseUri, path: str) -> DatabaseConnection:
+    """An existing server of which only the URI is known.
+
+    Args:
+        args: The URI, or where it is.
+        path: Where the block is among the arguments, as in a stack file.
+    """
     if args.existing_secret is not None:
         secret = SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
         network = None if args.port is None else NetworkDestination(host="0.0.0.0", port=args.port)  # noqa: S104
         return DatabaseConnection(engine=None, uri=secret, network=network, connection_limit=args.connection_limit)
     assert args.value is not None, "arguments hold one of the two"
     known = plain(args.value)
-    given = pulumi.Output.from_input(args.value)
+    where = read(
+        args.value,
+        location,
+        f"{path}.value",
+        "is no URI of a database that MLflow has a schema for",
+        f"write dialect+driver://user:password@host:port/database with a dialect of: {', '.join(PORTS)}, and percent-encode "
+        "special characters of user and password",
+    )
     return DatabaseConnection(
-        engine=_engine(known) if isinstance(known, str) else None,
-        uri=pulumi.Output.secret(args.value),
+        engine=Engine(location(known)[0]) if isinstance(known, str) else None,
+        # Only once it was read: one that cannot be read is reported, and not written into a Secret.
+        uri=pulumi.Output.secret(pulumi.Output.all(args.value, where).apply(lambda both: both[0])),
         # Neither is secret, and both are needed in network policies.
         network=NetworkDestination(
-            host=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).hostname or "0.0.0.0")),  # noqa: S104
-            port=pulumi.Output.unsecret(given.apply(lambda text: urlsplit(text).port or PORTS[_engine(text)])),
+            host=pulumi.Output.unsecret(where.apply(lambda parts: parts[1])),
+            port=pulumi.Output.unsecret(where.apply(lambda parts: parts[2])),
         ),
         connection_limit=args.connection_limit,
     )
-
-
-def _engine(text: str) -> Engine:
-    return Engine(text.partition(":")[0].partition("+")[0])
 
 
 def _server(

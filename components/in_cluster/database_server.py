@@ -12,7 +12,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, TlsMode
+from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, Input, TlsMode
+from ..arguments.connections import needed
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
 from ..pods.containers import container
 from ..pods.environment import plain_environment, secret_environment
@@ -27,6 +28,8 @@ _NAME = "mlflow"
 """Name of the database and of its user."""
 _USER = 999
 """Numeric user id in both official images."""
+_LEAST = 100
+"""Connections for MLflow if its pods need no more."""
 _RESERVED = 5
 """Connections reserved for administrators, in addition to MLflow's."""
 
@@ -69,7 +72,7 @@ def postgresql(scope: Scope, args: InClusterPostgresqlArgs) -> DatabaseConnectio
     """A PostgreSQL server."""
     server = _Server(
         engine=Engine.POSTGRESQL,
-        arguments=["postgres", "-c", f"max_connections={args.connection_limit + _RESERVED}"],
+        arguments=["postgres", "-c", f"max_connections={_connections(scope, args) + _RESERVED}"],
         environment={"PGDATA": "/var/lib/postgresql/data/pgdata"},
         passwords=("POSTGRES_PASSWORD", "MLFLOW_PASSWORD"),
         data="/var/lib/postgresql/data",
@@ -91,7 +94,7 @@ def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
             "mariadbd",
             # Not the root of the claim, which may contain a `lost+found`.
             "--datadir=/var/lib/mysql/data",
-            f"--max-connections={args.connection_limit + _RESERVED}",
+            f"--max-connections={_connections(scope, args) + _RESERVED}",
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_unicode_ci",
             # MLflow's schema has a trigger; this matters once binary logging is on.
@@ -125,10 +128,14 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         ),
         opts=scope.options(),
     )
-    administrator, own = (_password(scope, each, service) for each in ("database-administrator", "database"))
-    passwords = {"administrator": administrator, "password": own}
+    # On a claim that exists already, the server knows its administrator, and this password is nobody's.
+    passwords: dict[str, Input[str]] = {"administrator": _password(scope, "database-administrator", service)}
+    if args.existing_secret is None:
+        passwords["password"] = args.password if args.password is not None else _password(scope, "database", service)
     made = secret(scope, "database-passwords", _COMPONENT, passwords)
     keys = [SecretKey(name=made, key=key) for key in passwords]
+    if args.existing_secret is not None:
+        keys.append(SecretKey(name=args.existing_secret.name, key=args.existing_secret.password_key))
     volume = claim(scope, "database", args.volume, server.data)
     server_set = _stateful_set(scope, args, server, name, dict(zip(server.passwords, keys, strict=True)), volume)
     host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
@@ -143,9 +150,14 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         # Within the cluster's network, to a server without a verifiable certificate.
         tls_mode=TlsMode.DISABLE,
         network=NetworkDestination(host=host, port=PORTS[server.engine], component=_COMPONENT),
-        connection_limit=args.connection_limit,
+        connection_limit=_connections(scope, args),
         ready=[server_set],
     )
+
+
+def _connections(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs) -> int:
+    """Connections for MLflow."""
+    return args.connection_limit or max(_LEAST, needed(scope.args))
 
 
 def _password(scope: Scope, whose: str, after: pulumi.Resource) -> pulumi.Output[str]:

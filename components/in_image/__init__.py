@@ -40,7 +40,7 @@ class Program:
     def files(self) -> dict[str, str]:
         """What is shipped of it and of the programs that it imports, by file name."""
         found = {self.name: self.source}
-        for module in re.findall(r"^(?:import|from) (\w+)", self.source, re.MULTILINE):
+        for module in re.findall(r"^\s*(?:import|from) (\w+)", self.source, re.MULTILINE):
             if (_FOLDER / f"{module}.py").exists():
                 found |= Program(f"{module}.py").files
         return found

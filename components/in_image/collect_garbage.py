@@ -7,6 +7,11 @@
 import os
 import sys
 
+import database_uri
 from mlflow.cli import cli
 
+for name in database_uri.VARIABLES:
+    if name in os.environ:
+        os.environ[name] = database_uri.patient(os.environ[name])
+database_uri.watch()
 cli(["gc", "--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]])

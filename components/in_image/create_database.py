@@ -8,6 +8,7 @@ password, which is set. MLflow's user gets its own database and nothing else.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from connecting import CONNECT_TIMEOUT, RefusalError, wait_for
+from database_uri import SECONDS, options
 
 MASTER_FOLDER = Path("/etc/mlflow/master")
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER"
@@ -43,16 +45,22 @@ def postgresql(database: str, user: str, password: str) -> None:
 
     name = master("username")
     refuse_administrator(name, user)
-    connection = connected(lambda: psycopg2.connect(dbname="postgres", user=name, password=master("password")))
+
+    def connect() -> Any:
+        return psycopg2.connect(dbname="postgres", user=name, password=master("password"), **options("psycopg2"))
+
+    # In a transaction that stays open: a pooler would keep a session's lock for whoever gets that session next.
+    lock = connected(connect)
+    lock.cursor().execute("SELECT pg_advisory_xact_lock(hashtext('mlflow database creation'))")
+    connection = connected(connect)
     connection.autocommit = True
-    with connection.cursor() as cursor:
+    with contextlib.closing(lock), connection.cursor() as cursor:
 
         def run(statement: str, *values: str, **names: str) -> list[Any]:
             identifiers = {key: sql.Identifier(value) for key, value in names.items()}
             cursor.execute(sql.SQL(statement).format(*(sql.Literal(value) for value in values), **identifiers))
             return cursor.fetchall() if cursor.description else []
 
-        run("SELECT pg_advisory_lock(hashtext('mlflow database creation'))")
         roles = run("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = {}", user)
         if roles and roles[0][0]:
             raise RefusalError(f"the user {user!r} is an administrator of the server; give MLflow a user of its own")
@@ -98,6 +106,8 @@ def mysql(database: str, user: str, password: str) -> None:
             # Bytes: PyMySQL encodes text as Latin-1.
             password=master("password").encode(),  # type: ignore[arg-type]
             autocommit=True,
+            # The lock below is waited for.
+            **{**options("pymysql"), "read_timeout": SECONDS + CONNECT_TIMEOUT},
             **tls,
         )
     )

@@ -27,6 +27,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import database_outage
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -38,7 +40,8 @@ PATIENCE = 60
 
 def create() -> Front:
     """The application, and this in front of it."""
-    return Front(application(os.environ.get("FRONT_APP", "")))
+    database_outage.listen()
+    return Front(database_outage.answering(application(os.environ.get("FRONT_APP", ""))))
 
 
 def application(name: str) -> Any:

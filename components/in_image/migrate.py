@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import database_uri
 from connecting import RefusalError, reason_of, wait_for
 
 URIS = {
@@ -149,9 +150,10 @@ def connectable(uri: str) -> Any:
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
+    database_uri.watch()
     allowed = f"expected dialect+driver://user:password@host:port/database, with dialect one of {', '.join(DIALECTS)}"
     try:
-        engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+        engine = sqlalchemy.create_engine(database_uri.patient(uri), poolclass=NullPool)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # its message holds the URI
         raise RefusalError(f"the database URI is invalid; {allowed}") from error
     except (sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
@@ -198,6 +200,10 @@ def upgrade(engine: Any, schema: Schema) -> None:
             f"{count} connection(s) of running MLflow servers are open, and two versions must not write at once. Stop "
             "the servers (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again"
         )
+    if action == "migrate" and behind_pooler(engine):
+        say(
+            "the database is behind a connection pooler, which hides whether MLflow servers are connected: none may be running"
+        )
     if schema is MLFLOW and engine.dialect.name == "mysql":
         probe_trigger(engine)
     apply(action, engine, schema)
@@ -227,32 +233,52 @@ def wait_until_it_answers(engine: Any) -> None:
 
 @contextlib.contextmanager
 def lock(engine: Any, database: str) -> Iterator[None]:
-    """Hold an advisory lock, which the server releases when the session ends. Not on SQL Server."""
+    """Hold an advisory lock, which the server releases when its transaction ends, on MySQL when its session ends. Not on SQL Server.
+
+    Poolers such as PgBouncer give each transaction another session, and would keep a session's lock for whoever gets that
+    session next. Proxies of MySQL keep a session for whoever holds a lock in it: https://proxysql.com/documentation/multiplexing/.
+    """
     import sqlalchemy
 
-    prepare, take = {
-        "postgresql": ("", "SELECT pg_try_advisory_lock(:key)"),
+    prepare, take, verify = {
+        "postgresql": (_STAY_IN_TRANSACTION, "SELECT pg_try_advisory_xact_lock(:key)", ""),
         # Locks are server-wide. The session idles while the migration runs and must not be closed for that.
-        "mysql": ("SET SESSION wait_timeout = 604800", "SELECT GET_LOCK(:key, 0)"),
-    }.get(engine.dialect.name, ("", ""))
+        "mysql": (
+            "SET SESSION wait_timeout = 604800",
+            "SELECT GET_LOCK(:key, 0)",
+            "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()",
+        ),
+    }.get(engine.dialect.name, ("", "", ""))
     if not take:
         yield
         return
     name = f"mlflow-migration-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
-    key = LOCK_KEY if engine.dialect.name == "postgresql" else name
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if prepare:
-            connection.execute(sqlalchemy.text(prepare))
+    key = {"key": LOCK_KEY if engine.dialect.name == "postgresql" else name}
+    with engine.connect() as connection:
         deadline = time.monotonic() + LOCK_TIMEOUT
         said = False
-        while not connection.execute(sqlalchemy.text(take), {"key": key}).scalar():
+        while True:
+            connection.execute(sqlalchemy.text(prepare))
+            if connection.execute(sqlalchemy.text(take), key).scalar():
+                break
+            connection.rollback()
             if not said:
                 say("waiting for another migration of this database")
                 said = True
             if time.monotonic() > deadline:
                 raise RefusalError(f"another migration has held the lock for {LOCK_TIMEOUT:.0f} seconds")
             time.sleep(0.5)
+        if verify and not connection.execute(sqlalchemy.text(verify), key).scalar():
+            raise RefusalError(
+                "a proxy in front of the database gives each statement another session, in which no lock holds; give the address "
+                "of the database server itself"
+            )
         yield
+
+
+# Neither may end the transaction while the migration runs on another connection. PostgreSQL before 17 has only the first.
+_STAY_IN_TRANSACTION = """SELECT set_config(name, '0', true) FROM pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
 
 
 def connected_servers(engine: Any) -> int:
@@ -274,6 +300,18 @@ def _postgresql_servers(engine: Any) -> int:
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
     with engine.connect() as connection:
         return int(connection.execute(sqlalchemy.text(query), {"name": SERVER_APPLICATION_NAME}).scalar() or 0)
+
+
+def behind_pooler(engine: Any) -> bool:
+    """Whether PostgreSQL is reached through a pooler, which cannot tell its clients the process that will serve them."""
+    import sqlalchemy
+
+    if engine.dialect.name != "postgresql":
+        return False
+    with engine.connect() as connection:
+        process = connection.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar()
+        info = getattr(connection.connection.dbapi_connection, "info", None)
+    return info is not None and info.backend_pid != process
 
 
 def _mysql_sessions(engine: Any) -> int:

@@ -1,4 +1,4 @@
-"""Fill the URI of the users' database into MLflow's `basic_auth.ini`.
+"""Fill the URI of the users' database into MLflow's `basic_auth.ini`, or complete the one that is there.
 
 The Pulumi program fills in a URI that holds no secret. One with a secret is filled in by this program, as an init container
 inside the MLflow image: the password may be in an existing Secret and must be escaped, since MLflow reads the URI from this
@@ -8,12 +8,14 @@ file only (https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 PLACEHOLDER = "@database_uri@"
+_URI = re.compile(r"^((?:read_)?database_uri[ \t]*[=:][ \t]*)(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 def filled(template: str, uri: str) -> str:
@@ -39,8 +41,15 @@ def url(variables: Mapping[str, str]) -> str:
 
 def main() -> int:
     template, target = Path(sys.argv[1]), Path(sys.argv[2])
+    from database_uri import completed  # mounted beside it where pods run this, and not on the Pulumi program's path
+
+    # A file that somebody else wrote may be wrong; the migration says so.
+    text = template.read_text(encoding="utf-8", errors="surrogateescape")
+    if PLACEHOLDER in text:
+        text = filled(text, url(os.environ))
+    text = re.sub(_URI, lambda found: found[1] + completed(found[2]), text)
     target.touch(mode=0o600)
-    target.write_text(filled(template.read_text(encoding="utf-8"), url(os.environ)), encoding="utf-8")
+    target.write_text(text, encoding="utf-8", errors="surrogateescape")
     return 0
 
 

@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from ..arguments import AuthArgs, BasicAuthArgs, Input, Permission
-from ..contracts import DatabaseConnection, SecretKey, SecretValue
+from ..contracts import DatabaseConnection, Files, SecretKey, SecretValue
 from ..in_image import Program, users_ini
 from . import ldap_proxy, oidc_proxy, proxy
 from .backend_store import BackendStore, destinations, tls_query
@@ -16,7 +16,7 @@ from .containers import mlflow_container
 from .environment import plain_environment, secret_environment, secret_reference
 from .part import PodPart, join
 from .scope import Scope
-from .volumes import config_map, config_volume, memory_volume, read_only, secret, secret_volume
+from .volumes import config_map, config_volume, files, memory_volume, read_only, secret, secret_volume
 
 _DIRECTORY = "/etc/mlflow/users"
 _FILE = "basic_auth.ini"
@@ -143,12 +143,20 @@ def _settings(scope: Scope, args: AuthArgs, store: BackendStore, own: DatabaseCo
     )
     if args.basic is not None and args.basic.existing_config is not None:
         given = args.basic.existing_config
-        return join(file, PodPart(volumes=[secret_volume("users", given.name, {given.key: _FILE})]))
+        template = Files(
+            name="users-template",
+            directory=_TEMPLATE,
+            plain=_PROGRAM.files,
+            secret={_FILE: SecretKey(name=given.name, key=given.key)},
+        )
+        made = files(scope, "server", template)
+        completed = PodPart(volumes=[memory_volume("users"), *made.volumes], init_containers=[_complete(scope, [])])
+        return join(file, completed)
     if own is None and store.uri is not None:
         text = pulumi.Output.from_input(store.uri).apply(lambda uri: users_ini.filled(_template(args), _beside(uri)))
         return join(file, PodPart(volumes=[secret_volume("users", secret(scope, "users", "server", {_FILE: text}))]))
     variables, authority = _address(scope, own, store)
-    template = config_map(scope, "users", "server", {_FILE: _template(args), _PROGRAM.name: _PROGRAM.source})
+    template = config_map(scope, "users", "server", {_FILE: _template(args), **_PROGRAM.files})
     completed = PodPart(
         volumes=[memory_volume("users"), config_volume("users-template", template)],
         init_containers=[_complete(scope, variables)],
@@ -157,9 +165,10 @@ def _settings(scope: Scope, args: AuthArgs, store: BackendStore, own: DatabaseCo
 
 
 def _complete(scope: Scope, variables: Sequence[k8s.core.v1.EnvVarArgs]) -> k8s.core.v1.ContainerArgs:
-    """Writes the database's address into the file, since the content of an existing Secret is only known in the pod."""
+    """Writes the database's address into the file or completes it, since the content of an existing Secret is only known in the pod."""
+    timeout = {"DATABASE_TIMEOUT_SECONDS": str(scope.args.database.silence_timeout_seconds)}
     part = PodPart(
-        environment=variables,
+        environment=[*variables, *plain_environment(timeout)],
         mounts=[
             k8s.core.v1.VolumeMountArgs(name="users", mount_path=_DIRECTORY),
             read_only("users-template", _TEMPLATE),

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import Input, TlsMode
 from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
-from ..in_image import Program
+from ..in_image import Program, database_uri
 from .containers import mlflow_container
 from .environment import plain_environment, secret_environment
 from .part import PodPart, join
@@ -21,6 +21,8 @@ _CA_FILE = f"{_CA_DIRECTORY}/ca.pem"
 _LOGIN_DIRECTORY = "/etc/mlflow/database-login"
 _LOGIN_FILE = f"{_LOGIN_DIRECTORY}/my.cnf"
 _LOGIN_SCRIPT = Program("option_file.py")
+_PROGRAM = Program("database_uri.py")
+_READ_REPLICA = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
 _TLS_OPTIONS: dict[TlsMode, dict[str, str]] = {
     TlsMode.DISABLE: {"ssl_disabled": "true"},
     TlsMode.REQUIRE: {"ssl_check_hostname": "false"},
@@ -90,7 +92,8 @@ def backend_store(
     if connection is None:
         return BackendStore(part=PodPart(), absent=True)
     in_pod = connection.engine is Engine.SQLITE
-    plain, secrets = _variables(connection)
+    database = scope.args.database
+    plain, secrets = _variables(connection, database.silence_timeout_seconds)
     parts: list[PodPart] = []
     if connection.ca_certificate is not None:
         bundle = config_map(scope, "database-ca", "database", {"ca.pem": connection.ca_certificate})
@@ -99,16 +102,22 @@ def backend_store(
     if connection.engine is Engine.MYSQL and connection.uri is None:
         parts.append(_option_file(scope, connection))
     if not in_pod:
-        database = scope.args.database
         plain["MLFLOW_SQLALCHEMYSTORE_POOL_SIZE"] = str(database.pool_size)
         plain["MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW"] = str(database.max_overflow)
         plain["MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE"] = str(database.pool_recycle_seconds)
+        plain["DATABASE_TIMEOUT_SECONDS"] = str(database.silence_timeout_seconds)
     if registry is not None:
         assert registry.uri is not None
         secrets["MLFLOW_REGISTRY_STORE_URI"] = registry.uri
     secret = secret_environment(scope, "database", "database", secrets)
+    server = scope.args.server
+    given = any(each is not None and each.uri is not None for each in (connection, registry))
+    read_replica = _READ_REPLICA in {**server.env, **(server.secret_env or {}), **server.value_from}
     variables = PodPart(
-        environment=[*plain_environment(plain), *secret], network=destinations(scope, connection, registry)
+        environment=[*plain_environment(plain), *secret],
+        # What a user wrote, maybe into a Secret, is completed in the pod.
+        launcher=["python", "-c", _PROGRAM.source] if given or read_replica else (),
+        network=destinations(scope, connection, registry),
     )
     return BackendStore(
         part=join(variables, *parts, claims(connection.volumes)),
@@ -127,25 +136,31 @@ def destinations(scope: Scope, *connections: DatabaseConnection | None) -> list[
     return [dataclasses.replace(each, networks=networks) for each in known]
 
 
-def _variables(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
-    """Plain and secret variables of a connection."""
+def _variables(connection: DatabaseConnection, seconds: int) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
+    """Plain and secret variables of a connection.
+
+    Args:
+        connection: The database.
+        seconds: How long its host may say nothing.
+    """
     if connection.uri is not None:
         return {}, {"MLFLOW_BACKEND_STORE_URI": connection.uri}
     if connection.engine is Engine.SQLITE:
         return {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{connection.path}"}, {}
     if connection.engine is Engine.POSTGRESQL:
-        return _postgresql(connection)
+        return _postgresql(connection, seconds)
     assert connection.engine is Engine.MYSQL, f"{connection.engine} comes as a URI"
     # PyMySQL reads user and password from an option file; see `option_file.py`.
-    return {"MLFLOW_BACKEND_STORE_URI": _mysql_uri(connection)}, {}
+    return {"MLFLOW_BACKEND_STORE_URI": _mysql_uri(connection, seconds)}, {}
 
 
-def _postgresql(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
+def _postgresql(connection: DatabaseConnection, seconds: int) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
     # libpq reads the connection from its own variables, so the URI contains no password and nothing needs escaping:
     # https://www.postgresql.org/docs/current/libpq-envars.html
     assert connection.host is not None and connection.tls_mode is not None and connection.password is not None
     plain: dict[str, Input[str]] = {
-        "MLFLOW_BACKEND_STORE_URI": f"postgresql+{connection.driver}://",
+        # For these libpq has no variables.
+        "MLFLOW_BACKEND_STORE_URI": database_uri.completed(f"postgresql+{connection.driver}://", seconds),
         "PGHOST": connection.host,
         "PGPORT": pulumi.Output.from_input(connection.port).apply(str),
         "PGDATABASE": connection.database or "",
@@ -162,13 +177,14 @@ def _postgresql(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], 
     return plain, secrets
 
 
-def _mysql_uri(connection: DatabaseConnection) -> pulumi.Output[str]:
+def _mysql_uri(connection: DatabaseConnection, seconds: int) -> pulumi.Output[str]:
     """Where and how to connect; the login is in the option file."""
     query = tls_query(connection, _CA_FILE, read_default_file=_LOGIN_FILE)
 
     def uri(parts: list[str]) -> str:
         host, port, database = parts
-        return f"mysql+{connection.driver}://{f'[{host}]' if ':' in host else host}:{port}/{quote(database, safe='')}?{query}"
+        where = f"{f'[{host}]' if ':' in host else host}:{port}/{quote(database, safe='')}"
+        return database_uri.completed(f"mysql+{connection.driver}://{where}?{query}", seconds)
 
     return pulumi.Output.all(connection.host, connection.port, connection.database).apply(uri)
 

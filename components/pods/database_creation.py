@@ -63,6 +63,7 @@ def _environment(
     certificate = {} if connection.ca_certificate is None else {"DATABASE_CA": f"{_DIRECTORY}/ca.pem"}
     plain: dict[str, Input[str]] = {
         "MIGRATION_CONNECT_TIMEOUT_SECONDS": str(scope.args.database.connect_timeout_seconds),
+        "DATABASE_TIMEOUT_SECONDS": str(scope.args.database.silence_timeout_seconds),
         "DATABASE_ENGINE": connection.engine.value,
         "DATABASE_NAME": connection.database or "",
         "DATABASE_TLS_MODE": connection.tls_mode.value,

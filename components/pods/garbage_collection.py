@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import GarbageCollectionArgs
+from ..contracts import Files
 from ..in_image import Program
 from .containers import mlflow_container
 from .environment import plain_environment
@@ -15,10 +16,11 @@ from .jobs import cron_job
 from .part import PodPart, join
 from .scope import Scope
 from .tls import client_trust
-from .volumes import TMP
+from .volumes import TMP, files
 
 _COMPONENT = "garbage-collection"
 
+_DIRECTORY = "/etc/mlflow/garbage-collection"
 _PROGRAM = Program("collect_garbage.py")
 
 
@@ -44,13 +46,14 @@ def garbage_collection(
         exclusive: Whether the stores are on volumes that only one node can mount.
         after: Resources that must exist before: the schema is migrated, and the server answers.
     """
-    part = join(stores, client)
+    program = Files(name=_COMPONENT, directory=_DIRECTORY, plain=_PROGRAM.files)
+    part = join(stores, client, files(scope, _COMPONENT, program))
     container = mlflow_container(
         scope,
         "mlflow",
         part,
         args.resources,
-        command=["python", "-c", _PROGRAM.source],
+        command=["python", f"{_DIRECTORY}/{_PROGRAM.name}"],
         arguments=[f"--older-than={args.older_than}", *(["--all-workspaces"] if args.all_workspaces else [])],
         user=scope.user,
         disk="64Mi",

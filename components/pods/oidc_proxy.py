@@ -61,7 +61,7 @@ def part(
         *plain_environment(plain),
         *secret_environment(scope, "proxy-trust", "server", shared),
     ]
-    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.issuer_url))
+    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.issuer_url, "auth.oidc.issuerUrl"))
 
 
 def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:

@@ -20,6 +20,7 @@ class PodPart:
         environment_from: Secrets and ConfigMaps whose keys all become its variables.
         python_path: Entries of PYTHONPATH. A separate list, since several parts add to it.
         arguments: Arguments of `mlflow server`.
+        launcher: Program that `mlflow server` is run by, with its first arguments; of one part at most.
         mounts: Mounts of the main container.
         volumes: Volumes of the pod.
         init_containers: Init containers, in this order.
@@ -34,6 +35,7 @@ class PodPart:
     environment_from: Sequence[k8s.core.v1.EnvFromSourceArgs] = ()
     python_path: Sequence[str] = ()
     arguments: Sequence[str] = ()
+    launcher: Sequence[str] = ()
     mounts: Sequence[k8s.core.v1.VolumeMountArgs] = ()
     volumes: Sequence[k8s.core.v1.VolumeArgs] = ()
     init_containers: Sequence[k8s.core.v1.ContainerArgs] = ()
@@ -54,6 +56,7 @@ def join(*parts: PodPart) -> PodPart:
         environment_from=_all(part.environment_from for part in parts),
         python_path=_all(part.python_path for part in parts),
         arguments=_all(part.arguments for part in parts),
+        launcher=next((part.launcher for part in parts if part.launcher), ()),
         mounts=_all(part.mounts for part in parts),
         volumes=_all(part.volumes for part in parts),
         init_containers=_all(part.init_containers for part in parts),

@@ -26,7 +26,7 @@ def plugin(program: Program, name: str, directory: str, group: str, points: Mapp
         name=name,
         directory=directory,
         plain={
-            program.name: program.source,
+            **program.files,
             f"{module}-1.dist-info/entry_points.txt": "\n".join(lines),
             f"{module}-1.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n",
         },

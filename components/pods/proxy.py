@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from ..arguments import Input, LdapTlsArgs, OidcTlsArgs, ResourcesArgs
+from ..arguments.outputs import read
 from ..arguments.reserved import PORT_NAME, proxy_port
 from ..contracts import NetworkDestination
 from ..in_image import Program
@@ -59,14 +60,27 @@ def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.c
     return None
 
 
-def destination(uri: Input[str]) -> NetworkDestination:
-    """Host and port of an address, with the default port of its scheme."""
-    parts = pulumi.Output.from_input(uri).apply(urlsplit)
+def destination(uri: Input[str], path: str) -> NetworkDestination:
+    """Host and port of an address, with the default port of its scheme.
+
+    Args:
+        uri: The address.
+        path: The argument that it comes from, as in a stack file.
+    """
     ports = {"ldap": 389, "ldaps": 636, "https": 443}
-    return NetworkDestination(
-        host=parts.apply(lambda known: known.hostname or ""),
-        port=parts.apply(lambda known: known.port or ports[known.scheme]),
+
+    def place(known: str) -> tuple[str, int]:
+        parts = urlsplit(known)
+        return parts.hostname or "", parts.port or ports[parts.scheme]
+
+    known = read(
+        uri,
+        place,
+        path,
+        "is not an address",
+        "write ldaps://host or https://host, and :port if it is not the usual one",
     )
+    return NetworkDestination(host=known.apply(lambda found: found[0]), port=known.apply(lambda found: found[1]))
 
 
 def behind(

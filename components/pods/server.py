@@ -130,7 +130,7 @@ def _container(
         CONTAINER,
         join(own, part),
         pod.resources,
-        command=_SEVERAL if host is None else ["mlflow", "server"],
+        command=[*part.launcher, *(_SEVERAL if host is None else ["mlflow", "server"])],
         arguments=[
             *([] if host is None else [f"--host={host}"]),
             *_arguments(scope, behind_proxy=behind_proxy),

@@ -4,39 +4,36 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from ..arguments import DatabaseUriArgs, MlflowDeploymentArgs, MssqlArgs, RegistryArgs
-from ..arguments.base import Path, Problem
+from ..arguments.base import Problem
 from ..arguments.checks import counted
+from ..arguments.connections import Use, most_pods, per_process, servers
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    """Connections, timeouts and ports of the database and of a separate registry."""
-    database, registry = args.database, args.database.registry
-    if database.chosen is not None:
-        name, kind = database.chosen
-        known = any(field.name == "connection_limit" for field in fields(kind))
-        users = args.auth is not None and args.auth.database is None
-        where = (name, "connection_limit") if known else (name,)
-        yield from _budget(args, where, kind.connections, database.stores + users)
-        if kind.server:
-            yield from _time(args)
-    if registry is not None:
-        yield from _budget(args, ("registry", "connection_limit"), registry.connection_limit, 1)
+    """Connections, timeouts and ports of every database."""
+    for uses in servers(args):
+        yield from _budget(args, uses)
+    if args.database.chosen is not None and args.database.kind.server:
+        yield from _time(args)
     if args.network_policy is not None:
         yield from _unknown_ports(args)
 
 
-def _budget(args: MlflowDeploymentArgs, where: Path, granted: int | None, stores: int) -> Iterator[Problem]:
-    surge, workers = args.server.max_surge, args.server.workers
-    pods = args.most_replicas + surge
-    per_process = stores * (args.database.pool_size + args.database.max_overflow)
-    most = pods * workers * per_process
-    if granted is not None and most > granted:
-        yield Problem(
-            ("database", *where),
-            f"{counted(pods, 'pod')} ({surge} of them during a rollout) x {counted(workers, 'process')} "
-            f"x {counted(per_process, 'connection')} = {most}, but the database grants {granted}",
-            "lower database.poolSize or database.maxOverflow, or raise the database's limit",
-        )
+def _budget(args: MlflowDeploymentArgs, uses: list[Use]) -> Iterator[Problem]:
+    pods, workers, surge = most_pods(args), args.server.workers, args.server.max_surge
+    each = per_process(args, sum(use.stores for use in uses))
+    most = pods * workers * each
+    for use in uses:
+        granted = use.granted
+        if granted is not None and most > granted:
+            yield Problem(
+                use.limit_path,
+                f"{counted(pods, 'pod')} ({surge} of them during a rollout) x {counted(workers, 'process')} "
+                f"x {counted(each, 'connection')} = {most}, but the database grants {granted}",
+                "lower database.poolSize or database.maxOverflow, or raise the database's limit",
+                # What it grants follows from them.
+                either=tuple((*use.path, field.name) for field in fields(use.block)),
+            )
 
 
 def _time(args: MlflowDeploymentArgs) -> Iterator[Problem]:

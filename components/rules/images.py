@@ -6,7 +6,8 @@ from pydantic.alias_generators import to_camel
 
 from .. import versions
 from ..arguments import MlflowDeploymentArgs
-from ..arguments.base import Problem, plain
+from ..arguments.base import Problem, plain, walk
+from ..arguments.database.uri import DRIVERS, DatabaseUri, unknown_driver
 from ..arguments.kinds import MlflowImage
 
 
@@ -30,3 +31,15 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"the official images hold neither Java nor a Hadoop client, which {block}.{to_camel(name)} needs",
             "name an image of your own that starts from one of them and adds both: docs/artifacts.md",
         )
+    yield from _drivers(args)
+
+
+def _drivers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    allowed = ", ".join(f"{dialect}+{driver}" for dialect, drivers in DRIVERS.items() for driver in drivers)
+    for path, block in walk(args):
+        if isinstance(block, DatabaseUri) and (driver := unknown_driver(block)):
+            yield Problem(
+                (*path, "value"),
+                f"has the driver {driver!r}, which MLflow's official image does not hold",
+                f"use one of: {allowed}; or name an image of your own that holds it in image.repository",
+            )

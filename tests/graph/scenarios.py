@@ -221,7 +221,16 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         PRODUCTION, {"database": {"inClusterPostgresql": {}}, "deletionProtection": True}
     ),
     "in-cluster-mysql": with_changes(
-        DEV, {"database": {"inClusterMysql": {"volume": {"existingClaim": "old-db"}, "memoryLimit": "2Gi"}}}
+        DEV,
+        {
+            "database": {
+                "inClusterMysql": {
+                    "volume": {"existingClaim": "old-db"},
+                    "password": "of-the-old-db",
+                    "memoryLimit": "2Gi",
+                }
+            }
+        },
     ),
     "shared-volume": with_changes(
         PRODUCTION, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}, "database.postgresql.driver": "psycopg"}

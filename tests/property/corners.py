@@ -29,8 +29,13 @@ _STORES: list[dict[str, Any]] = [
     {"sftp": {"host": "sftp", "username": "u", "knownHosts": "sftp ssh-ed25519 AAAA", "existingSecret": {"name": "s", "passwordKey": "p"}}},
 ]  # fmt: skip
 _DATABASES: list[dict[str, Any]] = [
-    {"inClusterPostgresql": {"volume": {"existingClaim": "database"}}},
-    {"inClusterMysql": {"volume": {"existingClaim": "database"}}},
+    {"inClusterPostgresql": {"volume": {"existingClaim": "database"}, "password": _SECRET}},
+    {
+        "inClusterMysql": {
+            "volume": {"existingClaim": "database"},
+            "existingSecret": {"name": "db", "passwordKey": "word"},
+        }
+    },
     {"inClusterPostgresql": {"volume": _CLAIM}},
     {"inClusterMysql": {"volume": _CLAIM}},
     {"mssql": {"value": f"mssql+pymssql://u:{_SECRET}@db/mlflow", "connectionLimit": 10_000}},

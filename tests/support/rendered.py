@@ -126,8 +126,9 @@ class _Files:
                     r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), str(_known(variable["value"]))
                 )
                 values[variable["name"]] = self._placed(text)
-            elif key := variable.get("valueFrom", {}).get("secretKeyRef"):
-                values[variable["name"]] = self._content(str(_known(key["name"])))[key["key"]]
+            key = variable.get("valueFrom", {}).get("secretKeyRef")
+            if key and _known(key["name"]) in self.objects:  # one that exists already is not known here
+                values[variable["name"]] = self._content(_known(key["name"]))[key["key"]]
         values["HOME"] = str(self.folder)
         command = [str(_known(each)) for each in (*container.get("command", ()), *(container.get("args") or ()))]
         return Container(container["name"], [self._placed(each) for each in command], values)

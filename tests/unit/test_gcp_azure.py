@@ -15,8 +15,10 @@ SQL, SERVER = "database.cloudSql", "database.azureFlexibleServer"
 BUCKET, CONTAINER = "artifacts.gcpBucket", "artifacts.azureContainer"
 PLUS = changed(GCP, SQL, {"edition": "ENTERPRISE_PLUS"})
 GCP_MYSQL, AZURE_MYSQL = changed(GCP, SQL, {"engine": "mysql"}), changed(AZURE, SERVER, {"engine": "mysql"})
-ZONAL = changed(GCP, SQL, {"highAvailability": False})
-BURSTABLE = changed(AZURE, SERVER, {"highAvailability": "Disabled"})
+# Small machines grant few connections.
+FEW = {"database.poolSize": 1, "database.maxOverflow": 1}
+ZONAL = with_changes(GCP, {SQL: {"highAvailability": False}, **FEW})
+BURSTABLE = with_changes(AZURE, {SERVER: {"highAvailability": "Disabled"}, **FEW})
 DIRECT = with_changes(GCP, {"identity": {"gcpDirect": {}}, "gcp.projectNumber": "123456789012"})
 OPEN = with_changes(AZURE, {"azure.privateEndpoint": None, f"{CONTAINER}.publicNetwork": True})
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1"

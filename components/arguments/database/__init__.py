@@ -91,6 +91,10 @@ class DatabaseArgs(Choice[DatabaseKind]):
     """Additional connections that each process may open under load, per store. MLflow ignores 0."""
     pool_recycle_seconds: int = 1800
     """Age at which a pooled connection is replaced, in seconds."""
+    silence_timeout_seconds: int = 30
+    """How long a database host may say nothing before its connections count as lost and others are opened, in seconds. On MySQL
+    this also ends a statement of the server that runs longer; on PostgreSQL, and in migrations and garbage collection, statements
+    take as long as they need. Options of a URI that is given go first."""
     connect_timeout_seconds: int = 120
     """How long the migration waits for the database to answer before it fails with the reason, in seconds."""
 
@@ -99,6 +103,7 @@ class DatabaseArgs(Choice[DatabaseKind]):
         yield from between(self.pool_size, 1, 100, "pool_size", "connections")
         yield from between(self.max_overflow, 1, 100, "max_overflow", "connections")
         yield from between(self.pool_recycle_seconds, 10, 86_400, "pool_recycle_seconds", "seconds")
+        yield from between(self.silence_timeout_seconds, 5, 600, "silence_timeout_seconds", "seconds")
         yield from between(self.connect_timeout_seconds, 1, 3600, "connect_timeout_seconds", "seconds")
 
     @property

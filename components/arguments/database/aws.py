@@ -13,7 +13,7 @@ from pydantic import Field
 from .. import switches
 from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between, certificate, counted, exactly_one, pattern
-from ..kinds import CloudName, DatabaseBlock
+from ..kinds import CloudName, DatabaseBlock, granted_connections
 
 __all__ = [
     "AuroraArgs",
@@ -326,7 +326,8 @@ class RdsArgs(DatabaseBlock):
     @property
     def connections(self) -> int | None:
         """Connections that the database grants, if known."""
-        return self.connection_limit or max_connections(self.engine, memory_gib(self.instance_class), aurora=False)
+        estimate = max_connections(self.engine, memory_gib(self.instance_class), aurora=False)
+        return self.connection_limit or granted_connections(self.parameters, estimate)
 
     def insecure(self) -> Iterable[Problem]:
         yield from switches.insecure("parameters", self.parameters, switches.parameter)
@@ -444,7 +445,9 @@ class AuroraArgs(DatabaseBlock):
         gib = memory_gib(self.provisioned.instance_class) if self.provisioned else None
         if self.serverless_v2:
             gib = 2 * self.serverless_v2.max_capacity
-        return self.connection_limit or max_connections(self.engine, gib, aurora=True)
+        return self.connection_limit or granted_connections(
+            self.parameters, max_connections(self.engine, gib, aurora=True)
+        )
 
     def insecure(self) -> Iterable[Problem]:
         yield from switches.insecure("parameters", self.parameters, switches.parameter)

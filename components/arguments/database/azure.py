@@ -1,6 +1,7 @@
 """An Azure Database flexible server created by this stack."""
 
 import enum
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from .. import switches
 from ..base import Input, Path, Problem, block, plain, secret
 from ..checks import between, pattern
 from ..clouds.names import CloudEngine, cloud_name, database_names
-from ..kinds import CloudName, DatabaseBlock
+from ..kinds import CloudName, DatabaseBlock, granted_connections
 
 __all__ = ["AzureFlexibleServerArgs", "AzureHighAvailability"]
 
@@ -26,6 +27,22 @@ VERSIONS = {CloudEngine.POSTGRESQL: ("18", "17", "16", "15", "14", "13"), CloudE
 """Versions of flexible servers that support MLflow's schema, newest first."""
 DEFAULT_VERSIONS = {CloudEngine.POSTGRESQL: "17", CloudEngine.MYSQL: "8.0.21"}
 _TIERS = {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}
+_BURSTABLE_GIB = {
+    "B1s": 1,
+    "B1ms": 2,
+    "B2s": 4,
+    "B2ms": 8,
+    "B4ms": 16,
+    "B8ms": 32,
+    "B12ms": 48,
+    "B16ms": 64,
+    "B20ms": 80,
+}
+_GIB_PER_CPU = {"D": 4, "E": 8}
+_POSTGRESQL_CONNECTIONS = ((2, 50), (4, 429), (8, 859), (16, 1718), (32, 3437), (48, 5000))
+"""Default of `max_connections` by GiB of memory."""
+_POSTGRESQL_RESERVED = 15
+"""Connections of PostgreSQL that Azure keeps for itself."""
 _POSTGRESQL_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16_384, 32_767)
 
 
@@ -70,6 +87,21 @@ class AzureFlexibleServerArgs(DatabaseBlock):
     def backups(self) -> tuple[Path, int]:
         return ("backup_retention_days",), self.backup_retention_days
 
+    @property
+    def connections(self) -> int | None:
+        """Connections that the server grants, where they can be told from the machine:
+        https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-limits#maximum-connections and
+        https://learn.microsoft.com/azure/mysql/flexible-server/concepts-server-parameters#max_connections."""
+        gib = memory_gib(self.sku)
+        if self.engine is CloudEngine.MYSQL:
+            # 85 in 1 GiB, 171 in 2, 341 in 4, …
+            return granted_connections(self.parameters, None if gib is None else round(gib * 1024 / 12))
+        default = max(
+            (limit for least, limit in _POSTGRESQL_CONNECTIONS if gib is not None and gib >= least), default=None
+        )
+        granted = granted_connections(self.parameters, default)
+        return None if granted is None else granted - _POSTGRESQL_RESERVED
+
     def insecure(self) -> Iterable[Problem]:
         yield from switches.insecure("parameters", self.parameters, switches.parameter)
 
@@ -106,6 +138,16 @@ class AzureFlexibleServerArgs(DatabaseBlock):
         if isinstance(certificate, str) and "-----BEGIN CERTIFICATE-----" not in certificate:
             fix = "paste the text from '-----BEGIN CERTIFICATE-----' on"
             yield Problem(("ca_certificate",), "is not a PEM certificate", fix)
+
+
+def memory_gib(sku: Input[str]) -> int | None:
+    """Memory of a machine; None if it is not known."""
+    found = re.fullmatch(r"Standard_(([BDE])(\d+)[a-z]*)(_v\d+)?", str(plain(sku)))
+    if found is None:
+        return None
+    if found[2] == "B":
+        return _BURSTABLE_GIB.get(found[1])
+    return _GIB_PER_CPU[found[2]] * int(found[3])
 
 
 def tier_of(sku: str) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..base import Block, Input, Problem, block
+from ..base import Block, Input, Problem, block, plain
 from ..checks import ExistingSecret, between, certificate, host_name, pattern
 
 __all__ = ["DatabaseSecretArgs", "DatabaseTlsArgs", "TlsMode"]
@@ -62,6 +62,12 @@ class DatabaseSecretArgs(ExistingSecret):
     """Key of the password in the Secret."""
     username_key: str | None = None
     """Key of the user in the Secret; `username` applies if not given."""
+
+
+def address(host: Input[str] | None, port: Input[int]) -> tuple[str, int] | None:
+    """Host and port, where both are known."""
+    known, number = plain(host), plain(port)
+    return (known.lower(), number) if isinstance(known, str) and isinstance(number, int) else None
 
 
 def one_of_two(block: Any, first: str, second: str, fix: str) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from .. import switches
 from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between
 from ..clouds.names import CloudEngine, cloud_name, database_names
-from ..kinds import CloudName, DatabaseBlock
+from ..kinds import CloudName, DatabaseBlock, granted_connections
 
 __all__ = ["CloudSqlArgs", "CloudSqlEdition", "CloudSqlPscArgs"]
 
@@ -29,8 +29,14 @@ DEFAULT_TIERS = {
     CloudSqlEdition.ENTERPRISE: "db-custom-2-7680",
     CloudSqlEdition.ENTERPRISE_PLUS: "db-perf-optimized-N-2",
 }
-# https://cloud.google.com/sql/docs/postgres/flags#postgres-m: max_connections by GiB of memory.
+_SHARED_CORES = {
+    "db-f1-micro": {CloudEngine.POSTGRESQL: 25, CloudEngine.MYSQL: 250},
+    "db-g1-small": {CloudEngine.POSTGRESQL: 50, CloudEngine.MYSQL: 1000},
+}
 _POSTGRESQL_CONNECTIONS = ((3.75, 100), (6, 200), (7.5, 400), (15, 500), (30, 600), (60, 800), (120, 1000))
+_MYSQL_CONNECTIONS = 4000
+"""Default of `max_connections`: by shared core, by GiB of memory for PostgreSQL (https://cloud.google.com/sql/docs/postgres/flags#postgres-m),
+and for all other machines with MySQL (https://cloud.google.com/sql/docs/mysql/quotas#cloud-sql-for-mysql-connection-limits)."""
 
 
 @block
@@ -105,14 +111,22 @@ class CloudSqlArgs(DatabaseBlock):
 
     @property
     def connections(self) -> int | None:
-        """Connections that the server grants, if the tier determines them."""
-        if self.engine is not CloudEngine.POSTGRESQL or "max_connections" in self.flags:
-            given = self.flags.get("max_connections", "")
-            return int(given) if given.isdigit() else None
-        found = re.fullmatch(r"db-custom-\d+-(\d+)", str(plain(self.machine)))
-        if found is None:
+        """Connections that the server grants, where they can be told from the tier."""
+        return granted_connections(self.flags, self._default_connections)
+
+    @property
+    def _default_connections(self) -> int | None:
+        machine = str(plain(self.machine))
+        if machine in _SHARED_CORES:
+            return _SHARED_CORES[machine][self.engine]
+        custom = re.fullmatch(r"db-custom-\d+-(\d+)", machine)
+        # Both have 8 GiB for each CPU: https://cloud.google.com/sql/docs/postgres/machine-series-overview.
+        plus = re.fullmatch(r"db-(?:perf-optimized-N|c4a-highmem)-(\d+)", machine)
+        if custom is None and plus is None:
             return None
-        memory = int(found[1]) / 1024
+        if self.engine is CloudEngine.MYSQL:
+            return _MYSQL_CONNECTIONS
+        memory = int(custom[1]) / 1024 if custom else 8 * int(plus[1]) if plus else 0
         return max((limit for least, limit in _POSTGRESQL_CONNECTIONS if memory >= least), default=None)
 
     def insecure(self) -> Iterable[Problem]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ..base import Input, Problem, block, secret
 from ..kinds import DatabaseBlock
-from .connection import DatabaseSecretArgs, DatabaseTlsArgs, server
+from .connection import DatabaseSecretArgs, DatabaseTlsArgs, address, server
 from .creation import DatabaseCreationArgs
 
 __all__ = ["PostgresqlArgs", "PostgresqlDriver"]
@@ -53,6 +53,10 @@ class PostgresqlArgs(DatabaseBlock):
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
     create: DatabaseCreationArgs | None = None
     """Create the database and its user first; the user's password is then generated unless given."""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        return address(self.host, self.port)
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "postgresql")

@@ -15,6 +15,8 @@ __all__ = ["DatabaseUriArgs", "DatabaseUriSecretArgs", "MssqlArgs", "RegistryArg
 
 DRIVERS = {"postgresql": ("psycopg2", "psycopg"), "mysql": ("pymysql",), "mssql": ("pymssql",)}
 """SQLAlchemy dialects that MLflow has a schema for, with the drivers in its official image."""
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+"""Where their servers listen unless told otherwise."""
 
 
 @block
@@ -43,6 +45,10 @@ class DatabaseUriArgs(DatabaseBlock):
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
 
+    @property
+    def address(self) -> tuple[str, int] | None:
+        return _address(self.value)
+
     def problems(self) -> Iterable[Problem]:
         yield from _uri_problems(self)
 
@@ -65,6 +71,10 @@ class MssqlArgs(DatabaseBlock):
     """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        return _address(self.value)
 
     def problems(self) -> Iterable[Problem]:
         yield from _uri_problems(self)
@@ -91,6 +101,10 @@ class RegistryArgs(Block):
     """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        return _address(self.value)
 
     def problems(self) -> Iterable[Problem]:
         yield from _uri_problems(self)
@@ -149,8 +163,6 @@ def _uri(value: Any) -> Iterator[Problem]:
     elif not driver:
         fix = f"write {dialect}+{DRIVERS[dialect][0]}://…"
         yield Problem(("value",), f"names no driver for {dialect!r}, and SQLAlchemy's versions differ in theirs", fix)
-    elif driver not in DRIVERS[dialect]:
-        yield Problem(("value",), f"has the driver {driver!r}, which the image does not hold", f"allowed: {allowed}")
     elif re.search(r"\s", known):
         yield Problem(("value",), "contains white space", "percent-encode it (a space is %20), or remove it")
     elif port := re.search(r":(\d{5,})$", re.split(r"[/?]", known.split("://", 1)[1].rpartition("@")[2])[0]):
@@ -160,9 +172,40 @@ def _uri(value: Any) -> Iterator[Problem]:
         yield Problem(("value",), "has no readable host and port", fix)
 
 
+def unknown_driver(uri: DatabaseUri) -> str | None:
+    """The driver that a known URI names, if MLflow's official image does not hold it."""
+    scheme, separator, _ = str(plain(uri.value) or "").partition("://")
+    dialect, _, driver = scheme.partition("+")
+    return driver if separator and driver not in ("", *DRIVERS.get(dialect, (driver,))) else None
+
+
+def location(uri: str) -> tuple[str, str, int]:
+    """Dialect, host and port of a URI; `0.0.0.0` where it names no host.
+
+    Raises:
+        ValueError: It is no URI of a database that MLflow has a schema for, or has no readable host and port.
+    """
+    scheme, separator, _ = uri.strip().partition("://")
+    dialect = "postgresql" if scheme == "postgres" else scheme.partition("+")[0]
+    if not separator or dialect not in PORTS:
+        raise ValueError("not a URI of a database")
+    parts = urlsplit(uri.strip())
+    if parts.port is not None and not parts.hostname:
+        raise ValueError("a port without a host")
+    return dialect, parts.hostname or "0.0.0.0", parts.port or PORTS[dialect]  # noqa: S104 - stands for any address
+
+
 def _readable(uri: str) -> bool:
     try:
-        parts = urlsplit(uri)
-        return parts.port is None or bool(parts.hostname)
-    except ValueError:  # what follows the colon is not a number
+        location(uri)
+    except ValueError:  # most often, what follows the colon is not a number
         return False
+    return True
+
+
+def _address(uri: Any) -> tuple[str, int] | None:
+    known = plain(uri)
+    if not isinstance(known, str) or not _readable(known):
+        return None
+    _, host, port = location(known)
+    return (host, port)

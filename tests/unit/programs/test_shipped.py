@@ -117,8 +117,14 @@ def test_a_comment_changes_nothing(program: Program) -> None:
 
 
 def test_a_program_comes_with_what_it_imports() -> None:
-    assert list(Program("migrate_users.py").files) == ["migrate_users.py", "migrate.py", "connecting.py"]
-    assert list(Program("create_database.py").files) == ["create_database.py", "connecting.py"]
+    assert set(Program("migrate_users.py").files) == {
+        "migrate_users.py",
+        "migrate.py",
+        "connecting.py",
+        "database_uri.py",
+    }
+    assert set(Program("create_database.py").files) == {"create_database.py", "connecting.py", "database_uri.py"}
+    assert list(Program("users_ini.py").files) == ["users_ini.py", "database_uri.py"]
     assert list(Program("option_file.py").files) == ["option_file.py"]
 
 
