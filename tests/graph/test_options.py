@@ -174,13 +174,17 @@ def test_image_reaches_preflight_migration_and_server(configuration, image, refe
     assert images == [reference] * 3
 
 
+SILENCE = "?connect_timeout=10&keepalives_idle=15&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=30000"
+"""How libpq notices a server that is gone without a word."""
+
+
 @pytest.mark.parametrize(
     ("scenario", "expected"),
     [
         ("sqlite", {"MLFLOW_BACKEND_STORE_URI": "sqlite:////mlflow/database/mlflow.db", "MLFLOW_ARTIFACTS_DESTINATION": "/mlflow/artifacts"}),
-        ("postgresql-s3", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2://", "PGSSLMODE": "require", "MLFLOW_ARTIFACTS_DESTINATION": "s3://models"}),
+        ("postgresql-s3", {"MLFLOW_BACKEND_STORE_URI": f"postgresql+psycopg2://{SILENCE}", "PGSSLMODE": "require", "MLFLOW_ARTIFACTS_DESTINATION": "s3://models"}),
         ("artifacts-only", {"MLFLOW_ARTIFACTS_ONLY": "true", "MLFLOW_ARTIFACTS_DESTINATION": "s3://models"}),
-        ("shared-volume", {"MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg://"}),
+        ("shared-volume", {"MLFLOW_BACKEND_STORE_URI": f"postgresql+psycopg://{SILENCE}"}),
         ("verified-database-direct-artifacts", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/mlflow/database/ca.pem", "MLFLOW_SERVE_ARTIFACTS": "false", "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://models"}),
         ("cloud-identity", {"AWS_DEFAULT_REGION": "eu-central-1"}),
         ("own-keys", {"PYTHONPATH": "/etc/mlflow/front:/etc/mlflow/plugins", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}),
