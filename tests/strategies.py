@@ -316,6 +316,8 @@ _OIDC = _with(
         },
         tls=st.sampled_from([{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]),
         provider=st.sampled_from(["oidc", "keycloak-oidc"]),
+        refreshSeconds=st.integers(0, 600),
+        sessionSeconds=st.integers(601, 604_800),
         scope=st.just("openid email"),
         adminGroups=st.lists(WORDS, max_size=2),
         user=st.sampled_from(["email", "preferredUsername", "subject"]),

@@ -69,7 +69,7 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
     server = scope.args.server
     prefix = server.static_prefix
     options: dict[str, Input[str] | bool] = {
-        "provider": args.provider,
+        "provider": args.provider.value,
         "oidc-issuer-url": args.issuer_url,
         "redirect-url": args.redirect_url,
         "proxy-prefix": f"{prefix}/oauth2",
@@ -87,6 +87,9 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
         "skip-jwt-bearer-tokens": args.bearer_tokens,
         "oidc-groups-claim": args.groups_claim,
         "code-challenge-method": "S256",
+        # Of the log-in's groups and for a week, without these.
+        "cookie-refresh": f"{args.refresh}s",
+        "cookie-expire": f"{args.session_seconds}s",
         "cookie-secure": True,
         "cookie-samesite": "lax",
         "silence-ping-logging": True,

@@ -1,8 +1,4 @@
-"""Users and groups of an identity provider, with a real provider and a real server.
-
-Between them is a stand-in for oauth2-proxy (`toolchain/bare/go/oidc-proxy`), which cannot be had everywhere: it takes the options
-that are rendered for the real one, and refuses any other.
-"""
+"""Users and groups of an identity provider, through a real proxy in front of a real server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +64,6 @@ def deployed(
             "allowedGroups": ["data-science"],
             "adminGroups": ["platform"],
             "extraAudiences": [AUDIENCE],
-            "image": "registry.invalid/oidc-proxy:1",
         }
         values = configurations.sqlite(
             namespace,

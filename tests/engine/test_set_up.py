@@ -53,10 +53,10 @@ def test_a_cut_network_is_named_and_the_next_run_goes_on(compiled: dict[str, str
     modules = tmp_path / "modules"
     places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")}
     places |= {**compiled, "GOMODCACHE": str(modules)}
-    code, output = run("toolchain.bare.golang", "oidc-proxy", env={**places, "GOPROXY": "off"})
+    code, output = run("toolchain.bare.golang", "kube-score", env={**places, "GOPROXY": "off"})
     assert code == 1, output
     assert "could not be downloaded" in output and "run the same command again" in " ".join(output.split())
-    code, output = run("toolchain.bare.golang", "oidc-proxy", env=places)
+    code, output = run("toolchain.bare.golang", "kube-score", env=places)
     assert code == 0, output
     assert Path(output.splitlines()[-1]).stat().st_mode & 0o111
     subprocess.run(["chmod", "-R", "u+w", str(modules)], check=True)  # Go keeps them read-only

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on this machine, reachable from pods: the code flow with PKCE, over TLS
+"""A small OpenID Connect provider on this machine, reachable from pods: the code flow with PKCE, and refresh tokens, over TLS
 (https://openid.net/specs/openid-connect-core-1_0.html)."""
 
 import base64
@@ -35,6 +35,9 @@ class Issuer:
         ca_certificate: Authority of its certificate.
         client_id, client_secret, redirect_url: The one client.
         passwords: Passwords of the users.
+        groups: The groups of each user, as they are now.
+        refresh_tokens: Users by the refresh tokens that they have; None if none are given out.
+        lasts: Seconds for which a token is valid.
     """
 
     url: str
@@ -43,16 +46,19 @@ class Issuer:
     client_id: str = "mlflow"
     client_secret: str = field(default_factory=lambda: secrets.token_hex(12) + "&=%+ ü", repr=False)
     passwords: Mapping[str, str] = field(default_factory=lambda: {name: secrets.token_hex(8) for name in USERS})
+    groups: dict[str, list[str]] = field(default_factory=lambda: {name: list(found) for name, found in USERS.items()})
+    refresh_tokens: dict[str, str] | None = field(default_factory=dict, repr=False)
+    lasts: int = 600
     codes: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048), repr=False)
 
-    def token(self, user: str, audience: str | None = None, lasts: int = 600, **claims: Any) -> str:
+    def token(self, user: str, audience: str | None = None, lasts: int | None = None, **claims: Any) -> str:
         """A signed token, as a program gets one from the provider.
 
         Args:
             user: Name of the user.
             audience: Whom it is made for; the client if None.
-            lasts: Seconds until it is no longer valid.
+            lasts: Seconds until it is no longer valid; as usual if None.
             **claims: Further or other claims.
         """
         now = int(time.time())
@@ -61,11 +67,11 @@ class Issuer:
             "sub": f"id-of-{user}",
             "aud": audience or self.client_id,
             "iat": now,
-            "exp": now + lasts,
+            "exp": now + (self.lasts if lasts is None else lasts),
             "email": f"{user}@example.com",
             "email_verified": True,
             "preferred_username": user,
-            "groups": list(USERS[user]),
+            "groups": self.groups[user],
         }
         header = {"alg": "RS256", "typ": "JWT", "kid": "1"}
         signed = ".".join(_encoded(json.dumps(part).encode()) for part in (header, {**content, **claims}))
@@ -82,13 +88,24 @@ class Issuer:
         return f"{self.redirect_url}?{urlencode({'code': code, 'state': query['state']})}"
 
     def redeem(self, form: Mapping[str, str], client: tuple[str, str]) -> dict[str, Any] | None:
-        """The tokens for a code, once; None for whoever may not have them."""
+        """The tokens for a code or a refresh token, each of them once; None for whoever may not have them."""
+        if client != (self.client_id, self.client_secret):
+            return None
+        if form.get("grant_type") == "refresh_token":
+            user = (self.refresh_tokens or {}).pop(form["refresh_token"], None)
+            return None if user is None else self._tokens(user)
         found = self.codes.pop(form.get("code", ""), None)
         verifier = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        if found is None or client != (self.client_id, self.client_secret) or _encoded(verifier) != found["challenge"]:
+        if found is None or _encoded(verifier) != found["challenge"]:
             return None
-        token = self.token(found["user"], nonce=found["nonce"])
-        return {"access_token": secrets.token_urlsafe(), "token_type": "Bearer", "expires_in": 600, "id_token": token}
+        return self._tokens(found["user"], nonce=found["nonce"])
+
+    def _tokens(self, user: str, **claims: str) -> dict[str, Any]:
+        made = {"access_token": secrets.token_urlsafe(), "token_type": "Bearer", "expires_in": self.lasts}
+        if self.refresh_tokens is not None:
+            made["refresh_token"] = secrets.token_urlsafe()
+            self.refresh_tokens[made["refresh_token"]] = user
+        return {**made, "id_token": self.token(user, **claims)}
 
     def document(self, path: str) -> dict[str, Any] | None:
         """What anybody may read."""

@@ -59,13 +59,20 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod's containers; `first` ones run to their end before `main`."""
+    """A pod's containers; `first` ones run to their end before `main`, and `beside` run with it."""
 
     first: Sequence[Container]
     main: Container
+    beside: Sequence[Container] = ()
 
 
-def pod(configuration: Mapping[str, Any], kind: str, folder: Path, address: str = "127.0.0.1") -> Pod:
+def pod(
+    configuration: Mapping[str, Any],
+    kind: str,
+    folder: Path,
+    address: str = "127.0.0.1",
+    ports: Mapping[int, int] | None = None,
+) -> Pod:
     """What a deployment renders for one kind of pod.
 
     Args:
@@ -73,20 +80,21 @@ def pod(configuration: Mapping[str, Any], kind: str, folder: Path, address: str 
         kind: Name of the owner, such as `mlflow-server` or `mlflow-migration`.
         folder: Receives the pod's files.
         address: The pod's address.
+        ports: Ports that are fixed in a pod, and what to use here.
     """
     graph = deploy(configuration)
     owner = next(owner for owner, _ in graph.pods() if owner.name == kind)
-    return _Files(graph, owner, folder, address).pod
+    return _Files(graph, owner, folder, address, ports or {}).pod
 
 
 class _Files:
-    def __init__(self, graph: Graph, owner: Registration, folder: Path, address: str) -> None:
+    def __init__(self, graph: Graph, owner: Registration, folder: Path, address: str, ports: Mapping[int, int]) -> None:
         self.objects = {
             r.metadata.get("name") or f"{r.name}-1a2b3c4d": r
             for r in graph
             if r.type.endswith(("ConfigMap", ":Secret"))
         }
-        self.folder, self.address = folder, address
+        self.folder, self.address, self.ports = folder, address, ports
         spec = owner.pod["spec"]
         self.places: dict[str, str] = {}
         for container in (*(spec.get("initContainers") or []), *spec["containers"]):
@@ -95,7 +103,8 @@ class _Files:
         for volume in spec["volumes"]:
             self._write(volume)
         first = [self._container(each) for each in spec.get("initContainers") or []]
-        self.pod = Pod(first, self._container(spec["containers"][0]))
+        main, *beside = [self._container(each) for each in spec["containers"]]
+        self.pod = Pod(first, main, beside)
 
     def _write(self, volume: Mapping[str, Any]) -> None:
         folder = self.folder / volume["name"]
@@ -140,6 +149,8 @@ class _Files:
                 text = re.sub(
                     rf"(?:(?<![\w/])|(?<=:///)){re.escape(mounted)}(?=[/:\s\"']|$)", self.places[mounted], text
                 )
+        for fixed, free in self.ports.items():
+            text = re.sub(rf"(?<=[ :]){fixed}(?!\d)", str(free), text)
         return text
 
 

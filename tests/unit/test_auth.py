@@ -68,9 +68,13 @@ CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"oidc": {**OIDC, "allowedGroups": []}}, "oidc.emailDomains", [[], ["@example.com"], ["a@example.com"], ["a b"]], [["*"], ["example.com"], [".example.com"]]),
     ({"oidc": OIDC}, "oidc.tls", [{"caCertificate": "x"}, {"caCertificate": CERTIFICATE, "existingSecret": {"name": "s"}}, {"mode": "verify"}], [{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "s", "key": "k"}}]),
     ({"oidc": OIDC}, "oidc.user", ["mail"], ["email", "preferredUsername", "subject"]),
-    ({"oidc": OIDC}, "oidc.extraArgs", [{"upstream": "x"}, {"provider-ca-file": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-expire": "8h", "request-logging": False}]),
+    ({"oidc": OIDC}, "oidc.provider", ["entra_id", "OIDC", "okta"], ["entra-id", "keycloak-oidc"]),
+    ({"oidc": OIDC}, "oidc.refreshSeconds", [-1, 3600, 86_401], [0, 1, 3599]),
+    ({"oidc": OIDC}, "oidc.sessionSeconds", [0, 59, 604_801], [60, 300, 604_800]),
+    ({"oidc": {**OIDC, "refreshSeconds": 600}}, "oidc.sessionSeconds", [600], [601]),
+    ({"oidc": OIDC}, "oidc.extraArgs", [{"cookie-expire": "8h"}, {"cookie_refresh": "1h"}, {"upstream": "x"}, {"provider-ca-file": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-name": "_mlflow", "request-logging": False}]),
     ({"oidc": OIDC}, "oidc.extraEnv", [{"OAUTH2_PROXY_UPSTREAMS": "x"}, {"1": "x"}, {"A_TOKEN": "x"}], [{"HTTPS_PROXY": "http://p:3128"}]),
-    ({"oidc": OIDC}, "oidc.image", ["quay.io/oauth2-proxy/oauth2-proxy:v7.12.0", "o"], [versions.OAUTH2_PROXY_IMAGE, "r.example/o:1"]),
+    ({"oidc": OIDC}, "oidc.image", ["quay.io/oauth2-proxy/oauth2-proxy:v7.15.4", "r.example/oauth2-proxy:7.9", "o"], ["r.example/oauth2-proxy:v8.0.0", versions.OAUTH2_PROXY_IMAGE, "r.example/o:1"]),
 ]  # fmt: skip
 
 
@@ -107,6 +111,21 @@ def test_a_server_with_a_login_may_be_published(auth) -> None:
     assert "without authentication" in line
     (line,) = messages({**published, "auth": auth})
     assert "without authentication" not in line and "without TLS" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "refresh", "session"),
+    [
+        ({}, "300s", "3600s"),
+        ({"refreshSeconds": 0}, "0s", "3600s"),
+        ({"sessionSeconds": 300}, "0s", "300s"),
+        ({"refreshSeconds": 60, "sessionSeconds": 28_800}, "60s", "28800s"),
+    ],
+)
+def test_sessions_are_never_those_of_the_proxys_defaults(changes: dict[str, int], refresh: str, session: str) -> None:
+    server = deploy({**DEV, "auth": {"oidc": {**OIDC, **changes}}}).one("Deployment").pod["spec"]["containers"]
+    (options,) = [container["args"] for container in server if container["name"] == "proxy"]
+    assert {f"--cookie-refresh={refresh}", f"--cookie-expire={session}"} <= {*options}
 
 
 def test_rules_about_other_blocks() -> None:

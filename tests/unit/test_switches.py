@@ -226,7 +226,7 @@ def test_options_that_keep_the_protection_are_accepted() -> None:
     options = {
         "cookie-secure": True,
         "cookie-samesite": "strict",
-        "cookie-expire": "8h",
+        "cookie-name": "_mlflow",
         "ssl-insecure-skip-verify": False,
     }
     assert messages(changed(DEV, "auth", {"oidc": {**OIDC, "extraArgs": options}})) == []

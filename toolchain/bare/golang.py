@@ -25,6 +25,7 @@ from toolchain.paths import cache, lock, state
 
 _PULUMI = "github.com/pulumi/pulumi"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_OAUTH2_PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,12 @@ COMPONENTS: dict[str, Component] = {
     ),
     # Only tests use these, so that no user waits for them.
     "minio": Component("github.com/minio/minio", 3, module="minio"),
-    "oidc-proxy": Component(".", 0.3, module="oidc-proxy", sources=("oidc-proxy",)),
+    "oauth2-proxy": Component(
+        _OAUTH2_PROXY,
+        2,
+        module="oauth2-proxy",
+        symbols=(f"{_OAUTH2_PROXY}/pkg/version.VERSION=v{versions.OAUTH2_PROXY}",),
+    ),
     "fake-gcs-server": Component("github.com/fsouza/fake-gcs-server", 1, module="fake-gcs-server"),
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",

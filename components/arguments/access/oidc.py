@@ -10,15 +10,19 @@ from pydantic import Field
 from ... import versions
 from .. import switches
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret, sort_of
-from ..checks import ExistingSecret, authorities, counted, image_name, pattern
+from ..checks import ExistingSecret, authorities, between, counted, image_name, pattern
 from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
 from .ldap import CertificateSecretArgs
 
-__all__ = ["OidcAuthArgs", "OidcSecretArgs", "OidcTlsArgs", "OidcUser"]
+__all__ = ["OidcAuthArgs", "OidcProvider", "OidcSecretArgs", "OidcTlsArgs", "OidcUser"]
 
-FIRST_SAFE_MINOR = 13
-"""Minor version of 7.x. Older ones let users forge headers: https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-vjrc-mh2v-45x6."""
+FIRST_SAFE = (7, 15, 5)
+"""Older ones can be led past the log-in (https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-63jm-59jj-478j),
+and those before 7.15.2 keep sessions whose refresh token has been revoked."""
+
+REFRESH_SECONDS = 300
+"""Default of `refreshSeconds`."""
 
 OWN_OPTIONS = {
     "provider": "use auth.oidc.provider",
@@ -32,6 +36,8 @@ OWN_OPTIONS = {
     "scope": "use auth.oidc.scope",
     "oidc-groups-claim": "use auth.oidc.groupsClaim",
     "oidc-extra-audience": "use auth.oidc.extraAudiences",
+    "cookie-refresh": "use auth.oidc.refreshSeconds",
+    "cookie-expire": "use auth.oidc.sessionSeconds",
     "skip-jwt-bearer-tokens": "use auth.oidc.bearerTokens",
     "provider-ca-file": "use auth.oidc.tls",
     **dict.fromkeys(["http-address", "https-address", "tls-cert-file", "tls-key-file", "upstream", "proxy-prefix"], "it is fixed"),
@@ -41,6 +47,32 @@ OWN_OPTIONS = {
     **dict.fromkeys(["skip-auth-strip-headers", "reverse-proxy", "alpha-config", "config"], "it would switch protection off"),
 }  # fmt: skip
 """Options of oauth2-proxy that this component sets, or that would weaken what it sets, and what to use instead."""
+
+
+class OidcProvider(enum.Enum):
+    """Provider type of oauth2-proxy (https://oauth2-proxy.github.io/oauth2-proxy/configuration/providers/)."""
+
+    ADFS = "adfs"
+    AZURE = "azure"
+    BITBUCKET = "bitbucket"
+    CIDAAS = "cidaas"
+    DIGITALOCEAN = "digitalocean"
+    ENTRA_ID = "entra-id"
+    FACEBOOK = "facebook"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GOOGLE = "google"
+    KEYCLOAK = "keycloak"
+    KEYCLOAK_OIDC = "keycloak-oidc"
+    LINKEDIN = "linkedin"
+    NEXTCLOUD = "nextcloud"
+    OIDC = "oidc"
+    SOURCEHUT = "sourcehut"
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether oauth2-proxy asks it again who a user is, with a refresh token. It takes those of others to be unchanged."""
+        return self.value in ("adfs", "azure", "cidaas", "entra-id", "gitlab", "google", "keycloak-oidc", "oidc")
 
 
 class OidcUser(enum.Enum):
@@ -98,7 +130,7 @@ class OidcAuthArgs(LoginBlock):
     """Secret that holds the client secret, instead of `clientSecret`."""
     cookie_secret: Input[str] | None = secret()
     """Key that encrypts session cookies: 16, 24 or 32 bytes. Generated if not given."""
-    provider: str = "oidc"
+    provider: OidcProvider = OidcProvider.OIDC
     """Provider type of oauth2-proxy: `oidc` for any, or `keycloak-oidc`, `entra-id`, `google`, `gitlab`…"""
     scope: str | None = None
     """Scopes to request, separated by spaces; oauth2-proxy's default for the provider type if not given."""
@@ -118,13 +150,20 @@ class OidcAuthArgs(LoginBlock):
     `extraAudiences`."""
     extra_audiences: list[str] = Field(default_factory=list)
     """Further audiences to accept in bearer tokens."""
+    refresh_seconds: int | None = None
+    """After how many seconds a browser's session is refreshed at the provider, so that changed groups take effect; 300 if not
+    given, and 0 for never. It takes a refresh token, for which many providers want `offline_access` in `scope`. Without one,
+    and with providers that cannot refresh (`github`), groups are those of the log-in until the session ends."""
+    session_seconds: int = 3600
+    """How many seconds a browser's session lasts since the log-in or its last refresh. Then the browser is sent to the
+    provider, which asks for no password while the user is logged in there."""
     admin_username: str = "mlflow-admin"
     """Name of an administrator outside the provider, with a generated password: for jobs in the cluster, and for when the
     provider is down."""
     extra_args: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={"additionalProperties": {"type": ["string", "integer", "boolean"]}}
     )
-    """Further options of oauth2-proxy without the dashes, for example `{cookie-expire: 8h}`; true is a bare flag."""
+    """Further options of oauth2-proxy without the dashes, for example `{cookie-name: _mlflow}`; true is a bare flag."""
     extra_env: dict[str, Input[str]] = Field(default_factory=dict)
     """Further environment variables of oauth2-proxy, not secret."""
     image: Input[str] = versions.OAUTH2_PROXY_IMAGE
@@ -143,9 +182,6 @@ class OidcAuthArgs(LoginBlock):
             "write the public URL of the server with its prefix, and /oauth2/callback: https://mlflow.example.com/oauth2/callback",
         )
         yield from self._client()
-        yield from pattern(
-            self.provider, r"[a-z][a-z0-9-]*", "provider", "a kind of provider", "write for example 'oidc'"
-        )
         if not self.allowed_groups and not self.email_domains:
             yield Problem(
                 ("allowed_groups",),
@@ -169,8 +205,16 @@ class OidcAuthArgs(LoginBlock):
             "a user name",
             "use letters, digits, '.', '_', '-'",
         )
+        yield from self._session()
         yield from self._extras()
         yield from self._image()
+
+    @property
+    def refresh(self) -> int:
+        """`refresh_seconds`, or its default; 0 for never."""
+        if self.refresh_seconds is not None:
+            return self.refresh_seconds
+        return REFRESH_SECONDS if self.provider.refreshes and self.session_seconds > REFRESH_SECONDS else 0
 
     def insecure(self) -> Iterable[Problem]:
         yield from switches.insecure("extra_args", self.extra_args, switches.oauth2_proxy)
@@ -204,6 +248,18 @@ class OidcAuthArgs(LoginBlock):
         if isinstance(cookie, str) and len(cookie.encode()) not in (16, 24, 32):
             yield Problem(("cookie_secret",), f"has {counted(len(cookie.encode()), 'byte')}", "use 16, 24 or 32")
 
+    def _session(self) -> Iterable[Problem]:
+        yield from between(self.session_seconds, 60, 604_800, "session_seconds", "seconds")
+        yield from between(self.refresh_seconds, 0, 86_400, "refresh_seconds", "seconds")
+        if self.refresh_seconds and not self.provider.refreshes:
+            message = f"has no effect: oauth2-proxy cannot refresh sessions of {self.provider.value}"
+            yield Problem(("refresh_seconds",), message, "leave it out; sessionSeconds limits how old groups can be")
+        elif self.refresh >= self.session_seconds:
+            message = (
+                f"{self.refresh} is not less than sessionSeconds, {self.session_seconds}: no session would get so old"
+            )
+            yield Problem(("refresh_seconds",), message, "use less, or 0 for never")
+
     def _extras(self) -> Iterable[Problem]:
         for option, value in self.extra_args.items():
             bare = option.lstrip("-").replace("_", "-")
@@ -233,7 +289,7 @@ class OidcAuthArgs(LoginBlock):
     def _image(self) -> Iterable[Problem]:
         yield from image_name(self.image, "image")
         image = plain(self.image)
-        old = re.search(r"/oauth2-proxy:v?(\d+)\.(\d+)\b", image) if isinstance(image, str) else None
-        if old and (int(old[1]), int(old[2])) < (7, FIRST_SAFE_MINOR):
-            message = f"{image!r} lets users forge the headers that name their groups"
-            yield Problem(("image",), message, f"use version 7.{FIRST_SAFE_MINOR} or newer")
+        old = re.search(r"/oauth2-proxy:v?(\d+)\.(\d+)(?:\.(\d+))?\b", image) if isinstance(image, str) else None
+        if old and tuple(int(part) for part in old.groups() if part) < FIRST_SAFE[: 3 if old[3] else 2]:
+            message = f"{image!r} can be led past the log-in, and keeps sessions that the provider has revoked"
+            yield Problem(("image",), message, f"use version {'.'.join(map(str, FIRST_SAFE))} or newer")

@@ -50,8 +50,7 @@ _POSTGRESQL_FOLDER = f"/usr/lib/postgresql/{_POSTGRESQL}"
 RECIPES: Mapping[str, Recipe] = {
     versions.MLFLOW_IMAGE: MlflowImage(mlflow.LOCK),
     versions.MINIO_IMAGE: GoImage("minio", "/usr/bin/minio", cmd=("minio",)),
-    # In place of oauth2-proxy, under a name of its own, since it is not that.
-    "registry.invalid/oidc-proxy:1": GoImage("oidc-proxy", "/bin/oidc-proxy", user="65532:65532"),
+    versions.OAUTH2_PROXY_IMAGE: GoImage("oauth2-proxy", "/bin/oauth2-proxy", user="65532:65532"),
     versions.POSTGRESQL_IMAGE: DebianImage(
         packages=(f"postgresql-{_POSTGRESQL}", "libnss-wrapper"),
         account="postgres",
