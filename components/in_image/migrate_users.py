@@ -19,6 +19,8 @@ from typing import Any
 import migrate
 from connecting import RefusalError
 
+# Which password was last written for an administrator, to tell a new one in the configuration from one that was changed in MLflow.
+WRITTEN = "mlflow_deployment_administrators"
 CLAIMS = tuple(filter(None, os.environ.get("MIGRATION_USERS_FOLDER", "").split(":")))
 
 
@@ -57,7 +59,7 @@ def users(uri: str) -> None:
     migrate.server(engine, [migrate.AUTH])
     try:
         administrator(engine)
-    except sqlalchemy.exc.IntegrityError:  # another migration has just created them
+    except sqlalchemy.exc.DBAPIError:  # another migration has just created the same
         administrator(engine)
 
 
@@ -69,9 +71,10 @@ def back_up(file: Path, revision: str | None) -> None:
 
 
 def administrator(engine: Any) -> None:
-    """Create the administrator, or reset its password and rights to the configured ones.
+    """Create the administrator, or set the configured password if that is a new one, and the rights in any case.
 
-    Hashes passwords with Werkzeug, as MLflow does (https://werkzeug.palletsprojects.com/en/stable/utils/#module-werkzeug.security),
+    A password that was changed in MLflow stays until another one is configured: else a migration would bring back one that
+    was replaced because somebody else knows it. Hashes passwords with Werkzeug, as MLflow does (https://werkzeug.palletsprojects.com/en/stable/utils/#module-werkzeug.security),
     but without MLflow, whose import takes seconds.
     """
     import sqlalchemy
@@ -83,19 +86,36 @@ def administrator(engine: Any) -> None:
             "the administrator needs a name without ':' and a password of at least 12 characters, both in ASCII; "
             "check the Secret that holds them (a trailing line break counts)"
         )
-    values = {"name": name, "hash": generate_password_hash(password), "admin": True}
+    text = sqlalchemy.String(255)
+    written = sqlalchemy.Table(
+        WRITTEN,
+        sqlalchemy.MetaData(),
+        sqlalchemy.Column("username", text, primary_key=True),
+        sqlalchemy.Column("password_hash", text, nullable=False),
+    )
+    written.create(engine, checkfirst=True)
+    hashed = generate_password_hash(password)
     with engine.begin() as connection:
-        query = "SELECT password_hash, is_admin FROM users WHERE username = :name"
-        row = connection.execute(sqlalchemy.text(query), {"name": name}).first()
-        if row is None:
-            statement = "INSERT INTO users (username, password_hash, is_admin) VALUES (:name, :hash, :admin)"
-            migrate.say(f"created the administrator {name!r}")
-        elif check_password_hash(row[0], password) and row[1]:
+
+        def run(statement: str) -> Any:
+            return connection.execute(sqlalchemy.text(statement), {"name": name, "hash": hashed, "admin": True})
+
+        user = run("SELECT is_admin FROM users WHERE username = :name").first()
+        ours = written.c.username == name
+        last = connection.execute(sqlalchemy.select(written.c.password_hash).where(ours)).scalar()
+        if user is not None and last is not None and check_password_hash(last, password):
+            if not user[0]:
+                run("UPDATE users SET is_admin = :admin WHERE username = :name")
+                migrate.say(f"set rights of the administrator {name!r}")
             return
+        if user is None:
+            run("INSERT INTO users (username, password_hash, is_admin) VALUES (:name, :hash, :admin)")
+            migrate.say(f"created the administrator {name!r}")
         else:
-            statement = "UPDATE users SET password_hash = :hash, is_admin = :admin WHERE username = :name"
+            run("UPDATE users SET password_hash = :hash, is_admin = :admin WHERE username = :name")
             migrate.say(f"set password and rights of the administrator {name!r}")
-        connection.execute(sqlalchemy.text(statement), values)
+        connection.execute(written.delete().where(ours))
+        connection.execute(written.insert().values(username=name, password_hash=hashed))
 
 
 def main() -> int:

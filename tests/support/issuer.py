@@ -100,8 +100,12 @@ class Issuer:
             return None
         return self._tokens(found["user"], nonce=found["nonce"])
 
-    def _tokens(self, user: str, **claims: str) -> dict[str, Any]:
-        made = {"access_token": secrets.token_urlsafe(), "token_type": "Bearer", "expires_in": self.lasts}
+    def _tokens(self, user: str, **claims: Any) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "access_token": secrets.token_urlsafe(),
+            "token_type": "Bearer",
+            "expires_in": self.lasts,
+        }
         if self.refresh_tokens is not None:
             made["refresh_token"] = secrets.token_urlsafe()
             self.refresh_tokens[made["refresh_token"]] = user

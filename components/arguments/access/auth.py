@@ -60,8 +60,8 @@ class BasicAuthArgs(LoginBlock):
     admin_username: Input[str] = "admin"
     """Name of the first administrator."""
     admin_password: Input[str] | None = secret()
-    """Password of that administrator, at least 12 ASCII characters; generated if not given. Changing it also changes it in
-    the database."""
+    """Password of that administrator, at least 12 ASCII characters; generated if not given. A new one is also
+    set in the database; one that was changed in MLflow stays until then."""
     existing_secret: AdminSecretArgs | None = None
     """Secret that holds the password, instead of `adminPassword`."""
     authorization_function: str | None = None

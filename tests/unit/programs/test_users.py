@@ -1,5 +1,7 @@
-"""The settings of MLflow's users: filled in by one program, read by another one."""
+"""MLflow's users: their settings, filled in by one program and read by another one, and the administrator."""
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -7,6 +9,9 @@ import migrate_users
 import pytest
 import users_ini
 from connecting import RefusalError
+
+from tests.configurations import DEV, changed
+from tests.support import rendered
 
 NASTY = "%/&@:'\" \\ü#?"
 
@@ -40,3 +45,40 @@ def test_a_file_that_cannot_work_is_refused_without_showing_it(text: str, reason
     with pytest.raises(RefusalError, match=reason) as caught:
         migrate_users.database_uri(tmp_path / "ini")
     assert "u:p" not in str(caught.value)
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Callable[[str], None]:
+    """Runs what comes before a server with this configured password of the administrator, on the same users each time."""
+
+    def run(password: str) -> None:
+        configuration = changed(DEV, "auth", {"basic": {"adminPassword": password}})
+        for container in rendered.pod(configuration, "mlflow-server", tmp_path).first:
+            ended = container.finish()
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    return run
+
+
+def test_a_password_stays_as_it_was_changed_last_by_configuration_or_in_mlflow(
+    migrated: Callable[[str], None], tmp_path: Path
+) -> None:
+    first, second, third = "the-first-one", "the-second-one", "the-third-one"
+    users = tmp_path / "database" / "users.db"
+    head = "from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore; store = SqlAlchemyStore()"
+
+    def ask(statements: str) -> list[str]:
+        """What statements print, on MLflow's own store of users."""
+        program = f"{head}; store.init_db('sqlite:///{users}'); {statements}"
+        command = [rendered.packages() / "bin" / "python", "-W", "ignore", "-c", program]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    valid = f"print(*(p for p in {(first, second, third)} if store.authenticate_user('admin', p)))"
+    admin = "print(store.get_user('admin').is_admin)"
+    migrated(first)
+    # In MLflow, as its API and page do; rights are taken as well, without which jobs in the cluster would fail.
+    assert ask(f"{valid}; {admin}; store.update_user('admin', {second!r}, False)") == [first, "True"]
+    migrated(first)
+    assert ask(f"{valid}; {admin}") == [second, "True"]
+    migrated(third)
+    assert ask(valid) == [third]
