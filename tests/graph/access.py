@@ -105,7 +105,8 @@ def ways_in_lead_to_the_service_under_the_prefix(graph: Graph, configuration: Ma
                     port = {"number": entry.service_port} if known is None else {"name": known}
                     assert backend == {"name": entry.service_name, "port": port}
         assert bool(made.spec.get("tls")) == bool(arguments.ingress.tls)
-        assert made.metadata["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
+        if arguments.ingress.class_name in (None, "nginx"):
+            assert made.metadata["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
     assert len(graph.of("HTTPRoute")) == (arguments.route is not None)
     for made in graph.of("HTTPRoute"):
         (rule,) = made.spec["rules"]

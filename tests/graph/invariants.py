@@ -168,9 +168,9 @@ def pods_have_a_read_only_root_and_a_token_only_with_rights(graph: Graph, config
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
         scratch = [v for v in spec["volumes"] if "emptyDir" in v]
-        assert "tmp" in [v["name"] for v in scratch] and all(
-            v["emptyDir"]["sizeLimit"] for v in scratch if not v["name"].startswith("extra")
-        )
+        claimed = [v["name"] for v in spec["volumes"] if "ephemeral" in v]
+        assert "tmp" in [*claimed, *(v["name"] for v in scratch)]
+        assert all(v["emptyDir"]["sizeLimit"] for v in scratch if not v["name"].startswith("extra"))
     assert [
         a for a in graph.of("core/v1:ServiceAccount") if a.inputs["automountServiceAccountToken"] is not False
     ] == []
@@ -212,7 +212,9 @@ def variables_of_the_server_are_in_the_register(graph: Graph, configuration: Map
 def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]) -> None:
     """Each reference of a pod is to something that this program makes before it, or that the configuration names."""
     named = [*graph.of("Secret"), *graph.of("ConfigMap"), *graph.of(CLAIM)]
-    made = {r.metadata.get("name") or f"{r.name}-1a2b3c4d": r for r in named}
+    # Objects of users may be called as something of another kind that they refer to.
+    own = [r for r in named if not r.name.startswith(f"{component(graph).name}-extra-")]
+    made = {r.metadata.get("name") or f"{r.name}-1a2b3c4d": r for r in own}
     given = {
         str(value)
         for path, value in values(configuration)

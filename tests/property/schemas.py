@@ -13,7 +13,9 @@ from tests.property.deployments import Object
 
 _FOLDER = Path(str(kubernetes_validate.__file__)).parent / "kubernetes-json-schema"
 
-CUSTOM = ("monitoring.coreos.com", "gateway.networking.k8s.io", "secrets-store.csi.x-k8s.io")
+CUSTOM = (
+    "monitoring.coreos.com", "gateway.networking.k8s.io", "secrets-store.csi.x-k8s.io", "cloud.google.com", "networking.gke.io",
+)  # fmt: skip
 """API groups of custom resources, which Kubernetes itself has no schemas of."""
 
 

@@ -36,10 +36,6 @@ ACCEPTED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
         "a path may lead to a Service of somebody else's",
         lambda c: any("serviceName" in p for host in c.get("ingress", {"hosts": []})["hosts"] for p in host.get("paths", [])),
     ),
-    "networkpolicy-targets-pod": (
-        "the policy for jobs holds for whatever jobs there will be; without a database server there may be none now",
-        lambda c: bool({"none", "sqlite"} & set(c["database"])),
-    ),
     "pod-networkpolicy": ("a network policy is the user's choice", lambda c: "networkPolicy" not in c),
     "deployment-has-poddisruptionbudget": (
         "a disruption budget can be switched off",
