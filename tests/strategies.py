@@ -94,6 +94,12 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     )
 
 
+_RESOURCES = block(
+    cpuRequest=st.sampled_from(["100m", "1"]),
+    cpuLimit=st.sampled_from(["1500m", "2"]),
+    memoryRequest=st.sampled_from(["256Mi", "1Gi"]),
+    memoryLimit=st.just("4Gi"),
+)
 _IN_CLUSTER = st.tuples(
     st.one_of(
         block({}),
@@ -104,6 +110,7 @@ _IN_CLUSTER = st.tuples(
         connectionLimit=st.integers(5000, 10_000),
         image=NAMES.map("registry.example.com/{}:1".format),
         memoryLimit=st.sampled_from(["512Mi", "2Gi"]),
+        cpuLimit=st.just("2"),
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
 _SERVER_DATABASE = st.one_of(
@@ -172,6 +179,7 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
         cpuRequest=st.just("1"),
         memoryRequest=st.just("512Mi"),
         memoryLimit=st.just("2Gi"),
+        cpuLimit=st.just("2"),
     ),
     "gcs": st.one_of(
         block({"bucket": _BUCKETS}, prefix=_PATHS, project=NAMES),
@@ -247,7 +255,7 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
     "uri": _with(
         _credentials({"uri": SECRETS.map("b2://{}".format)}, {"existingSecret": _secret(key=WORDS)}),
         block(
-            env=st.dictionaries(_VARIABLES, WORDS, max_size=2),
+            env=st.dictionaries(_VARIABLES.map("U{}".format), WORDS, max_size=2),
             secretEnv=st.dictionaries(_VARIABLES.map("Z{}".format), SECRETS),
             presigned=st.booleans(),
         ),
@@ -414,12 +422,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         tmpSize=st.just("1Gi"),
         tmpVolume=block(storageClass=NAMES),
         priorityClassName=NAMES,
-        resources=block(
-            cpuRequest=st.sampled_from(["100m", "1"]),
-            cpuLimit=st.sampled_from(["1500m", "2"]),
-            memoryRequest=st.just("1Gi"),
-            memoryLimit=st.just("4Gi"),
-        ),
+        resources=_RESOURCES,
         jobLabels=_LABELS,
         jobAnnotations=_LABELS,
         deploymentLabels=_LABELS,
@@ -457,6 +460,13 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
     "deletionProtection": st.booleans(),
     "allowInsecure": st.booleans(),
     "migrationTimeoutSeconds": st.integers(601, 86_400),
+    "resources": block(
+        all=block(cpuLimit=st.just("2"), ephemeralStorageLimit=st.just("100Gi")),
+        migration=_RESOURCES,
+        databaseCreation=_RESOURCES,
+        minioBucket=_RESOURCES,
+        helpers=_RESOURCES,
+    ),
     "labels": _LABELS,
 }
 

@@ -66,6 +66,7 @@ def _values(namespace: str, database: postgresql.Database, bucket: s3.Bucket) ->
         disruptionBudget={"minAvailable": 1},
         overrides={
             "Deployment/server": {**SKIP, "spec": {"minReadySeconds": 3}},
+            "Job/preflight": SKIP,
             "Job/migration": SKIP,
             "Service/service": {"spec": {"sessionAffinity": "ClientIP"}},
         },

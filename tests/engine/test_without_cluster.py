@@ -29,7 +29,8 @@ def test_preview_needs_no_cluster(new_stack: Deploy, unreachable: Path, kind: st
         plan = stack.plan()
         kinds = {step["newState"]["type"].rpartition(":")[2] for step in plan["steps"]}
         assert {"Namespace", "Deployment", "Service", "Secret", "ConfigMap", "RandomPassword"} <= kinds
-        assert ("Job" in kinds) == (kind == "postgresql")
+        jobs = {step["urn"].rpartition("::")[2] for step in plan["steps"] if ":Job::" in step["urn"]}
+        assert jobs == {"mlflow-preflight"} | ({"mlflow-migration"} if kind == "postgresql" else set())
         assert ("PersistentVolumeClaim" in kinds) == (kind == "sqlite")
         assert set(plan["changeSummary"]) == {"create"}
 
