@@ -295,7 +295,7 @@ def _refuse_strangers(current: Stack, target: Cluster, plan: Mapping[str, Any]) 
         }
         for each in found
     ]
-    file = state("stacks", f"{current.name}.import.json")
+    file = state("import", f"{current.name}.json")
     write(file, json.dumps({"nameTable": {name: urn for urn, name in parents.items()}, "resources": resources}))
     if not current.objects():  # nothing of it is deployed
         Deployed.file(current.name).unlink(missing_ok=True)

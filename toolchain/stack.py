@@ -152,7 +152,7 @@ class Stack:
                     left.append(operation)
             if left:
                 deployment["pending_operations"] = left
-            file = state("stacks", f"{self.name}.mended.json")
+            file = state("mended", f"{self.name}.json")
             write(file, json.dumps(whole), private=True)
             self._checked("stack", "import", "--stack", self.name, "--file", str(file))
             file.unlink()

@@ -111,7 +111,7 @@ def test_the_deployment_is_as_it_was_asked_for(stack: Stack, kubectl: Kubectl, n
     assert server["image"] == f"registry.example.com/mlflow:1@{DIGEST}"
     assert server["imagePullPolicy"] == "Always" and spec["imagePullSecrets"] == [{"name": "registry"}]
     assert server["resources"] == {
-        "requests": {"cpu": "100m", "memory": "600Mi", "ephemeral-storage": "256Mi"},
+        "requests": {"cpu": "100m", "memory": "600Mi", "ephemeral-storage": "6400Mi"},
         "limits": {"cpu": "1", "memory": "1Gi"},
     }
     assert spec["nodeSelector"] == {"example.com/pool": "nowhere"}
