@@ -76,6 +76,7 @@ def test_three_migrations_at_once_through_a_pooler_of_transactions(postgres: pos
     with pgbouncer.serve(postgres, database) as port, ThreadPoolExecutor() as pool:
         block = {"host": "127.0.0.1", "port": port, "database": database.name, "username": database.name}
         values = _values({"postgresql": {**block, "password": database.password, "tls": {"mode": "disable"}}})
+        values["allowInsecure"] = True  # the pooler of the test speaks no TLS
         # Rendered one after the other: Pulumi's runtime is one for the process.
         jobs = [_job(values, tmp_path / str(number)) for number in range(3)]
         logs = list(pool.map(_finished, jobs))
