@@ -8,11 +8,13 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pulumi
 
 from .arguments import DatabaseCreationArgs, Input, MlflowDeploymentArgs, TlsMode
 from .arguments.database import uri
+from .arguments.outputs import read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,29 @@ class NetworkDestination:
     networks: Sequence[Input[str]] = ()
     """Networks in CIDR form that it is known to be in; anywhere if empty and `host` is a DNS name."""
 
+    @classmethod
+    def of_url(cls, url: Input[str], ports: Mapping[str, int], path: str, what: str, fix: str) -> "NetworkDestination":
+        """Where a URL leads.
+
+        Args:
+            url: The URL.
+            ports: Default ports of its possible schemes.
+            path: The argument that it comes from, as in a stack file.
+            what, fix: What is wrong, and what to write instead, if it turns out to be no such URL.
+        """
+
+        def place(known: str) -> tuple[str, int]:
+            parts = urlsplit(known)
+            return parts.hostname or "", parts.port or ports[parts.scheme]
+
+        found = read(url, place, path, what, fix)
+        return cls(host=found.apply(lambda known: known[0]), port=found.apply(lambda known: known[1]))
+
+
+def in_uri(host: str) -> str:
+    """A host as URIs spell it: addresses of IPv6 are in brackets."""
+    return f"[{host}]" if ":" in host else host
+
 
 Credentials = Mapping[str, Sequence[NetworkDestination]]
 """Where pods fetch credentials of a cloud, by the cloud's name."""
@@ -109,7 +134,7 @@ class Engine(enum.Enum):
 
 PORTS = {Engine(dialect): port for dialect, port in uri.PORTS.items()}
 """Default ports of database servers."""
-DRIVERS = {Engine.POSTGRESQL: "psycopg2", Engine.MYSQL: "pymysql"}
+DRIVERS = {Engine(dialect): drivers[0] for dialect, drivers in uri.DRIVERS.items()}
 """Default SQLAlchemy drivers."""
 
 

@@ -72,7 +72,6 @@ class Problem:
         return Problem((*parents, *self.path), self.message, self.fix, tuple((*parents, *e) for e in self.either))
 
 
-@block  # else Pulumi's component analyzer would mistake its annotation for an argument
 class Block:
     """Base of all argument blocks."""
 

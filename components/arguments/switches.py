@@ -216,9 +216,9 @@ def variables(
     yield from insecure("env", env, variable)
     yield from insecure("secret_env", secret_env, variable, secret=True)
     yield from unseen("value_from", value_from)
-    for name in ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",):
-        for problem in connection(secret_env.get(name), name):
-            yield problem.under("secret_env")
+    name = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
+    for problem in connection(secret_env.get(name), name):
+        yield problem.under("secret_env")
 
 
 def parameter_names(values: Mapping[str, str], field: str, own: Sequence[str] = ()) -> Iterator[Problem]:

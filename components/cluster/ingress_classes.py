@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..arguments import IngressArgs, ServiceType
 from ..arguments.access.ingress import ALB_IDLE_SECONDS
 from ..arguments.base import plain
-from ..pods.proxy import PORT_NAME
+from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
 
 Annotations = dict[str, str]

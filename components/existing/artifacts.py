@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pulumi
 from typing_extensions import assert_never
 
 from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsArgs, Input, S3Args, SftpArgs, UriArgs
 from ..arguments.base import plain
-from ..arguments.outputs import read
-from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue
+from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue, in_uri
 from . import credentials
 
 FILES = "/etc/mlflow/artifacts"
@@ -196,7 +195,7 @@ def _on_server(
     def uri(parts: list[str | int | None]) -> str:
         username, host, port, path = parts
         login = f"{username}:$({variable})@" if password is not None else f"{username}@" if username else ""
-        return f"{scheme}://{login}{_in_uri(str(host))}:{port}/{str(path).strip('/')}"
+        return f"{scheme}://{login}{in_uri(str(host))}:{port}/{str(path).strip('/')}"
 
     return ArtifactStore(
         destination=pulumi.Output.all(args.username, args.host, args.port, args.path).apply(uri),
@@ -227,7 +226,7 @@ def hdfs(args: HdfsArgs) -> ArtifactStore:
         settings = sorted(args.extra_configuration.items())
         environment["MLFLOW_PYARROW_EXTRA_CONF"] = ",".join(f"{key}={value}" for key, value in settings)
     server = pulumi.Output.all(args.host, args.port).apply(
-        lambda parts: f"{_in_uri(parts[0] or '')}{f':{parts[1]}' if parts[1] else ''}"
+        lambda parts: f"{in_uri(parts[0] or '')}{f':{parts[1]}' if parts[1] else ''}"
     )
     return ArtifactStore(
         destination=pulumi.Output.concat("hdfs://", server, args.path),
@@ -256,10 +255,6 @@ def uri(args: UriArgs) -> ArtifactStore:
     )
 
 
-def _in_uri(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def under(scheme: str, root: Input[str], prefix: Input[str]) -> pulumi.Output[str]:
     """The URI of a path in a bucket."""
     return pulumi.Output.all(root, prefix).apply(lambda parts: scheme + "/".join(filter(None, parts)))
@@ -285,10 +280,5 @@ def endpoint(url: Input[str], path: str) -> NetworkDestination:
         url: The URL.
         path: The argument that it comes from, as in a stack file.
     """
-    known = read(url, _place, path, "is not a URL", "write https://host or https://host:port")
-    return NetworkDestination(host=known.apply(lambda place: place[0]), port=known.apply(lambda place: place[1]))
-
-
-def _place(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    fix = "write https://host or https://host:port"
+    return NetworkDestination.of_url(url, {"http": 80, "https": 443}, path, "is not a URL", fix)

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, ServiceType
+from ..contracts import in_uri
 from .scope import Scope
 
 ALL_ADDRESSES = "all-addresses"
@@ -77,7 +78,7 @@ def public_url(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]:
     def url(status: Any) -> str:
         addresses = (status and status.load_balancer and status.load_balancer.ingress) or []
         host = next((each.hostname or each.ip for each in addresses), None)
-        return f"{_origin(scope, f'[{host}]' if ':' in host else host)}{prefix}" if host else ""
+        return f"{_origin(scope, in_uri(host))}{prefix}" if host else ""
 
     return front.status.apply(url)
 

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, TlsMode
-from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue
+from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue, in_uri
 from ..in_image import Program, database_uri
 from .containers import mlflow_container
 from .environment import plain_environment, secret_environment
@@ -183,7 +183,7 @@ def _mysql_uri(connection: DatabaseConnection, seconds: int) -> pulumi.Output[st
 
     def uri(parts: list[str]) -> str:
         host, port, database = parts
-        where = f"{f'[{host}]' if ':' in host else host}:{port}/{quote(database, safe='')}"
+        where = f"{in_uri(host)}:{port}/{quote(database, safe='')}"
         return database_uri.completed(f"mysql+{connection.driver}://{where}?{query}", seconds)
 
     return pulumi.Output.all(connection.host, connection.port, connection.database).apply(uri)

@@ -3,14 +3,12 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from ..arguments import Input, LdapTlsArgs, OidcTlsArgs, ResourcesArgs
-from ..arguments.outputs import read
 from ..arguments.reserved import PORT_NAME, proxy_port
 from ..contracts import NetworkDestination
 from ..in_image import Program
@@ -61,26 +59,15 @@ def authority(scope: Scope, name: str, args: LdapTlsArgs | OidcTlsArgs) -> k8s.c
 
 
 def destination(uri: Input[str], path: str) -> NetworkDestination:
-    """Host and port of an address, with the default port of its scheme.
+    """Where a proxy authenticates users.
 
     Args:
         uri: The address.
         path: The argument that it comes from, as in a stack file.
     """
     ports = {"ldap": 389, "ldaps": 636, "https": 443}
-
-    def place(known: str) -> tuple[str, int]:
-        parts = urlsplit(known)
-        return parts.hostname or "", parts.port or ports[parts.scheme]
-
-    known = read(
-        uri,
-        place,
-        path,
-        "is not an address",
-        "write ldaps://host or https://host, and :port if it is not the usual one",
-    )
-    return NetworkDestination(host=known.apply(lambda found: found[0]), port=known.apply(lambda found: found[1]))
+    fix = "write ldaps://host or https://host, and :port if it is not the usual one"
+    return NetworkDestination.of_url(uri, ports, path, "is not an address", fix)
 
 
 def behind(

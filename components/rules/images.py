@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 from .. import versions
 from ..arguments import MlflowDeploymentArgs
 from ..arguments.base import Problem, plain, walk
-from ..arguments.database.uri import DRIVERS, DatabaseUri, unknown_driver
+from ..arguments.database.uri import ALLOWED, DatabaseUri, unknown_driver
 from ..arguments.kinds import MlflowImage
 
 
@@ -35,11 +35,10 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 
 def _drivers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
-    allowed = ", ".join(f"{dialect}+{driver}" for dialect, drivers in DRIVERS.items() for driver in drivers)
     for path, block in walk(args):
         if isinstance(block, DatabaseUri) and (driver := unknown_driver(block)):
             yield Problem(
                 (*path, "value"),
                 f"has the driver {driver!r}, which MLflow's official image does not hold",
-                f"use one of: {allowed}; or name an image of your own that holds it in image.repository",
+                f"use one of: {ALLOWED}; or name an image of your own that holds it in image.repository",
             )

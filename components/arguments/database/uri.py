@@ -15,6 +15,8 @@ __all__ = ["DatabaseUriArgs", "DatabaseUriSecretArgs", "MssqlArgs", "RegistryArg
 
 DRIVERS = {"postgresql": ("psycopg2", "psycopg"), "mysql": ("pymysql",), "mssql": ("pymssql",)}
 """SQLAlchemy dialects that MLflow has a schema for, with the drivers in its official image."""
+ALLOWED = ", ".join(f"{dialect}+{driver}" for dialect, drivers in DRIVERS.items() for driver in drivers)
+"""The same as messages list them."""
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 """Where their servers listen unless told otherwise."""
 
@@ -142,7 +144,6 @@ def _uri(value: Any) -> Iterator[Problem]:
     known = plain(value)
     if not isinstance(known, str):
         return
-    allowed = ", ".join(f"{dialect}+{driver}" for dialect, drivers in DRIVERS.items() for driver in drivers)
     scheme, separator, _ = known.partition("://")
     dialect, _, driver = scheme.partition("+")
     if re.match(r"(\.{0,2}/|~)", known):
@@ -150,7 +151,7 @@ def _uri(value: Any) -> Iterator[Problem]:
     elif known.startswith("jdbc:"):
         yield Problem(("value",), *_NOT_DATABASES["jdbc"])
     elif not separator or not re.fullmatch(r"[\w+-]+", scheme):
-        yield Problem(("value",), "is not a database URI", f"write dialect+driver://…, one of: {allowed}")
+        yield Problem(("value",), "is not a database URI", f"write dialect+driver://…, one of: {ALLOWED}")
     elif dialect == "sqlite":
         yield Problem(("value",), "names a SQLite file, which needs a volume", "use database.sqlite")
     elif dialect in _NOT_DATABASES:
@@ -159,7 +160,7 @@ def _uri(value: Any) -> Iterator[Problem]:
         fix = f"write {_RENAMED[dialect]}+{DRIVERS[_RENAMED[dialect]][0]}://…"
         yield Problem(("value",), f"has the dialect {dialect!r}, which MLflow does not know by this name", fix)
     elif dialect not in DRIVERS:
-        yield Problem(("value",), f"has the dialect {dialect!r}, which MLflow does not have", f"allowed: {allowed}")
+        yield Problem(("value",), f"has the dialect {dialect!r}, which MLflow does not have", f"allowed: {ALLOWED}")
     elif not driver:
         fix = f"write {dialect}+{DRIVERS[dialect][0]}://…"
         yield Problem(("value",), f"names no driver for {dialect!r}, and SQLAlchemy's versions differ in theirs", fix)
