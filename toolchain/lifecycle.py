@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,13 @@ def up(name: str, context: str | None, port: int | None) -> None:
         record = deployed.claim(current, target)
         current.mend(functools.partial(existing, target.kubeconfig))
         with step("checking the configuration and planning"):
-            plan = current.plan()
-            _refuse_strangers(current, target, plan)
-            known = current.objects()
-            gone = sorted(known - existing(target.kubeconfig, known))
+            plan, known = current.plan(), current.objects()
+            made = {
+                Object.of(each["inputs"]): each for each in to_create(plan) if each["type"].startswith("kubernetes:")
+            }
+            there = existing(target.kubeconfig, {*made, *known})
+            _refuse_strangers(current, {each: made[each] for each in sorted(there & made.keys())}, known)
+            gone = sorted(known - there)
         for image in images_of(plan):
             images.ensure(image, target)
         say(f"▸ deploying the stack {name} to the {target.described}")
@@ -273,31 +276,34 @@ def _watch(current: Stack, target: Cluster) -> Iterator[None]:
         done.set()
 
 
-def _refuse_strangers(current: Stack, target: Cluster, plan: Mapping[str, Any]) -> None:
+def _refuse_strangers(current: Stack, found: Mapping[Object, Mapping[str, Any]], known: Set[Object]) -> None:
     """Refuse to make what the cluster has already, which the cluster would refuse one by one.
+
+    Args:
+        current: The stack.
+        found: What it would create and the cluster has, with the resources as their state would be.
+        known: Objects that its state holds.
 
     Raises:
         UserError: It names the objects, and both ways out: another namespace, or taking them into the state.
     """
-    made = {Object.of(each["inputs"]): each for each in to_create(plan) if each["type"].startswith("kubernetes:")}
-    found = sorted(existing(target.kubeconfig, made))
     if not found:
         return
     # What Pulumi's `import` reads, with the parents and the version of the provider that the program has.
-    parents = {made[each]["parent"]: f"parent{index}" for index, each in enumerate(found)}
+    parents = {made["parent"]: f"parent{index}" for index, made in enumerate(found.values())}
     resources = [
         {
-            "type": made[each]["type"],
-            "name": made[each]["urn"].rpartition("::")[2],
+            "type": made["type"],
+            "name": made["urn"].rpartition("::")[2],
             "id": each.id,
-            "parent": parents[made[each]["parent"]],
+            "parent": parents[made["parent"]],
             "version": environments.locked("pulumi-kubernetes"),
         }
-        for each in found
+        for each, made in found.items()
     ]
     file = state("import", f"{current.name}.json")
     write(file, json.dumps({"nameTable": {name: urn for urn, name in parents.items()}, "resources": resources}))
-    if not current.objects():  # nothing of it is deployed
+    if not known:  # nothing of it is deployed
         Deployed.file(current.name).unlink(missing_ok=True)
     names = "\n".join(f"    {each.kind} {each.id}" for each in found)
     raise UserError(
