@@ -22,7 +22,6 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 # One list for each request. Threads that work for it have a copy of the context, with the same list.
 FAILURES: ContextVar[list[str] | None] = ContextVar("failures", default=None)
 RETRY_SECONDS = 2
-BODY = json.dumps({"error_code": "TEMPORARILY_UNAVAILABLE", "message": "The database does not answer."}).encode()
 
 
 def listen() -> None:
@@ -71,16 +70,20 @@ def answering(app: Application) -> Application:
             nonlocal replaced
             if message["type"] == "http.response.start" and message["status"] >= 400 and failures:
                 replaced = True
-                headers = [
-                    (b"content-type", b"application/json"),
-                    (b"content-length", str(len(BODY)).encode()),
-                    (b"retry-after", str(RETRY_SECONDS).encode()),
-                ]
-                await send({"type": "http.response.start", "status": 503, "headers": headers})
-                await send({"type": "http.response.body", "body": BODY})
+                await refuse(send, 503, "TEMPORARILY_UNAVAILABLE", "The database does not answer.", RETRY_SECONDS)
             elif not replaced:
                 await send(message)
 
         await app(scope, receive, sent)
 
     return answer
+
+
+async def refuse(send: Send, status: int, code: str, message: str, retry_seconds: int | None = None) -> None:
+    """Answer with an error as MLflow's client reads it, and say when to try again if that may help."""
+    body = json.dumps({"error_code": code, "message": message}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if retry_seconds is not None:
+        headers.append((b"retry-after", str(retry_seconds).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

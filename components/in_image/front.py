@@ -18,20 +18,16 @@ import asyncio
 import fnmatch
 import inspect
 import ipaddress
-import json
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import database_outage
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from database_outage import Message, Receive, Send
 
 ARTIFACTS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 PATIENCE = 60
@@ -191,15 +187,10 @@ async def refuse(size: int, limit: int, receive: Receive, send: Send) -> None:
         f"This artifact has {size} bytes. The server keeps uploads in /tmp, which may hold {limit} bytes (pod.tmpSize)"
     )
     if size > limit:
-        code, message, retry = 413, f"{what}: it can never fit.", []
+        await database_outage.refuse(send, 413, "RESOURCE_LIMIT_EXCEEDED", f"{what}: it can never fit.")
     else:
-        code, message, retry = 503, f"{what} and is full now: try again later.", [(b"retry-after", b"30")]
-    body = json.dumps(
-        {"error_code": "RESOURCE_LIMIT_EXCEEDED" if code == 413 else "TEMPORARILY_UNAVAILABLE", "message": message}
-    )
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *retry]
-    await send({"type": "http.response.start", "status": code, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})
+        later = f"{what} and is full now: try again later."
+        await database_outage.refuse(send, 503, "TEMPORARILY_UNAVAILABLE", later, 30)
 
 
 def _listed(variable: str) -> list[str]:
