@@ -24,6 +24,15 @@ PRODUCTION: Mapping[str, Any] = {
 }
 """PostgreSQL and a bucket on an S3-compatible endpoint, two replicas."""
 
+OIDC: Mapping[str, Any] = {
+    "issuerUrl": "https://id",
+    "redirectUrl": "https://h/oauth2/callback",
+    "clientId": "c",
+    "clientSecret": "s",
+    "allowedGroups": ["a"],
+}
+"""A provider of users."""
+
 AWS_FACTS: Mapping[str, Any] = {
     "vpcId": "vpc-0123456789abcdef0",
     "subnetIds": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import client
+from tests.support import client, configurations
 from tests.support.deployed import deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
@@ -19,10 +19,6 @@ DUMP = {
 """What a backup runs, with nothing but the rights of MLflow's own user. By IPv6, since probes come by IPv4."""
 
 
-OPENSHIFT = 1_000_680_000
-"""A user as OpenShift chooses it: known to no image, and of the group root."""
-
-
 @pytest.mark.feature("db-incluster")
 @pytest.mark.parametrize("kind", DUMP)
 def test_a_database_in_the_cluster_keeps_its_data_when_its_pod_is_deleted(
@@ -30,11 +26,7 @@ def test_a_database_in_the_cluster_keeps_its_data_when_its_pod_is_deleted(
 ) -> None:
     small = {"volume": {"sizeGb": 1}, "cpuRequest": "50m", "memoryRequest": "256Mi"}
     values = {
-        # The cluster's choice, which is OpenShift's admission's there and written out here.
-        "pod": {
-            "runAsUser": None,
-            "securityContext": {"runAsUser": OPENSHIFT, "runAsGroup": 0, "fsGroup": OPENSHIFT},
-        },
+        "pod": configurations.OPENSHIFT,
         "namespace": unique_name(),
         "database": {kind: small, "connectTimeoutSeconds": 30},
         "artifacts": {"volume": {"sizeGb": 1}},

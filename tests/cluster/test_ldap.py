@@ -35,10 +35,7 @@ def deployed(new_stack: Deploy, kubectl: Kubectl, directory: slapd.Directory) ->
     }
     server = {"staticPrefix": "/team", "workspaces": {}}
     auth = {"ldap": ldap, "defaultPermission": "USE", "grantDefaultWorkspaceAccess": True}
-    # A user as OpenShift chooses it, whom httpd's image does not know.
-    chosen = {"runAsUser": 1_000_680_000, "runAsGroup": 0, "fsGroup": 1_000_680_000}
-    pod = {"runAsUser": None, "securityContext": chosen}
-    values = configurations.sqlite(unique_name(), auth=auth, server=server, pod=pod)
+    values = configurations.sqlite(unique_name(), auth=auth, server=server, pod=configurations.OPENSHIFT)
     with deploy(new_stack, kubectl, values, {}) as deployed:
         yield deployed
 

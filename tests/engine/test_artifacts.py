@@ -92,7 +92,7 @@ def test_hdfs_with_kerberos(deployed: Deployed, kubectl: Kubectl) -> None:
     }
     image = {"repository": "registry.example.com/mlflow-hadoop", "tag": "1"}
     # There is no such image, which the preflight would wait for.
-    overrides = {"Job/preflight": {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}}}
+    overrides = {"Job/preflight": configurations.SKIP_AWAIT}
     pod, variables = server(deployed, kubectl, artifacts={"hdfs": hdfs}, image=image, overrides=overrides)
     expected = {
         "MLFLOW_ARTIFACTS_DESTINATION": "hdfs://namenode.example.com:8020/user/mlflow",

@@ -9,30 +9,13 @@ from typing import Any
 import pytest
 
 from tests.configurations import with_changes
-from tests.support import aws
+from tests.support import aws, parts
 from tests.support.fixtures import Deploy
 from tests.support.pulumi import Stack
 
 pytestmark = pytest.mark.extended
 
-PROGRAM = """
-import json
-from pathlib import Path
-
-import pulumi
-
-from components import to_arguments
-from components.aws.cloud import Cloud
-from components.contracts import Place
-
-arguments = to_arguments(json.loads(Path("arguments.json").read_text()))
-parent = pulumi.ComponentResource("tests:index:Parts", "mlflow")
-cloud = Cloud(Place(name="mlflow", namespace="mlflow", args=arguments, parent=parent))
-cloud.identity()
-cloud.database()
-cloud.artifacts()
-cloud.grant()
-"""
+PROGRAM = parts.program("aws", "identity", "database", "artifacts", "grant")
 
 
 class Parts:
@@ -44,7 +27,7 @@ class Parts:
 
     def change(self, values: Mapping[str, Any]) -> Stack:
         """Give it other arguments."""
-        (self.stack.folder / "arguments.json").write_text(json.dumps(values))
+        parts.give(self.stack, values)
         return self.stack
 
     def made(self, kind: str) -> dict[str, Any]:
@@ -59,7 +42,7 @@ class Parts:
 
 
 @contextlib.contextmanager
-def parts(new_stack: Deploy, unreachable: Path, cloud: aws.Cloud, values: Mapping[str, Any]) -> Iterator[Parts]:
+def deployed(new_stack: Deploy, unreachable: Path, cloud: aws.Cloud, values: Mapping[str, Any]) -> Iterator[Parts]:
     """The stack, up."""
     with new_stack(unreachable, program=PROGRAM) as stack:
         made = Parts(stack.configure(cloud.configuration), values)
@@ -86,7 +69,7 @@ def values(aws_cloud: aws.Cloud) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def made(new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud, values: dict[str, Any]) -> Iterator[Parts]:
     """An RDS instance of an older version, with all that belongs to it."""
-    with parts(new_aws_stack, unreachable, aws_cloud, values) as stack:
+    with deployed(new_aws_stack, unreachable, aws_cloud, values) as stack:
         yield stack
 
 
@@ -97,7 +80,7 @@ def test_a_restored_instance_plans_no_change(
     snapshot = {"DBInstanceIdentifier": source["identifier"], "DBSnapshotIdentifier": "before"}
     aws_cloud.client("rds").create_db_snapshot(**snapshot)
     restored = with_changes(values, {"database.rds.snapshotIdentifier": "before"})
-    with parts(new_aws_stack, unreachable, aws_cloud, restored) as stack:
+    with deployed(new_aws_stack, unreachable, aws_cloud, restored) as stack:
         assert stack.changes(restored) == {}
         database = stack.made("Instance")
         assert database["storageEncrypted"] is True
@@ -118,11 +101,11 @@ def test_a_restored_cluster_plans_no_change(new_aws_stack: Deploy, unreachable: 
     cluster = {**aws_cloud.database("postgresql", "cluster"), "serverlessV2": {}, "instances": 1}
     first = values_of(aws_cloud, aurora=cluster)
     restored = with_changes(first, {"database.aurora.snapshotIdentifier": "cluster-before"})
-    with parts(new_aws_stack, unreachable, aws_cloud, first) as source:
+    with deployed(new_aws_stack, unreachable, aws_cloud, first) as source:
         identifier = source.made("Cluster")["clusterIdentifier"]
         snapshot = {"DBClusterIdentifier": identifier, "DBClusterSnapshotIdentifier": "cluster-before"}
         aws_cloud.client("rds").create_db_cluster_snapshot(**snapshot)
-        with parts(new_aws_stack, unreachable, aws_cloud, restored) as stack:
+        with deployed(new_aws_stack, unreachable, aws_cloud, restored) as stack:
             assert stack.changes(restored) == {}
             assert stack.made("Cluster")["storageEncrypted"] is True
             assert stack.changes(first) == {}

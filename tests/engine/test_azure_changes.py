@@ -1,36 +1,19 @@
 """A replaced identity on Azure, whose management lock forbids to delete what the former one was granted. Only the parts on Azure are made,
 so that no cluster is needed; the provider is a stand-in."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.configurations import AZURE, with_changes
-from tests.support import azure_provider
+from tests.support import azure_provider, parts
 from tests.support.azure_provider import Azure
 from tests.support.pulumi import cloud_stack
 from toolchain.session import Session
 
 pytestmark = pytest.mark.extended
 
-PROGRAM = """
-import json
-from pathlib import Path
-
-import pulumi
-
-from components import to_arguments
-from components.azure.cloud import Cloud
-from components.contracts import Place
-
-arguments = to_arguments(json.loads(Path("arguments.json").read_text()))
-parent = pulumi.ComponentResource("tests:index:Parts", "mlflow")
-cloud = Cloud(Place(name="mlflow", namespace="mlflow", args=arguments, parent=parent))
-cloud.identity()
-cloud.artifacts()
-cloud.grant()
-"""
+PROGRAM = parts.program("azure", "identity", "artifacts", "grant")
 
 
 def test_a_replaced_identity_is_granted_the_container_in_spite_of_the_lock(
@@ -44,7 +27,7 @@ def test_a_replaced_identity_is_granted_the_container_in_spite_of_the_lock(
 
         def up(**identity: str) -> None:
             values = with_changes(AZURE, {"identity.azureWorkloadIdentity": identity, "deletionProtection": protected})
-            (tmp_path / "arguments.json").write_text(json.dumps(values))
+            parts.give(stack, values)
             stack.up().succeeded()
 
         protected = True

@@ -25,7 +25,6 @@ def mark(args):
 MlflowDeployment("mlflow", load_arguments(), pulumi.ResourceOptions(transforms=[mark]))
 """
 DIGEST = "sha256:" + "0" * 64
-SKIP = {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}}
 
 
 def _values(namespace: str, database: postgresql.Database, bucket: s3.Bucket) -> dict[str, Any]:
@@ -65,9 +64,9 @@ def _values(namespace: str, database: postgresql.Database, bucket: s3.Bucket) ->
         names={"service": "tracking", "deployment": "tracking"},
         disruptionBudget={"minAvailable": 1},
         overrides={
-            "Deployment/server": {**SKIP, "spec": {"minReadySeconds": 3}},
-            "Job/preflight": SKIP,
-            "Job/migration": SKIP,
+            "Deployment/server": {**configurations.SKIP_AWAIT, "spec": {"minReadySeconds": 3}},
+            "Job/preflight": configurations.SKIP_AWAIT,
+            "Job/migration": configurations.SKIP_AWAIT,
             "Service/service": {"spec": {"sessionAffinity": "ClientIP"}},
         },
         extraObjects=[

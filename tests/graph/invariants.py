@@ -94,19 +94,23 @@ def secrets_are_in_secrets_only(graph: Graph, _: Any) -> None:
         assert inside or "canary" not in str(value), f"{registration.name}{path}"
 
 
+OUTPUTS = {
+    "namespace",
+    "serviceName",
+    "servicePort",
+    "trackingUri",
+    "deploymentName",
+    "admin",
+    "url",
+    "forwardCommand",
+    "passwordCommand",
+}
+"""What the component exports."""
+
+
 def outputs_hold_no_secret(graph: Graph, _: Any) -> None:
     outputs = graph.outputs[next(urn for urn in graph.outputs if "MlflowDeployment" in urn)]
-    assert set(outputs) >= {
-        "namespace",
-        "serviceName",
-        "servicePort",
-        "trackingUri",
-        "deploymentName",
-        "admin",
-        "url",
-        "forwardCommand",
-        "passwordCommand",
-    }
+    assert set(outputs) >= OUTPUTS
     assert [path for path, value in values(outputs) if isinstance(value, Secret) or "canary" in str(value)] == []
 
 

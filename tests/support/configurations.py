@@ -10,6 +10,14 @@ from tests.support import mariadb
 from tests.support.postgresql import Database
 from tests.support.s3 import Bucket
 
+SKIP_AWAIT: Mapping[str, Any] = {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}}
+"""An override with which Pulumi does not wait for an object."""
+OPENSHIFT: Mapping[str, Any] = {
+    "runAsUser": None,
+    "securityContext": {"runAsUser": 1_000_680_000, "runAsGroup": 0, "fsGroup": 1_000_680_000},
+}
+"""Pods with a user as OpenShift chooses it: known to no image, and of the group root. Its admission's choice is written out here."""
+
 
 def sqlite(namespace: str, **more: Any) -> dict[str, Any]:
     """The development deployment: SQLite and artifacts on claims."""

@@ -16,7 +16,7 @@ from components.arguments import (
     IdentityKind,
 )
 from components.arguments.kinds import choices
-from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, changed, with_changes
+from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, OIDC, PRODUCTION, changed, with_changes
 from tests.unit.refusals import cases, messages
 
 BASE_IMAGE = f"v{versions.MLFLOW}"
@@ -282,13 +282,6 @@ def test_nearest_value_is_accepted(configuration, path: str, value) -> None:
     assert messages(changed(configuration, path, value)) == []
 
 
-OIDC = {
-    "issuerUrl": "https://id",
-    "redirectUrl": "https://h/oauth2/callback",
-    "clientId": "c",
-    "clientSecret": "s",
-    "allowedGroups": ["a"],
-}
 LDAP = {
     "uri": "ldaps://h",
     "search": {"base": "dc=x", "bindDn": "cn=a,dc=x", "bindPassword": "p"},

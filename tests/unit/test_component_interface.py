@@ -8,6 +8,7 @@ from pulumi.provider.experimental.analyzer import Analyzer
 
 from components import MlflowDeployment, MlflowDeploymentArgs
 from components.reading.messages import fields_of
+from tests.graph.invariants import OUTPUTS
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +28,7 @@ def test_only_database_and_artifacts_are_required(analysis) -> None:
 
 def test_outputs_are_complete(analysis) -> None:
     outputs = analysis["component_definitions"]["MlflowDeployment"].outputs
-    assert set(outputs) == {
-        "namespace",
-        "serviceName",
-        "servicePort",
-        "trackingUri",
-        "deploymentName",
-        "admin",
-        "url",
-        "forwardCommand",
-        "passwordCommand",
-    }
+    assert set(outputs) == OUTPUTS
 
 
 def test_every_argument_of_every_block_is_described_and_optional_where_it_has_a_default(analysis) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from components import ConfigurationError, load_arguments
 from components.reading.schema import stack_schema
-from tests.configurations import DEV, PRODUCTION, changed, own_values
+from tests.configurations import DEV, OIDC, PRODUCTION, changed, own_values
 from tests.strategies import configurations
 
 ROOT = Path(__file__).parents[2]
@@ -80,13 +80,6 @@ def reader_accepts(configuration: Any, load: Any) -> bool:
     return True
 
 
-OIDC = {
-    "issuerUrl": "https://id",
-    "redirectUrl": "https://h/oauth2/callback",
-    "clientId": "c",
-    "clientSecret": "s",
-    "allowedGroups": ["a"],
-}
 SAME: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "deletionProtection", ["no", "", 0, 1, "False", [], {}], [True, False, "true", "false"]),
     (DEV, "createNamespace", ["yes", 1], ["false"]),
