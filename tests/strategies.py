@@ -165,8 +165,8 @@ def _credentials(*choices: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(range(len(choices))).flatmap(lambda chosen: st.fixed_dictionaries(choices[chosen]))
 
 
-def _with(credentials: st.SearchStrategy[Any], rest: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.tuples(credentials, rest).map(lambda parts: {**parts[0], **parts[1]})
+def _with(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.tuples(*parts).map(lambda made: {key: value for part in made for key, value in part.items()})
 
 
 KEY_FILES = SECRETS.map('{{"type": "service_account", "private_key_id": "{}"}}'.format)
@@ -292,15 +292,18 @@ _LDAP = _with(
         {"search": _SEARCH, "anyUser": st.just(True)},
     ),
     block(
-        {"uri": NAMES.map("ldap://{}:389".format), "adminGroup": _DNS},
+        {"uri": NAMES.map("ldap://{}:389".format)},
+        adminGroup=_DNS,
         tls=st.sampled_from(
             [{}, {"mode": "disable"}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]
         ),
-        memberAttribute=st.sampled_from(["member", "memberUid"]),
-        memberIs=st.sampled_from(["dn", "username"]),
         cacheSeconds=st.integers(0, 86_400),
         adminUsername=NAMES,
         image=NAMES.map("registry.example.com/{}:1".format),
+    ),
+    st.one_of(
+        block(memberAttribute=st.sampled_from(["member", "memberUid"]), memberIs=st.sampled_from(["dn", "username"])),
+        block(groupAttribute=st.just("memberOf")),
     ),
 )
 _OIDC = _with(

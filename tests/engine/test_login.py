@@ -1,8 +1,13 @@
 """The proxies that log users in, as processes of this machine: real ones, configured as they are rendered."""
 
+import base64
 import contextlib
+import json
+import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,10 +16,13 @@ import pytest
 import requests
 
 from tests.configurations import DEV, with_changes
-from tests.support import issuer, processes, rendered
-from toolchain.bare import golang
+from tests.support import issuer, processes, rendered, slapd, users
+from toolchain.bare import debian, golang
 
 pytestmark = pytest.mark.extended
+
+LOCAL_PASSWORD = "generated-mlflow-admin-password".ljust(32, "x")
+"""Password of the administrator whom directory and provider do not know, as the rendering of tests generates it."""
 
 
 @dataclass(frozen=True)
@@ -63,32 +71,78 @@ def oidc(place: Place, provider: issuer.Issuer) -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def served(place: Place, auth: Mapping[str, Any]) -> Iterator[None]:
-    """Run a server with its proxy."""
-    port = processes.free_port()
+def pod(place: Place, auth: Mapping[str, Any], port: int) -> rendered.Pod:
+    """The pod of a server, which listens on this port."""
     configuration = with_changes(DEV, {"auth": auth, "server.port": port, "allowInsecure": True})
-    pod = rendered.pod(configuration, "mlflow-server", place.folder, ports={8080: place.port})
-    for first in pod.first:
-        ended = first.finish()
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-    (proxy,) = pod.beside
+    return rendered.pod(configuration, "mlflow-server", place.folder, ports={8080: place.port})
+
+
+@contextlib.contextmanager
+def oauth2_proxy(place: Place, made: rendered.Pod) -> Iterator[None]:
+    """Run the proxy of `auth.oidc`."""
+    (proxy,) = made.beside
     program = golang.build(["oauth2-proxy"])["oauth2-proxy"]
-    with (
-        processes.running(
-            pod.main.command,
-            place.folder / "server.log",
-            env=pod.main.environment,
-            ready=lambda: processes.listens("127.0.0.1", port),
-        ),
-        processes.running(
-            [program, *proxy.command],
-            place.folder / "proxy.log",
-            env=proxy.environment,
-            ready=lambda: processes.listens("127.0.0.1", place.port),
-        ),
+    with processes.running(
+        [program, *proxy.command],
+        place.folder / "proxy.log",
+        env=proxy.environment,
+        ready=lambda: processes.listens("127.0.0.1", place.port),
     ):
         yield
+
+
+@contextlib.contextmanager
+def httpd(place: Place, made: rendered.Pod) -> Iterator[None]:
+    """Run the proxy of `auth.ldap`."""
+    (proxy,) = made.beside
+    root = debian.unpack(["apache2-bin", "libaprutil1-ldap"])
+    (place.folder / "modules").symlink_to(root / "usr/lib/apache2/modules")
+    file = Path(proxy.command[-1])
+    text = file.read_text()
+    for there in ("/tmp/httpd.pid", "DefaultRuntimeDir /tmp", "/usr/local/apache2"):
+        text = text.replace(there, re.sub("/(tmp|usr/local/apache2)", str(place.folder), there))
+    file.write_text(text)
+    with processes.running(
+        [root / "usr/sbin/apache2", *proxy.command[1:]],
+        place.folder / "proxy.log",
+        env={**debian.environment(root), **proxy.environment},
+        ready=lambda: processes.listens("127.0.0.1", place.port),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def mlflow(place: Place, made: rendered.Pod, port: int) -> Iterator[None]:
+    """Run the server itself."""
+    for first in made.first:
+        ended = first.finish()
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    with processes.running(
+        made.main.command,
+        place.folder / "server.log",
+        env=made.main.environment,
+        ready=lambda: processes.listens("127.0.0.1", port),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[int]:
+    """Run a server in MLflow's place that answers with the headers of a request; returns its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(dict(self.headers.items())).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 def browser(place: Place, provider: issuer.Issuer, name: str) -> requests.Session:
@@ -119,7 +173,9 @@ def test_groups_of_a_browser_are_those_of_the_last_refresh(
     def becomes(of: requests.Session, expected: bool | int) -> None:
         processes.eventually(lambda: rights(place, of) == expected, f"rights become {expected}")
 
-    with served(place, {"oidc": {**oidc, "refreshSeconds": 1}}):
+    port = processes.free_port()
+    made = pod(place, {"oidc": {**oidc, "refreshSeconds": 1}}, port)
+    with mlflow(place, made, port), oauth2_proxy(place, made):
         ada, grace = (browser(place, provider, name) for name in ("ada", "grace"))
         assert [rights(place, each) for each in (ada, grace)] == [False, True]
         provider.groups["grace"] = ["data-science"]
@@ -138,3 +194,80 @@ def test_groups_of_a_browser_are_those_of_the_last_refresh(
         ada = browser(place, provider, "ada")
         assert rights(place, ada) is True
         becomes(ada, 401)
+
+
+@pytest.fixture
+def directory() -> Iterator[slapd.Directory]:
+    """A directory."""
+    with slapd.serve("127.0.0.1") as directory:
+        yield directory
+
+
+def role(place: Place, made: rendered.Pod, name: str, password: str) -> str | int:
+    """As what a user of the directory reaches the server, or the status with which they are refused."""
+    login = users.encoded(users.Login(name, password))
+    answer = requests.get(f"{place.url}/", auth=login, timeout=120)
+    if answer.status_code != 200:
+        return answer.status_code
+    user, secret = base64.b64decode(answer.json()["Authorization"].removeprefix("Basic ")).decode().split(":")
+    assert user == name
+    known = made.main.environment
+    return {known["PROXIED_USER_SECRET"]: "user", known["PROXIED_ADMIN_SECRET"]: "administrator"}[secret]
+
+
+def test_what_a_directory_says_is_believed_for_as_long_as_it_is_cached(
+    place: Place, directory: slapd.Directory
+) -> None:
+    ldap = {
+        "uri": directory.tls_uri,
+        "tls": {"caCertificate": directory.ca_certificate},
+        "userDn": f"uid=%s,{slapd.PEOPLE}",
+        "userGroup": slapd.SPECIAL_GROUP,
+        "adminGroup": slapd.ADMINS_GROUP,
+        "cacheSeconds": 2,
+    }
+    ada, grace = f"uid=ada,{slapd.PEOPLE}", f"uid=grace,{slapd.PEOPLE}"
+    with echo() as port:
+        made = pod(place, {"ldap": ldap}, port)
+        with httpd(place, made):
+            passwords = dict(directory.passwords)
+
+            def becomes(name: str, expected: str | int) -> None:
+                what = f"{name} becomes {expected}"
+                processes.eventually(lambda: role(place, made, name, passwords[name]) == expected, what)
+
+            assert {name: role(place, made, name, password) for name, password in passwords.items()} == {
+                "ada": "user", "grace": "administrator", "mallory": 401,
+            }  # fmt: skip
+            directory.modify(slapd.SPECIAL_GROUP, f"add: member\nmember: {grace}")
+            directory.modify(slapd.ADMINS_GROUP, f"replace: member\nmember: {ada}")
+            becomes("grace", "user")
+            becomes("ada", "administrator")
+            directory.modify(ada, "replace: userPassword\nuserPassword: another")
+            becomes("ada", 401)
+            assert role(place, made, "ada", "another") == "administrator"
+            directory.modify(slapd.SPECIAL_GROUP, f"delete: member\nmember: {grace}")
+            becomes("grace", 401)
+
+
+@pytest.mark.parametrize("searching", ["an account", "each user"])
+def test_groups_are_those_of_the_users_entry_and_an_administrators_group_is_not_needed(
+    place: Place, directory: slapd.Directory, searching: str
+) -> None:
+    reader = {"base": slapd.BASE, "bindDn": directory.reader, "bindPassword": directory.reader_password}
+    ldap = {
+        "uri": directory.plain_uri,
+        "tls": {"caCertificate": directory.ca_certificate},
+        **({"search": reader} if searching == "an account" else {"userDn": f"uid=%s,{slapd.PEOPLE}"}),
+        "groupAttribute": "memberOf",
+        "userGroup": slapd.SPECIAL_GROUP,
+    }
+    # What is there from the start has no memberOf yet.
+    directory.modify(slapd.SPECIAL_GROUP, f"replace: member\nmember: uid=grace,{slapd.PEOPLE}")
+    with echo() as port:
+        made = pod(place, {"ldap": ldap}, port)
+        with httpd(place, made):
+            assert {name: role(place, made, name, password) for name, password in directory.passwords.items()} == {
+                "ada": 401, "grace": "user", "mallory": 401,
+            }  # fmt: skip
+            assert role(place, made, "mlflow-admin", LOCAL_PASSWORD) == "administrator"

@@ -164,8 +164,12 @@ class LdapAuthArgs(LoginBlock):
     """Distinguished name of the group whose members may log in. Required, or `anyUser`."""
     any_user: bool = False
     """Let every user of the directory log in, regardless of groups."""
-    admin_group: Input[str]
-    """Distinguished name of the group whose members are administrators of MLflow. They may also log in."""
+    admin_group: Input[str] | None = None
+    """Distinguished name of the group whose members are administrators of MLflow. They may also log in. If not given, the
+    only administrator is the one outside the directory."""
+    group_attribute: str | None = None
+    """Attribute of a user's entry that holds the distinguished names of their groups, such as `memberOf`; the groups' own
+    attribute is not looked at then. `memberOf:1.2.840.113556.1.4.1941:` is for nested groups in Active Directory."""
     member_attribute: str = "member"
     """Attribute of a group that holds its members: `member`, `uniqueMember`, `memberUid`."""
     member_is: LdapMember = LdapMember.DN
@@ -192,6 +196,17 @@ class LdapAuthArgs(LoginBlock):
             "the name of an attribute",
             "write for example 'member'",
         )
+        yield from pattern(
+            self.group_attribute,
+            rf"{_ATTRIBUTE}(:[\d.]+:)?",
+            "group_attribute",
+            "the name of an attribute, with or without a matching rule",
+            "write for example 'memberOf'",
+        )
+        for field, default in (("member_attribute", "member"), ("member_is", LdapMember.DN)):
+            if self.group_attribute is not None and getattr(self, field) != default:
+                message = "is given as well as groupAttribute, which looks at users instead of groups"
+                yield Problem((field,), message, "keep one of them")
         if self.user_group is None and not self.any_user:
             yield Problem(
                 ("user_group",),
