@@ -306,6 +306,7 @@ _LDAP = _with(
         block(groupAttribute=st.just("memberOf")),
     ),
 )
+_ENDPOINTS = NAMES.map("https://{}/oauth".format)
 _OIDC = _with(
     _credentials(
         {
@@ -319,21 +320,38 @@ _OIDC = _with(
             "emailDomains": st.just(["*"]),
         },
     ),
+    st.one_of(
+        block(
+            {"issuerUrl": NAMES.map("https://{}".format)},
+            provider=st.sampled_from(["oidc", "keycloak-oidc"]),
+            endpoints=block(
+                {"loginUrl": _ENDPOINTS, "redeemUrl": _ENDPOINTS, "jwksUrl": _ENDPOINTS}, profileUrl=_ENDPOINTS
+            ),
+            groupsClaim=WORDS,
+            user=st.sampled_from(["email", "preferredUsername", "subject"]),
+            extraAudiences=st.lists(WORDS, max_size=2),
+            refreshSeconds=st.integers(0, 600),
+        ),
+        block(
+            {"provider": st.just("github")},
+            endpoints=block({"loginUrl": _ENDPOINTS, "redeemUrl": _ENDPOINTS, "validateUrl": _ENDPOINTS}),
+            user=st.just("subject"),
+        ),
+    ),
     block(
-        {
-            "issuerUrl": NAMES.map("https://{}".format),
-            # Its place follows from the rest of the configuration: see `consistent`.
-            "redirectUrl": st.just("https://mlflow.example.com/oauth2/callback"),
-        },
+        # Its place follows from the rest of the configuration: see `consistent`.
+        {"redirectUrl": st.just("https://mlflow.example.com/oauth2/callback")},
         tls=st.sampled_from([{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]),
-        provider=st.sampled_from(["oidc", "keycloak-oidc"]),
-        refreshSeconds=st.integers(0, 600),
         sessionSeconds=st.integers(601, 604_800),
+        redis=st.one_of(
+            block(
+                {"url": NAMES.map("rediss://:canary@{}:6380/0".format)}, tls=st.just({"existingSecret": {"name": "ca"}})
+            ),
+            block({"existingSecret": _secret(key=WORDS)}, port=st.integers(1, 65_535)),
+        ),
         scope=st.just("openid email"),
         adminGroups=st.lists(WORDS, max_size=2),
-        user=st.sampled_from(["email", "preferredUsername", "subject"]),
         bearerTokens=st.booleans(),
-        extraAudiences=st.lists(WORDS, max_size=2),
         extraArgs=st.dictionaries(NAMES.map("x-{}".format), st.one_of(st.booleans(), st.integers(), WORDS), max_size=2),
         extraEnv=st.dictionaries(_VARIABLES, WORDS, max_size=2),
     ),

@@ -81,7 +81,7 @@ def part(
         args.resources,
         _graceful_stop(scope),
     )
-    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.uri, "auth.ldap.uri"))
+    return proxy.behind(scope, container, trusted, volumes, [proxy.destination(args.uri, "auth.ldap.uri")])
 
 
 def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:

@@ -23,6 +23,8 @@ from .volumes import config_map, config_volume, read_only, secret, secret_volume
 MODULE = Program("proxied_users.py")
 FUNCTION = f"{MODULE.module}:authenticate"
 """`authorization_function` of the server behind a proxy."""
+REDIS_PORT = 6379
+"""Port that a Redis server listens on unless its URL says otherwise."""
 _DIRECTORY = "/etc/mlflow/proxied-users"
 
 
@@ -67,7 +69,7 @@ def destination(uri: Input[str], path: str) -> NetworkDestination:
         uri: The address.
         path: The argument that it comes from, as in a stack file.
     """
-    ports = {"ldap": 389, "ldaps": 636, "https": 443}
+    ports = {"ldap": 389, "ldaps": 636, "https": 443, "redis": REDIS_PORT, "rediss": REDIS_PORT}
 
     def place(known: str) -> tuple[str, int]:
         parts = urlsplit(known)
@@ -80,6 +82,8 @@ def destination(uri: Input[str], path: str) -> NetworkDestination:
         "is not an address",
         "write ldaps://host or https://host, and :port if it is not the usual one",
     )
+    # Neither is secret, also where the address has a password.
+    known = pulumi.Output.unsecret(known)
     return NetworkDestination(host=known.apply(lambda found: found[0]), port=known.apply(lambda found: found[1]))
 
 
@@ -88,7 +92,7 @@ def behind(
     container: k8s.core.v1.ContainerArgs,
     environment: Sequence[k8s.core.v1.EnvVarArgs],
     volumes: Sequence[k8s.core.v1.VolumeArgs],
-    network: NetworkDestination,
+    network: Sequence[NetworkDestination],
 ) -> PodPart:
     """The server behind a proxy.
 
@@ -97,7 +101,7 @@ def behind(
         container: The proxy.
         environment: What `proxied_users.py` needs to know about it.
         volumes: Volumes of the proxy.
-        network: Where the proxy authenticates users.
+        network: What the proxy must be able to reach.
     """
     module = config_map(scope, "proxied-users", "server", {MODULE.name: MODULE.source})
     return PodPart(
@@ -106,7 +110,7 @@ def behind(
         mounts=[read_only("proxied-users", _DIRECTORY)],
         volumes=[config_volume("proxied-users", module), *serving(scope).volumes, *volumes],
         containers=[container],
-        network=[network],
+        network=network,
         proxy_port=port(scope),
     )
 

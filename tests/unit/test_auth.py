@@ -19,6 +19,9 @@ OIDC = {
     "clientSecret": "s",
     "allowedGroups": ["a"],
 }
+GITHUB = {**{key: value for key, value in OIDC.items() if key != "issuerUrl"}, "provider": "github"}
+ENDPOINTS = {"loginUrl": "https://h/login", "redeemUrl": "https://h/token"}
+API = {**ENDPOINTS, "validateUrl": "https://h/api/v3"}
 SECRET = {"existingSecret": {"name": "s", "clientIdKey": "id"}}
 OWN = {"postgresql": {"host": "h", "password": "p"}}
 
@@ -59,7 +62,7 @@ CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"ldap": LDAP}, "ldap.image", ["httpd", "https://r/h:1", "r/h:"], ["r.example:5000/h:2.4", "h@sha256:" + "0" * 64]),
     ({"ldap": LDAP}, "ldap.search", [SEARCH, {"base": "x"}, {"base": "dc=x", "bindPassword": "p"}], [{"base": "dc=x"}]),
     ({"ldap": {**LDAP, "userDn": None}}, "ldap.search", [{**SEARCH, "bindPassword": None}, {**SEARCH, "existingSecret": {"name": "s"}}, {**SEARCH, "filter": "a=b"}], [SEARCH, {"base": "dc=x", "attribute": "sAMAccountName"}]),
-    ({"oidc": OIDC}, "oidc.issuerUrl", ["id.example.com", "http://id.example.com", "https://u:p@h"], ["https://h/realms/x"]),
+    ({"oidc": OIDC}, "oidc.issuerUrl", [None, "https://h/realms/x/.well-known/openid-configuration", "id.example.com", "http://id.example.com", "https://u:p@h"], ["https://h/realms/x"]),
     ({"oidc": OIDC}, "oidc.redirectUrl", ["https://h", "https://h/callback", "https://h/team/oauth2/callback", "http://h/oauth2/callback", ""], ["https://h:8443/oauth2/callback", "http://localhost:8080/oauth2/callback"]),
     ({"oidc": OIDC}, "oidc.clientId", [None], ["a"]),
     ({"oidc": OIDC}, "oidc.clientSecret", [None], ["a"]),
@@ -72,10 +75,23 @@ CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"oidc": OIDC}, "oidc.tls", [{"caCertificate": "x"}, {"caCertificate": CERTIFICATE, "existingSecret": {"name": "s"}}, {"mode": "verify"}], [{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "s", "key": "k"}}]),
     ({"oidc": OIDC}, "oidc.user", ["mail"], ["email", "preferredUsername", "subject"]),
     ({"oidc": OIDC}, "oidc.provider", ["entra_id", "OIDC", "okta"], ["entra-id", "keycloak-oidc"]),
+    ({"oidc": {**OIDC, "endpoints": {**ENDPOINTS, "jwksUrl": "https://h/k"}}}, "oidc.issuerUrl", [None], ["https://h"]),
+    ({"oidc": OIDC}, "oidc.scope", ["openid,email,profile", "openid, email", " openid", "openid;email"], ["openid email groups", "user:email read:org"]),
+    ({"oidc": OIDC}, "oidc.endpoints", [{}, ENDPOINTS, {**ENDPOINTS, "jwksUrl": "http://h/k"}], [{**ENDPOINTS, "jwksUrl": "https://h/k"}]),
+    ({"oidc": GITHUB}, "oidc.endpoints", [ENDPOINTS, {**API, "jwksUrl": "https://h/k"}], [None, API]),
+    ({"oidc": GITHUB}, "oidc.issuerUrl", ["https://github.com"], [None]),
+    ({"oidc": GITHUB}, "oidc.extraAudiences", [["a"]], [[]]),
+    ({"oidc": GITHUB}, "oidc.groupsClaim", ["roles"], ["groups"]),
+    ({"oidc": GITHUB}, "oidc.user", ["preferredUsername"], ["email", "subject"]),
+    ({"oidc": GITHUB}, "oidc.refreshSeconds", [300], [0, None]),
+    ({"oidc": GITHUB}, "oidc.provider", ["oidc", "facebook", "nextcloud"], ["github", "google"]),
+    ({"oidc": {**GITHUB, "provider": "nextcloud"}}, "oidc.endpoints", [None, ENDPOINTS], [API]),
+    ({"oidc": {**GITHUB, "provider": "keycloak"}}, "oidc.endpoints", [None, API], [{**API, "profileUrl": "https://h/u"}]),
+    ({"oidc": OIDC}, "oidc.redis", [{}, {"url": "r"}, {"url": "http://h"}, {"url": "redis://u:p@q@h"}, {"url": "redis://h", "port": 1}, {"existingSecret": {"name": "s"}, "port": 0}, {"url": "redis://h", "tls": {"caCertificate": "x"}}], [{"url": "redis://h"}, {"url": "rediss://u:%40@[fd00::1]:6380/0?a=b"}, {"existingSecret": {"name": "s", "key": "k"}}]),
     ({"oidc": OIDC}, "oidc.refreshSeconds", [-1, 3600, 86_401], [0, 1, 3599]),
     ({"oidc": OIDC}, "oidc.sessionSeconds", [0, 59, 604_801], [60, 300, 604_800]),
     ({"oidc": {**OIDC, "refreshSeconds": 600}}, "oidc.sessionSeconds", [600], [601]),
-    ({"oidc": OIDC}, "oidc.extraArgs", [{"cookie-expire": "8h"}, {"cookie_refresh": "1h"}, {"upstream": "x"}, {"provider-ca-file": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-name": "_mlflow", "request-logging": False}]),
+    ({"oidc": OIDC}, "oidc.extraArgs", [{"cookie-expire": "8h"}, {"cookie_refresh": "1h"}, {"login-url": "x"}, {"redis-password": "x"}, {"upstream": "x"}, {"provider-ca-file": "x"}, {"skip-auth-routes": "x"}, {"reverse_proxy": True}, {"A": 1}, {"a": []}], [{"cookie-name": "_mlflow", "request-logging": False}]),
     ({"oidc": OIDC}, "oidc.extraEnv", [{"OAUTH2_PROXY_UPSTREAMS": "x"}, {"1": "x"}, {"A_TOKEN": "x"}], [{"HTTPS_PROXY": "http://p:3128"}]),
     ({"oidc": OIDC}, "oidc.image", ["quay.io/oauth2-proxy/oauth2-proxy:v7.15.4", "r.example/oauth2-proxy:7.9", "o"], ["r.example/oauth2-proxy:v8.0.0", versions.OAUTH2_PROXY_IMAGE, "r.example/o:1"]),
 ]  # fmt: skip
