@@ -345,7 +345,8 @@ _OIDC = _with(
         sessionSeconds=st.integers(601, 604_800),
         redis=st.one_of(
             block(
-                {"url": NAMES.map("rediss://:canary@{}:6380/0".format)}, tls=st.just({"existingSecret": {"name": "ca"}})
+                {"url": NAMES.map("rediss://:canary@{}:6380/0".format)},
+                tls=st.sampled_from([{"existingSecret": {"name": "ca", "key": "x"}}, {"caCertificate": CERTIFICATE}]),
             ),
             block({"existingSecret": _secret(key=WORDS)}, port=st.integers(1, 65_535)),
         ),
@@ -367,6 +368,14 @@ _BASIC = _with(
 )
 _AUTH = st.one_of(
     block({"basic": block({"existingConfig": _secret(key=WORDS)}, existingSecret=_secret())}),
+    block(
+        {
+            "app": block(
+                {"name": NAMES.map("auth-{}".format), "existingSecret": _secret(usernameKey=WORDS, passwordKey=WORDS)},
+                existingConfig=_secret(key=WORDS),
+            )
+        }
+    ),
     *(
         block(
             choice,
@@ -561,8 +570,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         and draw(st.booleans(), label="scales by itself")
     ):
         rest["autoscaling"] = draw(_AUTOSCALING)
-    if "hdfs" in artifacts:
-        rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
+    if "hdfs" in artifacts or "app" in rest.get("auth", {}):
+        rest["image"] = {"repository": "registry.example.com/mlflow-more", **rest.get("image", {})}
     made = {"database": database, "artifacts": artifacts, "server": server, **rest}
     if shared and draw(st.integers(0, 3), label="on AWS") == 0:
         made |= draw(st.fixed_dictionaries(_ON_AWS))

@@ -367,3 +367,43 @@ def test_groups_are_those_of_the_users_entry_and_an_administrators_group_is_not_
                 "ada": 401, "grace": "user", "mallory": 401,
             }  # fmt: skip
             assert role(place, made, "mlflow-admin", LOCAL_PASSWORD) == "administrator"
+
+
+APPLICATION = """
+from mlflow.server.fastapi_app import app
+
+
+async def ours(scope, receive, send):
+    if scope["type"] != "http" or scope["path"] == "/health" or (b"x-ours", b"yes") in scope["headers"]:
+        return await app(scope, receive, send)
+    await send({"type": "http.response.start", "status": 401, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def create():
+    return ours
+"""
+
+
+def test_an_application_of_the_users_own_decides_who_gets_in(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"
+    (plugin / "ours-1.dist-info").mkdir(parents=True)
+    (plugin / "ours-1.dist-info" / "entry_points.txt").write_text("[mlflow.app]\nours = ours_login:create\n")
+    (plugin / "ours-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1\n")
+    (plugin / "ours_login.py").write_text(APPLICATION)
+    port = processes.free_port()
+    configuration = with_changes(
+        DEV,
+        {
+            "auth": {"app": {"name": "ours"}},
+            "server.port": port,
+            "server.env": {"PYTHONPATH": str(plugin)},
+            "image.repository": "registry.example.com/mlflow-ours",
+        },
+    )
+    made = rendered.pod(configuration, "mlflow-server", tmp_path)
+    with mlflow(Place(tmp_path, port), made, port):
+        search = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get?experiment_id=0"
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=120).status_code == 200
+        assert requests.get(search, timeout=120).status_code == 401
+        assert requests.get(search, headers={"X-Ours": "yes"}, timeout=120).status_code == 200

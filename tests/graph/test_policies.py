@@ -273,7 +273,7 @@ def test_whoever_uses_something_inside_the_cluster_reaches_it_and_nobody_else(
 def test_no_kind_of_database_or_login_is_left_out() -> None:
     inside = [with_changes(PRODUCTION, changes) for _, changes, _, _ in INSIDE]
     configurations = [*(with_changes(base, changes) for _, base, changes, *_ in USED), *inside]
-    local = {"database": {"sqlite", "none"}, "artifacts": {"volume", "nfs"}, "auth": {"basic"}}
+    local = {"database": {"sqlite", "none"}, "artifacts": {"volume", "nfs"}, "auth": {"basic", "app"}}
     for block, choice in (("database", DatabaseArgs), ("artifacts", ArtifactsArgs), ("auth", AuthArgs)):
         named = {kind for each in configurations for kind in each.get(block) or {}}
         assert {to_camel(kind) for kind in choices(choice)} <= named | local[block]

@@ -42,6 +42,12 @@ CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"basic": {}}, "defaultPermission", ["read", "NONE"], ["READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS"]),
     ({"basic": {}}, "workspaceCacheSeconds", [0, 86_401], [1, 3600]),
     ({"basic": {}}, "database", [{}, {"sqlite": {}}, {"uri": {"value": "sqlite:///x"}}, {**OWN, "uri": {"value": "u"}}], [OWN, None]),
+    ({"app": {"name": "ours"}}, "app.name", ["", "basic-auth", "a b", "-a", "a/b"], ["oidc-auth", "a.b_c"]),
+    ({"app": {"name": "ours"}}, "app.existingConfig", [{}, {"name": "s", "key": ""}], [{"name": "s"}]),
+    ({"app": {"name": "ours"}}, "app.existingSecret", [{}, {"name": "S"}], [{"name": "s", "usernameKey": "u"}]),
+    ({"app": {"name": "ours"}}, "defaultPermission", ["READ"], [None]),
+    ({"app": {"name": "ours"}}, "database", [OWN], [None]),
+    ({"app": {"name": "ours"}}, "basic", [{}], [None]),
     ({"ldap": LDAP}, "ldap.uri", ["ldap", "http://ldap", "ldaps://", "ldaps://h/dc=x", "ldap://h:x"], ["ldap://h", "ldaps://h:636", "ldap://[fd00::1]:389/"]),
     ({"ldap": LDAP}, "ldap.userDn", ["uid=x,dc=y", "%s", "%s@example.com", "uid=%s,ou=%s,dc=x", "uid=%s"], ["cn=%s,dc=x"]),
     ({"ldap": {**LDAP, "search": {"base": "dc=x"}}}, "ldap.userDn", ["%s%s"], ["%s@example.com", None]),
@@ -111,24 +117,33 @@ def without_nothing(tree: Any) -> Any:
     return {k: without_nothing(v) for k, v in tree.items() if v is not None} if isinstance(tree, dict) else tree
 
 
+def configuration(auth: dict[str, Any]) -> dict[str, Any]:
+    """The simplest deployment with this log-in."""
+    image = {"image": {"repository": "registry.example.com/mlflow-ours"}} if "app" in auth else {}
+    return {**DEV, **image, "auth": without_nothing(auth)}
+
+
 @pytest.mark.parametrize(("auth", "path"), cases(accepted=False))
 def test_wrong_value_is_refused_with_its_path(auth, path: str) -> None:
-    lines = messages({**DEV, "auth": without_nothing(auth)})
+    lines = messages(configuration(auth))
     assert lines
     assert all(line.startswith(("auth", f"auth.{path}".rpartition(".")[0])) for line in lines), lines
 
 
 @pytest.mark.parametrize(("auth", "path"), cases(accepted=True))
 def test_nearest_value_is_accepted(auth, path: str) -> None:
-    assert messages({**DEV, "auth": without_nothing(auth)}) == []
+    assert messages(configuration(auth)) == []
 
 
-@pytest.mark.parametrize("auth", [{"basic": {}}, {"ldap": LDAP}, {"oidc": OIDC}], ids=lambda auth: next(iter(auth)))
+@pytest.mark.parametrize(
+    "auth",
+    [{"basic": {}}, {"ldap": LDAP}, {"oidc": OIDC}, {"app": {"name": "ours"}}],
+    ids=lambda auth: next(iter(auth)),
+)
 def test_a_server_with_a_login_may_be_published(auth) -> None:
-    published = changed(DEV, "service.type", "LoadBalancer")
-    (line,) = messages(published)
+    (line,) = messages(changed(DEV, "service.type", "LoadBalancer"))
     assert "without authentication" in line
-    (line,) = messages({**published, "auth": auth})
+    (line,) = messages(changed(configuration(auth), "service.type", "LoadBalancer"))
     assert "without authentication" not in line and "without TLS" in line
 
 
@@ -145,6 +160,35 @@ def test_sessions_are_never_those_of_the_proxys_defaults(changes: dict[str, int]
     server = deploy({**DEV, "auth": {"oidc": {**OIDC, **changes}}}).one("Deployment").pod["spec"]["containers"]
     (options,) = [container["args"] for container in server if container["name"] == "proxy"]
     assert {f"--cookie-refresh={refresh}", f"--cookie-expire={session}"} <= {*options}
+
+
+def test_an_application_of_the_users_own_needs_their_image_and_for_jobs_an_account() -> None:
+    auth = {"app": {"name": "ours"}}
+    (line,) = messages({**DEV, "auth": auth})
+    assert line.startswith("image.repository: ") and "the plugin, which auth.app needs" in line
+    collected = {**configuration(auth), "garbageCollection": {}}
+    assert any(line.startswith("auth.app.existingSecret: is required") for line in messages(collected))
+    # It keeps its users elsewhere, and may have modules of its own.
+    alone = with_changes(configuration(auth), {"database": {"none": {}}, "server": {"artifactsOnly": True}})
+    assert messages(changed(alone, "server.env", {"PYTHONPATH": "/x"})) == []
+
+
+def test_an_application_of_the_users_own_is_all_that_the_server_is_told() -> None:
+    given = {"existingConfig": {"name": "settings"}, "existingSecret": {"name": "robot", "usernameKey": "name"}}
+    auth = {"app": {"name": "ours", **given}}
+    graph = deploy({**configuration(auth), "garbageCollection": {}})
+    server = graph.one("Deployment").pod["spec"]
+    assert "--app-name=ours" in server["containers"][0]["args"]
+    assert "users" not in {container["name"] for container in server.get("initContainers") or []}
+    found = {each["name"]: each for each in server["containers"][0]["env"]}
+    assert found["MLFLOW_AUTH_CONFIG_PATH"]["value"].endswith("/basic_auth.ini")
+    assert not [name for name in found if name.startswith(("PROXIED_", "MLFLOW_AUTH_ADMIN"))]
+    (client,) = graph.one("CronJob").pod["spec"]["containers"]
+    account = {each["name"]: each["valueFrom"] for each in client["env"] if each["name"].startswith("MLFLOW_TRACKING_") and "valueFrom" in each}  # fmt: skip
+    assert account == {
+        "MLFLOW_TRACKING_USERNAME": {"secretKeyRef": {"name": "robot", "key": "name"}},
+        "MLFLOW_TRACKING_PASSWORD": {"secretKeyRef": {"name": "robot", "key": "password"}},
+    }
 
 
 def test_rules_about_other_blocks() -> None:

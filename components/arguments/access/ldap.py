@@ -150,6 +150,8 @@ class LdapAuthArgs(LoginBlock):
     """Users log in with their name and password in a directory. Apache httpd runs as a sidecar and checks them there;
     MLflow stores their permissions and creates its own entry for each user at the first login."""
 
+    proxied = True
+
     uri: Input[str]
     """Address of the directory: `ldaps://host` or `ldap://host`, with a port if it is not the default one."""
     tls: LdapTlsArgs = LdapTlsArgs()

@@ -129,6 +129,8 @@ class OidcAuthArgs(LoginBlock):
     """Users log in at an OpenID Connect or OAuth 2.0 provider, by oauth2-proxy as a sidecar. MLflow stores their permissions
     and creates its own entry for each user at the first login."""
 
+    proxied = True
+
     issuer_url: Input[str] | None = None
     """URL of the issuer, which serves `/.well-known/openid-configuration` below it. Required, but for the `provider` types that
     are no OpenID Connect providers (`bitbucket`, `digitalocean`, `facebook`, `github`, `google`, `keycloak`, `linkedin`,
