@@ -110,7 +110,8 @@ class NetworkDestination:
             parts = urlsplit(known)
             return parts.hostname or "", parts.port or ports[parts.scheme]
 
-        found = read(url, place, path, what, fix)
+        # Neither is secret, also where the URL holds a password.
+        found = pulumi.Output.unsecret(read(url, place, path, what, fix))
         return cls(host=found.apply(lambda known: known[0]), port=found.apply(lambda known: known[1]))
 
 

@@ -24,7 +24,7 @@ from .cluster.service import service
 from .contracts import ArtifactStore, DatabaseConnection, Place
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
-from .pods.authentication import Authentication, authentication
+from .pods.authentication import Account, Authentication, authentication
 from .pods.backend_store import backend_store
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
@@ -62,7 +62,8 @@ class MlflowDeployment(pulumi.ComponentResource):
     forward_command: pulumi.Output[str]
     """Command that opens the server at http://localhost:5000 on the machine that runs it."""
     password_command: pulumi.Output[str]
-    """Command that prints the administrator's password. Empty if nobody has to log in."""
+    """Command that prints the administrator's password. Empty if nobody has to log in, or with an
+    application of yours that names no account."""
     admin: pulumi.Output[dict[str, str]]
     """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`.
     Empty without authentication."""
@@ -107,9 +108,9 @@ class MlflowDeployment(pulumi.ComponentResource):
             f" 5000:{args.service.port}",
         )
         self.password_command = (
-            workload.login.account.command(self.namespace) if workload.login else pulumi.Output.from_input("")
+            workload.account.command(self.namespace) if workload.account else pulumi.Output.from_input("")
         )
-        self.admin = workload.login.account.whereabouts if workload.login else pulumi.Output.from_input({})
+        self.admin = workload.account.whereabouts if workload.account else pulumi.Output.from_input({})
         self.register_outputs(
             {
                 "namespace": self.namespace,
@@ -193,6 +194,11 @@ class _Workload:
     stores: Callable[[str], PodPart]
     exclusive: bool
 
+    @property
+    def account(self) -> Account | None:
+        """The administrator, if there is one that is known here."""
+        return self.login.account if self.login else None
+
 
 def _workload(foundation: _Foundation) -> _Workload:
     """The image first, then the migration, then the server."""
@@ -237,7 +243,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
     if args.route is not None:
         route(scope, front, args.route)
     google_policies(scope, front, entrance(scope, workload.pod))
-    monitoring(scope, args.monitoring, workload.server, login and login.account)
+    monitoring(scope, args.monitoring, workload.server, workload.account)
     scheduled: dict[str, PodPart] = {}
     if args.garbage_collection is not None:
         stores = scheduled["garbage-collection"] = workload.stores("mlflow-gc")

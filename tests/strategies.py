@@ -165,8 +165,8 @@ def _credentials(*choices: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(range(len(choices))).flatmap(lambda chosen: st.fixed_dictionaries(choices[chosen]))
 
 
-def _with(credentials: st.SearchStrategy[Any], rest: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.tuples(credentials, rest).map(lambda parts: {**parts[0], **parts[1]})
+def _with(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.tuples(*parts).map(lambda made: {key: value for part in made for key, value in part.items()})
 
 
 KEY_FILES = SECRETS.map('{{"type": "service_account", "private_key_id": "{}"}}'.format)
@@ -292,17 +292,21 @@ _LDAP = _with(
         {"search": _SEARCH, "anyUser": st.just(True)},
     ),
     block(
-        {"uri": NAMES.map("ldap://{}:389".format), "adminGroup": _DNS},
+        {"uri": NAMES.map("ldap://{}:389".format)},
+        adminGroup=_DNS,
         tls=st.sampled_from(
             [{}, {"mode": "disable"}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]
         ),
-        memberAttribute=st.sampled_from(["member", "memberUid"]),
-        memberIs=st.sampled_from(["dn", "username"]),
         cacheSeconds=st.integers(0, 86_400),
         adminUsername=NAMES,
         image=NAMES.map("registry.example.com/{}:1".format),
     ),
+    st.one_of(
+        block(memberAttribute=st.sampled_from(["member", "memberUid"]), memberIs=st.sampled_from(["dn", "username"])),
+        block(groupAttribute=st.just("memberOf")),
+    ),
 )
+_ENDPOINTS = NAMES.map("https://{}/oauth".format)
 _OIDC = _with(
     _credentials(
         {
@@ -316,21 +320,39 @@ _OIDC = _with(
             "emailDomains": st.just(["*"]),
         },
     ),
+    st.one_of(
+        block(
+            {"issuerUrl": NAMES.map("https://{}".format)},
+            provider=st.sampled_from(["oidc", "keycloak-oidc"]),
+            endpoints=block(
+                {"loginUrl": _ENDPOINTS, "redeemUrl": _ENDPOINTS, "jwksUrl": _ENDPOINTS}, profileUrl=_ENDPOINTS
+            ),
+            groupsClaim=WORDS,
+            user=st.sampled_from(["email", "preferredUsername", "subject"]),
+            extraAudiences=st.lists(WORDS, max_size=2),
+            refreshSeconds=st.integers(0, 600),
+        ),
+        block(
+            {"provider": st.just("github")},
+            endpoints=block({"loginUrl": _ENDPOINTS, "redeemUrl": _ENDPOINTS, "validateUrl": _ENDPOINTS}),
+            user=st.just("subject"),
+        ),
+    ),
     block(
-        {
-            "issuerUrl": NAMES.map("https://{}".format),
-            # Its place follows from the rest of the configuration: see `consistent`.
-            "redirectUrl": st.just("https://mlflow.example.com/oauth2/callback"),
-        },
+        # Its place follows from the rest of the configuration: see `consistent`.
+        {"redirectUrl": st.just("https://mlflow.example.com/oauth2/callback")},
         tls=st.sampled_from([{}, {"caCertificate": CERTIFICATE}, {"existingSecret": {"name": "ca", "key": "x"}}]),
-        provider=st.sampled_from(["oidc", "keycloak-oidc"]),
-        refreshSeconds=st.integers(0, 600),
         sessionSeconds=st.integers(601, 604_800),
+        redis=st.one_of(
+            block(
+                {"url": NAMES.map("rediss://:canary@{}:6380/0".format)},
+                tls=st.sampled_from([{"existingSecret": {"name": "ca", "key": "x"}}, {"caCertificate": CERTIFICATE}]),
+            ),
+            block({"existingSecret": _secret(key=WORDS)}, port=st.integers(1, 65_535)),
+        ),
         scope=st.just("openid email"),
         adminGroups=st.lists(WORDS, max_size=2),
-        user=st.sampled_from(["email", "preferredUsername", "subject"]),
         bearerTokens=st.booleans(),
-        extraAudiences=st.lists(WORDS, max_size=2),
         extraArgs=st.dictionaries(NAMES.map("x-{}".format), st.one_of(st.booleans(), st.integers(), WORDS), max_size=2),
         extraEnv=st.dictionaries(_VARIABLES, WORDS, max_size=2),
     ),
@@ -346,6 +368,14 @@ _BASIC = _with(
 )
 _AUTH = st.one_of(
     block({"basic": block({"existingConfig": _secret(key=WORDS)}, existingSecret=_secret())}),
+    block(
+        {
+            "app": block(
+                {"name": NAMES.map("auth-{}".format), "existingSecret": _secret(usernameKey=WORDS, passwordKey=WORDS)},
+                existingConfig=_secret(key=WORDS),
+            )
+        }
+    ),
     *(
         block(
             choice,
@@ -540,8 +570,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         and draw(st.booleans(), label="scales by itself")
     ):
         rest["autoscaling"] = draw(_AUTOSCALING)
-    if "hdfs" in artifacts:
-        rest["image"] = {"repository": "registry.example.com/mlflow-hadoop", **rest.get("image", {})}
+    if "hdfs" in artifacts or "app" in rest.get("auth", {}):
+        rest["image"] = {"repository": "registry.example.com/mlflow-more", **rest.get("image", {})}
     made = {"database": database, "artifacts": artifacts, "server": server, **rest}
     if shared and draw(st.integers(0, 3), label="on AWS") == 0:
         made |= draw(st.fixed_dictionaries(_ON_AWS))

@@ -65,7 +65,7 @@ def _uses(args: MlflowDeploymentArgs) -> Iterator[Use]:
     if database.chosen is not None:
         name, kind = database.chosen
         workspaces = args.server.workspaces is not None and args.server.workspaces.store_uri is None
-        users = args.auth is not None and own is None
+        users = args.users_in_mlflow and own is None
         yield Use(("database", name), kind, database.stores + users + workspaces + args.server.job_execution)
     if database.registry is not None:
         yield Use(("database", "registry"), database.registry, 1)

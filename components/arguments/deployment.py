@@ -20,7 +20,7 @@ from .clouds.gcp import GcpArgs
 from .database import DatabaseArgs
 from .identity import IdentityArgs
 from .jobs import ScheduledJobsArgs
-from .kinds import CloudName, Kind
+from .kinds import CloudName, Kind, LoginBlock
 from .manifests import Manifest
 from .monitoring import MonitoringArgs
 from .names import NamesArgs
@@ -124,6 +124,16 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     def authenticated(self) -> bool:
         """Whether users must log in."""
         return self.auth is not None
+
+    @property
+    def users_in_mlflow(self) -> bool:
+        """Whether MLflow's own store keeps users."""
+        return any(kind.users_in_mlflow for _, _, kind in self.kinds if isinstance(kind, LoginBlock))
+
+    @property
+    def proxied(self) -> bool:
+        """Whether a proxy in the server's pods authenticates users; the server then only listens to it."""
+        return any(kind.proxied for _, _, kind in self.kinds if isinstance(kind, LoginBlock))
 
     @property
     def serves_tls(self) -> bool:

@@ -52,6 +52,8 @@ class Kind(Block):
     """Fields of that cloud's block that must be given."""
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.BASE
     """MLflow image that it needs."""
+    not_in_images: ClassVar[str] = ""
+    """What the official images lack of it, where it needs an image built by the user."""
     variables: ClassVar[Mapping[str, str]] = {}
     """Environment variables that it sets, with the field that sets each; an empty string if no field does."""
 
@@ -140,6 +142,10 @@ class LoginBlock(Kind):
     """Base of the ways to log in."""
 
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
+    users_in_mlflow: ClassVar[bool] = True
+    """Whether MLflow's own store keeps users and permissions, with settings in `basic_auth.ini`."""
+    proxied: ClassVar[bool] = False
+    """Whether a proxy in front of the server authenticates users."""
 
 
 K = TypeVar("K", bound=Kind)

@@ -14,7 +14,7 @@ VOLUMES = frozenset(
         *("database", "database-ca", "database-login", "database-login-script"),
         *("artifacts", "artifacts-files", "ssh", "proxied-stores"),
         *("users", "users-template", "users-database-ca"),
-        *("proxy", "proxy-accounts", "proxied-users", "directory-ca", "directory-login", "provider-ca"),
+        *("proxy", "proxy-accounts", "proxied-users", "directory-ca", "directory-login", "provider-ca", "redis-ca"),
     }
 )
 """Volumes of the pods."""

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from ..arguments import AuthArgs, BasicAuthArgs, Input, Permission
+from ..arguments import AppAuthArgs, AuthArgs, BasicAuthArgs, Input, Permission
 from ..contracts import DatabaseConnection, Files, SecretKey, SecretValue
 from ..in_image import Program, users_ini
 from . import ldap_proxy, oidc_proxy, proxy
@@ -68,18 +68,19 @@ class Authentication:
 
     Attributes:
         server: Additions to the server's pods.
-        migration: Additions to the migration's pod: settings, and the administrator's name and password.
-        account: The administrator.
+        migration: Additions to the migration's pod: settings, and the administrator's name and password; None if MLflow keeps
+            no users.
+        account: The administrator; None if an application of the user's has not told one.
     """
 
     server: PodPart
-    migration: PodPart
-    account: Account
+    migration: PodPart | None
+    account: Account | None
 
     @property
     def client(self) -> PodPart:
         """What an MLflow client inside the cluster needs to log in as the administrator."""
-        return PodPart(environment=self.account.environment("MLFLOW_TRACKING_"))
+        return PodPart(environment=self.account.environment("MLFLOW_TRACKING_") if self.account else [])
 
 
 def authentication(
@@ -96,6 +97,8 @@ def authentication(
     args = scope.args.auth
     if args is None:
         return None
+    if args.app is not None:
+        return _application(args.app)
     administrator, password = _administrator(scope, args, first)
     settings = join(_settings(scope, args, store, own), PodPart(network=destinations(scope, own)))
     front = PodPart()
@@ -111,6 +114,19 @@ def authentication(
         migration=join(settings, PodPart(environment=[name, secret_word, *folders])),
         account=administrator,
     )
+
+
+def _application(args: AppAuthArgs) -> Authentication:
+    """An application of the user's."""
+    server, account = PodPart(arguments=[f"--app-name={args.name}"]), None
+    if (config := args.existing_config) is not None:
+        server = join(server, _file(secret_volume("users", config.name, {config.key: _FILE})))
+    if (given := args.existing_secret) is not None:
+        account = Account(
+            username=SecretKey(name=given.name, key=given.username_key),
+            password=SecretKey(name=given.name, key=given.password_key),
+        )
+    return Authentication(server=server, migration=None, account=account)
 
 
 def _administrator(
@@ -137,10 +153,6 @@ def _administrator(
 
 def _settings(scope: Scope, args: AuthArgs, store: BackendStore, own: DatabaseConnection | None) -> PodPart:
     """`basic_auth.ini` in a pod."""
-    file = PodPart(
-        environment=plain_environment({"MLFLOW_AUTH_CONFIG_PATH": f"{_DIRECTORY}/{_FILE}"}),
-        mounts=[read_only("users", _DIRECTORY)],
-    )
     if args.basic is not None and args.basic.existing_config is not None:
         given = args.basic.existing_config
         template = Files(
@@ -150,18 +162,26 @@ def _settings(scope: Scope, args: AuthArgs, store: BackendStore, own: DatabaseCo
             secret={_FILE: SecretKey(name=given.name, key=given.key)},
         )
         made = files(scope, "server", template)
-        completed = PodPart(volumes=[memory_volume("users"), *made.volumes], init_containers=[_complete(scope, [])])
-        return join(file, completed)
+        completed = PodPart(volumes=made.volumes, init_containers=[_complete(scope, [])])
+        return join(_file(memory_volume("users")), completed)
     if own is None and store.uri is not None:
         text = pulumi.Output.from_input(store.uri).apply(lambda uri: users_ini.filled(_template(args), _beside(uri)))
-        return join(file, PodPart(volumes=[secret_volume("users", secret(scope, "users", "server", {_FILE: text}))]))
+        return _file(secret_volume("users", secret(scope, "users", "server", {_FILE: text})))
     variables, authority = _address(scope, own, store)
     template = config_map(scope, "users", "server", {_FILE: _template(args), **_PROGRAM.files})
     completed = PodPart(
-        volumes=[memory_volume("users"), config_volume("users-template", template)],
-        init_containers=[_complete(scope, variables)],
+        volumes=[config_volume("users-template", template)], init_containers=[_complete(scope, variables)]
     )
-    return join(file, authority, completed)
+    return join(_file(memory_volume("users")), authority, completed)
+
+
+def _file(volume: k8s.core.v1.VolumeArgs) -> PodPart:
+    """`basic_auth.ini`, in a volume."""
+    return PodPart(
+        environment=plain_environment({"MLFLOW_AUTH_CONFIG_PATH": f"{_DIRECTORY}/{_FILE}"}),
+        mounts=[read_only("users", _DIRECTORY)],
+        volumes=[volume],
+    )
 
 
 def _complete(scope: Scope, variables: Sequence[k8s.core.v1.EnvVarArgs]) -> k8s.core.v1.ContainerArgs:

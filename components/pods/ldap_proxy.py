@@ -81,7 +81,7 @@ def part(
         args.resources,
         _graceful_stop(scope),
     )
-    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.uri, "auth.ldap.uri"))
+    return proxy.behind(scope, container, trusted, volumes, [proxy.destination(args.uri, "auth.ldap.uri")])
 
 
 def _login(scope: Scope, args: LdapAuthArgs) -> k8s.core.v1.VolumeArgs | None:
@@ -115,7 +115,7 @@ class _Known:
     filter: str
     bind_dn: str | None
     user_group: str | None
-    admin_group: str
+    admin_group: str | None
 
 
 def _configuration(scope: Scope, args: LdapAuthArgs) -> pulumi.Output[str]:
@@ -137,10 +137,8 @@ def _render(scope: Scope, args: LdapAuthArgs, known: _Known) -> str:
     loads = "\n".join(
         f"<IfModule !{name}_module>\n  LoadModule {name}_module modules/mod_{name}.so\n</IfModule>" for name in modules
     )
-    admins = [f"Require ldap-group {_text(known.admin_group)}", f"Require user {args.admin_username}"]
-    everyone = (
-        ["Require valid-user"] if args.any_user else [f"Require ldap-group {_text(known.user_group or '')}", *admins]
-    )
+    admins = [*_member(args, known.admin_group), f"Require user {args.admin_username}"]
+    everyone = ["Require valid-user"] if args.any_user else [*_member(args, known.user_group), *admins]
     trust = f"""
   # What the client sent about itself is replaced: the server believes nothing but these two passwords.
   RequestHeader unset Mlflowadmin
@@ -248,6 +246,19 @@ def _directory(args: LdapAuthArgs, known: _Known) -> list[str]:
         # The first line of the program's output; the program gets no environment.
         lines.append(f'AuthLDAPBindPassword "exec:/bin/cat {_LOGIN_DIRECTORY}/password"')
     return lines
+
+
+def _member(args: LdapAuthArgs, group: str | None) -> list[str]:
+    """The rule that lets in the members of a group: asked of the group, or of the user's entry."""
+    if group is None:
+        return []
+    rule = f"ldap-group {_text(group)}"
+    if args.group_attribute is not None:
+        # https://www.rfc-editor.org/rfc/rfc4515#section-3, since it is part of a filter.
+        escaped = "".join(f"\\{ord(each):02x}" if each in "\\*()" else each for each in _text(group))
+        rule = f"ldap-filter {args.group_attribute}={escaped}"
+    # Each rule is an expression of httpd, in which a backslash escapes what follows.
+    return ["Require " + rule.replace("\\", "\\\\")]
 
 
 def _any(rules: list[str]) -> str:

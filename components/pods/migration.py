@@ -61,7 +61,7 @@ def migration_in_pod(scope: Scope, store: BackendStore, users: PodPart | None) -
 
 def _program(scope: Scope) -> PodPart:
     """The programs, mounted."""
-    program = _PROGRAM_WITH_USERS if scope.args.authenticated else _PROGRAM
+    program = _PROGRAM_WITH_USERS if scope.args.users_in_mlflow else _PROGRAM
     made = config_map(scope, "migration", _COMPONENT, program.files)
     return PodPart(volumes=[config_volume("migration", made)], mounts=[read_only("migration", _DIRECTORY)])
 

@@ -1,11 +1,14 @@
 """oauth2-proxy as a sidecar of the server: it authenticates users with an OpenID Connect provider, and checks tokens."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pulumi
+from pydantic.alias_generators import to_camel
 
-from ..arguments import Input, OidcAuthArgs, OidcTlsArgs, OidcUser
-from ..contracts import SecretKey, SecretValue
+from ..arguments import Input, OidcAuthArgs, OidcEndpointsArgs, OidcTlsArgs, OidcUser
+from ..contracts import NetworkDestination, SecretKey, SecretValue
 from . import proxy, tls
 from .containers import drain
 from .environment import plain_environment, secret_environment
@@ -15,6 +18,8 @@ from .volumes import secret_volume
 
 _ACCOUNTS = "/etc/mlflow/proxy-accounts"
 _CA_DIRECTORY = "/etc/mlflow/provider"
+_REDIS_CA_DIRECTORY = "/etc/mlflow/redis"
+_ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - where only oauth2-proxy knows the address
 _HEADERS = {OidcUser.EMAIL: "X-Forwarded-Email", OidcUser.PREFERRED_USERNAME: "X-Forwarded-Preferred-Username"}
 """Where oauth2-proxy puts a user's name; the subject is the name in the Authorization header."""
 
@@ -38,6 +43,9 @@ def part(
     if (authority := proxy.authority(scope, "provider-ca", args.tls)) is not None:
         volumes.append(authority)
         mounts["provider-ca"] = _CA_DIRECTORY
+    if args.redis is not None and (authority := proxy.authority(scope, "redis-ca", args.redis.tls)) is not None:
+        volumes.append(authority)
+        mounts["redis-ca"] = _REDIS_CA_DIRECTORY
     container = proxy.container(
         scope,
         args.image,
@@ -61,7 +69,25 @@ def part(
         *plain_environment(plain),
         *secret_environment(scope, "proxy-trust", "server", shared),
     ]
-    return proxy.behind(scope, container, trusted, volumes, proxy.destination(args.issuer_url, "auth.oidc.issuerUrl"))
+    return proxy.behind(scope, container, trusted, volumes, _destinations(args))
+
+
+def _destinations(args: OidcAuthArgs) -> list[NetworkDestination]:
+    """Where the provider and Redis are."""
+    asked = {"issuerUrl": args.issuer_url}
+    if args.endpoints is not None:
+        # Not `login_url`, which only browsers open.
+        for field in ("redeem_url", "validate_url", "profile_url", "jwks_url"):
+            asked[f"endpoints.{to_camel(field)}"] = getattr(args.endpoints, field)
+    # Several addresses of one server are one destination; those that are not known yet are one each.
+    given = {path: url for path, url in asked.items() if url is not None}
+    servers = {urlsplit(url).netloc if isinstance(url, str) else path: (url, path) for path, url in given.items()}
+    found = [proxy.destination(url, f"auth.oidc.{path}") for url, path in servers.values()] or [_ANYWHERE]
+    if args.redis is not None and args.redis.url is not None:
+        found.append(proxy.destination(args.redis.url, "auth.oidc.redis.url"))
+    elif args.redis is not None:
+        found.append(replace(_ANYWHERE, port=args.redis.port or proxy.REDIS_PORT))
+    return found
 
 
 def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
@@ -70,7 +96,6 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
     prefix = server.static_prefix
     options: dict[str, Input[str] | bool] = {
         "provider": args.provider.value,
-        "oidc-issuer-url": args.issuer_url,
         "redirect-url": args.redirect_url,
         "proxy-prefix": f"{prefix}/oauth2",
         "upstream": f"http://127.0.0.1:{server.port}",
@@ -84,7 +109,7 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
         # Programs get a 401 instead of a redirect to the login page.
         "api-route": f"^{prefix}/(api|ajax-api|gateway|v1)/",
         "skip-provider-button": True,
-        "skip-jwt-bearer-tokens": args.bearer_tokens,
+        "skip-jwt-bearer-tokens": args.bearer_tokens and args.provider.issues_tokens,
         "oidc-groups-claim": args.groups_claim,
         "code-challenge-method": "S256",
         # Of the log-in's groups and for a week, without these.
@@ -104,6 +129,16 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
         options |= {"tls-cert-file": f"{tls.DIRECTORY}/tls.crt", "tls-key-file": f"{tls.DIRECTORY}/tls.key"}
     if args.tls != OidcTlsArgs():
         options["provider-ca-file"] = f"{_CA_DIRECTORY}/ca.crt"
+    if args.issuer_url is not None:
+        options["oidc-issuer-url"] = args.issuer_url
+    if args.endpoints is not None:
+        options |= _endpoints(args.endpoints)
+        if args.provider.issues_tokens:
+            options["skip-oidc-discovery"] = True
+    if args.redis is not None:
+        options["session-store-type"] = "redis"
+        if args.redis.tls != OidcTlsArgs():
+            options["redis-ca-path"] = f"{_REDIS_CA_DIRECTORY}/ca.crt"
     if args.client_id is not None:
         options["client-id"] = args.client_id
     if args.scope is not None:
@@ -115,6 +150,18 @@ def _arguments(scope: Scope, args: OidcAuthArgs) -> list[Input[str]]:
     domains = args.email_domains or ["*"]
     line += [pulumi.Output.concat("--email-domain=", domain) for domain in domains]
     return [*line, *(f"--oidc-extra-audience={audience}" for audience in args.extra_audiences)]
+
+
+def _endpoints(args: OidcEndpointsArgs) -> dict[str, Input[str]]:
+    """The addresses that are given, by the options that take them."""
+    given = {
+        "login-url": args.login_url,
+        "redeem-url": args.redeem_url,
+        "validate-url": args.validate_url,
+        "profile-url": args.profile_url,
+        "oidc-jwks-url": args.jwks_url,
+    }
+    return {option: url for option, url in given.items() if url is not None}
 
 
 def _secrets(
@@ -132,6 +179,11 @@ def _secrets(
     if args.allowed_groups:
         groups = pulumi.Output.all(*args.allowed_groups, *args.admin_groups, local_group)
         values["OAUTH2_PROXY_ALLOWED_GROUPS"] = pulumi.Output.secret(groups.apply(",".join))
+    if args.redis is not None and args.redis.url is not None:
+        values["OAUTH2_PROXY_REDIS_CONNECTION_URL"] = pulumi.Output.secret(args.redis.url)
+    elif args.redis is not None and args.redis.existing_secret is not None:
+        secret = args.redis.existing_secret
+        values["OAUTH2_PROXY_REDIS_CONNECTION_URL"] = SecretKey(name=secret.name, key=secret.key)
     existing = args.existing_secret
     if args.client_secret is not None:
         values["OAUTH2_PROXY_CLIENT_SECRET"] = pulumi.Output.secret(args.client_secret)

@@ -21,6 +21,8 @@ from .volumes import config_map, config_volume, read_only, secret, secret_volume
 MODULE = Program("proxied_users.py")
 FUNCTION = f"{MODULE.module}:authenticate"
 """`authorization_function` of the server behind a proxy."""
+REDIS_PORT = 6379
+"""Port that a Redis server listens on unless its URL says otherwise."""
 _DIRECTORY = "/etc/mlflow/proxied-users"
 
 
@@ -65,7 +67,7 @@ def destination(uri: Input[str], path: str) -> NetworkDestination:
         uri: The address.
         path: The argument that it comes from, as in a stack file.
     """
-    ports = {"ldap": 389, "ldaps": 636, "https": 443}
+    ports = {"ldap": 389, "ldaps": 636, "https": 443, "redis": REDIS_PORT, "rediss": REDIS_PORT}
     fix = "write ldaps://host or https://host, and :port if it is not the usual one"
     return NetworkDestination.of_url(uri, ports, path, "is not an address", fix)
 
@@ -75,7 +77,7 @@ def behind(
     container: k8s.core.v1.ContainerArgs,
     environment: Sequence[k8s.core.v1.EnvVarArgs],
     volumes: Sequence[k8s.core.v1.VolumeArgs],
-    network: NetworkDestination,
+    network: Sequence[NetworkDestination],
 ) -> PodPart:
     """The server behind a proxy.
 
@@ -84,7 +86,7 @@ def behind(
         container: The proxy.
         environment: What `proxied_users.py` needs to know about it.
         volumes: Volumes of the proxy.
-        network: Where the proxy authenticates users.
+        network: What the proxy must be able to reach.
     """
     module = config_map(scope, "proxied-users", "server", {MODULE.name: MODULE.source})
     return PodPart(
@@ -93,7 +95,7 @@ def behind(
         mounts=[read_only("proxied-users", _DIRECTORY)],
         volumes=[config_volume("proxied-users", module), *serving(scope).volumes, *volumes],
         containers=[container],
-        network=[network],
+        network=network,
         proxy_port=port(scope),
     )
 

@@ -10,10 +10,10 @@ from ..arguments.base import Problem, plain
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """Users need a database, an authenticating proxy needs PYTHONPATH, and Prometheus needs credentials."""
-    if args.auth is not None and args.database.none is not None:
+    if args.users_in_mlflow and args.database.none is not None:
         message = "keeps users in the database that a server for artifacts alone does not have"
         yield Problem(("auth",), message, "leave it out and protect the server by networkPolicy, or give it a database")
-    if args.auth is not None and args.auth.basic is None:
+    if args.proxied:
         for where in ("env", "secret_env"):
             if "PYTHONPATH" in (getattr(args.server, where) or {}):
                 message = "is set by this component where a proxy authenticates users"
@@ -26,6 +26,12 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"is required: metrics are for administrators only, and Secrets of {args.namespace!r} are out of reach there",
             f"name a Secret in {monitor.namespace!r} with an administrator's name and password, or leave the namespace out",
         )
+    app = args.auth.app if args.auth is not None else None
+    collected = args.garbage_collection is not None and args.artifacts.proxied
+    if app is not None and app.existing_secret is None and collected:
+        message = "is required with garbageCollection, which asks the server to delete artifacts"
+        fix = "name a Secret with an account that may do so, or leave garbageCollection out"
+        yield Problem(("auth", "app", "existing_secret"), message, fix)
     yield from _redirect(args)
 
 

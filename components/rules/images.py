@@ -25,12 +25,11 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"{tag!r} is the official base image, which holds no database driver, no cloud client and no log-in",
             f"use '{tag}-full'",
         )
-    for block, name in ((block, name) for block, name, kind in args.kinds if kind.mlflow_image is MlflowImage.CUSTOM):
-        yield Problem(
-            ("image", "repository"),
-            f"the official images hold neither Java nor a Hadoop client, which {block}.{to_camel(name)} needs",
-            "name an image of your own that starts from one of them and adds both: docs/artifacts.md",
-        )
+    for block, name, kind in args.kinds:
+        if kind.mlflow_image is MlflowImage.CUSTOM:
+            message = f"the official images do not contain {kind.not_in_images}, which {block}.{to_camel(name)} needs"
+            fix = "name an image of your own that adds it to one of them"
+            yield Problem(("image", "repository"), message, fix)
     yield from _drivers(args)
 
 

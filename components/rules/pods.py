@@ -42,7 +42,7 @@ def _ports(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """The containers of a pod share its ports: the second one that listens on a port ends, again and again."""
     server = args.server.port
     taken = {server: "server.port"}
-    if args.auth is not None and args.auth.basic is None:
+    if args.proxied:
         taken[proxy_port(server)] = "the proxy in front of the server"
         for index, extra in enumerate(args.service.extra_ports):
             if extra.target_port == server:

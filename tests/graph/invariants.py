@@ -365,7 +365,7 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         assert job.spec["backoffLimit"] == 0 and job.pod["spec"]["restartPolicy"] == "Never"
         assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
         (migration,) = job.pod["spec"]["containers"]
-    name = "migrate_users.py" if "auth" in configuration else "migrate.py"
+    name = "migrate_users.py" if to_arguments(configuration).users_in_mlflow else "migrate.py"
     assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
     scripts = graph.named(f"{component(graph).name}-migration", "core/v1:ConfigMap").inputs["data"]
     assert scripts == Program(name).files and {"migrate.py", "connecting.py"} <= set(scripts)
@@ -401,10 +401,10 @@ def pods_wait_for_their_identity_and_what_it_may_do(graph: Graph, _: Any) -> Non
 
 
 def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    auth = to_arguments(configuration).auth
-    server = server_container(graph)
-    assert ("--app-name=basic-auth" in server["args"]) == (auth is not None)
-    proxied = auth is not None and auth.basic is None
+    arguments = to_arguments(configuration)
+    auth, server = arguments.auth, server_container(graph)
+    assert ("--app-name=basic-auth" in server["args"]) == arguments.users_in_mlflow
+    proxied = auth is not None and (auth.ldap is not None or auth.oidc is not None)
     assert ("--host=127.0.0.1" in server["args"]) == proxied == ("ports" not in server)
     assert proxied == any(v["name"] == "PROXIED_USER_SECRET" for v in server["env"])
 

@@ -74,6 +74,20 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             }
         },
     ),
+    "own-application": with_changes(
+        PRODUCTION,
+        {
+            "auth": {
+                "app": {
+                    "name": "ours",
+                    "existingConfig": {"name": "settings"},
+                    "existingSecret": {"name": "robot"},
+                }
+            },
+            "image.repository": "registry.example.com/mlflow-ours",
+            "garbageCollection": {},
+        },
+    ),
     "postgresql-s3": PRODUCTION,
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}

@@ -153,6 +153,7 @@ LOGINS: dict[str, Any] = {
     "basic": SCENARIOS["basic-auth-own-database"]["auth"],
     "ldap": SCENARIOS["ldap"]["auth"],
     "oidc": SCENARIOS["oidc"]["auth"],
+    "app": SCENARIOS["own-application"]["auth"],
 }
 ADDITIONS: dict[str, Any] = {
     "server.replicas": 1,
@@ -177,7 +178,7 @@ def test_any_two_parts_meet_without_taking_each_others_names(database: str, stor
     if store != "ftp":
         changes["garbageCollection"] = {}
     if LOGINS[login] is not None:
-        changes["auth"] = LOGINS[login]
+        changes |= {"auth": LOGINS[login], "image.repository": "registry.example.com/mlflow-ours"}
     configuration = with_changes(DEV, changes)
     graph = deploy(configuration)
     for check in (

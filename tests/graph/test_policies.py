@@ -102,6 +102,8 @@ SERVER, MIGRATION, COLLECTOR, CREATION = "server", "migration", "garbage-collect
 ALL = (SERVER, MIGRATION, COLLECTOR)
 STORES = (SERVER, COLLECTOR)
 LOGIN = {"issuerUrl": "https://login.example.com", "redirectUrl": "https://mlflow.example.com/oauth2/callback", "clientId": "mlflow", "clientSecret": "canary", "emailDomains": ["*"]}  # fmt: skip
+GITHUB = {**{key: value for key, value in LOGIN.items() if key != "issuerUrl"}, "provider": "github"}
+ENDPOINTS = {"loginUrl": "https://[fd00:3::1]/authorize", "redeemUrl": "https://[fd00:3::9]:8443/token"}
 DIRECTORY = {"uri": "ldaps://ldap.example.com", "userDn": "uid=%s,ou=people,dc=example,dc=com", "userGroup": "cn=u,dc=example,dc=com", "adminGroup": "cn=a,dc=example,dc=com"}  # fmt: skip
 
 USED: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Collection[str], tuple[str, int]]] = [
@@ -138,6 +140,12 @@ USED: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Collection[str], tup
     ("hdfs", PRODUCTION, {"artifacts": {"hdfs": {"host": "names.example.com"}}, "image": {"repository": "registry.example.com/mlflow-hadoop"}}, STORES, (DNS, 8020)),
     ("oidc", PRODUCTION, {"auth": {"oidc": LOGIN}}, (SERVER,), (DNS, 443)),
     ("oidc on another port", PRODUCTION, {"auth": {"oidc": {**LOGIN, "issuerUrl": "https://[fd00:3::8]:8443/realms/a"}}}, (SERVER,), ("fd00:3::8", 8443)),
+    ("oidc without discovery", PRODUCTION, {"auth": {"oidc": {**LOGIN, "endpoints": {**ENDPOINTS, "jwksUrl": "https://[fd00:3::9]:9443/keys"}}}}, (SERVER,), ("fd00:3::9", 9443)),
+    ("oauth at github.com", PRODUCTION, {"auth": {"oidc": {**GITHUB}}}, (SERVER,), (DNS, 443)),
+    ("oauth elsewhere", PRODUCTION, {"auth": {"oidc": {**GITHUB, "endpoints": {**ENDPOINTS, "validateUrl": "https://[fd00:3::9]:8443/api/v3"}}}}, (SERVER,), ("fd00:3::9", 8443)),
+    ("sessions", PRODUCTION, {"auth": {"oidc": {**LOGIN, "redis": {"url": "rediss://u:canary@redis.example.com:6380/0"}}}}, (SERVER,), (DNS, 6380)),
+    ("sessions by IPv6", PRODUCTION, {"auth": {"oidc": {**LOGIN, "redis": {"url": "redis://[fd00:3::7]"}}}}, (SERVER,), ("fd00:3::7", 6379)),
+    ("sessions, URL in a Secret", PRODUCTION, {"auth": {"oidc": {**LOGIN, "redis": {"existingSecret": {"name": "s"}, "port": 6390}}}}, (SERVER,), (DNS, 6390)),
     ("ldap", PRODUCTION, {"auth": {"ldap": DIRECTORY}}, (SERVER,), (DNS, 636)),
     ("ldap with StartTLS", PRODUCTION, {"auth": {"ldap": {**DIRECTORY, "uri": "ldap://ldap.example.com"}}}, (SERVER,), (DNS, 389)),
     ("ldap by IPv6", PRODUCTION, {"auth": {"ldap": {**DIRECTORY, "uri": "ldap://[fd00:3::6]:1389"}}}, (SERVER,), ("fd00:3::6", 1389)),
@@ -265,7 +273,7 @@ def test_whoever_uses_something_inside_the_cluster_reaches_it_and_nobody_else(
 def test_no_kind_of_database_or_login_is_left_out() -> None:
     inside = [with_changes(PRODUCTION, changes) for _, changes, _, _ in INSIDE]
     configurations = [*(with_changes(base, changes) for _, base, changes, *_ in USED), *inside]
-    local = {"database": {"sqlite", "none"}, "artifacts": {"volume", "nfs"}, "auth": {"basic"}}
+    local = {"database": {"sqlite", "none"}, "artifacts": {"volume", "nfs"}, "auth": {"basic", "app"}}
     for block, choice in (("database", DatabaseArgs), ("artifacts", ArtifactsArgs), ("auth", AuthArgs)):
         named = {kind for each in configurations for kind in each.get(block) or {}}
         assert {to_camel(kind) for kind in choices(choice)} <= named | local[block]

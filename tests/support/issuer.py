@@ -38,6 +38,8 @@ class Issuer:
         groups: The groups of each user, as they are now.
         refresh_tokens: Users by the refresh tokens that they have; None if none are given out.
         lasts: Seconds for which a token is valid.
+        discovery: Whether it publishes where everything is.
+        refreshed: How often a refresh token has been used.
     """
 
     url: str
@@ -49,6 +51,8 @@ class Issuer:
     groups: dict[str, list[str]] = field(default_factory=lambda: {name: list(found) for name, found in USERS.items()})
     refresh_tokens: dict[str, str] | None = field(default_factory=dict, repr=False)
     lasts: int = 600
+    discovery: bool = True
+    refreshed: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048), repr=False)
 
@@ -93,6 +97,7 @@ class Issuer:
             return None
         if form.get("grant_type") == "refresh_token":
             user = (self.refresh_tokens or {}).pop(form["refresh_token"], None)
+            self.refreshed += 1
             return None if user is None else self._tokens(user)
         found = self.codes.pop(form.get("code", ""), None)
         verifier = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
@@ -113,7 +118,7 @@ class Issuer:
 
     def document(self, path: str) -> dict[str, Any] | None:
         """What anybody may read."""
-        if path == "/.well-known/openid-configuration":
+        if path == "/.well-known/openid-configuration" and self.discovery:
             endpoints = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
             return {
                 "issuer": self.url,

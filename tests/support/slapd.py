@@ -27,6 +27,7 @@ class Directory:
         reader, reader_password: Account that may search; nobody may without an account.
         passwords: Passwords of the users `ada` (of the group of users), `grace` (of the group of administrators) and
             `mallory` (of neither).
+        folder: Its files.
     """
 
     host: str
@@ -36,6 +37,20 @@ class Directory:
     reader: str
     reader_password: str = field(repr=False)
     passwords: Mapping[str, str] = field(repr=False)
+    folder: Path
+
+    def modify(self, name: str, changes: str) -> None:
+        """Change an entry.
+
+        Args:
+            name: Its distinguished name.
+            changes: As in LDIF: https://www.rfc-editor.org/rfc/rfc2849.
+        """
+        command = ["ldapmodify", "-x", "-H", self.tls_uri, "-D", _ROOT, "-y", str(self.folder / "root")]
+        environment = debian.environment(debian.unpack(_PACKAGES))
+        environment["LDAPTLS_CACERT"] = str(self.folder / "ca.pem")
+        text = f"dn: {name}\nchangetype: modify\n{changes}\n"
+        subprocess.run(command, env=environment, input=text, text=True, check=True, capture_output=True)
 
     @property
     def plain_uri(self) -> str:
@@ -48,7 +63,10 @@ class Directory:
         return f"ldaps://{self.host}:{self.tls_port}"
 
 
+_PACKAGES = ["slapd", "ldap-utils"]
+_ROOT = f"cn=root,{BASE}"
 USERS_GROUP, ADMINS_GROUP = f"cn=mlflow users,{GROUPS}", f"cn=mlflow-admins,{GROUPS}"
+SPECIAL_GROUP = rf"cn=r&d (all)\, *,{GROUPS}"
 POSIX_USERS, POSIX_ADMINS = f"cn=posix-users,{GROUPS}", f"cn=posix-admins,{GROUPS}"
 
 
@@ -59,7 +77,7 @@ def serve(host: str) -> Iterator[Directory]:
     Args:
         host: Address of this machine at which pods reach it; also the name in the server's certificate.
     """
-    root = debian.unpack(["slapd", "ldap-utils"])
+    root = debian.unpack(_PACKAGES)
     environment = debian.environment(root)
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-slapd-"))
     try:
@@ -69,6 +87,7 @@ def serve(host: str) -> Iterator[Directory]:
         (folder / "data").mkdir()
         passwords = {name: secrets.token_hex(8) + "!ü%" for name in ("ada", "grace", "mallory")}
         reader, reader_password = f"cn=reader,{BASE}", secrets.token_hex(8) + ' "$&\\'
+        (folder / "root").write_text(secrets.token_hex(16))
         (folder / "slapd.conf").write_text(_configuration(root, folder))
         (folder / "users.ldif").write_text(_entries(passwords, reader, reader_password))
         slapd = root / "usr/sbin/slapd"
@@ -88,7 +107,7 @@ def serve(host: str) -> Iterator[Directory]:
 
         command = [slapd, "-f", folder / "slapd.conf", "-h", urls, "-d", "0"]
         with processes.running(command, folder / "log", env=environment, ready=answers):
-            yield Directory(host, port, tls_port, made.authority, reader, reader_password, passwords)
+            yield Directory(host, port, tls_port, made.authority, reader, reader_password, passwords, folder)
     finally:
         shutil.rmtree(folder)
 
@@ -100,6 +119,7 @@ def _configuration(root: Path, folder: Path) -> str:
     return f"""{schemas}
 modulepath {root}/usr/lib/ldap
 moduleload back_mdb
+moduleload memberof
 pidfile {folder}/pid
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {folder}/server.pem
@@ -109,8 +129,10 @@ security simple_bind=1
 localSSF 0
 database mdb
 suffix {BASE}
-rootdn cn=root,{BASE}
+rootdn {_ROOT}
+rootpw {(folder / "root").read_text()}
 directory {folder}/data
+overlay memberof
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by * none
 """
@@ -126,8 +148,8 @@ def _entries(passwords: Mapping[str, str], reader: str, reader_password: str) ->
         entries.append(
             f"dn: uid={name},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\nuserPassword: {password}"
         )
-    for group, member in ((USERS_GROUP, "ada"), (ADMINS_GROUP, "grace")):
-        name = group.split(",")[0].removeprefix("cn=")
+    for group, member in ((USERS_GROUP, "ada"), (ADMINS_GROUP, "grace"), (SPECIAL_GROUP, "ada")):
+        name = group.removesuffix(f",{GROUPS}").removeprefix("cn=").replace("\\", "")
         entries.append(f"dn: {group}\nobjectClass: groupOfNames\ncn: {name}\nmember: uid={member},{PEOPLE}")
     for number, (group, member) in enumerate(((POSIX_USERS, "ada"), (POSIX_ADMINS, "grace"))):
         name = group.split(",")[0].removeprefix("cn=")

@@ -6,6 +6,7 @@ from .ingress import *
 from .ldap import *
 from .network_policy import *
 from .oidc import *
+from .oidc_provider import *
 from .rbac import *
 from .route import *
 from .service import *
@@ -17,6 +18,7 @@ __all__ += ingress.__all__
 __all__ += ldap.__all__
 __all__ += network_policy.__all__
 __all__ += oidc.__all__
+__all__ += oidc_provider.__all__
 __all__ += rbac.__all__
 __all__ += route.__all__
 __all__ += service.__all__

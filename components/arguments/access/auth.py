@@ -9,11 +9,20 @@ from ..checks import ExistingSecret, between, counted, pattern
 from ..database.mysql import MysqlArgs
 from ..database.postgresql import PostgresqlArgs
 from ..database.uri import DatabaseUriArgs
-from ..kinds import Choice, LoginBlock
+from ..kinds import Choice, LoginBlock, MlflowImage
 from .ldap import LdapAuthArgs
 from .oidc import OidcAuthArgs
 
-__all__ = ["AdminSecretArgs", "AuthArgs", "AuthDatabaseArgs", "AuthFileSecretArgs", "BasicAuthArgs", "Permission"]
+__all__ = [
+    "AdminSecretArgs",
+    "AppAuthArgs",
+    "AppSecretArgs",
+    "AuthArgs",
+    "AuthDatabaseArgs",
+    "AuthFileSecretArgs",
+    "BasicAuthArgs",
+    "Permission",
+]
 
 LEGACY_PASSWORD = "password1234"
 PASSWORD_LENGTH = 12
@@ -125,6 +134,43 @@ class BasicAuthArgs(LoginBlock):
 
 
 @block
+class AppSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds name and password of an account."""
+
+    name: Input[str]
+    """Name of the Secret."""
+    username_key: str = "username"
+    """Key of the name in the Secret."""
+    password_key: str = "password"
+    """Key of the password in the Secret."""
+
+
+@block
+class AppAuthArgs(LoginBlock):
+    """An authentication application of your own: a plugin of MLflow, in an image that you build. It keeps users, permissions and
+    its settings itself (`server.env`, `server.secretEnv`, `pod.volumes`), and migrates its own database."""
+
+    mlflow_image = MlflowImage.CUSTOM
+    not_in_images = "the plugin"
+    users_in_mlflow = False
+
+    name: str
+    """Name of the application, an entry point of the group `mlflow.app`: what `--app-name` of `mlflow server` takes. It must
+    answer `<prefix>/health` without a log-in."""
+    existing_config: AuthFileSecretArgs | None = None
+    """Secret that holds a `basic_auth.ini`, for applications that are built on MLflow's own."""
+    existing_secret: AppSecretArgs | None = None
+    """Secret that holds name and password of an administrator for jobs in the cluster and for Prometheus, if the application
+    accepts them by HTTP basic authentication."""
+
+    def problems(self) -> Iterable[Problem]:
+        if self.name == "basic-auth":
+            yield Problem(("name",), "'basic-auth' is MLflow's own application", "use auth.basic")
+        fix = "write the name of the entry point: letters, digits, '.', '_' and '-'"
+        yield from pattern(self.name, r"[A-Za-z0-9][\w.-]*", "name", "the name of an application", fix)
+
+
+@block
 class AuthDatabaseArgs(Choice[PostgresqlArgs | MysqlArgs | DatabaseUriArgs]):
     """A separate database for users and permissions."""
 
@@ -144,8 +190,8 @@ class AuthDatabaseArgs(Choice[PostgresqlArgs | MysqlArgs | DatabaseUriArgs]):
 
 
 @block
-class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs]):
-    """Exactly one way to log in, and what users may do. Permissions are always managed in MLflow."""
+class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs | AppAuthArgs]):
+    """Exactly one way to log in, and what users may do. Permissions are managed in MLflow, except with `app`."""
 
     basic: BasicAuthArgs | None = None
     """MLflow's own users, with name and password."""
@@ -153,6 +199,8 @@ class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs]):
     """Users and groups of an LDAP directory, with name and password."""
     oidc: OidcAuthArgs | None = None
     """Users and groups of an OpenID Connect provider: single sign-on in the browser, tokens for programs."""
+    app: AppAuthArgs | None = None
+    """An authentication application of your own."""
     default_permission: Permission | None = None
     """What users may do with experiments and models on which they have no permission of their own; `READ` if not given."""
     grant_default_workspace_access: bool | None = None
@@ -169,7 +217,11 @@ class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs]):
         yield from self.choice_problems("`basic: {}`, for which a password is generated")
         yield from between(self.workspace_cache_seconds, 1, 86_400, "workspace_cache_seconds", "seconds")
         yield from between(self.workspace_cache_size, 1, 10_000_000, "workspace_cache_size", "entries")
-        if self.basic is None or self.basic.existing_config is None:
+        if self.app is not None:
+            holder = "app, which keeps users and permissions itself"
+        elif self.basic is not None and self.basic.existing_config is not None:
+            holder = "basic.existingConfig, which holds all settings"
+        else:
             return
         for field in (
             "default_permission",
@@ -179,6 +231,4 @@ class AuthArgs(Choice[BasicAuthArgs | LdapAuthArgs | OidcAuthArgs]):
             "database",
         ):
             if getattr(self, field) is not None:
-                yield Problem(
-                    (field,), "is given as well as basic.existingConfig, which holds all settings", "keep one of them"
-                )
+                yield Problem((field,), f"is given as well as {holder}", "keep one of them")

@@ -150,6 +150,8 @@ class LdapAuthArgs(LoginBlock):
     """Users log in with their name and password in a directory. Apache httpd runs as a sidecar and checks them there;
     MLflow stores their permissions and creates its own entry for each user at the first login."""
 
+    proxied = True
+
     uri: Input[str]
     """Address of the directory: `ldaps://host` or `ldap://host`, with a port if it is not the default one."""
     tls: LdapTlsArgs = LdapTlsArgs()
@@ -164,8 +166,12 @@ class LdapAuthArgs(LoginBlock):
     """Distinguished name of the group whose members may log in. Required, or `anyUser`."""
     any_user: bool = False
     """Let every user of the directory log in, regardless of groups."""
-    admin_group: Input[str]
-    """Distinguished name of the group whose members are administrators of MLflow. They may also log in."""
+    admin_group: Input[str] | None = None
+    """Distinguished name of the group whose members are administrators of MLflow. They may also log in. If not given, the
+    only administrator is the one outside the directory."""
+    group_attribute: str | None = None
+    """Attribute of a user's entry that holds the distinguished names of their groups, such as `memberOf`; the groups' own
+    attribute is not looked at then. `memberOf:1.2.840.113556.1.4.1941:` is for nested groups in Active Directory."""
     member_attribute: str = "member"
     """Attribute of a group that holds its members: `member`, `uniqueMember`, `memberUid`."""
     member_is: LdapMember = LdapMember.DN
@@ -192,6 +198,17 @@ class LdapAuthArgs(LoginBlock):
             "the name of an attribute",
             "write for example 'member'",
         )
+        yield from pattern(
+            self.group_attribute,
+            rf"{_ATTRIBUTE}(:[\d.]+:)?",
+            "group_attribute",
+            "the name of an attribute, with or without a matching rule",
+            "write for example 'memberOf'",
+        )
+        for field, default in (("member_attribute", "member"), ("member_is", LdapMember.DN)):
+            if self.group_attribute is not None and getattr(self, field) != default:
+                message = "is given as well as groupAttribute, which looks at users instead of groups"
+                yield Problem((field,), message, "keep one of them")
         if self.user_group is None and not self.any_user:
             yield Problem(
                 ("user_group",),

@@ -11,11 +11,13 @@ from ... import versions
 from .. import switches
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret, sort_of
 from ..checks import ExistingSecret, authorities, between, counted, image_name, pattern
+from ..database.connection import one_of_two
 from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
 from .ldap import CertificateSecretArgs
+from .oidc_provider import OidcEndpointsArgs, OidcProvider
 
-__all__ = ["OidcAuthArgs", "OidcProvider", "OidcSecretArgs", "OidcTlsArgs", "OidcUser"]
+__all__ = ["OidcAuthArgs", "OidcRedisArgs", "OidcRedisSecretArgs", "OidcSecretArgs", "OidcTlsArgs", "OidcUser"]
 
 FIRST_SAFE = (7, 15, 5)
 """Older ones can be led past the log-in (https://github.com/oauth2-proxy/oauth2-proxy/security/advisories/GHSA-63jm-59jj-478j),
@@ -40,6 +42,8 @@ OWN_OPTIONS = {
     "cookie-expire": "use auth.oidc.sessionSeconds",
     "skip-jwt-bearer-tokens": "use auth.oidc.bearerTokens",
     "provider-ca-file": "use auth.oidc.tls",
+    **dict.fromkeys(["login-url", "redeem-url", "validate-url", "profile-url", "oidc-jwks-url", "skip-oidc-discovery"], "use auth.oidc.endpoints"),
+    **dict.fromkeys(["session-store-type", "redis-connection-url", "redis-password", "redis-ca-path"], "use auth.oidc.redis"),
     **dict.fromkeys(["http-address", "https-address", "tls-cert-file", "tls-key-file", "upstream", "proxy-prefix"], "it is fixed"),
     **dict.fromkeys(["htpasswd-file", "htpasswd-user-group", "api-route"], "it is fixed"),
     **dict.fromkeys(["basic-auth-password", "pass-basic-auth", "pass-user-headers", "prefer-email-to-user"], "the server trusts it"),
@@ -47,32 +51,6 @@ OWN_OPTIONS = {
     **dict.fromkeys(["skip-auth-strip-headers", "reverse-proxy", "alpha-config", "config"], "it would switch protection off"),
 }  # fmt: skip
 """Options of oauth2-proxy that this component sets, or that would weaken what it sets, and what to use instead."""
-
-
-class OidcProvider(enum.Enum):
-    """Provider type of oauth2-proxy (https://oauth2-proxy.github.io/oauth2-proxy/configuration/providers/)."""
-
-    ADFS = "adfs"
-    AZURE = "azure"
-    BITBUCKET = "bitbucket"
-    CIDAAS = "cidaas"
-    DIGITALOCEAN = "digitalocean"
-    ENTRA_ID = "entra-id"
-    FACEBOOK = "facebook"
-    GITHUB = "github"
-    GITLAB = "gitlab"
-    GOOGLE = "google"
-    KEYCLOAK = "keycloak"
-    KEYCLOAK_OIDC = "keycloak-oidc"
-    LINKEDIN = "linkedin"
-    NEXTCLOUD = "nextcloud"
-    OIDC = "oidc"
-    SOURCEHUT = "sourcehut"
-
-    @property
-    def refreshes(self) -> bool:
-        """Whether oauth2-proxy asks it again who a user is, with a refresh token. It takes those of others to be unchanged."""
-        return self.value in ("adfs", "azure", "cidaas", "entra-id", "gitlab", "google", "keycloak-oidc", "oidc")
 
 
 class OidcUser(enum.Enum):
@@ -111,12 +89,52 @@ class OidcTlsArgs(Block):
 
 
 @block
-class OidcAuthArgs(LoginBlock):
-    """Users log in at an OpenID Connect provider, by oauth2-proxy as a sidecar. MLflow stores their permissions and creates
-    its own entry for each user at the first login."""
+class OidcRedisSecretArgs(ExistingSecret):
+    """An existing Secret in the deployment's namespace that holds the URL of a Redis server."""
 
-    issuer_url: Input[str]
-    """URL of the issuer, which serves `/.well-known/openid-configuration` below it."""
+    name: Input[str]
+    """Name of the Secret."""
+    key: str = "url"
+    """Key of the URL in the Secret."""
+
+
+@block
+class OidcRedisArgs(Block):
+    """A Redis server that keeps sessions, encrypted, instead of cookies, which are limited in size and cannot be locked."""
+
+    one_of = ("url", "existing_secret")
+
+    url: Input[str] | None = secret()
+    """Its URL: `rediss://user:password@host:port/number`, or `redis://` without TLS. Either this or `existingSecret`."""
+    existing_secret: OidcRedisSecretArgs | None = None
+    """Secret that holds the URL, instead of `url`."""
+    port: int | None = None
+    """TCP port of the server, for network policies, where the URL is in an existing Secret; 6379 if not given."""
+    tls: OidcTlsArgs = OidcTlsArgs()
+    """How the certificate of a `rediss://` server is verified, if a private authority signed it."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from one_of_two(self, *self.one_of, "give the URL as a secret, or name an existing Secret")
+        url = plain(self.url)
+        if isinstance(url, str) and not re.fullmatch(r"rediss?://([^\s/@]*@)?[^\s/@]+(/\S*)?", url):
+            message = "is not the URL of a Redis server"  # not shown, since it may hold a password
+            yield Problem(("url",), message, "write rediss://user:password@host:6379/0, with special characters as %XX")
+        yield from between(self.port, 1, 65_535, "port")
+        if self.url is not None and self.port is not None:
+            yield Problem(("port",), "is given as well as url, which holds it", "remove port")
+
+
+@block
+class OidcAuthArgs(LoginBlock):
+    """Users log in at an OpenID Connect or OAuth 2.0 provider, by oauth2-proxy as a sidecar. MLflow stores their permissions
+    and creates its own entry for each user at the first login."""
+
+    proxied = True
+
+    issuer_url: Input[str] | None = None
+    """URL of the issuer, which serves `/.well-known/openid-configuration` below it. Required, but for the `provider` types that
+    are no OpenID Connect providers (`bitbucket`, `digitalocean`, `facebook`, `github`, `google`, `keycloak`, `linkedin`,
+    `nextcloud`, `sourcehut`)."""
     redirect_url: Input[str]
     """Where the provider redirects browsers to after login: the public URL of the server, its prefix, and
     `/oauth2/callback`. It must be registered with the provider. The server accepts its host."""
@@ -131,11 +149,14 @@ class OidcAuthArgs(LoginBlock):
     cookie_secret: Input[str] | None = secret()
     """Key that encrypts session cookies: 16, 24 or 32 bytes. Generated if not given."""
     provider: OidcProvider = OidcProvider.OIDC
-    """Provider type of oauth2-proxy: `oidc` for any, or `keycloak-oidc`, `entra-id`, `google`, `gitlab`…"""
+    """Provider type of oauth2-proxy: `oidc` for any, or `keycloak-oidc`, `entra-id`, `gitlab`, `github`…"""
+    endpoints: OidcEndpointsArgs | None = None
+    """Addresses of a provider that publishes none: not needed with an issuer, nor for `github` at github.com."""
     scope: str | None = None
     """Scopes to request, separated by spaces; oauth2-proxy's default for the provider type if not given."""
     allowed_groups: list[Input[str]] = Field(default_factory=list)
-    """Groups whose members may log in. At least one of this and `emailDomains` is required."""
+    """Groups whose members may log in, with `github` organizations (`acme`) and teams (`acme:data-science`). At least one of this
+    and `emailDomains` is required."""
     email_domains: list[Input[str]] = Field(default_factory=list)
     """Email domains whose users may log in; `*` admits every user of the provider."""
     admin_groups: list[Input[str]] = Field(default_factory=list)
@@ -143,10 +164,10 @@ class OidcAuthArgs(LoginBlock):
     groups_claim: str = "groups"
     """Claim of the token that lists the user's groups."""
     user: OidcUser = OidcUser.EMAIL
-    """Which claim becomes the user name in MLflow: `email`, `preferredUsername` or `subject`. The provider must never
-    reassign its values to another person, who would inherit the permissions."""
+    """Which claim becomes the user name in MLflow: `email`, `preferredUsername` or `subject`, which with `github` and `gitlab` is
+    the name of the account. The provider must never reassign its values to another person, who would inherit the permissions."""
     bearer_tokens: bool = True
-    """Accept bearer tokens of the issuer from programs (`MLFLOW_TRACKING_TOKEN`), issued for `clientId` or one of
+    """Accept bearer tokens of the issuer, if there is one, from programs (`MLFLOW_TRACKING_TOKEN`), issued for `clientId` or one of
     `extraAudiences`."""
     extra_audiences: list[str] = Field(default_factory=list)
     """Further audiences to accept in bearer tokens."""
@@ -157,6 +178,8 @@ class OidcAuthArgs(LoginBlock):
     session_seconds: int = 3600
     """How many seconds a browser's session lasts since the log-in or its last refresh. Then the browser is sent to the
     provider, which asks for no password while the user is logged in there."""
+    redis: OidcRedisArgs | None = None
+    """Redis server for sessions; if not given, each session is in the browser's cookie."""
     admin_username: str = "mlflow-admin"
     """Name of an administrator outside the provider, with a generated password: for jobs in the cluster, and for when the
     provider is down."""
@@ -172,8 +195,7 @@ class OidcAuthArgs(LoginBlock):
     """Requests and limits of oauth2-proxy."""
 
     def problems(self) -> Iterable[Problem]:
-        url = r"https://[^\s/?#@]+(/[^\s?#]*)?"
-        yield from pattern(self.issuer_url, url, "issuer_url", "the URL of an issuer", "write https://host/path")
+        yield from self._provider()
         yield from pattern(
             self.redirect_url,
             r"https?://[^\s/?#@]+(/[A-Za-z0-9._~-]+)*/oauth2/callback",
@@ -205,6 +227,10 @@ class OidcAuthArgs(LoginBlock):
             "a user name",
             "use letters, digits, '.', '_', '-'",
         )
+        if isinstance(self.scope, str):
+            spaced = " ".join(re.findall(r"[^\s,;]+", self.scope))
+            what = "a list of scopes, separated by spaces"
+            yield from pattern(self.scope, r"[^\s,;]+( [^\s,;]+)*", "scope", what, f"write {spaced!r}")
         yield from self._session()
         yield from self._extras()
         yield from self._image()
@@ -219,6 +245,50 @@ class OidcAuthArgs(LoginBlock):
     def insecure(self) -> Iterable[Problem]:
         yield from switches.insecure("extra_args", self.extra_args, switches.oauth2_proxy)
         yield from switches.insecure("extra_env", self.extra_env, switches.oauth2_proxy)
+
+    def _provider(self) -> Iterable[Problem]:
+        kind = self.provider
+        issuer, suffix = plain(self.issuer_url), "/.well-known/openid-configuration"
+        if isinstance(issuer, str) and issuer.rstrip("/").endswith(suffix):
+            fix = f"write {issuer.rstrip('/').removesuffix(suffix)!r}"
+            yield Problem(
+                ("issuer_url",), f"{issuer!r} is the URL of the discovery document, which is found itself", fix
+            )
+        url = r"https://[^\s/?#@]+(/[^\s?#]*)?"
+        yield from pattern(self.issuer_url, url, "issuer_url", "the URL of an issuer", "write https://host/path")
+        given = self.endpoints
+        if given is None and not kind.has_addresses:
+            yield Problem(("endpoints",), f"is required for provider {kind.value}", "give its addresses")
+        for field in kind.endpoints if given is not None else ():
+            if getattr(given, field) is None:
+                message = f"is required with endpoints of provider {kind.value}"
+                yield Problem(("endpoints", field), message, "write https://host/path")
+        yield from self._foreign()
+        if kind.issues_tokens and self.issuer_url is None:
+            fix = "give the URL of the issuer, or name a provider that has none, such as github"
+            yield Problem(("issuer_url",), f"is required for provider {kind.value}", fix, either=(("provider",),))
+
+    def _foreign(self) -> Iterable[Problem]:
+        """What the provider type does not know."""
+        kind, given = self.provider, self.endpoints
+        if not kind.issues_tokens:
+            message = f"has no meaning for {kind.value}, which is not used as an OpenID Connect provider"
+            meaningless = {
+                ("issuer_url",): self.issuer_url is not None,
+                ("extra_audiences",): bool(self.extra_audiences),
+                ("groups_claim",): self.groups_claim != "groups",
+                ("endpoints", "jwks_url"): given is not None and given.jwks_url is not None,
+            }
+            for path in (path for path, is_given in meaningless.items() if is_given):
+                yield Problem(path, message, "leave it out, or use provider: oidc")
+            if self.user is OidcUser.PREFERRED_USERNAME:
+                yield Problem(
+                    ("user",), f"{kind.value} does not tell a preferred user name", "use 'email' or 'subject'"
+                )
+        for field in ("allowed_groups", "admin_groups"):
+            if getattr(self, field) and not kind.names_groups:
+                message = f"oauth2-proxy does not know the groups of users of {kind.value}"
+                yield Problem((field,), message, "leave it out; emailDomains says who may log in")
 
     def _client(self) -> Iterable[Problem]:
         existing = self.existing_secret

@@ -45,6 +45,7 @@ class HdfsArgs(ArtifactBlock):
     """A directory on HDFS. The image must contain Java and a Hadoop client with libhdfs, which the official ones lack."""
 
     mlflow_image = MlflowImage.CUSTOM
+    not_in_images = "Java and a Hadoop client"
     variables: ClassVar[Mapping[str, str]] = {
         "MLFLOW_KERBEROS_TICKET_CACHE": "ticket_cache",
         "MLFLOW_KERBEROS_USER": "user",
