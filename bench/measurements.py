@@ -80,10 +80,23 @@ MEASUREMENTS = [
         ],
     ),
     Measurement(
+        "profile",
+        "memory and throughput of the two pods of a production stack; 2 minutes",
+        "servers:profile",
+        ["profile_memory_over_mlflow_default", "profile_throughput_over_mlflow_default"],
+    ),
+    Measurement(
         "rollouts",
         "rolling updates under load; 2 minutes",
         "rollouts:measure",
         ["rollout_lost_requests", "rollout_seconds_over_pod_start"],
+    ),
+    Measurement(
+        "failovers",
+        "a database host that vanishes for a minute, both engines; 3 minutes",
+        "failovers:measure",
+        ["failover_over_silence_postgresql", "failover_over_silence_mysql"],
+        on_request=True,
     ),
     *(
         Measurement(

@@ -17,9 +17,11 @@ SERVER = "sleep 1000 & echo $$ $!; wait"
 """Has a child, which a shell lets ignore what interrupts it."""
 
 TEST = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tests.support import processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # `nohup` and a shell's `&` have both ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with processes.running(["sh", "-c", {SERVER!r}], Path(sys.argv[1])):
     print("running", flush=True)
     time.sleep(1000)
