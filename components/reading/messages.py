@@ -48,6 +48,7 @@ def _fields_of(block: Any) -> dict[str, str]:
     return {to_camel(field.name): field.name for field in dataclasses.fields(block)}
 
 
+@functools.cache
 def _inside(kind: Any, part: str | int) -> Any:
     if is_block(kind):
         return unwrapped({field.name: field.type for field in dataclasses.fields(kind)}.get(str(part)))

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from pulumi.runtime.rpc import UNKNOWN
 
-from components import MlflowDeploymentArgs, to_arguments
+from components import MlflowDeploymentArgs
 from tests.graph.policies import Pod, allowed
-from tests.graph.program import Graph
+from tests.graph.program import Graph, arguments_of
 
 METADATA = "169.254.169.254"
 """Where clouds answer with credentials of the node, and GKE with those of the pod."""
@@ -55,7 +55,7 @@ def _services(graph: Graph, arguments: MlflowDeploymentArgs) -> list[str]:
 
 
 def allowed_hosts_are_all_ways_to_the_server_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     services = _services(graph, arguments)
     assert _list(graph, "MLFLOW_SERVER_ALLOWED_HOSTS") == {
         *services,
@@ -76,7 +76,7 @@ def allowed_hosts_are_all_ways_to_the_server_and_no_more(graph: Graph, configura
 
 
 def allowed_origins_are_those_of_its_own_pages(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     scheme, usual = ("https", 443) if arguments.serves_tls else ("http", 80)
     port = "" if arguments.service.port == usual else f":{arguments.service.port}"
     assert _list(graph, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS") == {
@@ -87,7 +87,7 @@ def allowed_origins_are_those_of_its_own_pages(graph: Graph, configuration: Mapp
 
 
 def ways_in_lead_to_the_service_under_the_prefix(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     front, prefix = graph.named(f"{_name(graph)}-service", "core/v1:Service"), arguments.server.static_prefix or "/"
     assert len(graph.of("Ingress")) == (arguments.ingress is not None)
     for made in graph.of("Ingress"):
@@ -115,7 +115,7 @@ def ways_in_lead_to_the_service_under_the_prefix(graph: Graph, configuration: Ma
 
 
 def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     policy = arguments.network_policy
     policies = [r.inputs for r in graph.of("NetworkPolicy")]
     assert bool(policies) == (policy is not None)
@@ -171,7 +171,7 @@ def _is_somebody_on_google(arguments: MlflowDeploymentArgs) -> bool:
 
 
 def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     args = arguments.garbage_collection
     assert len(graph.of("CronJob")) == (args is not None)
     for made in graph.of("CronJob"):
@@ -200,7 +200,7 @@ def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mappi
 
 
 def figures_are_served_and_asked_for(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     monitoring, authenticated = arguments.monitoring, arguments.authenticated
     monitor = monitoring.service_monitor
     (server,) = [c for c in graph.one("apps/v1:Deployment").pod["spec"]["containers"] if c["name"] == "mlflow"]

@@ -9,14 +9,13 @@ from typing import Any
 
 from pulumi.runtime.rpc import UNKNOWN
 
-from components import to_arguments
 from components.arguments import DatabaseArgs
 from components.arguments.environment import OWN_VARIABLES
 from components.arguments.kinds import variables_of, variables_of_kind
 from components.arguments.reserved import DEFAULTS
 from components.in_image import Program
 from tests.graph.access import ACCESS_CHECKS, entrance
-from tests.graph.program import Graph, Registration, Secret
+from tests.graph.program import Graph, Registration, Secret, arguments_of
 from tests.graph.restricted import containers, violations
 from tests.support.sdk_types import is_typed, misfits
 
@@ -200,7 +199,7 @@ def environment_names_each_variable_once(graph: Graph, _: Any) -> None:
 
 def variables_of_the_server_are_in_the_register(graph: Graph, configuration: Mapping[str, Any]) -> None:
     """What is not refused to users, they could overwrite without anybody telling them."""
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     server = arguments.server
     own = OWN_VARIABLES | variables_of("database", DatabaseArgs)
     if arguments.artifacts.chosen is not None:
@@ -285,20 +284,20 @@ def volumes_and_mounts_fit(graph: Graph, _: Any) -> None:
 
 
 def probes_ask_for_health_under_the_prefix(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    prefix = to_arguments(configuration).server.static_prefix
+    prefix = arguments_of(configuration).server.static_prefix
     container = server_container(graph)
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        scheme = {} if to_arguments(configuration).server.tls is None else {"scheme": "HTTPS"}
+        scheme = {} if arguments_of(configuration).server.tls is None else {"scheme": "HTTPS"}
         assert container[probe]["httpGet"] == {"path": f"{prefix}/health", "port": entrance(graph), **scheme}
     startup = container["startupProbe"]
     assert (
         startup["periodSeconds"] * startup["failureThreshold"]
-        == to_arguments(configuration).server.startup_timeout_seconds
+        == arguments_of(configuration).server.startup_timeout_seconds
     )
 
 
 def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     spec = graph.one(SERVER).spec
     assert spec.get("replicas") == (arguments.server.replicas if arguments.autoscaling is None else None)
     volume = arguments.artifacts.volume
@@ -346,7 +345,7 @@ def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, conf
     # Part of the name of a storage account.
     keys += [r for r in graph.of("RandomString") if r.name.endswith("-artifacts")]
     data = [*graph.of(CLAIM), *graph.of("core/v1:Namespace"), *keys, *clouds]
-    expected = {r.name for r in data} if to_arguments(configuration).deletion_protection else set()
+    expected = {r.name for r in data} if arguments_of(configuration).deletion_protection else set()
     assert {r.name for r in graph if r.protect} == expected
 
 
@@ -363,9 +362,9 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         job = graph.named(f"{component(graph).name}-migration", JOB)
         assert job.urn in server.depends_on
         assert job.spec["backoffLimit"] == 0 and job.pod["spec"]["restartPolicy"] == "Never"
-        assert job.spec["activeDeadlineSeconds"] == to_arguments(configuration).migration_timeout_seconds
+        assert job.spec["activeDeadlineSeconds"] == arguments_of(configuration).migration_timeout_seconds
         (migration,) = job.pod["spec"]["containers"]
-    name = "migrate_users.py" if to_arguments(configuration).users_in_mlflow else "migrate.py"
+    name = "migrate_users.py" if arguments_of(configuration).users_in_mlflow else "migrate.py"
     assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
     scripts = graph.named(f"{component(graph).name}-migration", "core/v1:ConfigMap").inputs["data"]
     assert scripts == Program(name).files and {"migrate.py", "connecting.py"} <= set(scripts)
@@ -401,7 +400,7 @@ def pods_wait_for_their_identity_and_what_it_may_do(graph: Graph, _: Any) -> Non
 
 
 def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     auth, server = arguments.auth, server_container(graph)
     assert ("--app-name=basic-auth" in server["args"]) == arguments.users_in_mlflow
     proxied = auth is not None and (auth.ldap is not None or auth.oidc is not None)
@@ -410,10 +409,10 @@ def behind_a_proxy_the_server_is_on_the_loopback(graph: Graph, configuration: Ma
 
 
 def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    image = to_arguments(configuration).image
+    image = arguments_of(configuration).image
     digest = f"@{image.digest}" if image.digest else ""
     expected = (f"{image.repository}:{image.tag}{digest}", image.pull_policy.value)
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     others = (
         arguments.artifacts.minio,
         arguments.database.in_cluster_postgresql,
@@ -433,7 +432,7 @@ def _watched(arguments: Any) -> list[Any]:
 
 
 def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     without = (":Namespace", ":PersistentVolume", ":ClusterRole", ":ClusterRoleBinding")
     objects = [r for r in kubernetes(graph) if not r.type.endswith(without)]
     assert objects
@@ -449,7 +448,7 @@ def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mappi
 
 
 def several_pods_have_a_budget_and_are_spread(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     several = arguments.most_replicas > 1
     budgets = graph.of("PodDisruptionBudget")
     assert len(budgets) == (several and arguments.disruption_budget.enabled)
@@ -466,7 +465,7 @@ def several_pods_have_a_budget_and_are_spread(graph: Graph, configuration: Mappi
 
 
 def autoscaler_alone_decides_the_number_of_pods(graph: Graph, configuration: Mapping[str, Any]) -> None:
-    arguments = to_arguments(configuration)
+    arguments = arguments_of(configuration)
     if arguments.autoscaling is None:
         assert graph.of("HorizontalPodAutoscaler") == []
         return

@@ -13,7 +13,7 @@ import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
 
-from components import MlflowDeployment
+from components import MlflowDeployment, MlflowDeploymentArgs, to_arguments
 from tests.graph import aws, clouds
 
 PROJECT, STACK = "mlflow", "test"
@@ -209,6 +209,16 @@ def _run(program: Callable[[], Any], preview: bool, answers: Mapping[str, Any]) 
 def make(name: str, configuration: Any, **options: Any) -> MlflowDeployment:
     """A deployment from arguments or a mapping, inside a program."""
     return MlflowDeployment(name, configuration, pulumi.ResourceOptions(**options))
+
+
+def arguments_of(configuration: Mapping[str, Any]) -> MlflowDeploymentArgs:
+    """The arguments of a configuration; the last ones are kept, since many checks of one graph ask for them in turn."""
+    if _LAST.get("configuration") is not configuration:
+        _LAST.update(configuration=configuration, arguments=to_arguments(configuration))
+    return _LAST["arguments"]
+
+
+_LAST: dict[str, Any] = {}
 
 
 def deploy(configuration: Any, *, preview: bool = False, **options: Any) -> Graph:

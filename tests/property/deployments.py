@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from components import ConfigurationError
+from tests.graph.invariants import CHECKS, Check
 from tests.graph.program import Graph, Registration, Secret, deploy
 from tests.property.corners import CORNERS
 from tests.property.spelled_out import spelled_out
@@ -50,14 +51,15 @@ class Deployment:
     Attributes:
         configuration: As it stands in a stack file.
         label: How to make it again.
-        graph: What the program registers.
         objects: The Kubernetes objects as the API server gets them.
+        broken: Invariants that do not hold for what the program registers, and why, by name. Found where the deployment is made,
+            so that all processors look for them.
     """
 
     configuration: Mapping[str, Any]
     label: str
-    graph: Graph
     objects: Sequence[Object]
+    broken: Mapping[str, str]
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], label: str) -> "Deployment":
@@ -65,7 +67,8 @@ class Deployment:
             graph = deploy(configuration)
         except ConfigurationError as error:  # which does not leave a process
             raise AssertionError(f"{label} is not valid: {error}\n{json.dumps(configuration)}") from None
-        return cls(configuration, label, graph, [_object(r) for r in graph if r.type.startswith("kubernetes:")])
+        broken = {check.__name__: told for check in CHECKS if (told := _broken(check, graph, configuration))}
+        return cls(configuration, label, [_object(r) for r in graph if r.type.startswith("kubernetes:")], broken)
 
     def of_kind(self, *kinds: str) -> list[Object]:
         """Objects of some kinds."""
@@ -84,6 +87,14 @@ def part(number: int) -> list[Deployment]:
         Deployment.of(spelled_out(each) if index % 2 else each, f"{labels}{index}")
         for index, each in enumerate(generate(SEED + number))
     ]
+
+
+def _broken(check: Check, graph: Graph, configuration: Mapping[str, Any]) -> str:
+    try:
+        check(graph, configuration)
+    except (AssertionError, ValueError, KeyError) as error:
+        return f"{type(error).__name__}: {str(error)[:2000]}"
+    return ""
 
 
 def _object(registration: Registration) -> Object:
