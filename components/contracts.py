@@ -146,6 +146,7 @@ class DatabaseConnection:
     Attributes:
         engine: Database engine.
         driver: SQLAlchemy driver.
+        odbc_driver: Name of the ODBC driver below it, if it needs one.
         host, port, database: Where to connect; None for SQLite.
         username, password: Login, or the Secrets that hold it.
         tls_mode, ca_certificate: Encryption of the connection; the certificate in PEM form.
@@ -160,6 +161,7 @@ class DatabaseConnection:
 
     engine: Engine | None
     driver: str | None = None
+    odbc_driver: str | None = None
     host: Input[str] | None = None
     port: Input[int] | None = None
     database: Input[str] | None = None

@@ -61,7 +61,7 @@ _CREATE = st.one_of(
 )
 
 
-def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _database_server(tls: st.SearchStrategy[Any] = _TLS, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """A database server that is there already."""
     credentials = st.one_of(
         block({"password": SECRETS}),
@@ -72,7 +72,7 @@ def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         port=st.integers(1, 65_535),
         database=_FULL_TEXTS,
         username=_FULL_TEXTS,
-        tls=_TLS,
+        tls=tls,
         connectionLimit=st.integers(10_000, 100_000),
         **more,
     )
@@ -80,6 +80,11 @@ def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 _DRIVERS = st.sampled_from(["psycopg2", "psycopg"])
+_ODBC_TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"mode": "verify-full"}])
+_SQL_SERVER = st.one_of(
+    _database_server(driver=st.just("pymssql")),
+    _database_server(_ODBC_TLS, driver=st.just("pyodbc"), odbcDriver=st.just("ODBC Driver 17 for SQL Server")),
+)
 
 
 def _uri(*schemes: str) -> st.SearchStrategy[Any]:
@@ -118,6 +123,7 @@ _SERVER_DATABASE = st.one_of(
     block({"inClusterMysql": _IN_CLUSTER}),
     block({"postgresql": _database_server(driver=_DRIVERS, create=_CREATE)}),
     block({"mysql": _database_server(create=_CREATE)}),
+    block({"sqlServer": _SQL_SERVER}),
     block({"mssql": _uri("mssql+pymssql")}),
     block({"uri": _uri("postgresql+psycopg2", "mysql+pymysql")}, registry=_uri("postgresql+psycopg")),
 )

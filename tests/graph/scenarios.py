@@ -157,6 +157,19 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         PRODUCTION,
         {"database": {"mysql": {"host": "fd00::5", "existingSecret": {"name": "db-login", "usernameKey": "user"}}}},
     ),
+    "sql-server": with_changes(
+        PRODUCTION,
+        {
+            "database": {
+                "sqlServer": {
+                    "host": "db.example.com",
+                    "existingSecret": {"name": "db-login", "usernameKey": "user"},
+                    "tls": {"caCertificate": CERTIFICATE},
+                }
+            },
+            "auth": {"basic": {}},
+        },
+    ),
     "mssql": with_changes(
         PRODUCTION, {"database": {"mssql": {"value": "mssql+pymssql://mlflow:canary@db.example.com/mlflow"}}}
     ),

@@ -20,6 +20,12 @@ class TlsMode(enum.Enum):
     VERIFY_FULL = "verify-full"
 
 
+def in_clear(mode: TlsMode | None) -> Iterator[Problem]:
+    """A mode that undoes the encryption, in the field `mode`."""
+    if mode is TlsMode.DISABLE:
+        yield Problem(("mode",), "'disable' sends the password and all data in clear", "use 'require' or 'verify-full'")
+
+
 @block
 class DatabaseTlsArgs(Block):
     """How the connection to the database is encrypted and verified."""
@@ -46,10 +52,7 @@ class DatabaseTlsArgs(Block):
         yield from certificate(self.ca_certificate, "ca_certificate")
 
     def insecure(self) -> Iterable[Problem]:
-        if self.mode is TlsMode.DISABLE:
-            yield Problem(
-                ("mode",), "'disable' sends the password and all data in clear", "use 'require' or 'verify-full'"
-            )
+        yield from in_clear(self.mode)
 
 
 @block
@@ -81,12 +84,12 @@ def one_of_two(block: Any, first: str, second: str, fix: str) -> Iterator[Proble
 
 
 def server(block: Any, name: str) -> Iterator[Problem]:
-    """What PostgreSQL and MySQL servers have in common."""
+    """What all database servers have in common."""
     yield from host_name(block.host, "host")
     yield from between(block.port, 1, 65535, "port")
     for field, what in (("database", "the name of a database"), ("username", "a user name")):
         yield from pattern(getattr(block, field), r"[^\x00-\x1f\x7f]+", field, what, "use no control characters")
     yield from between(block.connection_limit, 1, 100_000, "connection_limit", "connections")
     fix = f"pulumi config set --secret --path 'mlflow:database.{name}.password', or name an existing Secret"
-    if block.create is None or block.password is not None:
+    if getattr(block, "create", None) is None or block.password is not None:
         yield from one_of_two(block, "password", "existing_secret", fix)
