@@ -45,10 +45,11 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretKey:
-    """A key of a Secret in the deployment's namespace."""
+    """A key of a Secret in the deployment's namespace; of a ConfigMap, which only URIs may be in, if it says so."""
 
     name: Input[str]
     key: str
+    config_map: bool = False
 
 
 SecretValue = pulumi.Output[str] | SecretKey

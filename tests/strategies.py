@@ -95,7 +95,10 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     limit = st.integers(10_000, 100_000)
     secret = block({"name": NAMES}, key=WORDS)
     return st.one_of(
-        block({"value": given}, connectionLimit=limit), block({"existingSecret": secret, "port": st.just(5432)})
+        block({"value": given}, connectionLimit=limit),
+        st.sampled_from(["existingSecret", "existingConfigMap"]).flatmap(
+            lambda where: block({where: secret, "port": st.just(5432)})
+        ),
     )
 
 
@@ -190,7 +193,11 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
     "gcs": st.one_of(
         block({"bucket": _BUCKETS}, prefix=_PATHS, project=NAMES),
         _with(
-            _credentials({"keyFile": KEY_FILES}, {"existingSecret": _secret(key=WORDS)}),
+            _credentials(
+                {"keyFile": KEY_FILES},
+                {"existingSecret": _secret(key=WORDS)},
+                {"existingConfigMap": _secret(key=WORDS)},
+            ),
             block(
                 {"bucket": _BUCKETS},
                 transferTimeoutSeconds=st.sampled_from([-1, 1, 600]),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_random as random
 
-from ..arguments import Input, MysqlArgs, PostgresqlArgs, SqlServerArgs, SqlServerDriver
+from ..arguments import Input, MysqlArgs, PostgresqlArgs, SqlServerArgs, SqlServerDriver, UriArgs
 from ..arguments.base import plain
 from ..arguments.database.uri import PORTS, DatabaseUri, location
 from ..arguments.outputs import read
@@ -55,11 +55,10 @@ def uri(args: DatabaseUri, path: str) -> DatabaseConnection:
         args: The URI, or where it is.
         path: Where the block is among the arguments, as in a stack file.
     """
-    if args.existing_secret is not None:
-        secret = SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
+    if (stored := existing(args)) is not None:
         network = None if args.port is None else NetworkDestination(host="0.0.0.0", port=args.port)  # noqa: S104
-        return DatabaseConnection(engine=None, uri=secret, network=network, connection_limit=args.connection_limit)
-    assert args.value is not None, "arguments hold one of the two"
+        return DatabaseConnection(engine=None, uri=stored, network=network, connection_limit=args.connection_limit)
+    assert args.value is not None, "arguments hold one of them"
     known = plain(args.value)
     where = read(
         args.value,
@@ -80,6 +79,15 @@ def uri(args: DatabaseUri, path: str) -> DatabaseConnection:
         ),
         connection_limit=args.connection_limit,
     )
+
+
+def existing(args: DatabaseUri | UriArgs) -> SecretKey | None:
+    """Where a URI is, if it is not given."""
+    if args.existing_secret is not None:
+        return SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
+    if args.existing_config_map is not None:
+        return SecretKey(name=args.existing_config_map.name, key=args.existing_config_map.key, config_map=True)
+    return None
 
 
 def _server(

@@ -1,6 +1,7 @@
 """What becomes of databases: how pods reach them, their passwords, and URIs that become known late and are wrong."""
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -82,6 +83,36 @@ def test_a_server_in_the_cluster_accepts_what_the_pods_may_open() -> None:
         deploy(in_cluster("inClusterPostgresql")).named("mlflow-database", "StatefulSet").pod["spec"]["containers"]
     )
     assert server["args"] == ["postgres", "-c", "max_connections=105"]
+
+
+@pytest.mark.parametrize(
+    ("place", "variable", "more"),
+    [
+        ("database.uri", "MLFLOW_BACKEND_STORE_URI", {"auth": {"basic": {}}}),
+        ("database.mssql", "MLFLOW_BACKEND_STORE_URI", {}),
+        ("database.registry", "MLFLOW_REGISTRY_STORE_URI", {}),
+        ("artifacts.uri", "MLFLOW_ARTIFACTS_DESTINATION", {}),
+        ("auth.database.uri", "USERS_DATABASE_URI", {"auth": {"basic": {}}}),
+    ],
+)
+def test_a_uri_without_a_password_may_be_in_a_config_map(place: str, variable: str, more: Mapping[str, Any]) -> None:
+    block, _, rest = place.rpartition(".")
+    source = {"existingConfigMap": {"name": "stores", "key": "url"}}
+    # Beside the choice that is there already, or instead of it.
+    changes = {place: source} if block == "auth.database" or rest == "registry" else {block: {rest: source}}
+    graph = deploy(with_changes(PRODUCTION, {**more, **changes, "garbageCollection": {}}))
+    found = [
+        each["valueFrom"]
+        for _, pod in graph.working_pods()
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
+        for each in container["env"]
+        if each["name"] in (variable, "USERS_DATABASE_URI") and "valueFrom" in each
+    ]
+    assert found and all(each == {"configMapKeyRef": {"name": "stores", "key": "url"}} for each in found)
+    wrong = {**source, "value" if block != "artifacts" else "uri": "postgresql+psycopg2://db/mlflow"}
+    changes = {place: wrong} if block == "auth.database" or rest == "registry" else {block: {rest: wrong}}
+    (line, *_) = messages(with_changes(PRODUCTION, {**more, **changes}))
+    assert line.startswith(f"{place}.existingConfigMap: is given as well as ")
 
 
 LATE = {
