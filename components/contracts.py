@@ -65,6 +65,10 @@ class Volume:
     mount_path: str
     shared: bool
     """Whether several pods may mount it at once."""
+    sub_path: str | None = None
+    """Directory of the claim; its root if None."""
+    declared: bool = True
+    """Whether it is a volume of its own in the pod. Otherwise the pod has one of this name already."""
 
 
 @dataclass(frozen=True, kw_only=True)

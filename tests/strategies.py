@@ -29,9 +29,12 @@ def block(required: dict[str, Any] | None = None, **optional: st.SearchStrategy[
     return st.fixed_dictionaries(required or {}, optional=optional)
 
 
+_DIRECTORY_NAMES = st.sampled_from(["mlflow", "a/b-c"])
+
+
 def _volume(*modes: str) -> st.SearchStrategy[Any]:
     made = block({"accessMode": st.sampled_from(modes)}, sizeGb=st.integers(1, 65_536), storageClass=NAMES)
-    return st.one_of(made, block({"existingClaim": NAMES}))
+    return st.one_of(made, block({"existingClaim": NAMES}, subPath=_DIRECTORY_NAMES))
 
 
 _TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"caCertificate": CERTIFICATE}])

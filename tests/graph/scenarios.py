@@ -92,6 +92,14 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
     ),
+    "one-claim": with_changes(
+        DEV,
+        {
+            "database.sqlite.volume": {"existingClaim": "mlflow-pvc", "subPath": "database"},
+            "artifacts.volume": {"existingClaim": "mlflow-pvc", "subPath": "artifacts"},
+            "garbageCollection": {},
+        },
+    ),
     "existing-secrets": with_changes(
         PRODUCTION,
         {

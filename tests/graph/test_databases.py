@@ -10,6 +10,7 @@ import pytest
 from components import ConfigurationError
 from components.arguments.outputs import UnreadableError
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
+from tests.graph import scenarios
 from tests.graph.invariants import server_container
 from tests.graph.program import Graph, deploy, make, run
 from tests.unit.refusals import messages
@@ -159,3 +160,14 @@ def test_only_the_drivers_of_known_images_are_judged(uri: str) -> None:
         make("mlflow", with_changes(official, {"image": {"repository": repository}}))
 
     assert run(program)
+
+
+def test_one_claim_holds_database_and_artifacts_as_one_volume_of_each_pod() -> None:
+    """Two volumes of one claim would keep a pod waiting for the second."""
+    for owner, pod in deploy(scenarios.SCENARIOS["one-claim"]).working_pods():
+        claims = [v for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v]
+        assert claims == [{"name": "database", "persistentVolumeClaim": {"claimName": "mlflow-pvc"}}], owner.name
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+            mounts = {m["mountPath"]: m.get("subPath") for m in container["volumeMounts"] if m["name"] == "database"}
+            both = {"/mlflow/database": "database", "/mlflow/artifacts": "artifacts"}
+            assert mounts in (both, {"/mlflow/database": "database"}), (owner.name, container["name"])
