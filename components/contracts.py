@@ -45,10 +45,11 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretKey:
-    """A key of a Secret in the deployment's namespace."""
+    """A key of a Secret in the deployment's namespace; of a ConfigMap, which only URIs may be in, if it says so."""
 
     name: Input[str]
     key: str
+    config_map: bool = False
 
 
 SecretValue = pulumi.Output[str] | SecretKey
@@ -64,6 +65,10 @@ class Volume:
     mount_path: str
     shared: bool
     """Whether several pods may mount it at once."""
+    sub_path: str | None = None
+    """Directory of the claim; its root if None."""
+    declared: bool = True
+    """Whether it is a volume of its own in the pod. Otherwise the pod has one of this name already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +151,7 @@ class DatabaseConnection:
     Attributes:
         engine: Database engine.
         driver: SQLAlchemy driver.
+        odbc_driver: Name of the ODBC driver below it, if it needs one.
         host, port, database: Where to connect; None for SQLite.
         username, password: Login, or the Secrets that hold it.
         tls_mode, ca_certificate: Encryption of the connection; the certificate in PEM form.
@@ -160,6 +166,7 @@ class DatabaseConnection:
 
     engine: Engine | None
     driver: str | None = None
+    odbc_driver: str | None = None
     host: Input[str] | None = None
     port: Input[int] | None = None
     database: Input[str] | None = None

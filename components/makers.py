@@ -35,6 +35,7 @@ from .arguments import (
     PostgresqlArgs,
     RdsArgs,
     SqliteArgs,
+    SqlServerArgs,
     VolumeArgs,
 )
 from .arguments.kinds import CloudName
@@ -107,6 +108,8 @@ def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]
             return existing_database.postgresql(scope, kind, first)
         case MysqlArgs():
             return existing_database.mysql(scope, kind, first)
+        case SqlServerArgs():
+            return existing_database.sql_server(kind)
         case DatabaseUriArgs():
             return existing_database.uri(kind, "database.uri")
         case MssqlArgs():

@@ -29,9 +29,12 @@ def block(required: dict[str, Any] | None = None, **optional: st.SearchStrategy[
     return st.fixed_dictionaries(required or {}, optional=optional)
 
 
+_DIRECTORY_NAMES = st.sampled_from(["mlflow", "a/b-c"])
+
+
 def _volume(*modes: str) -> st.SearchStrategy[Any]:
     made = block({"accessMode": st.sampled_from(modes)}, sizeGb=st.integers(1, 65_536), storageClass=NAMES)
-    return st.one_of(made, block({"existingClaim": NAMES}))
+    return st.one_of(made, block({"existingClaim": NAMES}, subPath=_DIRECTORY_NAMES))
 
 
 _TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"caCertificate": CERTIFICATE}])
@@ -61,7 +64,7 @@ _CREATE = st.one_of(
 )
 
 
-def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _database_server(tls: st.SearchStrategy[Any] = _TLS, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """A database server that is there already."""
     credentials = st.one_of(
         block({"password": SECRETS}),
@@ -72,7 +75,7 @@ def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         port=st.integers(1, 65_535),
         database=_FULL_TEXTS,
         username=_FULL_TEXTS,
-        tls=_TLS,
+        tls=tls,
         connectionLimit=st.integers(10_000, 100_000),
         **more,
     )
@@ -80,6 +83,11 @@ def _database_server(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 _DRIVERS = st.sampled_from(["psycopg2", "psycopg"])
+_ODBC_TLS = st.sampled_from([{}, {"mode": "disable"}, {"mode": "require"}, {"mode": "verify-full"}])
+_SQL_SERVER = st.one_of(
+    _database_server(driver=st.just("pymssql")),
+    _database_server(_ODBC_TLS, driver=st.just("pyodbc"), odbcDriver=st.just("ODBC Driver 17 for SQL Server")),
+)
 
 
 def _uri(*schemes: str) -> st.SearchStrategy[Any]:
@@ -90,7 +98,10 @@ def _uri(*schemes: str) -> st.SearchStrategy[Any]:
     limit = st.integers(10_000, 100_000)
     secret = block({"name": NAMES}, key=WORDS)
     return st.one_of(
-        block({"value": given}, connectionLimit=limit), block({"existingSecret": secret, "port": st.just(5432)})
+        block({"value": given}, connectionLimit=limit),
+        st.sampled_from(["existingSecret", "existingConfigMap"]).flatmap(
+            lambda where: block({where: secret, "port": st.just(5432)})
+        ),
     )
 
 
@@ -118,6 +129,7 @@ _SERVER_DATABASE = st.one_of(
     block({"inClusterMysql": _IN_CLUSTER}),
     block({"postgresql": _database_server(driver=_DRIVERS, create=_CREATE)}),
     block({"mysql": _database_server(create=_CREATE)}),
+    block({"sqlServer": _SQL_SERVER}),
     block({"mssql": _uri("mssql+pymssql")}),
     block({"uri": _uri("postgresql+psycopg2", "mysql+pymysql")}, registry=_uri("postgresql+psycopg")),
 )
@@ -184,7 +196,11 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
     "gcs": st.one_of(
         block({"bucket": _BUCKETS}, prefix=_PATHS, project=NAMES),
         _with(
-            _credentials({"keyFile": KEY_FILES}, {"existingSecret": _secret(key=WORDS)}),
+            _credentials(
+                {"keyFile": KEY_FILES},
+                {"existingSecret": _secret(key=WORDS)},
+                {"existingConfigMap": _secret(key=WORDS)},
+            ),
             block(
                 {"bucket": _BUCKETS},
                 transferTimeoutSeconds=st.sampled_from([-1, 1, 600]),

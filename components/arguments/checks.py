@@ -105,22 +105,30 @@ def kubernetes_name(value: Any, path: str, what: str) -> Iterator[Problem]:
     yield from pattern(value, DNS_SUBDOMAIN, path, what, fix)
 
 
-def secret_key(value: Any, path: str) -> Iterator[Problem]:
-    """The names allowed for keys of a Secret."""
+def secret_key(value: Any, path: str, sort: str = "Secret") -> Iterator[Problem]:
+    """The names allowed for keys of a Secret or ConfigMap."""
     yield from pattern(
-        value, r"[-._a-zA-Z0-9]{1,253}", path, "a key of a Secret", "use letters, digits, '-', '_' and '.'"
+        value, r"[-._a-zA-Z0-9]{1,253}", path, f"a key of a {sort}", "use letters, digits, '-', '_' and '.'"
     )
 
 
 class ExistingSecret(Block):
     """Base of the blocks that name a Secret in `name`, and its keys in `key` or in fields ending in `_key`."""
 
+    sort = "Secret"
+
     def problems(self) -> Iterable[Problem]:
         for field in fields(self):  # type: ignore[arg-type]
             if field.name == "name":
-                yield from kubernetes_name(getattr(self, field.name), field.name, "the name of a Secret")
+                yield from kubernetes_name(getattr(self, field.name), field.name, f"the name of a {self.sort}")
             elif field.name == "key" or field.name.endswith("_key"):
-                yield from secret_key(getattr(self, field.name), field.name)
+                yield from secret_key(getattr(self, field.name), field.name, self.sort)
+
+
+class ExistingConfigMap(ExistingSecret):
+    """The same of a ConfigMap."""
+
+    sort = "ConfigMap"
 
 
 def authorities(block: Any) -> Iterator[Problem]:

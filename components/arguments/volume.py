@@ -3,8 +3,8 @@
 import enum
 from collections.abc import Iterable
 
-from .base import Input, Problem, block
-from .checks import between, kubernetes_name
+from .base import Input, Problem, block, plain
+from .checks import between, kubernetes_name, relative_path
 from .kinds import ArtifactBlock, MlflowImage
 
 __all__ = ["AccessMode", "VolumeArgs"]
@@ -34,6 +34,9 @@ class VolumeArgs(ArtifactBlock):
     """Access mode of a new claim. More than one replica needs `ReadWriteMany`."""
     existing_claim: Input[str] | None = None
     """Name of a claim in the deployment's namespace to use instead of creating one."""
+    sub_path: str | None = None
+    """Directory of the existing claim to use instead of its root, so that one claim can hold database and artifacts. It is created
+    if it does not exist."""
 
     @property
     def shared(self) -> bool:
@@ -41,10 +44,24 @@ class VolumeArgs(ArtifactBlock):
         # The access mode of an existing claim is not known here.
         return self.existing_claim is not None or self.access_mode is AccessMode.READ_WRITE_MANY
 
+    def same_claim(self, other: "VolumeArgs") -> bool:
+        """Whether both name one claim, as far as known."""
+        one, two = self.existing_claim, other.existing_claim
+        return one is not None and (one is two or (isinstance(plain(one), str) and plain(one) == plain(two)))
+
+    def holds(self, other: "VolumeArgs") -> bool:
+        """Whether the directory of another is this one, or lies within it, on one claim."""
+        outer, inner = (f"{each.sub_path or ''}/".lstrip("/") for each in (self, other))
+        return inner.startswith(outer)
+
     def problems(self) -> Iterable[Problem]:
         yield from between(self.size_gb, 1, 65_536, "size_gb", "GiB")
         yield from kubernetes_name(self.storage_class, "storage_class", "the name of a StorageClass")
         yield from kubernetes_name(self.existing_claim, "existing_claim", "the name of a claim")
+        yield from relative_path(self.sub_path, "sub_path")
+        if self.sub_path is not None and self.existing_claim is None:
+            fix = "remove it, or name a claim in existingClaim"
+            yield Problem(("sub_path",), "is given for a claim that is made for this volume alone", fix)
         if self.existing_claim is not None and self.storage_class is not None:
             yield Problem(
                 ("storage_class",),

@@ -11,6 +11,7 @@ from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsAr
 from ..arguments.base import plain
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue, in_uri
 from . import credentials
+from .database import existing
 
 FILES = "/etc/mlflow/artifacts"
 """Directory of certificates, keys and configuration files."""
@@ -238,8 +239,7 @@ def hdfs(args: HdfsArgs) -> ArtifactStore:
 
 def uri(args: UriArgs) -> ArtifactStore:
     """Any other store."""
-    secret = args.existing_secret
-    given = SecretKey(name=secret.name, key=secret.key) if secret is not None else args.uri
+    given = existing(args) or args.uri
     assert given is not None, "arguments hold exactly one choice"
     known = plain(args.uri)
     return ArtifactStore(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_random as random
 
-from ..arguments import Input, MysqlArgs, PostgresqlArgs
+from ..arguments import Input, MysqlArgs, PostgresqlArgs, SqlServerArgs, SqlServerDriver, UriArgs
 from ..arguments.base import plain
 from ..arguments.database.uri import PORTS, DatabaseUri, location
 from ..arguments.outputs import read
@@ -28,6 +28,26 @@ def mysql(place: Place, args: MysqlArgs, after: Sequence[pulumi.Resource]) -> Da
     return _server(place, args, Engine.MYSQL, DRIVERS[Engine.MYSQL], after)
 
 
+def sql_server(args: SqlServerArgs) -> DatabaseConnection:
+    """An existing SQL Server."""
+    username, password = _login(args)
+    assert password is not None, "arguments hold one of the two"
+    return DatabaseConnection(
+        engine=Engine.MSSQL,
+        driver=args.driver.value,
+        odbc_driver=args.odbc_driver if args.driver is SqlServerDriver.PYODBC else None,
+        host=args.host,
+        port=args.port,
+        database=args.database,
+        username=username,
+        password=password,
+        tls_mode=args.tls_mode,
+        ca_certificate=args.tls.ca_certificate,
+        network=NetworkDestination(host=args.host, port=args.port),
+        connection_limit=args.connection_limit,
+    )
+
+
 def uri(args: DatabaseUri, path: str) -> DatabaseConnection:
     """An existing server of which only the URI is known.
 
@@ -35,11 +55,10 @@ def uri(args: DatabaseUri, path: str) -> DatabaseConnection:
         args: The URI, or where it is.
         path: Where the block is among the arguments, as in a stack file.
     """
-    if args.existing_secret is not None:
-        secret = SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
+    if (stored := existing(args)) is not None:
         network = None if args.port is None else NetworkDestination(host="0.0.0.0", port=args.port)  # noqa: S104
-        return DatabaseConnection(engine=None, uri=secret, network=network, connection_limit=args.connection_limit)
-    assert args.value is not None, "arguments hold one of the two"
+        return DatabaseConnection(engine=None, uri=stored, network=network, connection_limit=args.connection_limit)
+    assert args.value is not None, "arguments hold one of them"
     known = plain(args.value)
     where = read(
         args.value,
@@ -62,19 +81,20 @@ def uri(args: DatabaseUri, path: str) -> DatabaseConnection:
     )
 
 
+def existing(args: DatabaseUri | UriArgs) -> SecretKey | None:
+    """Where a URI is, if it is not given."""
+    if args.existing_secret is not None:
+        return SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
+    if args.existing_config_map is not None:
+        return SecretKey(name=args.existing_config_map.name, key=args.existing_config_map.key, config_map=True)
+    return None
+
+
 def _server(
     place: Place, args: PostgresqlArgs | MysqlArgs, engine: Engine, driver: str, after: Sequence[pulumi.Resource]
 ) -> DatabaseConnection:
-    username: Input[str] | SecretKey = args.username
-    password: SecretValue
-    if args.existing_secret is not None:
-        secret = args.existing_secret
-        password = SecretKey(name=secret.name, key=secret.password_key)
-        if secret.username_key is not None:
-            username = SecretKey(name=secret.name, key=secret.username_key)
-    elif args.password is not None:
-        password = pulumi.Output.secret(args.password)
-    else:
+    username, password = _login(args)
+    if password is None:
         # After a first object in the cluster, so that an `up` that cannot reach it leaves nothing in the state.
         options = place.options(depends_on=list(after), protect=place.args.deletion_protection)
         name = f"{place.name}-database-password"
@@ -93,3 +113,12 @@ def _server(
         connection_limit=args.connection_limit,
         creation=args.create,
     )
+
+
+def _login(args: PostgresqlArgs | MysqlArgs | SqlServerArgs) -> tuple[Input[str] | SecretKey, SecretValue | None]:
+    """User and password, or where they are; the password is None if it is to be generated."""
+    secret = args.existing_secret
+    if secret is None:
+        return args.username, None if args.password is None else pulumi.Output.secret(args.password)
+    username = args.username if secret.username_key is None else SecretKey(name=secret.name, key=secret.username_key)
+    return username, SecretKey(name=secret.name, key=secret.password_key)

@@ -18,7 +18,9 @@ def claim(scope: Scope, purpose: str, args: VolumeArgs, mount_path: str) -> Volu
     if args.existing_claim is not None:
         # Whether others mount it too is unknown: treated as exclusive unless the arguments say otherwise.
         shared = args.access_mode is AccessMode.READ_WRITE_MANY or scope.args.most_replicas > 1
-        return Volume(name=purpose, claim_name=args.existing_claim, mount_path=mount_path, shared=shared)
+        return Volume(
+            name=purpose, claim_name=args.existing_claim, mount_path=mount_path, shared=shared, sub_path=args.sub_path
+        )
     made = k8s.core.v1.PersistentVolumeClaim(
         f"{scope.name}-{purpose}",
         metadata=scope.metadata(

@@ -15,10 +15,14 @@ import socket
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 VARIABLES = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI")
 SECONDS = int(os.environ.get("DATABASE_TIMEOUT_SECONDS", "30"))
 CONNECT_SECONDS = 10
+LOGIN = "{login}"
+"""Stands in a URI for user and password, which are in variables of their own: they may come from an existing Secret, in which nobody
+has percent-encoded them."""
 DRIVERS = {
     "postgresql": {"psycopg2": "psycopg2", "psycopg": "psycopg"},
     "mysql": {"mysqldb": "MySQLdb", "pymysql": "pymysql"},
@@ -34,7 +38,7 @@ def completed(uri: str, seconds: int = SECONDS) -> str:
         uri: As SQLAlchemy takes it. One of a dialect or driver that is not known here comes back as it is.
         seconds: How long a host may say nothing.
     """
-    uri = with_driver(uri)
+    uri = with_driver(with_login(uri))
     scheme, _, rest = uri.partition("://")
     wanted = options(scheme.partition("+")[2], seconds)
     given = {option.partition("=")[0] for option in _query(rest).split("&")}
@@ -43,6 +47,15 @@ def completed(uri: str, seconds: int = SECONDS) -> str:
         return uri
     joint = "?" if not _has_query(rest) else "&" if _query(rest) else ""
     return uri + joint + "&".join(missing)
+
+
+def with_login(uri: str) -> str:
+    """The URI with user and password from the environment, where it leaves a place for them."""
+    if LOGIN not in uri:
+        return uri
+    # A Secret that was made from a file, or with `echo`, ends with a line break.
+    words = (os.environ[name].rstrip("\r\n") for name in ("DATABASE_USERNAME", "DATABASE_PASSWORD"))
+    return uri.replace(LOGIN, ":".join(quote(word, safe="") for word in words))
 
 
 def with_driver(uri: str, holds: Callable[[str], object] = importlib.util.find_spec) -> str:
@@ -60,7 +73,7 @@ def with_driver(uri: str, holds: Callable[[str], object] = importlib.util.find_s
 def patient(uri: str) -> str:
     """The URI without a limit on how long one statement may take, which on MySQL would cut a long change of the schema in the
     middle, or the deletion of many rows. `watch` notices a lost host instead."""
-    uri = with_driver(uri)
+    uri = with_driver(with_login(uri))
     scheme, separator, rest = uri.partition("://")
     if not scheme.startswith("mysql") or not _has_query(rest):
         return uri

@@ -41,12 +41,15 @@ def url(variables: Mapping[str, str]) -> str:
 
 def main() -> int:
     template, target = Path(sys.argv[1]), Path(sys.argv[2])
-    from database_uri import completed  # mounted beside it where pods run this, and not on the Pulumi program's path
+    from database_uri import (
+        completed,
+        with_login,
+    )  # mounted beside it where pods run this, and not on the Pulumi program's path
 
     # A file that somebody else wrote may be wrong; the migration says so.
     text = template.read_text(encoding="utf-8", errors="surrogateescape")
     if PLACEHOLDER in text:
-        text = filled(text, url(os.environ))
+        text = filled(text, with_login(url(os.environ)))
     text = re.sub(_URI, lambda found: found[1] + completed(found[2]), text)
     target.touch(mode=0o600)
     target.write_text(text, encoding="utf-8", errors="surrogateescape")

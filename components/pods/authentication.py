@@ -202,9 +202,12 @@ def _address(
     scope: Scope, connection: DatabaseConnection | None, store: BackendStore
 ) -> tuple[list[k8s.core.v1.EnvVarArgs], PodPart]:
     """Variables from which `users_ini.py` builds the address, and the database's certificate authorities."""
-    if connection is None:  # the experiments' database, whose URI is in a Secret
-        (uri,) = [variable for variable in store.part.environment if variable.name == "MLFLOW_BACKEND_STORE_URI"]
-        return [k8s.core.v1.EnvVarArgs(name="USERS_DATABASE_URI", value_from=uri.value_from)], PodPart()
+    if connection is None:  # the experiments' database, whose URI or login is in a Secret
+        named = {str(variable.name): variable for variable in store.part.environment}
+        uri = named["MLFLOW_BACKEND_STORE_URI"]
+        whole = k8s.core.v1.EnvVarArgs(name="USERS_DATABASE_URI", value=uri.value, value_from=uri.value_from)
+        login = [named[name] for name in ("DATABASE_USERNAME", "DATABASE_PASSWORD") if name in named]
+        return [whole, *login], PodPart()
     if connection.uri is not None:
         whole = {"USERS_DATABASE_URI": connection.uri}
         return secret_environment(scope, "users-database", "server", whole), PodPart()

@@ -18,6 +18,7 @@ from .volumes import claims, config_map, config_volume, memory_volume, read_only
 
 _CA_DIRECTORY = "/etc/mlflow/database"
 _CA_FILE = f"{_CA_DIRECTORY}/ca.pem"
+_FREETDS_FILE = "freetds.conf"
 _LOGIN_DIRECTORY = "/etc/mlflow/database-login"
 _LOGIN_FILE = f"{_LOGIN_DIRECTORY}/my.cnf"
 _LOGIN_SCRIPT = Program("option_file.py")
@@ -37,12 +38,14 @@ def tls_query(connection: DatabaseConnection, authorities: str, **more: str) -> 
     """The query of a URI that sets how the connection is encrypted and verified.
 
     Args:
-        connection: PostgreSQL or MySQL.
+        connection: A database server.
         authorities: File of the certificate authorities.
         **more: Further options.
     """
     assert connection.tls_mode is not None
-    if connection.engine is Engine.POSTGRESQL:
+    if connection.engine is Engine.MSSQL:
+        options = _odbc(connection)
+    elif connection.engine is Engine.POSTGRESQL:
         options = {"sslmode": connection.tls_mode.value, "connect_timeout": "10"}
         if connection.ca_certificate is not None:
             options["sslrootcert"] = authorities
@@ -57,7 +60,8 @@ class BackendStore:
 
     Attributes:
         part: Environment, certificate, option file and claims.
-        uri: The value of MLFLOW_BACKEND_STORE_URI if it contains no secret; None if the variable refers to a Secret.
+        uri: The value of MLFLOW_BACKEND_STORE_URI if it contains no secret; None if it refers to a Secret, or is completed
+            with one in the pod.
         in_pod: Whether the database is a file in the server's pod, so that only that pod can migrate it.
         absent: Whether there is no database.
         data_directories: Directories of the claims that hold the database.
@@ -95,8 +99,9 @@ def backend_store(
     database = scope.args.database
     plain, secrets = _variables(connection, database.silence_timeout_seconds)
     parts: list[PodPart] = []
-    if connection.ca_certificate is not None:
-        bundle = config_map(scope, "database-ca", "database", {"ca.pem": connection.ca_certificate})
+    files = _files(connection)
+    if files:
+        bundle = config_map(scope, "database-ca", "database", files)
         volumes, mounts = [config_volume("database-ca", bundle)], [read_only("database-ca", _CA_DIRECTORY)]
         parts.append(PodPart(volumes=volumes, mounts=mounts))
     if connection.engine is Engine.MYSQL and connection.uri is None:
@@ -112,16 +117,17 @@ def backend_store(
     secret = secret_environment(scope, "database", "database", secrets)
     server = scope.args.server
     given = any(each is not None and each.uri is not None for each in (connection, registry))
+    given = given or connection.engine is Engine.MSSQL
     read_replica = _READ_REPLICA in {**server.env, **(server.secret_env or {}), **server.value_from}
     variables = PodPart(
         environment=[*plain_environment(plain), *secret],
-        # What a user wrote, maybe into a Secret, is completed in the pod.
+        # What a user wrote, maybe into a Secret, is completed in the pod; SQL Server's login as well.
         launcher=["python", "-c", _PROGRAM.source] if given or read_replica else (),
         network=destinations(scope, connection, registry),
     )
     return BackendStore(
         part=join(variables, *parts, claims(connection.volumes)),
-        uri=plain.get("MLFLOW_BACKEND_STORE_URI"),
+        uri=None if connection.engine is Engine.MSSQL else plain.get("MLFLOW_BACKEND_STORE_URI"),
         in_pod=in_pod,
         data_directories=tuple(volume.mount_path for volume in connection.volumes),
         exclusive=in_pod or any(not volume.shared for volume in connection.volumes),
@@ -149,7 +155,8 @@ def _variables(connection: DatabaseConnection, seconds: int) -> tuple[dict[str, 
         return {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{connection.path}"}, {}
     if connection.engine is Engine.POSTGRESQL:
         return _postgresql(connection, seconds)
-    assert connection.engine is Engine.MYSQL, f"{connection.engine} comes as a URI"
+    if connection.engine is Engine.MSSQL:
+        return _mssql(connection)
     # PyMySQL reads user and password from an option file; see `option_file.py`.
     return {"MLFLOW_BACKEND_STORE_URI": _mysql_uri(connection, seconds)}, {}
 
@@ -175,6 +182,62 @@ def _postgresql(connection: DatabaseConnection, seconds: int) -> tuple[dict[str,
     else:
         plain["PGUSER"] = connection.username or ""
     return plain, secrets
+
+
+def _files(connection: DatabaseConnection) -> dict[str, Input[str]]:
+    """Files that the driver reads."""
+    made: dict[str, Input[str]] = {}
+    if connection.ca_certificate is not None:
+        made["ca.pem"] = connection.ca_certificate
+    if connection.engine is Engine.MSSQL and connection.uri is None and connection.odbc_driver is None:
+        made[_FREETDS_FILE] = _freetds(connection)
+    return made
+
+
+def _mssql(connection: DatabaseConnection) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:
+    # Neither driver reads the login from anywhere but the URI, which `database_uri.py` completes.
+    assert connection.username is not None and connection.password is not None
+    query = tls_query(connection, _CA_FILE)
+
+    def uri(parts: list[str]) -> str:
+        host, port, database = parts
+        where = f"{database_uri.LOGIN}@{in_uri(host)}:{port}/{quote(database, safe='')}"
+        return f"mssql+{connection.driver}://{where}" + (f"?{query}" if query else "")
+
+    where = pulumi.Output.all(connection.host, connection.port, connection.database)
+    plain: dict[str, Input[str]] = {"MLFLOW_BACKEND_STORE_URI": where.apply(uri)}
+    if connection.odbc_driver is None:
+        plain["FREETDSCONF"] = f"{_CA_DIRECTORY}/{_FREETDS_FILE}"
+    secrets: dict[str, SecretValue] = {"DATABASE_PASSWORD": connection.password}
+    if isinstance(connection.username, SecretKey):
+        secrets["DATABASE_USERNAME"] = connection.username
+    else:
+        plain["DATABASE_USERNAME"] = connection.username
+    return plain, secrets
+
+
+def _odbc(connection: DatabaseConnection) -> dict[str, str]:
+    """Options of Microsoft's ODBC driver; none for pymssql, whose library has a file of its own.
+
+    https://learn.microsoft.com/sql/connect/odbc/dsn-connection-string-attribute
+    """
+    if connection.odbc_driver is None:
+        return {}
+    return {
+        "driver": connection.odbc_driver,
+        "Encrypt": "no" if connection.tls_mode is TlsMode.DISABLE else "yes",
+        "TrustServerCertificate": "no" if connection.tls_mode is TlsMode.VERIFY_FULL else "yes",
+    }
+
+
+def _freetds(connection: DatabaseConnection) -> str:
+    """Settings of FreeTDS, which asks for encryption by default but does without, and verifies nothing:
+    https://www.freetds.org/userguide/freetdsconf.html."""
+    lines = ["[global]", f"encryption = {'off' if connection.tls_mode is TlsMode.DISABLE else 'require'}"]
+    if connection.tls_mode in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
+        host = "yes" if connection.tls_mode is TlsMode.VERIFY_FULL else "no"
+        lines += [f"ca file = {_CA_FILE}", f"check certificate hostname = {host}"]
+    return "\n".join([*lines, ""])
 
 
 def _mysql_uri(connection: DatabaseConnection, seconds: int) -> pulumi.Output[str]:

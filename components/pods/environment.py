@@ -39,7 +39,10 @@ def secret_environment(
 
 
 def secret_reference(name: str, key: SecretKey) -> k8s.core.v1.EnvVarArgs:
-    """An environment variable that refers to a key of a Secret."""
+    """An environment variable that refers to a key of a Secret or ConfigMap."""
+    if key.config_map:
+        mapped = k8s.core.v1.ConfigMapKeySelectorArgs(name=key.name, key=key.key)
+        return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(config_map_key_ref=mapped))
     selector = k8s.core.v1.SecretKeySelectorArgs(name=key.name, key=key.key)
     return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(secret_key_ref=selector))
 

@@ -53,8 +53,12 @@ def claims(volumes: Iterable[Volume]) -> PodPart:
                 persistent_volume_claim=k8s.core.v1.PersistentVolumeClaimVolumeSourceArgs(claim_name=volume.claim_name),
             )
             for volume in volumes
+            if volume.declared
         ],
-        mounts=[k8s.core.v1.VolumeMountArgs(name=volume.name, mount_path=volume.mount_path) for volume in volumes],
+        mounts=[
+            k8s.core.v1.VolumeMountArgs(name=volume.name, mount_path=volume.mount_path, sub_path=volume.sub_path)
+            for volume in volumes
+        ],
     )
 
 

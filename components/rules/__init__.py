@@ -16,6 +16,7 @@ from . import (
     replicas,
     security,
     variables,
+    volumes,
 )
 
 _THEMES = (
@@ -30,6 +31,7 @@ _THEMES = (
     replicas,
     security,
     variables,
+    volumes,
 )
 
 

@@ -56,9 +56,9 @@ def _unknown_ports(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         (("auth", "database", "uri"), users),
     ):
         by_uri = isinstance(block, (DatabaseUriArgs, MssqlArgs, RegistryArgs))
-        if by_uri and block.existing_secret is not None and block.port is None:
+        if by_uri and block.value is None and block.port is None:
             yield Problem(
                 (*where, "port"),
-                "is required with networkPolicy, which cannot know it from a URI in a Secret",
+                "is required with networkPolicy, which cannot know it from a URI that is read in the pod",
                 "give the port of the database server",
             )

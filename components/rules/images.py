@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pydantic.alias_generators import to_camel
 
 from .. import versions
-from ..arguments import MlflowDeploymentArgs
+from ..arguments import MlflowDeploymentArgs, SqlServerArgs
 from ..arguments.base import Problem, plain, walk
-from ..arguments.database.uri import ALLOWED, DatabaseUri, unknown_driver
+from ..arguments.database.uri import ALLOWED, DRIVERS, DatabaseUri, unknown_driver
 from ..arguments.kinds import MlflowImage
 
 
@@ -35,9 +35,12 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 def _drivers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     for path, block in walk(args):
-        if isinstance(block, DatabaseUri) and (driver := unknown_driver(block)):
+        field, driver = "value", unknown_driver(block) if isinstance(block, DatabaseUri) else None
+        if isinstance(block, SqlServerArgs) and block.driver.value not in DRIVERS["mssql"]:
+            field, driver = "driver", block.driver.value
+        if driver:
             yield Problem(
-                (*path, "value"),
+                (*path, field),
                 f"has the driver {driver!r}, which MLflow's official image does not hold",
                 f"use one of: {ALLOWED}; or name an image of your own that holds it in image.repository",
             )

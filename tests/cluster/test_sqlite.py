@@ -175,16 +175,14 @@ def test_an_existing_claim_keeps_the_database_from_one_stack_to_the_next(
     new_stack: Deploy, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     with kubectl.namespace("enforce") as namespace:
-        for name in ("kept-database", "kept-files"):
-            spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-            metadata = {"name": name, "namespace": namespace}
-            claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
-            kubectl.apply(claim)
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        metadata = {"name": "kept", "namespace": namespace}
+        kubectl.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
         values = configurations.sqlite(
             namespace,
             createNamespace=False,
-            database={"sqlite": {"volume": {"existingClaim": "kept-database"}}},
-            artifacts={"volume": {"existingClaim": "kept-files"}},
+            database={"sqlite": {"volume": {"existingClaim": "kept", "subPath": "mlflow/database"}}},
+            artifacts={"volume": {"existingClaim": "kept", "subPath": "mlflow/artifacts"}},
         )
         with new_stack() as stack:
             stack.configure({**values, "server": {"replicas": 2}})

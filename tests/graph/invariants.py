@@ -221,7 +221,7 @@ def references_have_their_objects(graph: Graph, configuration: Mapping[str, Any]
     given = {
         str(value)
         for path, value in values(configuration)
-        if re.search(r"existingClaim$|existing(Secret|Config)(\.name)?$|valueFrom\..*\.name$|envFrom", path)
+        if re.search(r"existingClaim$|existing(Secret|Config|ConfigMap)(\.name)?$|valueFrom\..*\.name$|envFrom", path)
     }
     for owner, pod in graph.pods():
         for name, key in _references(pod["spec"]):

@@ -92,6 +92,14 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
     ),
+    "one-claim": with_changes(
+        DEV,
+        {
+            "database.sqlite.volume": {"existingClaim": "mlflow-pvc", "subPath": "database"},
+            "artifacts.volume": {"existingClaim": "mlflow-pvc", "subPath": "artifacts"},
+            "garbageCollection": {},
+        },
+    ),
     "existing-secrets": with_changes(
         PRODUCTION,
         {
@@ -156,6 +164,19 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "mysql-existing-secret": with_changes(
         PRODUCTION,
         {"database": {"mysql": {"host": "fd00::5", "existingSecret": {"name": "db-login", "usernameKey": "user"}}}},
+    ),
+    "sql-server": with_changes(
+        PRODUCTION,
+        {
+            "database": {
+                "sqlServer": {
+                    "host": "db.example.com",
+                    "existingSecret": {"name": "db-login", "usernameKey": "user"},
+                    "tls": {"caCertificate": CERTIFICATE},
+                }
+            },
+            "auth": {"basic": {}},
+        },
     ),
     "mssql": with_changes(
         PRODUCTION, {"database": {"mssql": {"value": "mssql+pymssql://mlflow:canary@db.example.com/mlflow"}}}

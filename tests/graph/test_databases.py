@@ -1,6 +1,7 @@
 """What becomes of databases: how pods reach them, their passwords, and URIs that become known late and are wrong."""
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -9,6 +10,7 @@ import pytest
 from components import ConfigurationError
 from components.arguments.outputs import UnreadableError
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
+from tests.graph import scenarios
 from tests.graph.invariants import server_container
 from tests.graph.program import Graph, deploy, make, run
 from tests.unit.refusals import messages
@@ -84,6 +86,36 @@ def test_a_server_in_the_cluster_accepts_what_the_pods_may_open() -> None:
     assert server["args"] == ["postgres", "-c", "max_connections=105"]
 
 
+@pytest.mark.parametrize(
+    ("place", "variable", "more"),
+    [
+        ("database.uri", "MLFLOW_BACKEND_STORE_URI", {"auth": {"basic": {}}}),
+        ("database.mssql", "MLFLOW_BACKEND_STORE_URI", {}),
+        ("database.registry", "MLFLOW_REGISTRY_STORE_URI", {}),
+        ("artifacts.uri", "MLFLOW_ARTIFACTS_DESTINATION", {}),
+        ("auth.database.uri", "USERS_DATABASE_URI", {"auth": {"basic": {}}}),
+    ],
+)
+def test_a_uri_without_a_password_may_be_in_a_config_map(place: str, variable: str, more: Mapping[str, Any]) -> None:
+    block, _, rest = place.rpartition(".")
+    source = {"existingConfigMap": {"name": "stores", "key": "url"}}
+    # Beside the choice that is there already, or instead of it.
+    changes = {place: source} if block == "auth.database" or rest == "registry" else {block: {rest: source}}
+    graph = deploy(with_changes(PRODUCTION, {**more, **changes, "garbageCollection": {}}))
+    found = [
+        each["valueFrom"]
+        for _, pod in graph.working_pods()
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
+        for each in container["env"]
+        if each["name"] in (variable, "USERS_DATABASE_URI") and "valueFrom" in each
+    ]
+    assert found and all(each == {"configMapKeyRef": {"name": "stores", "key": "url"}} for each in found)
+    wrong = {**source, "value" if block != "artifacts" else "uri": "postgresql+psycopg2://db/mlflow"}
+    changes = {place: wrong} if block == "auth.database" or rest == "registry" else {block: {rest: wrong}}
+    (line, *_) = messages(with_changes(PRODUCTION, {**more, **changes}))
+    assert line.startswith(f"{place}.existingConfigMap: is given as well as ")
+
+
 LATE = {
     "database.uri.value": (PRODUCTION, "database", lambda value: {"uri": {"value": value}}),
     "database.mssql.value": (PRODUCTION, "database", lambda value: {"mssql": {"value": value}}),
@@ -128,3 +160,14 @@ def test_only_the_drivers_of_known_images_are_judged(uri: str) -> None:
         make("mlflow", with_changes(official, {"image": {"repository": repository}}))
 
     assert run(program)
+
+
+def test_one_claim_holds_database_and_artifacts_as_one_volume_of_each_pod() -> None:
+    """Two volumes of one claim would keep a pod waiting for the second."""
+    for owner, pod in deploy(scenarios.SCENARIOS["one-claim"]).working_pods():
+        claims = [v for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v]
+        assert claims == [{"name": "database", "persistentVolumeClaim": {"claimName": "mlflow-pvc"}}], owner.name
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+            mounts = {m["mountPath"]: m.get("subPath") for m in container["volumeMounts"] if m["name"] == "database"}
+            both = {"/mlflow/database": "database", "/mlflow/artifacts": "artifacts"}
+            assert mounts in (both, {"/mlflow/database": "database"}), (owner.name, container["name"])

@@ -308,6 +308,30 @@ def test_sql_server_is_reached_by_its_uri_which_is_in_a_secret() -> None:
     assert 1434 in ports.values()
 
 
+def test_sql_server_by_parts_with_the_driver_of_an_image_of_the_users() -> None:
+    parts = {"host": "db.example.com", "password": "canary", "driver": "pyodbc"}
+    changes = {
+        "database": {"sqlServer": parts},
+        "image": {"repository": "registry.example.com/mlflow", "tag": "1"},
+        "auth": {"basic": {}},
+        "garbageCollection": {},
+        "networkPolicy": {},
+    }
+    graph = deploy(with_changes(PRODUCTION, changes))
+    uri = "mssql+pyodbc://{login}@db.example.com:1433/mlflow?driver=ODBC+Driver+18+for+SQL+Server&Encrypt=yes&TrustServerCertificate=no"
+    for owner, pod in graph.working_pods():
+        for container in pod["spec"]["containers"]:
+            given = {v["name"]: v.get("value") for v in container["env"]}
+            assert given["MLFLOW_BACKEND_STORE_URI"] == uri and given["DATABASE_USERNAME"] == "mlflow", owner.name
+            assert "FREETDSCONF" not in given and "DATABASE_PASSWORD" in given
+    (users,) = [
+        c for c in graph.named("mlflow-server", "Deployment").pod["spec"]["initContainers"] if c["name"] == "users"
+    ]
+    assert {"USERS_DATABASE_URI", "DATABASE_USERNAME", "DATABASE_PASSWORD"} <= {v["name"] for v in users["env"]}
+    ports = {str(path): value for r in graph.of("NetworkPolicy") for path, value in values(r.inputs) if "port" in path}
+    assert 1433 in ports.values()
+
+
 @pytest.mark.parametrize(
     ("configuration", "told"),
     [

@@ -113,6 +113,7 @@ USED: list[tuple[str, Mapping[str, Any], Mapping[str, Any], Collection[str], tup
     ("postgresql by IPv6", PRODUCTION, {"database.postgresql.host": "fd00:3::5"}, ALL, ("fd00:3::5", 5432)),
     ("postgresql, made", PRODUCTION, {"database": {"postgresql": {"host": "db.example.com", "port": 6432, "create": {"existingSecret": {"name": "admin"}}}}}, (*ALL, CREATION), (DNS, 6432)),
     ("mysql", PRODUCTION, {"database": {"mysql": {"host": "db.example.com", "password": "canary"}}}, ALL, (DNS, 3306)),
+    ("SQL Server", PRODUCTION, {"database": {"sqlServer": {"host": "db.example.com", "password": "canary"}}}, ALL, (DNS, 1433)),
     ("mssql", PRODUCTION, {"database": {"mssql": {"value": "mssql+pymssql://u:canary@db.example.com/m"}}}, ALL, (DNS, 1433)),
     ("uri", PRODUCTION, {"database": {"uri": {"value": "mysql+pymysql://u:canary@db.example.com:3307/m"}}}, ALL, (DNS, 3307)),
     ("uri by IPv6", PRODUCTION, {"database": {"uri": {"value": "postgresql+psycopg2://u:canary@[fd00:3::5]:6432/m"}}}, ALL, ("fd00:3::5", 6432)),

@@ -28,6 +28,11 @@ SECRET_ONLY = changed(PRODUCTION, POSTGRESQL, {"host": "db", "existingSecret": {
 MYSQL = changed(PRODUCTION, "database", {"mysql": {"host": "db", "password": "p"}})
 URI = changed(PRODUCTION, "database", {"uri": {"value": "postgresql+psycopg2://u:p@h/d"}})
 MSSQL = changed(PRODUCTION, "database", {"mssql": {"value": "mssql+pymssql://u:p@h/d"}})
+SQL_SERVER = changed(PRODUCTION, "database", {"sqlServer": {"host": "db", "password": "p"}})
+ODBC = with_changes(
+    SQL_SERVER,
+    {"database.sqlServer.driver": "pyodbc", "image": {"repository": "registry.example.com/mlflow", "tag": "1"}},
+)
 CREATE = changed(
     PRODUCTION, "database", {"mysql": {"host": "db", "create": {"secretsStore": {"aws": {"secret": "s"}}}}}
 )
@@ -84,6 +89,20 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (URI, "database.uri.connectionLimit", [0, 59], [60]),
     (URI, "database.mssql", [{"value": "mssql+pymssql://u:p@h/d"}], [None]),
     (MSSQL, "database.mssql.value", ["mysql+pymysql://u:p@h/d", "mssql+pyodbc://u:p@h/d"], ["mssql+pymssql://u:p@h:1434/d"]),
+    (SQL_SERVER, "database.sqlServer.driver", ["pyodbc", "psycopg2"], ["pymssql"]),
+    (SQL_SERVER, "database.sqlServer.tls", [{"mode": "verify-full"}, {"mode": "verify-ca"}, {"mode": "disable"}, {"caCertificate": "x"}], [{"caCertificate": CERTIFICATE}, {"mode": "require"}]),
+    (ODBC, "database.sqlServer.tls", [{"caCertificate": CERTIFICATE}, {"mode": "verify-ca"}, {"mode": "disable"}], [{"mode": "verify-full"}, {"mode": "require"}]),
+    (SQL_SERVER, "database.sqlServer.odbcDriver", ["ODBC Driver 17 for SQL Server"], ["ODBC Driver 18 for SQL Server"]),
+    (ODBC, "database.sqlServer.odbcDriver", ["{x}", "a;b"], ["ODBC Driver 17 for SQL Server"]),
+    (SQL_SERVER, "database.sqlServer.password", [None, ""], ["p"]),
+    (SQL_SERVER, "database.sqlServer", [{"host": "db"}, {"host": "db", "password": "p", "existingSecret": {"name": "s"}}, {"host": "db:1433", "password": "p"}], [{"host": "db", "existingSecret": {"name": "s"}}]),
+    (SQL_SERVER, "server.env", [{"FREETDSCONF": "/x"}], [{"TDSVER": "7.4"}]),
+    (CLAIM, "artifacts.volume.subPath", ["/a", "../a", "a/../b", "a b", "a//b", ""], ["artifacts", "a/b-c"]),
+    (DEV, "artifacts.volume.subPath", ["artifacts"], [None]),
+    (DEV, "database.sqlite.volume.subPath", ["database"], [None]),
+    (with_changes(CLAIM, {"database.sqlite.volume": {"existingClaim": "c", "subPath": "a"}}), "artifacts.volume.subPath", [None, "a"], ["b", "ab", "a/b"]),
+    (with_changes(CLAIM, {"database.sqlite.volume": {"existingClaim": "c"}}), "artifacts.volume.subPath", [None], ["b"]),
+    (with_changes(CLAIM, {"database": {"inClusterPostgresql": {"password": "p", "volume": {"existingClaim": "c"}}}}), "artifacts.volume.subPath", [None, "b"], []),
     (PRODUCTION, "database.registry", [{}, {"value": "sqlite:///x"}, {"value": "https://mlflow.example.com"}], [{"existingSecret": {"name": "s"}}]),
     (REGISTRY, "database.registry.connectionLimit", [29], [30]),
     (REGISTRY, f"{POSTGRESQL}.connectionLimit", [29], [30]),

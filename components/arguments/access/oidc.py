@@ -11,7 +11,7 @@ from ... import versions
 from .. import switches
 from ..base import Block, Input, Problem, block, looks_secret, plain, secret, sort_of
 from ..checks import ExistingSecret, authorities, between, counted, image_name, pattern
-from ..database.connection import one_of_two
+from ..database.connection import in_one_way
 from ..kinds import LoginBlock
 from ..server.resources import ResourcesArgs
 from .ldap import CertificateSecretArgs
@@ -114,7 +114,7 @@ class OidcRedisArgs(Block):
     """How the certificate of a `rediss://` server is verified, if a private authority signed it."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from one_of_two(self, *self.one_of, "give the URL as a secret, or name an existing Secret")
+        yield from in_one_way(self, "give the URL as a secret, or name an existing Secret", *self.one_of)
         url = plain(self.url)
         if isinstance(url, str) and not re.fullmatch(r"rediss?://([^\s/@]*@)?[^\s/@]+(/\S*)?", url):
             message = "is not the URL of a Redis server"  # not shown, since it may hold a password

@@ -8,6 +8,7 @@ from pydantic import Field
 from .. import switches
 from ..base import Input, Problem, block, plain, secret
 from ..checks import (
+    ExistingConfigMap,
     ExistingSecret,
     exactly_one,
 )
@@ -15,7 +16,7 @@ from ..database import DatabaseArgs
 from ..environment import OWN_VARIABLES, variables
 from ..kinds import ArtifactBlock, variables_of
 
-__all__ = ["UriArgs", "UriSecretArgs"]
+__all__ = ["UriArgs", "UriConfigMapArgs", "UriSecretArgs"]
 
 
 @block
@@ -29,15 +30,27 @@ class UriSecretArgs(ExistingSecret):
 
 
 @block
+class UriConfigMapArgs(ExistingConfigMap):
+    """An existing ConfigMap in the deployment's namespace that holds the whole URI, without a password."""
+
+    name: Input[str]
+    """Name of the ConfigMap."""
+    key: str = "uri"
+    """Key of the URI in the ConfigMap."""
+
+
+@block
 class UriArgs(ArtifactBlock):
     """Any artifact store that MLflow or a plugin in the image supports, by its URI."""
 
-    one_of = ("uri", "existing_secret")
+    one_of = ("uri", "existing_secret", "existing_config_map")
 
     uri: Input[str] | None = secret()
     """The URI, stored in a Secret since it may contain credentials."""
     existing_secret: UriSecretArgs | None = None
     """Secret that holds the URI, instead of `uri`."""
+    existing_config_map: UriConfigMapArgs | None = None
+    """ConfigMap that holds it, for a URI without a password: everyone who may look at the namespace can read it."""
     env: dict[str, Input[str]] = Field(default_factory=dict)
     """Environment variables that the store's client library reads, not secret."""
     secret_env: dict[str, Input[str]] | None = secret()

@@ -1,9 +1,10 @@
 """How a database server is reached: encryption, and credentials in existing Secrets."""
 
 import enum
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import ExistingSecret, between, certificate, host_name, pattern
@@ -18,6 +19,12 @@ class TlsMode(enum.Enum):
     REQUIRE = "require"
     VERIFY_CA = "verify-ca"
     VERIFY_FULL = "verify-full"
+
+
+def in_clear(mode: TlsMode | None) -> Iterator[Problem]:
+    """A mode that undoes the encryption, in the field `mode`."""
+    if mode is TlsMode.DISABLE:
+        yield Problem(("mode",), "'disable' sends the password and all data in clear", "use 'require' or 'verify-full'")
 
 
 @block
@@ -46,10 +53,7 @@ class DatabaseTlsArgs(Block):
         yield from certificate(self.ca_certificate, "ca_certificate")
 
     def insecure(self) -> Iterable[Problem]:
-        if self.mode is TlsMode.DISABLE:
-            yield Problem(
-                ("mode",), "'disable' sends the password and all data in clear", "use 'require' or 'verify-full'"
-            )
+        yield from in_clear(self.mode)
 
 
 @block
@@ -70,23 +74,25 @@ def address(host: Input[str] | None, port: Input[int]) -> tuple[str, int] | None
     return (known.lower(), number) if isinstance(known, str) and isinstance(number, int) else None
 
 
-def one_of_two(block: Any, first: str, second: str, fix: str) -> Iterator[Problem]:
-    """A secret is given in one of two ways: as its value, or by where it is stored."""
-    spelled = re.sub(r"_(\w)", lambda match: match[1].upper(), second)
-    given = [getattr(block, name) is not None for name in (first, second)]
-    if not any(given):
-        yield Problem((first,), f"is required, or {spelled}", fix, either=((second,),))
-    if all(given):
-        yield Problem((second,), f"is given as well as {first}", f"keep exactly one of: {first}, {spelled}")
+def in_one_way(block: Any, fix: str, *ways: str) -> Iterator[Problem]:
+    """A value is given in exactly one way: itself, which is the first, or by where it is stored."""
+    first, *others = ways
+    given = [name for name in ways if getattr(block, name) is not None]
+    if not given:
+        spelled = " or ".join(map(to_camel, others))
+        yield Problem((first,), f"is required, or {spelled}", fix, either=tuple((name,) for name in others))
+    for extra in given[1:]:
+        allowed = ", ".join(map(to_camel, ways))
+        yield Problem((extra,), f"is given as well as {to_camel(given[0])}", f"keep exactly one of: {allowed}")
 
 
 def server(block: Any, name: str) -> Iterator[Problem]:
-    """What PostgreSQL and MySQL servers have in common."""
+    """What all database servers have in common."""
     yield from host_name(block.host, "host")
     yield from between(block.port, 1, 65535, "port")
     for field, what in (("database", "the name of a database"), ("username", "a user name")):
         yield from pattern(getattr(block, field), r"[^\x00-\x1f\x7f]+", field, what, "use no control characters")
     yield from between(block.connection_limit, 1, 100_000, "connection_limit", "connections")
     fix = f"pulumi config set --secret --path 'mlflow:database.{name}.password', or name an existing Secret"
-    if block.create is None or block.password is not None:
-        yield from one_of_two(block, "password", "existing_secret", fix)
+    if getattr(block, "create", None) is None or block.password is not None:
+        yield from in_one_way(block, fix, "password", "existing_secret")

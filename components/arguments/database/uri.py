@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from .. import switches
 from ..base import Block, Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, between
+from ..checks import ExistingConfigMap, ExistingSecret, between
 from ..kinds import DatabaseBlock
-from .connection import one_of_two
+from .connection import in_one_way
 
-__all__ = ["DatabaseUriArgs", "DatabaseUriSecretArgs", "MssqlArgs", "RegistryArgs"]
+__all__ = ["DatabaseUriArgs", "DatabaseUriConfigMapArgs", "DatabaseUriSecretArgs", "MssqlArgs", "RegistryArgs"]
 
 DRIVERS = {"postgresql": ("psycopg2", "psycopg"), "mysql": ("pymysql",), "mssql": ("pymssql",)}
 """SQLAlchemy dialects that MLflow has a schema for, with the drivers in its official image."""
@@ -32,18 +32,30 @@ class DatabaseUriSecretArgs(ExistingSecret):
 
 
 @block
+class DatabaseUriConfigMapArgs(ExistingConfigMap):
+    """An existing ConfigMap in the deployment's namespace that holds a database URI without a password."""
+
+    name: Input[str]
+    """Name of the ConfigMap."""
+    key: str = "uri"
+    """Key of the URI in the ConfigMap."""
+
+
+@block
 class DatabaseUriArgs(DatabaseBlock):
     """A full SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`). Special characters in the
     password must be percent-encoded."""
 
-    one_of = ("value", "existing_secret")
+    one_of = ("value", "existing_secret", "existing_config_map")
 
     value: Input[str] | None = secret()
-    """The URI. Either this or `existingSecret`."""
+    """The URI. Either this, `existingSecret` or `existingConfigMap`."""
     existing_secret: DatabaseUriSecretArgs | None = None
     """Secret that holds the URI, instead of `value`."""
+    existing_config_map: DatabaseUriConfigMapArgs | None = None
+    """ConfigMap that holds it, for a URI without a password: everyone who may look at the namespace can read it."""
     port: int | None = None
-    """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
+    """TCP port of the server; needed for a network policy where the URI is in an existing Secret or ConfigMap."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
 
@@ -63,14 +75,16 @@ class MssqlArgs(DatabaseBlock):
     """SQL Server by a full SQLAlchemy URI (`mssql+pymssql://user:password@host:port/database`). Special characters in the
     password must be percent-encoded."""
 
-    one_of = ("value", "existing_secret")
+    one_of = ("value", "existing_secret", "existing_config_map")
 
     value: Input[str] | None = secret()
-    """The URI. Either this or `existingSecret`."""
+    """The URI. Either this, `existingSecret` or `existingConfigMap`."""
     existing_secret: DatabaseUriSecretArgs | None = None
     """Secret that holds the URI, instead of `value`."""
+    existing_config_map: DatabaseUriConfigMapArgs | None = None
+    """ConfigMap that holds it, for a URI without a password: everyone who may look at the namespace can read it."""
     port: int | None = None
-    """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
+    """TCP port of the server; needed for a network policy where the URI is in an existing Secret or ConfigMap."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
 
@@ -93,14 +107,16 @@ class RegistryArgs(Block):
     """A full SQLAlchemy URI (`dialect+driver://user:password@host:port/database?options`) of a separate database for the
     model registry. Special characters in the password must be percent-encoded."""
 
-    one_of = ("value", "existing_secret")
+    one_of = ("value", "existing_secret", "existing_config_map")
 
     value: Input[str] | None = secret()
-    """The URI. Either this or `existingSecret`."""
+    """The URI. Either this, `existingSecret` or `existingConfigMap`."""
     existing_secret: DatabaseUriSecretArgs | None = None
     """Secret that holds the URI, instead of `value`."""
+    existing_config_map: DatabaseUriConfigMapArgs | None = None
+    """ConfigMap that holds it, for a URI without a password: everyone who may look at the namespace can read it."""
     port: int | None = None
-    """TCP port of the server; needed for a network policy where the URI is in an existing Secret."""
+    """TCP port of the server; needed for a network policy where the URI is in an existing Secret or ConfigMap."""
     connection_limit: int | None = None
     """Connections that the server grants to MLflow. If given, a configuration that could exceed it is refused."""
 
@@ -135,7 +151,7 @@ def _uri_problems(block: DatabaseUri) -> Iterator[Problem]:
     yield from between(block.port, 1, 65535, "port")
     if block.value is not None and block.port is not None:
         yield Problem(("port",), "is given as well as value, which holds it", "remove port")
-    yield from one_of_two(block, *block.one_of, "give the URI as a secret, or name an existing Secret")
+    yield from in_one_way(block, "give the URI as a secret, or name an existing Secret", *block.one_of)
     yield from _uri(block.value)
 
 

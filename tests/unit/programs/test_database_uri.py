@@ -26,6 +26,14 @@ def test_what_is_missing_is_added(given: str, completed: str) -> None:
     assert database_uri.completed(completed) == completed
 
 
+def test_a_login_from_variables_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_USERNAME", "u@")
+    monkeypatch.setenv("DATABASE_PASSWORD", "a/b:%?#é\n")
+    given, made = "mssql+pymssql://{login}@h:1433/d", "mssql+pymssql://u%40:a%2Fb%3A%25%3F%23%C3%A9@h:1433/d"
+    assert database_uri.completed(given) == database_uri.patient(given) == made
+    assert database_uri.completed(made) == made
+
+
 def test_what_somebody_wrote_stays() -> None:
     given = "postgresql+psycopg2://u:p@h/db?tcp_user_timeout=5000&connect_timeout=2"
     made = database_uri.completed(given)
