@@ -1,7 +1,8 @@
-"""The commands that check the project: test, bench, lint, format, lock, schema."""
+"""The commands that check the project: test, bench, docs, lint, format, lock, schema."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -191,6 +192,21 @@ def lint() -> int:
             failed.append(name)
     say(f"lint: {'failed: ' + ', '.join(failed) if failed else 'passed'}")
     return 1 if failed else 0
+
+
+SITE = ROOT / "build" / "site"
+"""The documentation as a site."""
+
+
+def docs(target: Path = SITE) -> int:
+    """Build the documentation as a site; fails if a link leads nowhere."""
+    program = environments.ensure("test") / "bin" / "mkdocs"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    command = [program, "build", "--strict", "--quiet", "--site-dir", target]
+    code = subprocess.run(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, check=False).returncode
+    if not code:
+        say(f"the documentation is at {target / 'index.html'}")
+    return code
 
 
 def format_() -> int:

@@ -29,6 +29,7 @@ COMMANDS = {
     "test": "run the core of the tests: unit, graph, property, engine, cluster, node",
     "test-all": "run all tests: the core, then those of clouds, combinations and faults",
     "bench": "run the benchmarks and write build/bench.json",
+    "docs": "build the documentation as a site in build/site",
     "lint": "check style, format, types and generated files",
     "format": "format the code",
     "lock": "write requirements.lock anew from the requirements",
@@ -125,6 +126,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: C901 - one case for each 
             return checks.test([name for name in options.rung.split(",") if name], tiers, options.context, options.args)
         case "bench":
             return checks.bench(options.context, options.args)
+        case "docs":
+            return checks.docs()
         case "lint":
             return checks.lint()
         case "format":
