@@ -15,6 +15,7 @@ from . import (
     publishing,
     replicas,
     security,
+    upgrade,
     variables,
 )
 
@@ -29,6 +30,7 @@ _THEMES = (
     publishing,
     replicas,
     security,
+    upgrade,
     variables,
 )
 
