@@ -17,7 +17,7 @@ from .cluster.monitoring import exporter, monitoring
 from .cluster.namespace import namespace as make_namespace
 from .cluster.network_policy import network_policies
 from .cluster.overrides import Overrides, extra_objects
-from .cluster.rbac import roles, service_account
+from .cluster.rbac import roles, service_account, upgrade_rights
 from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
@@ -35,6 +35,7 @@ from .pods.part import PodPart, join
 from .pods.preflight import preflight
 from .pods.scope import Scope
 from .pods.server import deployment, entrance
+from .pods.upgrade import record
 from .reading.conversion import ConfigurationError, to_arguments
 from .reading.outputs import checked_when_known
 
@@ -214,6 +215,8 @@ def _workload(foundation: _Foundation) -> _Workload:
         before = [*first, image, *scope.identity.ready]
         if foundation.database.creation is not None:
             before.append(creation_job(scope, foundation.database, foundation.database.creation, before.copy()))
+        if scope.args.upgrades_itself:
+            before += [*upgrade_rights(scope, first), record(scope)]
         ready.append(migration_job(scope, backend, users, [*before, *foundation.database.ready]))
 
     def stores(application: str) -> PodPart:

@@ -506,6 +506,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
     "deletionProtection": st.booleans(),
     "allowInsecure": st.booleans(),
     "migrationTimeoutSeconds": st.integers(601, 86_400),
+    "upgrade": block({"withoutBackup": st.just(True)}, mode=st.sampled_from(["manual", "automatic"])),
     "resources": block(
         all=block(cpuLimit=st.just("2"), ephemeralStorageLimit=st.just("100Gi")),
         migration=_RESOURCES,
@@ -602,6 +603,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made.pop("auth", None)
         if "workspaces" in server:
             server["workspaces"].setdefault("storeUri", draw(SECRETS))
+    if "mssql" in made["database"]:
+        made.pop("upgrade", None)
     if "minAvailable" in made.get("disruptionBudget", {}) and not (shared and server["replicas"] > 1):
         made.pop("disruptionBudget")
     if "oss" in artifacts and draw(st.booleans(), label="with a RAM role"):

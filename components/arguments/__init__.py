@@ -29,6 +29,7 @@ from .jobs import *
 from .monitoring import *
 from .names import *
 from .server import *
+from .upgrade import *
 from .volume import *
 
 __all__ = ["Input", "Problem"]

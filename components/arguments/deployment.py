@@ -31,6 +31,7 @@ from .server.pod import PodArgs
 from .server.resources import ContainerResourcesArgs
 from .server.scaling import AutoscalingArgs, DisruptionBudgetArgs, SpreadArgs
 from .server.server import ServerArgs
+from .upgrade import UpgradeArgs, UpgradeMode
 
 __all__ = ["MlflowDeploymentArgs"]
 
@@ -89,13 +90,16 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     """How many pods node drains may evict at once."""
     spread: SpreadArgs = SpreadArgs()
     """How pods are spread over zones and nodes."""
+    upgrade: UpgradeArgs = UpgradeArgs()
+    """What happens when a new image needs a newer database schema."""
     overrides: dict[str, Manifest] = Field(default_factory=dict)
     """Changes to Kubernetes objects, by kind and name in the component: `{Deployment/server: {spec: {…}}}`. Mappings are
     merged, null removes a key, lists of named items are merged by name; see docs/customise.md."""
     extra_objects: list[Manifest] = Field(default_factory=list)
     """Additional Kubernetes objects to create with the deployment, in its namespace unless they name another."""
     migration_timeout_seconds: int = 3600
-    """How long a migration of the database schema may take, in seconds."""
+    """How long a migration of the database schema may take, in seconds; with `upgrade.mode: automatic`, all of the upgrade, its
+    backup too."""
     deletion_protection: bool = True
     """Refuse to delete anything that holds data (claims, their namespace, generated keys): to delete it, set this to
     false, run `pulumi up`, then `pulumi destroy`."""
@@ -134,6 +138,16 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     def proxied(self) -> bool:
         """Whether a proxy in the server's pods authenticates users; the server then only listens to it."""
         return any(kind.proxied for _, _, kind in self.kinds if isinstance(kind, LoginBlock))
+
+    @property
+    def upgrades_itself(self) -> bool:
+        """Whether the migration Job stops and starts the servers. SQLite's are stopped by the Deployment itself."""
+        return self.upgrade.mode is UpgradeMode.AUTOMATIC and self.database.kind.server
+
+    @property
+    def backup_before_upgrade(self) -> bool:
+        """Whether an upgrade can start a backup of its own."""
+        return getattr(self, "backup", None) is not None
 
     @property
     def serves_tls(self) -> bool:

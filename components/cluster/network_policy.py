@@ -67,6 +67,9 @@ def network_policies(
     near = [each for each in inside.values() if each not in jobs.network]
     others = _component("NotIn", ["server", *sorted(inside)])
     _policy(scope, "jobs", others, [], [dns, *_to(scope, [*jobs.network, *near])])
+    if scope.args.upgrades_itself:
+        # In addition to what all jobs may reach.
+        _policy(scope, "migration", _component("In", ["migration"]), [], [_rule(_anywhere(), _KUBERNETES_API)])
     asks = _rule([_own(scope, "server")], [entrance])
     for component, part in scheduled.items():
         # In addition to what all jobs may reach.

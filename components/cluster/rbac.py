@@ -4,10 +4,12 @@ from __future__ import annotations  # else importing this loads modules of the S
 
 from collections.abc import Sequence
 
+import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import PolicyRuleArgs
 from ..pods.scope import Scope
+from ..pods.upgrade import account_name, record_name, schedules
 
 
 def service_account(scope: Scope) -> k8s.core.v1.ServiceAccount | None:
@@ -63,6 +65,57 @@ def roles(scope: Scope) -> None:
             subjects=[subject],
             opts=scope.options(),
         )
+
+
+def upgrade_rights(scope: Scope, first: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+    """The migration's own account, and what an upgrade changes: the Deployment, CronJobs, Jobs and its record.
+
+    Args:
+        scope: The deployment.
+        first: First objects in the cluster.
+    """
+    name = account_name(scope)
+    account = k8s.core.v1.ServiceAccount(
+        name,
+        metadata=scope.metadata("migration", name),
+        automount_service_account_token=False,
+        opts=scope.options(depends_on=list(first)),
+    )
+
+    def rule(group: str, resource: str, verbs: Sequence[str], *names: str) -> k8s.rbac.v1.PolicyRuleArgs:
+        return k8s.rbac.v1.PolicyRuleArgs(
+            api_groups=[group], resources=[resource], resource_names=list(names) or None, verbs=list(verbs)
+        )
+
+    role = k8s.rbac.v1.Role(
+        name,
+        metadata=scope.metadata("migration", name),
+        rules=[
+            rule("apps", "deployments", ["get", "patch"], scope.deployment_name),
+            rule("batch", "cronjobs", ["get", "patch"], *schedules(scope).values()),
+            rule("", "configmaps", ["get", "patch"], record_name(scope)),
+            rule("", "pods", ["list"]),
+            # A right to create cannot be limited to a name.
+            *(
+                [rule("batch", "jobs", ["create", "get"]), rule("", "pods/log", ["get"])]
+                if scope.args.backup_before_upgrade
+                else []
+            ),
+        ],
+        opts=scope.lasting(),
+    )
+    binding = k8s.rbac.v1.RoleBinding(
+        name,
+        metadata=scope.metadata("migration", name),
+        role_ref=k8s.rbac.v1.RoleRefArgs(
+            api_group="rbac.authorization.k8s.io",
+            kind="Role",
+            name=role.metadata.name,  # type: ignore[arg-type]
+        ),
+        subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=name, namespace=scope.namespace)],
+        opts=scope.lasting(),
+    )
+    return [account, role, binding]
 
 
 def _rules(rules: Sequence[PolicyRuleArgs]) -> list[k8s.rbac.v1.PolicyRuleArgs]:

@@ -3,8 +3,8 @@
 Runs inside the MLflow image: as a Job before the servers start, or as an init container of a SQLite server. An empty
 database is initialised, a current schema is left alone, an older one is migrated only while no server is connected, a newer
 one is refused. On PostgreSQL and MySQL this happens under an advisory lock, so any number of migrations may start at once.
-MLflow itself is imported only if there is something to do, since that import takes seconds. One file although it is long:
-its steps share one connection and one lock, and are read together when a migration fails.
+MLflow itself is imported only if there is something to do, since that import takes seconds. `upgrade.py` stops and starts the
+servers around this where the arguments let it.
 """
 
 # Its imports are in the image, not here.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
-import importlib.util
 import os
 import re
 import sqlite3
@@ -22,12 +21,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import database_uri
 from connecting import RefusalError, reason_of, wait_for
+from schemas import AUTH, MLFLOW, Schema, known_revisions
 
 URIS = {
     name: os.environ[name] for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI") if name in os.environ
@@ -40,59 +39,17 @@ LOCK_TIMEOUT = float(os.environ.get("MIGRATION_LOCK_TIMEOUT_SECONDS", "3600"))
 # How long connections of servers that were just stopped may linger.
 SETTLE_SECONDS = 3.0
 SERVER_APPLICATION_NAME = "mlflow-server"
-# An arbitrary constant, the same in every version.
-LOCK_KEY = 0x6D6C666C6F77
+# Arbitrary constants, the same in every version. An upgrade holds its own while it stops servers, migrates and starts servers.
+LOCK_KEYS = {"migration": 0x6D6C666C6F77, "upgrade": 0x6D6C666C6F78}
 DIALECTS = ("postgresql", "mysql", "mssql")
+
+
+class HalfwayError(RefusalError):
+    """A migration that had begun has failed."""
 
 
 def say(text: str) -> None:
     print(f"migration: {text}", flush=True)
-
-
-@dataclass(frozen=True)
-class Schema:
-    """One of MLflow's two schemas; both may live in one database.
-
-    Attributes:
-        name: Name in `MIGRATION_SCHEMAS`.
-        folder: Folder of its Alembic scripts within the `mlflow` package.
-        table: Table that holds its version.
-    """
-
-    name: str
-    folder: str
-    table: str
-
-    def scripts(self) -> list[str]:
-        """Text of its Alembic scripts, which are read, not imported: importing them imports MLflow."""
-        package = importlib.util.find_spec("mlflow")
-        if package is None or not package.submodule_search_locations:
-            raise RefusalError("MLflow is not installed in this image")
-        folder = Path(next(iter(package.submodule_search_locations)), self.folder, "versions")
-        return [script.read_text(encoding="utf-8") for script in folder.glob("*.py")]
-
-    def tables(self) -> set[str]:
-        """Every table that any of the scripts creates."""
-        return {name for text in self.scripts() for name in re.findall(r"create_table\(\s*['\"](\w+)['\"]", text)}
-
-
-MLFLOW = Schema("mlflow", "store/db_migrations", "alembic_version")
-AUTH = Schema("auth", "server/auth/db/migrations", "alembic_version_auth")
-
-
-def known_revisions(schema: Schema = MLFLOW) -> tuple[set[str], str]:
-    """Every revision that the installed MLflow knows, and its head."""
-    revisions: set[str] = set()
-    parents: set[str] = set()
-    for text in schema.scripts():
-        if match := re.search(r"^revision\s*(?::[^=]+)?=\s*['\"](\w+)['\"]", text, re.MULTILINE):
-            revisions.add(match.group(1))
-        if match := re.search(r"^down_revision\s*(?::[^=]+)?=\s*(\([^)]*\)|.+)$", text, re.MULTILINE):
-            parents.update(re.findall(r"['\"](\w+)['\"]", match.group(1)))
-    heads = revisions - parents
-    if len(heads) != 1:
-        raise RefusalError(f"MLflow in this image has {len(heads)} schema heads instead of one: {sorted(heads)}")
-    return revisions, heads.pop()
 
 
 def decide(current: str | None, empty: bool, schema: Schema = MLFLOW) -> str:
@@ -165,14 +122,21 @@ def connectable(uri: str) -> Any:
 
 def server(engine: Any, schemas: list[Schema]) -> None:
     """Migrate schemas in a database of a server, under a lock."""
+    with alone(engine, "migration"):
+        for schema in schemas:
+            upgrade(engine, schema)
+
+
+@contextlib.contextmanager
+def alone(engine: Any, purpose: str) -> Iterator[None]:
+    """Wait until the server answers and nobody else does the same in the database."""
     # On MySQL, sessions without a database are migrations and sessions with one are servers: see `connected_servers`.
     outside = connectable_without_database(engine) if engine.dialect.name == "mysql" else engine
     wait_until_it_answers(outside)
-    with lock(outside, engine.url.database or ""):
+    with lock(outside, engine.url.database or "", purpose):
         if outside is not engine:
             wait_until_it_answers(engine)
-        for schema in schemas:
-            upgrade(engine, schema)
+        yield
 
 
 def connectable_without_database(engine: Any) -> Any:
@@ -184,21 +148,14 @@ def connectable_without_database(engine: Any) -> Any:
 
 def upgrade(engine: Any, schema: Schema) -> None:
     """Bring one schema to what this image expects. The caller holds the lock."""
-    current, tables = found(engine, schema)
-    other, _ = found(engine, AUTH if schema is MLFLOW else MLFLOW)
-    if schema is AUTH and current is None and {"users", "experiment_permissions"} <= tables:
-        say("auth schema is from an MLflow before 3.6, which did not record its version")
-        action = "migrate"
-    else:
-        foreign = tables - (AUTH.tables() if schema is MLFLOW and other else set())
-        empty = not foreign if schema is MLFLOW or not other else not tables & AUTH.tables()
-        action = decide(current, empty=current is None and empty, schema=schema)
+    action = due(engine, schema)
     if action == "nothing":
         return
     if action == "migrate" and (count := connected_servers(engine)):
         raise RefusalError(
             f"{count} connection(s) of running MLflow servers are open, and two versions must not write at once. Stop "
-            "the servers (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again"
+            "the servers (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again; or set "
+            "upgrade.mode: automatic, with which it does all of this itself"
         )
     if action == "migrate" and behind_pooler(engine):
         say(
@@ -207,6 +164,18 @@ def upgrade(engine: Any, schema: Schema) -> None:
     if schema is MLFLOW and engine.dialect.name == "mysql":
         probe_trigger(engine)
     apply(action, engine, schema)
+
+
+def due(engine: Any, schema: Schema) -> str:
+    """What the schema needs: `"initialise"`, `"nothing"` or `"migrate"`."""
+    current, tables = found(engine, schema)
+    other, _ = found(engine, AUTH if schema is MLFLOW else MLFLOW)
+    if schema is AUTH and current is None and {"users", "experiment_permissions"} <= tables:
+        say("auth schema is from an MLflow before 3.6, which did not record its version")
+        return "migrate"
+    foreign = tables - (AUTH.tables() if schema is MLFLOW and other else set())
+    empty = not foreign if schema is MLFLOW or not other else not tables & AUTH.tables()
+    return decide(current, empty=current is None and empty, schema=schema)
 
 
 def found(engine: Any, schema: Schema) -> tuple[str | None, set[str]]:
@@ -232,7 +201,7 @@ def wait_until_it_answers(engine: Any) -> None:
 
 
 @contextlib.contextmanager
-def lock(engine: Any, database: str) -> Iterator[None]:
+def lock(engine: Any, database: str, purpose: str = "migration") -> Iterator[None]:
     """Hold an advisory lock, which the server releases when its transaction ends, on MySQL when its session ends. Not on SQL Server.
 
     Poolers such as PgBouncer give each transaction another session, and would keep a session's lock for whoever gets that
@@ -252,8 +221,7 @@ def lock(engine: Any, database: str) -> Iterator[None]:
     if not take:
         yield
         return
-    name = f"mlflow-migration-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
-    key = {"key": LOCK_KEY if engine.dialect.name == "postgresql" else name}
+    key = {"key": LOCK_KEYS[purpose] if engine.dialect.name == "postgresql" else lock_name(database, purpose)}
     with engine.connect() as connection:
         deadline = time.monotonic() + LOCK_TIMEOUT
         said = False
@@ -274,6 +242,11 @@ def lock(engine: Any, database: str) -> Iterator[None]:
                 "of the database server itself"
             )
         yield
+
+
+def lock_name(database: str, purpose: str) -> str:
+    """Name of the lock on MySQL, whose locks belong to the whole server."""
+    return f"mlflow-{purpose}-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
 
 
 # Neither may end the transaction while the migration runs on another connection. PostgreSQL before 17 has only the first.
@@ -360,7 +333,7 @@ def apply(action: str, engine: Any = None, schema: Schema = MLFLOW) -> None:
         _steps(schema)(action, engine)
     except Exception as error:
         traceback.print_exc()
-        raise RefusalError(
+        raise HalfwayError(
             f"the migration failed ({reason_of(getattr(error, 'orig', error))}). PostgreSQL has rolled it back; MySQL and SQL "
             "Server cannot: restore the backup from before the migration, or empty the database if it was new"
         ) from error
@@ -403,14 +376,33 @@ def _apply_mlflow(action: str, engine: Any) -> None:
     utils._verify_schema(engine)
 
 
-def main() -> int:
+def targets() -> list[tuple[Any, list[Schema]]]:
+    """Each database on a server, with its schemas."""
     schemas = [schema for schema in (MLFLOW, AUTH) if schema.name in SCHEMAS]
+    return [
+        (connectable(uri), [MLFLOW] if name == "MLFLOW_REGISTRY_STORE_URI" else schemas)
+        for name, uri in URIS.items()
+        if not (SQLITE and uri.startswith("sqlite:///"))
+    ]
+
+
+def run() -> None:
+    """Migrate everything.
+
+    Raises:
+        RefusalError: Something must not be touched now, or a migration has failed.
+    """
+    for uri in URIS.values():
+        if SQLITE and uri.startswith("sqlite:///"):
+            sqlite(uri.removeprefix("sqlite:///"))
+    for engine, schemas in targets():
+        server(engine, schemas)
+
+
+def main(program: Callable[[], object] = run) -> int:
+    """Run a program to its end, or to its refusal. Returns the exit code."""
     try:
-        for name, uri in URIS.items():
-            if SQLITE and uri.startswith("sqlite:///"):
-                sqlite(uri.removeprefix("sqlite:///"))
-            else:
-                server(connectable(uri), [MLFLOW] if name == "MLFLOW_REGISTRY_STORE_URI" else schemas)
+        program()
     except RefusalError as refusal:
         say(f"refused: {refusal}")
         return 1

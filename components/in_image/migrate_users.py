@@ -44,18 +44,26 @@ def database_uri(config: Path) -> str:
     return uri
 
 
-def users(uri: str) -> None:
-    """Migrate the store of users, and set the administrator."""
+def store() -> Any:
+    """An engine for the store of users."""
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
-    if uri.startswith("sqlite:///"):
-        engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+    uri = database_uri(Path(os.environ["MLFLOW_AUTH_CONFIG_PATH"]))
+    return (
+        sqlalchemy.create_engine(uri, poolclass=NullPool) if uri.startswith("sqlite:///") else migrate.connectable(uri)
+    )
+
+
+def users() -> None:
+    """Migrate the store of users, and set the administrator."""
+    import sqlalchemy
+
+    engine = store()
+    if engine.dialect.name == "sqlite":
         current, _ = migrate.found(engine, migrate.AUTH)
         if current not in (None, migrate.known_revisions(migrate.AUTH)[1]):
-            back_up(Path(uri.removeprefix("sqlite:///")), current)
-    else:
-        engine = migrate.connectable(uri)
+            back_up(Path(engine.url.database), current)
     migrate.server(engine, [migrate.AUTH])
     try:
         administrator(engine)
@@ -118,16 +126,11 @@ def administrator(engine: Any) -> None:
         connection.execute(written.insert().values(username=name, password_hash=hashed))
 
 
-def main() -> int:
-    if code := migrate.main():
-        return code
-    try:
-        users(database_uri(Path(os.environ["MLFLOW_AUTH_CONFIG_PATH"])))
-    except RefusalError as refusal:
-        migrate.say(f"refused: {refusal}")
-        return 1
-    return 0
+def run() -> None:
+    """Migrate everything, users last."""
+    migrate.run()
+    users()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(migrate.main(run))

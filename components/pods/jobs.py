@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..arguments import Input
 from .containers import template
 from .part import PodPart
 from .scope import Scope
@@ -35,6 +36,7 @@ def job(
     timeout_seconds: int | None = None,
     retries: int = 0,
     survives_disruption: bool = False,
+    account: Input[str] | None = None,
 ) -> k8s.batch.v1.Job:
     """Run a pod to completion; `pulumi up` only continues once it has succeeded. A changed pod replaces and reruns the Job.
 
@@ -48,6 +50,7 @@ def job(
         timeout_seconds: How long it may take; without a limit if None.
         retries: How many pods may fail before the Job does.
         survives_disruption: Whether a pod that was evicted or whose node was drained does not count as failed.
+        account: An account of its own, whose token it gets; that of the servers, without a token, if None.
     """
     disruption = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
     rule = k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[disruption])
@@ -60,7 +63,7 @@ def job(
             backoff_limit=retries,
             pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[rule]) if survives_disruption else None,
             active_deadline_seconds=timeout_seconds,
-            template=_pod(scope, component, part, container, scratch),
+            template=_pod(scope, component, part, container, scratch, account=account),
         ),
         opts=scope.options(
             depends_on=list(after), custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit) if limit else None
@@ -132,6 +135,7 @@ def _pod(
     container: k8s.core.v1.ContainerArgs,
     scratch: str,
     affinity: k8s.core.v1.AffinityArgs | None = None,
+    account: Input[str] | None = None,
 ) -> k8s.core.v1.PodTemplateSpecArgs:
     """A pod that runs to its end, and that nothing is injected into which would go on running, unless the user wants that."""
     pod = scope.args.pod
@@ -141,5 +145,13 @@ def _pod(
         annotations={**_NO_SIDECAR_ANNOTATIONS, **pod.job_annotations},
     )
     return template(
-        scope, part, [container], metadata=metadata, scratch=scratch, restart_policy="Never", affinity=affinity
+        scope,
+        part,
+        [container],
+        metadata=metadata,
+        scratch=scratch,
+        restart_policy="Never",
+        affinity=affinity,
+        token=account is not None,
+        account=account,
     )

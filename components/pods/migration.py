@@ -14,12 +14,14 @@ from .environment import plain_environment
 from .jobs import job
 from .part import PodPart, join
 from .scope import Scope
+from .upgrade import account_name, upgrade_part
 from .volumes import config_map, config_volume, read_only
 
 _COMPONENT = "migration"
 _DIRECTORY = "/etc/mlflow/migration"
-_PROGRAM = Program("migrate.py")
-_PROGRAM_WITH_USERS = Program("migrate_users.py")
+_PROGRAM = Program("upgrade.py")
+_PROGRAM_IN_POD = Program("migrate.py")
+_PROGRAM_IN_POD_WITH_USERS = Program("migrate_users.py")
 _USER_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 """Prefixes of the user's variables that concern a migration. Changes of others must not rerun it."""
 
@@ -29,45 +31,49 @@ def migration_job(
 ) -> k8s.batch.v1.Job:
     """Run the migration to completion. A change of image, program or connection replaces and reruns the Job.
 
+    With `upgrade.mode: automatic` it stops the servers before and starts them after, with an account of its own.
+
     Args:
         scope: The deployment.
         store: The database of experiments, runs and models.
         users: What migrating the database of users takes; None without authentication.
         after: Resources that must exist before.
     """
-    part = join(store.part_of("mlflow-migration"), users or PodPart(), _program(scope))
+    itself = scope.args.upgrades_itself
+    more = upgrade_part(scope) if itself else PodPart()
+    part = join(store.part_of("mlflow-migration"), users or PodPart(), more, _program(scope, _PROGRAM))
     return job(
         scope,
         _COMPONENT,
         part,
-        _container(scope, store, part, users),
+        _container(scope, store, part, _PROGRAM),
         scratch="256Mi",
         after=after,
         timeout_seconds=scope.args.migration_timeout_seconds,
         # A migration that failed half-way needs attention, not a retry; one whose node was drained may be retried.
         survives_disruption=True,
+        account=account_name(scope) if itself else None,
     )
 
 
 def migration_in_pod(scope: Scope, store: BackendStore, users: PodPart | None) -> PodPart:
     """The same as an init container of the server, since only its pod can reach a SQLite file."""
-    program, others = _program(scope), users or PodPart()
+    which = _PROGRAM_IN_POD if users is None else _PROGRAM_IN_POD_WITH_USERS
+    program, others = _program(scope, which), users or PodPart()
     needed = PodPart(
         environment=[*store.part.environment, *others.environment],
         mounts=[*program.mounts, *store.part.mounts, *others.mounts],
     )
-    return PodPart(volumes=program.volumes, init_containers=[_container(scope, store, needed, users)])
+    return PodPart(volumes=program.volumes, init_containers=[_container(scope, store, needed, which)])
 
 
-def _program(scope: Scope) -> PodPart:
-    """The programs, mounted."""
-    program = _PROGRAM_WITH_USERS if scope.args.users_in_mlflow else _PROGRAM
+def _program(scope: Scope, program: Program) -> PodPart:
+    """The program with those that it imports, mounted."""
     made = config_map(scope, "migration", _COMPONENT, program.files)
     return PodPart(volumes=[config_volume("migration", made)], mounts=[read_only("migration", _DIRECTORY)])
 
 
-def _container(scope: Scope, store: BackendStore, part: PodPart, users: PodPart | None) -> k8s.core.v1.ContainerArgs:
-    program = _PROGRAM if users is None else _PROGRAM_WITH_USERS
+def _container(scope: Scope, store: BackendStore, part: PodPart, program: Program) -> k8s.core.v1.ContainerArgs:
     connect = scope.args.database.connect_timeout_seconds
     settings = {
         **({"MIGRATION_SQLITE": "true"} if store.in_pod else {}),

@@ -29,6 +29,11 @@ class Scope(Place):
         """Name of the Service."""
         return self.args.names.service or self.name
 
+    @property
+    def deployment_name(self) -> str:
+        """Name of the server's Deployment."""
+        return self.args.names.deployment or f"{self.name}-server"
+
     def selector(self, component: str = "server") -> dict[str, str]:
         """Labels that select exactly the pods of one kind: every other pod has another `component`."""
         return {
@@ -113,6 +118,7 @@ class Scope(Place):
         *,
         user: int | None = None,
         token: bool = False,
+        account: Input[str] | None = None,
         affinity: k8s.core.v1.AffinityArgs | None = None,
         host_aliases: Sequence[k8s.core.v1.HostAliasArgs] = (),
         **more: object,
@@ -123,6 +129,7 @@ class Scope(Place):
             user: Numeric user id that the image is made for; that of MLflow's pods if not given. If the arguments let the
                 cluster choose, it chooses users and groups of every pod.
             token: Whether the pod gets a token for the Kubernetes API.
+            account: Its ServiceAccount; that of the servers if not given.
             affinity: Where the pod must run; as in the arguments if not given.
             host_aliases: Lines of `/etc/hosts` before those of the arguments.
             **more: The rest of the specification.
@@ -130,7 +137,7 @@ class Scope(Place):
         pod = self.args.pod
         user = None if pod.run_as_user is None else user or pod.run_as_user
         return k8s.core.v1.PodSpecArgs(
-            service_account_name=self.account_name,
+            service_account_name=self.account_name if account is None else account,
             automount_service_account_token=token,
             # A Service called `mlflow` would otherwise inject MLFLOW_PORT=tcp://…, which MLflow reads as its port.
             enable_service_links=False,

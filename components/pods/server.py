@@ -56,8 +56,7 @@ def deployment(
             ),
         )
     options = scope.options if args.names.deployment else scope.lasting
-    name = args.names.deployment or f"{scope.name}-server"
-    metadata = scope.metadata("server", name, annotations=args.pod.deployment_annotations or None)
+    metadata = scope.metadata("server", scope.deployment_name, annotations=args.pod.deployment_annotations or None)
     metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
     whole = join(front(scope, part), part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
     return k8s.apps.v1.Deployment(

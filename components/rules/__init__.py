@@ -15,6 +15,7 @@ from . import (
     publishing,
     replicas,
     security,
+    upgrade,
     variables,
     volumes,
 )
@@ -30,6 +31,7 @@ _THEMES = (
     publishing,
     replicas,
     security,
+    upgrade,
     variables,
     volumes,
 )

@@ -36,8 +36,8 @@ def server_container(graph: Graph) -> Mapping[str, Any]:
 
 
 def own_config_maps(graph: Graph) -> list[Registration]:
-    """The ConfigMaps of the component, without those that a user adds."""
-    return [registration for registration in graph.of("ConfigMap") if "-extra-" not in registration.name]
+    """The ConfigMaps of the component, without those that a user adds, and without the record of upgrades."""
+    return [r for r in graph.of("ConfigMap") if "-extra-" not in r.name and not r.name.endswith("-upgrade")]
 
 
 def own_containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -153,10 +153,14 @@ def _has_rights(configuration: Mapping[str, Any]) -> bool:
     return bool(rbac.get("rules") or rbac.get("clusterRules"))
 
 
+def _upgrades_itself(configuration: Mapping[str, Any]) -> bool:
+    return arguments_of(configuration).upgrades_itself
+
+
 def _account(graph: Graph, configuration: Mapping[str, Any]) -> str:
     """Name of the account, which is made unless the configuration says that it exists."""
     args = configuration.get("serviceAccount") or {}
-    made = [r.metadata["name"] for r in graph.of("core/v1:ServiceAccount")]
+    made = [r.metadata["name"] for r in graph.of("core/v1:ServiceAccount") if not r.name.endswith("-migration")]
     assert made == ([args.get("name", component(graph).name)] if args.get("create", True) else [])
     return args.get("name", component(graph).name)
 
@@ -164,9 +168,12 @@ def _account(graph: Graph, configuration: Mapping[str, Any]) -> str:
 def pods_have_a_read_only_root_and_a_token_only_with_rights(graph: Graph, configuration: Mapping[str, Any]) -> None:
     for owner, pod in graph.pods():
         spec = pod["spec"]
-        assert spec["automountServiceAccountToken"] is (_has_rights(configuration) and owner.type.endswith(SERVER))
+        upgrades = _upgrades_itself(configuration) and owner.name.endswith("-migration")
+        given = _has_rights(configuration) and owner.type.endswith(SERVER)
+        assert spec["automountServiceAccountToken"] is (given or upgrades)
         assert spec["enableServiceLinks"] is False
-        assert spec["serviceAccountName"] == _account(graph, configuration)
+        account = f"{component(graph).name}-migration" if upgrades else _account(graph, configuration)
+        assert spec["serviceAccountName"] == account
         for container in own_containers(spec):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
@@ -351,11 +358,13 @@ def data_with_its_namespace_and_encryption_keys_are_protected(graph: Graph, conf
 
 def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any]) -> None:
     server = graph.one(SERVER)
-    assert {account.urn for account in graph.of("core/v1:ServiceAccount")} <= server.depends_on
+    accounts = [r for r in graph.of("core/v1:ServiceAccount") if not r.name.endswith("-migration")]
+    assert {account.urn for account in accounts} <= server.depends_on
     if "none" in configuration["database"]:
         assert [r.name for r in graph if "migration" in r.name] == []
         return
-    if "sqlite" in configuration["database"]:
+    in_pod = "sqlite" in configuration["database"]
+    if in_pod:
         assert [r.name for r in graph.of(JOB) if r.name.endswith("-migration")] == []
         (migration,) = [c for c in server.pod["spec"]["initContainers"] if c["name"] == "migration"]
     else:
@@ -365,6 +374,7 @@ def server_waits_for_the_migration(graph: Graph, configuration: Mapping[str, Any
         assert job.spec["activeDeadlineSeconds"] == arguments_of(configuration).migration_timeout_seconds
         (migration,) = job.pod["spec"]["containers"]
     name = "migrate_users.py" if arguments_of(configuration).users_in_mlflow else "migrate.py"
+    name = name if in_pod else "upgrade.py"
     assert migration["command"] == ["python", f"/etc/mlflow/migration/{name}"]
     scripts = graph.named(f"{component(graph).name}-migration", "core/v1:ConfigMap").inputs["data"]
     assert scripts == Program(name).files and {"migrate.py", "connecting.py"} <= set(scripts)

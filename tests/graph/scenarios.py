@@ -89,6 +89,10 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "postgresql-s3": PRODUCTION,
+    "upgrades-itself": with_changes(
+        PRODUCTION,
+        {"upgrade": {"mode": "automatic", "withoutBackup": True}, "garbageCollection": {}, "networkPolicy": {}},
+    ),
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
     ),

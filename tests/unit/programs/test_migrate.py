@@ -1,5 +1,6 @@
 """The migration script's decisions, on real SQLite files and without a database server."""
 
+import importlib.util
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -90,7 +91,7 @@ def test_two_heads_are_refused(image) -> None:
 
 
 def test_image_without_mlflow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RefusalError, match="MLflow is not installed in this image"):
         migrate.known_revisions()
 

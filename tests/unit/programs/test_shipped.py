@@ -117,11 +117,14 @@ def test_a_comment_changes_nothing(program: Program) -> None:
 
 
 def test_a_program_comes_with_what_it_imports() -> None:
-    assert set(Program("migrate_users.py").files) == {
+    ours = {"migrate.py", "schemas.py", "connecting.py", "database_uri.py"}
+    assert set(Program("migrate_users.py").files) == {"migrate_users.py", *ours}
+    assert set(Program("upgrade.py").files) == {
+        "upgrade.py",
+        "check_schema.py",
+        "kubernetes_api.py",
         "migrate_users.py",
-        "migrate.py",
-        "connecting.py",
-        "database_uri.py",
+        *ours,
     }
     assert set(Program("create_database.py").files) == {"create_database.py", "connecting.py", "database_uri.py"}
     assert list(Program("users_ini.py").files) == ["users_ini.py", "database_uri.py"]

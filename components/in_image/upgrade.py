@@ -1,0 +1,550 @@
+"""Migrate the databases, and, where the arguments let it, stop the servers before and start them after.
+
+Runs inside the MLflow image as the migration Job. What it has done so far is in a ConfigMap, so that the next one goes on
+where this one was cut off: servers that it has stopped are started by it or by its successor. Until the migration has changed
+the database, every failure ends with the old version serving again; after that, only the new version may.
+"""
+
+# Its imports are in the image, not here.
+# pyright: reportMissingImports=false
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import check_schema
+import migrate
+import migrate_users
+from connecting import RefusalError, reason_of
+from kubernetes_api import ApiError, Cluster
+from migrate import say
+from schemas import Schema
+
+USERS = "MLFLOW_AUTH_CONFIG_PATH" in os.environ
+MODE = os.environ.get("MIGRATION_MODE", "manual")
+DEPLOYMENT = os.environ.get("UPGRADE_DEPLOYMENT", "")
+RECORD = os.environ.get("UPGRADE_RECORD", "")
+INSTANCE = os.environ.get("UPGRADE_INSTANCE", "")
+IMAGE = os.environ.get("UPGRADE_IMAGE", "")
+CONTAINER = os.environ.get("UPGRADE_CONTAINER", "mlflow")
+# CronJobs of the deployment by their component, whether they exist yet or not.
+SCHEDULES = dict(each.split("=") for each in os.environ.get("UPGRADE_SCHEDULES", "").split(",") if each)
+# CronJob that takes a backup; `database` if the database's own backups are what to go back to; nothing without a backup.
+BACKUP = os.environ.get("UPGRADE_BACKUP", "")
+# How long pods may take to end, and a new one to answer.
+STOP_SECONDS = float(os.environ.get("UPGRADE_STOP_SECONDS", "120"))
+START_SECONDS = float(os.environ.get("UPGRADE_START_SECONDS", "120"))
+# Applications of this deployment that write, by the names under which PostgreSQL lists them.
+WRITERS = (migrate.SERVER_APPLICATION_NAME, "mlflow-gc")
+KEPT = 20
+# When a migration is given up, a while before Kubernetes ends the Job.
+DEADLINE = time.monotonic() + max(60.0, migrate.LOCK_TIMEOUT - 60)
+Database = tuple[Any, list[Schema]]
+
+
+def main() -> int:
+    programs: dict[str, Callable[[], None]] = {"check": lambda: check_schema.run(databases()), "automatic": automatic}
+    return migrate.main(programs.get(MODE, perform))
+
+
+def perform() -> None:
+    """Migrate; refuses while servers are connected."""
+    (migrate_users.run if USERS else migrate.run)()
+
+
+def databases() -> list[Database]:
+    """Each database with its schemas. That of users comes last, and may be one of the others."""
+    found = migrate.targets()
+    return [*found, (migrate_users.store(), [migrate.AUTH])] if USERS else found
+
+
+def automatic() -> None:
+    found = databases()
+    first = found[0][0]
+    with migrate.alone(first, "upgrade"):
+        for engine, _ in found[1:]:
+            if engine.dialect.name != "sqlite":
+                migrate.wait_until_it_answers(engine)
+        Upgrade(Cluster(say), found).run()
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+class Upgrade:
+    """One upgrade, which may have been begun by another process.
+
+    Its record holds `step`, what has been reached: `closing` (servers are being stopped), `closed`, `saved`, `migrating`,
+    `migrated`, `opening`.
+    """
+
+    def __init__(self, cluster: Cluster, found: list[Database]) -> None:
+        self.cluster = cluster
+        self.databases = found
+        held = cluster.get("configmaps", RECORD)
+        if held is None:
+            raise RefusalError(f"the ConfigMap {RECORD}, which records upgrades, is missing: run `pulumi up --refresh`")
+        data = held.get("data") or {}
+        self.record: dict[str, Any] = json.loads(data.get("current", "null") or "null") or {}
+        self.history: list[dict[str, Any]] = json.loads(data.get("history", "[]"))
+
+    def run(self) -> None:
+        pending = self.pending()
+        if self.record.get("step") == "opening" and pending:
+            self.finish("upgraded")  # cut off when only the end was missing; what is pending now is another upgrade
+        if not self.record and not pending:
+            perform()
+            return
+        if self.record:
+            say(f"going on with the upgrade of {self.record['startedAt']}, which had reached: {self.record['step']}")
+        else:
+            self.check(pending)
+            self.begin()
+        try:
+            if pending:
+                self.close()
+                self.save()
+            self.migrate(pending)
+            self.smoke()
+        except Exception as error:
+            if not isinstance(error, RefusalError):
+                traceback.print_exc()
+            self.give_up(error)
+            raise RefusalError(f"the upgrade failed: {_reason(error)}") from error
+        self.open()
+
+    # -- what there is
+
+    def pending(self) -> list[tuple[int, Schema]]:
+        """Schemas to migrate, each with the number of its database."""
+        return [
+            (number, schema)
+            for number, (engine, schemas) in enumerate(self.databases)
+            for schema in schemas
+            if migrate.due(engine, schema) == "migrate"
+        ]
+
+    def heads(self) -> dict[str, str | None]:
+        return {
+            f"{number}/{schema.name}": migrate.found(engine, schema)[0]
+            for number, (engine, schemas) in enumerate(self.databases)
+            for schema in schemas
+        }
+
+    def fingerprints(self) -> dict[str, list[str]]:
+        return {
+            f"{number}/{schema.name}": check_schema.fingerprint(engine, schema)
+            for number, (engine, schemas) in enumerate(self.databases)
+            for schema in schemas
+        }
+
+    def rows(self) -> dict[str, int]:
+        return {
+            f"{number}/{table}": count
+            for number, (engine, _) in enumerate(self.databases)
+            if engine.dialect.name != "sqlite"
+            for table, count in check_schema.rows(engine).items()
+        }
+
+    def pods(self, component: str) -> list[str]:
+        labels = {"app.kubernetes.io/instance": INSTANCE, "app.kubernetes.io/component": component}
+        return [
+            pod["metadata"]["name"]
+            for pod in self.cluster.list("pods", labels)
+            if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        ]
+
+    # -- the record
+
+    def reach(self, step: str, **more: Any) -> None:
+        self.record.update(step=step, **more)
+        self.write()
+
+    def write(self) -> None:
+        data = {"current": json.dumps(self.record) if self.record else None, "history": json.dumps(self.history)}
+        self.cluster.patch("configmaps", RECORD, {"data": data})
+
+    def finish(self, result: str, **more: Any) -> None:
+        """Move the record into the history."""
+        kept = {
+            key: value for key, value in self.record.items() if key not in ("step", "heads", "fingerprints", "rows")
+        }
+        self.history = [*self.history, {**kept, "result": result, "at": now(), **more}][-KEPT:]
+        self.record = {}
+        self.write()
+
+    # -- the steps
+
+    def check(self, pending: list[tuple[int, Schema]]) -> None:
+        """Everything that could be in the way, before anything stops."""
+        found: list[str] = []
+        for number, (engine, _) in enumerate(self.databases):
+            due = [schema for at, schema in pending if at == number]
+            if due and engine.dialect.name not in ("postgresql", "mysql", "sqlite"):
+                found.append(f"{engine.dialect.name} cannot be upgraded automatically; set upgrade.mode: manual")
+            found += check_schema.problems(engine, due)
+            if migrate.MLFLOW in due and engine.dialect.name == "mysql":
+                with _collected(found):
+                    migrate.probe_trigger(engine)
+        deployment = self.cluster.get("deployments", DEPLOYMENT)
+        if deployment is None:
+            connected = sum(migrate.connected_servers(engine) for engine, _ in self.databases)
+            if pods := self.pods("server"):
+                found.append(
+                    f"there is no Deployment {DEPLOYMENT}, but its pods {', '.join(pods)} are there: name it in names.deployment"
+                )
+            elif connected:
+                found.append(f"{connected} connection(s) of MLflow servers of another deployment are open: stop these")
+        else:
+            with _collected(found):
+                self.scale(deployment["spec"].get("replicas", 1), try_out=True)
+        for name in SCHEDULES.values():
+            if (schedule := self.cluster.get("cronjobs", name)) is not None:
+                with _collected(found):
+                    suspended = bool(schedule["spec"].get("suspend"))
+                    self.cluster.patch("cronjobs", name, {"spec": {"suspend": suspended}}, try_out=True)
+        if BACKUP not in ("", "database") and self.cluster.get("cronjobs", BACKUP) is None:
+            found.append(
+                f"there is no CronJob {BACKUP} yet to take a backup with: run `pulumi up` with the old image first, or set "
+                "upgrade.withoutBackup: true for this once"
+            )
+        if found:
+            raise RefusalError(f"nothing was stopped, because the upgrade would fail: {'; '.join(found)}")
+
+    def begin(self) -> None:
+        deployment = self.cluster.get("deployments", DEPLOYMENT)
+        spec = deployment["spec"] if deployment else {}
+        schedules = {name: self.cluster.get("cronjobs", name) for name in SCHEDULES.values()}
+        self.reach(
+            "closing",
+            startedAt=now(),
+            replicas=spec.get("replicas", 1) if deployment else None,
+            suspended={name: bool(each["spec"].get("suspend")) for name, each in schedules.items() if each},
+            heads=self.heads(),
+            to={"image": IMAGE, "heads": {each.name: migrate.known_revisions(each)[1] for each in self.schemas()}},
+            **{"from": {"image": _server_image(spec), "heads": _by_schema(self.heads())}},
+        )
+
+    def schemas(self) -> list[Schema]:
+        return list(dict.fromkeys(schema for _, schemas in self.databases for schema in schemas))
+
+    def close(self) -> None:
+        """Hold scheduled jobs, stop the servers, and wait until nobody writes any more."""
+        for name in self.record["suspended"]:
+            self.cluster.patch("cronjobs", name, {"spec": {"suspend": True}})
+        # Servers go on meanwhile.
+        jobs = [component for component, name in SCHEDULES.items() if name in self.record["suspended"]]
+        _wait(lambda: [pod for each in jobs for pod in self.pods(each)], "scheduled jobs", migrate.LOCK_TIMEOUT / 2)
+        if self.record["step"] == "closing":
+            self.reach("closing", closedAt=self.record.get("closedAt") or now())
+        say("stopping the servers")
+        _wait(self.stopped, "the servers", STOP_SECONDS)
+        engines = [engine for engine, _ in self.databases]
+        _wait(lambda: [None] * sum(map(migrate.connected_servers, engines)), "connections of servers", 30)
+        if self.record["step"] == "closing":
+            self.reach("closed", rows=self.rows(), fingerprints=self.fingerprints())
+
+    def stopped(self) -> list[str]:
+        """Pods that still run. Whoever starts some meanwhile is overruled."""
+        deployment = self.cluster.get("deployments", DEPLOYMENT)
+        if deployment is not None and deployment["spec"].get("replicas") != 0:
+            self.scale(0)
+        return self.pods("server")
+
+    def scale(self, replicas: int, *, try_out: bool = False) -> None:
+        self.cluster.patch("deployments", DEPLOYMENT, {"spec": {"replicas": replicas}}, try_out=try_out)
+
+    def save(self) -> None:
+        """Take a backup, unless this upgrade has one."""
+        if self.record["step"] not in ("closing", "closed"):
+            return
+        saved: dict[str, str] = {}
+        if BACKUP == "database":
+            saved = {"restorePoint": now()}
+            say(f"the database can be restored to {saved['restorePoint']}, by its own backups")
+        elif BACKUP:
+            saved = self.backup()
+        else:
+            say("no backup is taken, as upgrade.withoutBackup says")
+        self.reach("saved", **saved)
+
+    def backup(self) -> dict[str, str]:
+        cron = self.cluster.get("cronjobs", BACKUP)
+        if cron is None:
+            raise RefusalError(f"the CronJob {BACKUP} is gone")
+        name = f"{BACKUP[:40]}-upgrade-{''.join(filter(str.isdigit, self.record['startedAt']))[:14]}"
+        template = cron["spec"]["jobTemplate"]
+        made = {**template.get("metadata", {}), "name": name}
+        made["annotations"] = {**made.get("annotations", {}), "cronjob.kubernetes.io/instantiate": "manual"}
+        owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": BACKUP, "uid": cron["metadata"].get("uid", "")}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**made, "ownerReferences": [owner]}}
+        say(f"taking a backup: job {name}")
+        pod = template["spec"]["template"]["spec"]
+        for container in (*pod["containers"], *(pod.get("initContainers") or ())):
+            container["env"] = [*(container.get("env") or ()), {"name": "BACKUP_TAG", "value": "before-upgrade"}]
+        self.cluster.create("jobs", {**job, "spec": template["spec"]})
+
+        def unfinished() -> list[str]:
+            status = (self.cluster.get("jobs", name) or {}).get("status", {})
+            ended = {each["type"]: each for each in status.get("conditions") or () if each["status"] == "True"}
+            if "Failed" in ended:
+                reason = ended["Failed"].get("message", "")
+                raise RefusalError(f"the backup failed ({reason}): kubectl logs job/{name} --all-containers")
+            return [] if "Complete" in ended else [name]
+
+        _wait(unfinished, "the backup", migrate.LOCK_TIMEOUT / 2)
+        logs = [self.cluster.log(pod["metadata"]["name"]) for pod in self.cluster.list("pods", {"job-name": name})]
+        found = re.findall(r"^snapshot (\w+) saved", "\n".join(logs), re.MULTILINE)
+        return {"backupJob": name, **({"snapshot": found[-1]} if found else {})}
+
+    def migrate(self, pending: list[tuple[int, Schema]]) -> None:
+        if pending and self.record["step"] == "migrating":
+            # The process before this one was ended in the middle.
+            current = self.fingerprints()
+            if any(
+                self.record["fingerprints"][key] != current[key] for key in (f"{at}/{of.name}" for at, of in pending)
+            ):
+                raise migrate.HalfwayError("the migration was cut off, and MySQL keeps the half that was done")
+        if not pending:
+            perform()
+            return
+        self.reach("migrating")
+        started = time.monotonic()
+        with Guard([engine for engine, _ in self.databases if engine.dialect.name != "sqlite"]):
+            perform()
+        self.reach("migrated", migrationSeconds=round(time.monotonic() - started, 1))
+
+    def smoke(self) -> None:
+        """The new version can read every table, and no row is gone."""
+        before, after = self.record.get("rows") or {}, self.rows()
+        if lost := [
+            f"{table} has {after.get(table, 0)} rows of {count}"
+            for table, count in before.items()
+            if after.get(table, 0) < count
+        ]:
+            raise RefusalError(f"rows are missing after the migration: {', '.join(lost)}")
+        # Importing MLflow takes seconds, which nobody has to wait for if there was nothing to migrate.
+        if "migrationSeconds" in self.record:
+            read_every_table(self.databases[0][0])
+
+    def open(self) -> None:
+        """Start the new version: its image with what else the pods had, until Pulumi gives them all that is new."""
+        self.reach("opening")
+        self.start(IMAGE)
+        seconds = self.since_closed()
+        self.resume()
+        # The image may have been set back to the old one before anything was migrated.
+        self.record["to"]["image"] = IMAGE
+        done = _by_schema(self.heads()) == self.record["to"]["heads"]
+        taken = f"{self.record.get('migrationSeconds', 0)} of them for the migration"
+        self.finish("upgraded" if done else "taken back", freezeSeconds=seconds)
+        say(f"{self.history[-1]['result']}; nobody could write for {seconds} seconds, {taken}")
+
+    def start(self, image: str) -> None:
+        deployment, replicas = self.cluster.get("deployments", DEPLOYMENT), self.record["replicas"]
+        if deployment is None or replicas is None:
+            return
+        pod = deployment["spec"]["template"]["spec"]
+        old = _server_image(deployment["spec"])
+        changed = {
+            kind: [{"name": each["name"], "image": image} for each in pod.get(kind) or () if each["image"] == old]
+            for kind in ("containers", "initContainers")
+        }
+        spec = {kind: each for kind, each in changed.items() if each}
+        body = {"spec": {"replicas": replicas, "template": {"spec": spec}}}
+        self.cluster.patch("deployments", DEPLOYMENT, body, by_name=True)
+
+        def missing() -> list[str]:
+            found = self.cluster.get("deployments", DEPLOYMENT) or {}
+            status = found.get("status", {})
+            current = status.get("observedGeneration", 0) >= found.get("metadata", {}).get("generation", 0)
+            return [] if current and status.get("availableReplicas") else [DEPLOYMENT]
+
+        if replicas:
+            try:
+                _wait(missing, "the first server", START_SECONDS)
+            except RefusalError as late:
+                say(f"{late}; going on, since the Deployment may need more than the image")
+
+    def since_closed(self) -> float:
+        closed = self.record.get("closedAt")
+        if closed is None:
+            return 0.0
+        passed = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(closed)
+        return round(passed.total_seconds(), 1)
+
+    def resume(self) -> None:
+        for name, suspended in self.record["suspended"].items():
+            self.cluster.patch("cronjobs", name, {"spec": {"suspend": suspended}})
+
+    def give_up(self, error: Exception) -> None:
+        """Start the old version again if the database is as it was."""
+        say(f"the upgrade failed: {_reason(error)}")
+        try:
+            for engine, _ in self.databases:
+                if engine.dialect.name != "sqlite":
+                    migrate.wait_until_it_answers(engine)
+            # Before the servers were stopped, nothing is recorded and nothing was changed.
+            known = self.record.get("fingerprints")
+            unchanged = self.heads() == self.record["heads"] and known in (None, self.fingerprints())
+            if unchanged:
+                self.start(self.record["from"]["image"])
+                seconds = self.since_closed()
+                self.resume()
+                self.finish("failed", freezeSeconds=seconds, reason=_reason(error))
+                say(f"the database is as it was before, and the old version serves again, after {seconds} seconds")
+                return
+        except Exception as another:
+            say(f"cannot start the old version now: {_reason(another)}")
+            say("the servers stay stopped; the next `pulumi up` goes on from here")
+            return
+        names = {"snapshot": "snapshot", "restorePoint": "its state at", "backupJob": "the backup of job"}
+        saved = [f"{name} {self.record[key]}" for key, name in names.items() if key in self.record]
+        what = saved[0] if saved else "the backup from before"
+        say(
+            f"the database is no longer as it was, so the servers stay stopped. Restore it ({what}) and run `pulumi up` again; "
+            "docs/upgrade.md has the commands"
+        )
+
+
+class Guard:
+    """Ends every session of a server that comes back, until the migration is over."""
+
+    def __init__(self, engines: list[Any]) -> None:
+        # On MySQL without a database: a session in it counts as a server's.
+        self._engines = {
+            each: migrate.connectable_without_database(each) if each.dialect.name == "mysql" else each
+            for each in engines
+        }
+        self._stop = threading.Event()
+        self._own: set[int] = set()
+        self._seen: dict[Any, set[int]] = {}
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        import sqlalchemy
+
+        sqlalchemy.event.listen(sqlalchemy.pool.Pool, "connect", self._opened)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        import sqlalchemy
+
+        self._stop.set()
+        self._thread.join(10)
+        sqlalchemy.event.remove(sqlalchemy.pool.Pool, "connect", self._opened)
+
+    def _opened(self, connection: Any, _: object) -> None:
+        if hasattr(connection, "thread_id"):  # a driver of MySQL
+            self._own.add(connection.thread_id())
+
+    def _watch(self) -> None:
+        import sqlalchemy
+
+        with contextlib.ExitStack() as kept:
+            connections: dict[Any, Any] = {}
+            while not self._stop.wait(0.2):
+                for engine, outside in self._engines.items():
+                    try:
+                        if engine not in connections:
+                            made = outside.connect().execution_options(isolation_level="AUTOCOMMIT")
+                            connections[engine] = kept.enter_context(contextlib.closing(made))
+                        if ended := self._end(engine, connections[engine]):
+                            say(f"ended {ended} session(s) of servers that came back")
+                    except sqlalchemy.exc.DBAPIError:
+                        connections.pop(engine, None)
+
+    def _end(self, engine: Any, connection: Any) -> int:
+        import sqlalchemy
+
+        if engine.dialect.name == "postgresql":
+            # Rolled back in time, so that the old version can serve again, rather than by Kubernetes, which ends all of this.
+            late = ["mlflow-migration"] if time.monotonic() > DEADLINE else []
+            return int(connection.execute(sqlalchemy.text(_END), {"ended": [*WRITERS, *late]}).scalar() or 0)
+        if engine.dialect.name != "mysql":
+            return 0
+        sessions = connection.execute(sqlalchemy.text("SHOW PROCESSLIST")).all()  # Id, User, Host, db, …
+        user = engine.url.username
+        others = {
+            each[0]
+            for each in sessions
+            if each[3] == engine.url.database and each[0] not in self._own and user in (None, each[1])
+        }
+        # Of a session seen once only, our own may not have told its number yet.
+        again, self._seen[engine] = others & self._seen.get(engine, set()), others
+        for number in again:
+            with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+                connection.execute(sqlalchemy.text(f"KILL {int(number)}"))
+        return len(again)
+
+
+_END = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = ANY(:ended) AND pid <> pg_backend_pid()"""
+
+
+def read_every_table(engine: Any) -> None:
+    """Read one row of each table with the new version's own classes, which name every column."""
+    import sqlalchemy
+    from mlflow.store.db.base_sql_model import Base
+    from mlflow.store.model_registry.dbmodels import models as _registry  # noqa: F401
+    from mlflow.store.tracking.dbmodels import models as _tracking  # noqa: F401
+
+    existing = set(sqlalchemy.inspect(engine).get_table_names())
+    with engine.connect() as connection:
+        for table in Base.metadata.sorted_tables:
+            if table.name in existing:
+                connection.execute(sqlalchemy.select(table).limit(1)).all()
+
+
+def _by_schema(heads: dict[str, str | None]) -> dict[str, str | None]:
+    """Versions by the schema alone: of two databases that hold the same schema, the first one's."""
+    return {key.partition("/")[2]: head for key, head in reversed(heads.items())}
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, RefusalError) else reason_of(getattr(error, "orig", error))
+
+
+def _server_image(spec: Any) -> str | None:
+    containers = spec.get("template", {}).get("spec", {}).get("containers") or ()
+    return next((each["image"] for each in containers if each["name"] == CONTAINER), None)
+
+
+def _wait(remaining: Callable[[], list[Any]], what: str, seconds: float) -> None:
+    """Wait until nothing remains.
+
+    Raises:
+        RefusalError: Something does after that time.
+    """
+    deadline = time.monotonic() + seconds
+    said = False
+    while left := remaining():
+        names = ", ".join(map(str, filter(None, left))) or str(len(left))
+        if time.monotonic() > deadline:
+            raise RefusalError(f"{what} did not come to an end within {seconds:.0f} seconds: {names}")
+        if not said:
+            say(f"waiting for {what}: {names}")
+            said = True
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def _collected(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (ApiError, RefusalError) as error:
+        problems.append(str(error))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

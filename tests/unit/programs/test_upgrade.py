@@ -1,0 +1,352 @@
+"""An upgrade that is cut off at each of its steps, with a cluster and databases of this file's own."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import check_schema
+import migrate
+import pytest
+import upgrade
+from connecting import RefusalError
+from kubernetes_api import ApiError
+
+OLD, NEW = "mlflow:old", "mlflow:new"
+HEADS = {OLD: "aaa111", NEW: "bbb222"}
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+class World:
+    """The cluster and the database, which outlive each process.
+
+    Attributes:
+        dies_at: Number of the call after which the process is gone, or before which if negative; it lives if None.
+    """
+
+    def __init__(self) -> None:
+        self.head = HEADS[OLD]
+        self.half = False
+        self.rows = 100
+        self.sessions = 0
+        self.calls: list[str] = []
+        self.backups = 0
+        self.dies_at: int | None = None
+        self.fails: str | None = None
+        pod = {"containers": [{"name": "mlflow", "image": OLD}, {"name": "proxy", "image": "httpd"}]}
+        pod["initContainers"] = [{"name": "users", "image": OLD}]
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {
+            ("deployments", "server"): {
+                "spec": {"replicas": 3, "template": {"spec": pod}},
+                "metadata": {"generation": 1},
+            },
+            ("configmaps", "record"): {},
+            ("cronjobs", "gc"): {"spec": {"suspend": False}},
+            ("cronjobs", "backup"): {
+                "metadata": {"uid": "1"},
+                "spec": {
+                    "suspend": True,
+                    "jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "restic"}]}}}},
+                },
+            },
+        }
+
+    @property
+    def deployment(self) -> dict[str, Any]:
+        return self.objects["deployments", "server"]
+
+    @property
+    def image(self) -> str:
+        return self.deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    @property
+    def serving(self) -> str | None:
+        """The image that servers run, if any do."""
+        return self.image if self.deployment["spec"]["replicas"] else None
+
+    def changes(self, what: str, change: Any) -> None:
+        """Do something that lasts, in the middle of which the process may end."""
+        if what == self.fails:
+            raise RefusalError(f"{what} does not work")
+        self.calls.append(what)
+        if self.dies_at is not None and len(self.calls) == -self.dies_at:
+            raise KilledError
+        change()
+        # Whatever happens, no server runs on a schema that is not its own.
+        assert self.serving is None or (HEADS[self.serving] == self.head and not self.half), self.calls
+        if len(self.calls) == self.dies_at:
+            raise KilledError
+
+    # -- what the programs ask of a cluster
+
+    def get(self, kind: str, name: str) -> Any:
+        if kind == "jobs":
+            done = {"conditions": [{"type": "Complete", "status": "True"}]}
+            return {"status": done} if (kind, name) in self.objects else None
+        found = copy.deepcopy(self.objects.get((kind, name)))
+        if found is not None and kind == "deployments":
+            found["status"] = {"observedGeneration": 1, "availableReplicas": found["spec"]["replicas"]}
+        return found
+
+    def list(self, kind: str, labels: Mapping[str, str]) -> list[Any]:
+        servers = labels.get("app.kubernetes.io/component") == "server" and self.serving
+        return [{"metadata": {"name": "pod"}}] if servers or "job-name" in labels else []
+
+    def log(self, pod: str) -> str:
+        return "snapshot 1234abcd saved\n"
+
+    def create(self, kind: str, body: Any) -> None:
+        def made() -> None:
+            assert self.serving is None
+            if (kind, body["metadata"]["name"]) not in self.objects:
+                self.objects[kind, body["metadata"]["name"]] = body
+                self.backups += 1
+
+        self.changes(f"create {kind}", made)
+
+    def patch(self, kind: str, name: str, body: Any, *, by_name: bool = False, try_out: bool = False) -> None:
+        if try_out:
+            if f"{kind}/{name}" == self.fails:
+                raise ApiError(403, f"may not patch {kind}")
+            return
+        told = {"configmaps": lambda: json.loads(body["data"]["current"] or "{}").get("step", "finished")}
+        step = told.get(kind, lambda: json.dumps(body))()
+        self.changes(f"{kind}: {step}", lambda: _merge(self.objects[kind, name], body))
+
+    # -- and of databases
+
+    def found(self, *_: object) -> tuple[str, set[str]]:
+        return self.head, {"runs"}
+
+    def due(self, *_: object) -> str:
+        return "nothing" if self.head == HEADS[NEW] else "migrate"
+
+    def perform(self) -> None:
+        if self.head == HEADS[NEW]:
+            return
+        assert self.serving is None
+        if self.half:
+            raise migrate.HalfwayError("table exists")
+        self.changes("migrate", lambda: setattr(self, "head", HEADS[NEW]))
+
+    def fingerprint(self, *_: object) -> list[str]:
+        return [self.head, "half"] if self.half else [self.head]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads(self.objects["configmaps", "record"].get("data", {}).get("current") or "{}")
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return json.loads(self.objects["configmaps", "record"]["data"]["history"])
+
+
+def _merge(into: Any, change: Any) -> None:
+    for key, value in change.items():
+        if isinstance(value, list):
+            for item in value:
+                next(each for each in into[key] if each["name"] == item["name"]).update(item)
+        elif isinstance(value, dict):
+            _merge(into.setdefault(key, {}), value)
+        elif value is None:
+            into.pop(key, None)
+        else:
+            into[key] = value
+
+
+class Engine:
+    """Stands for an engine of SQLAlchemy."""
+
+    class dialect:  # noqa: N801
+        name = "postgresql"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = World()
+    for name, value in {
+        "DEPLOYMENT": "server",
+        "RECORD": "record",
+        "INSTANCE": "mlflow",
+        "IMAGE": NEW,
+        "SCHEDULES": {"garbage-collection": "gc", "backup": "backup", "backup-drill": "absent"},
+        "BACKUP": "backup",
+        "STOP_SECONDS": 0,
+        "perform": made.perform,
+        "read_every_table": lambda _: None,
+    }.items():
+        monkeypatch.setattr(upgrade, name, value)
+    monkeypatch.setattr(upgrade.Guard, "__enter__", lambda _: None)
+    monkeypatch.setattr(upgrade.Guard, "__exit__", lambda *_: None)
+    monkeypatch.setattr(migrate, "due", made.due)
+    monkeypatch.setattr(migrate, "found", made.found)
+    monkeypatch.setattr(migrate, "known_revisions", lambda _=None: ({*HEADS.values()}, HEADS[NEW]))
+    monkeypatch.setattr(migrate, "connected_servers", lambda _: made.sessions)
+    monkeypatch.setattr(migrate, "wait_until_it_answers", lambda _: None)
+    monkeypatch.setattr(check_schema, "problems", lambda *_: [])
+    monkeypatch.setattr(check_schema, "rows", lambda _: {"runs": made.rows})
+    monkeypatch.setattr(check_schema, "fingerprint", made.fingerprint)
+    yield made
+
+
+def run(world: World) -> None:
+    """One process."""
+    world.calls = []
+    upgrade.Upgrade(world, [(Engine, [migrate.MLFLOW])]).run()  # type: ignore[arg-type]
+
+
+def upgraded(world: World) -> None:
+    """Everything is as after an upgrade that nothing disturbed."""
+    assert (world.serving, world.head) == (NEW, HEADS[NEW])
+    assert world.deployment["spec"]["replicas"] == 3
+    pod = world.deployment["spec"]["template"]["spec"]
+    assert [each["image"] for each in (*pod["containers"], *pod["initContainers"])] == [NEW, "httpd", NEW]
+    assert world.objects["cronjobs", "gc"]["spec"]["suspend"] is False
+    assert world.objects["cronjobs", "backup"]["spec"]["suspend"] is True
+    assert world.record == {}
+    last = world.history[-1]
+    assert last["result"] == "upgraded" and last["from"]["image"] == OLD and last["to"]["image"] == NEW
+    assert last["from"]["heads"] == {"mlflow": HEADS[OLD]} and last["snapshot"] == "1234abcd"
+
+
+STEPS = [
+    "configmaps: closing",
+    'cronjobs: {"spec": {"suspend": true}}',
+    'cronjobs: {"spec": {"suspend": true}}',
+    "configmaps: closing",
+    'deployments: {"spec": {"replicas": 0}}',
+    "configmaps: closed",
+    "create jobs",
+    "configmaps: saved",
+    "configmaps: migrating",
+    "migrate",
+    "configmaps: migrated",
+    "configmaps: opening",
+    "deployments: open",
+    'cronjobs: {"spec": {"suspend": false}}',
+    'cronjobs: {"spec": {"suspend": true}}',
+    "configmaps: finished",
+]
+
+
+def test_an_upgrade_saves_what_nobody_can_change_any_more(world: World) -> None:
+    run(world)
+    upgraded(world)
+    opened = [
+        call if not call.startswith('deployments: {"spec": {"replicas": 3') else "deployments: open"
+        for call in world.calls
+    ]
+    assert opened == STEPS
+    assert world.backups == 1
+    run(world)
+    assert world.calls == [], "nothing is left to do"
+
+
+@pytest.mark.parametrize("number", [*range(1, len(STEPS) + 1), *range(-len(STEPS), 0)])
+def test_whoever_comes_next_finishes_what_was_cut_off(world: World, number: int) -> None:
+    world.dies_at = number
+    with pytest.raises(KilledError):
+        run(world)
+    world.dies_at = None
+    run(world)
+    upgraded(world)
+    assert world.backups == 1
+
+
+@pytest.mark.parametrize("first", range(1, len(STEPS), 3))
+@pytest.mark.parametrize("second", range(1, 9, 2))
+def test_twice_too(world: World, first: int, second: int) -> None:
+    for number in (first, second):
+        world.dies_at = number
+        with contextlib.suppress(KilledError):
+            run(world)
+    world.dies_at = None
+    run(world)
+    upgraded(world)
+
+
+@pytest.mark.parametrize("step", ["create jobs", "migrate"])
+def test_a_failure_before_anything_changed_starts_the_old_version(world: World, step: str) -> None:
+    world.fails = step
+    with pytest.raises(RefusalError, match=f"the upgrade failed: {step} does not work"):
+        run(world)
+    assert (world.serving, world.head) == (OLD, HEADS[OLD])
+    assert world.objects["cronjobs", "gc"]["spec"]["suspend"] is False
+    assert world.record == {} and world.history[-1]["result"] == "failed"
+    world.fails = None
+    run(world)
+    upgraded(world)
+
+
+def test_a_half_done_migration_keeps_the_servers_stopped_and_names_the_backup(world: World, capsys: Any) -> None:
+    def half() -> None:
+        world.half = True
+        raise migrate.HalfwayError("table exists")
+
+    world.perform = half  # type: ignore[method-assign]
+    upgrade.perform = half  # type: ignore[attr-defined]
+    with pytest.raises(RefusalError):
+        run(world)
+    assert world.serving is None
+    assert "the servers stay stopped. Restore it (snapshot 1234abcd)" in capsys.readouterr().out
+    with pytest.raises(RefusalError, match="the migration was cut off"):
+        run(world)
+    assert world.serving is None
+    # Restored, and `pulumi up` again.
+    world.half = False
+    upgrade.perform = lambda: World.perform(world)  # type: ignore[attr-defined]
+    run(world)
+    upgraded(world)
+
+
+def test_rows_that_are_gone_keep_the_servers_stopped(world: World) -> None:
+    migrated = world.perform
+
+    def lossy() -> None:
+        migrated()
+        world.rows = 99
+
+    upgrade.perform = lossy  # type: ignore[attr-defined]
+    with pytest.raises(RefusalError, match="0/runs has 99 rows of 100"):
+        run(world)
+    assert world.serving is None and world.record["step"] == "migrated"
+
+
+def test_going_back_to_the_old_image_starts_it_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.dies_at = 7
+    with pytest.raises(KilledError):
+        run(world)
+    world.dies_at = None
+    monkeypatch.setattr(migrate, "due", lambda *_: "nothing")
+    monkeypatch.setattr(upgrade, "IMAGE", OLD)
+    monkeypatch.setattr(upgrade, "perform", lambda: None)
+    run(world)
+    assert world.serving == OLD and world.record == {}
+    assert world.history[-1]["result"] == "taken back"
+
+
+def test_missing_rights_and_foreign_servers_stop_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fails = "deployments/server"
+    with pytest.raises(RefusalError, match=r"nothing was stopped.*may not patch deployments"):
+        run(world)
+    world.fails = None
+    del world.objects["deployments", "server"]
+    monkeypatch.setattr(world, "list", lambda *_: [])
+    world.sessions = 2
+    with pytest.raises(RefusalError, match=r"nothing was stopped.*2 connection\(s\) of MLflow servers of another"):
+        run(world)
+    assert world.calls == []
+
+
+def test_servers_that_do_not_end_are_left_serving(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "list", lambda *_: [{"metadata": {"name": "stuck"}}])
+    monkeypatch.setattr(upgrade, "SCHEDULES", {})
+    with pytest.raises(RefusalError, match="the servers did not come to an end within 0 seconds: stuck"):
+        run(world)
+    assert world.serving == OLD

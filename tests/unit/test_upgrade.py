@@ -1,0 +1,38 @@
+"""Automatic upgrades: which databases can have them."""
+
+from typing import Any
+
+import pytest
+
+from components import to_arguments
+from tests.configurations import AWS, AZURE, DEV, GCP, PRODUCTION, changed
+from tests.unit.refusals import messages
+
+AUTOMATIC = {"upgrade": {"mode": "automatic"}}
+
+
+@pytest.mark.parametrize("configuration", [AWS, GCP, AZURE, DEV, {**PRODUCTION, "upgrade": {"mode": "manual"}}])
+def test_managed_databases_have_backups_of_their_own_and_sqlite_is_copied(configuration: dict[str, Any]) -> None:
+    assert messages({**configuration, **({} if "upgrade" in configuration else AUTOMATIC)}) == []
+
+
+def test_without_backups_they_must_be_wanted() -> None:
+    (message,) = messages({**PRODUCTION, **AUTOMATIC})
+    assert message.startswith("upgrade.mode: 'automatic' needs a backup to go back to, and none is configured")
+    assert "upgrade.withoutBackup: true" in message
+    assert messages({**PRODUCTION, "upgrade": {"mode": "automatic", "withoutBackup": True}}) == []
+
+
+def test_backups_that_are_off_are_named() -> None:
+    off = changed({**AWS, **AUTOMATIC, "allowInsecure": True}, "database.rds.backup", {"retentionDays": 0})
+    assert any("database.rds.backup.retentionDays is 0" in message for message in messages(off))
+
+
+def test_sql_server_does_not_tell_who_is_connected() -> None:
+    configuration = changed({**PRODUCTION, **AUTOMATIC}, "database", {"mssql": {"uri": "mssql+pyodbc://u:p@h/d"}})
+    assert any("'automatic' is not possible on SQL Server" in message for message in messages(configuration))
+
+
+def test_only_a_server_is_upgraded_by_the_job() -> None:
+    assert not to_arguments({**DEV, **AUTOMATIC}).upgrades_itself
+    assert to_arguments({**AWS, **AUTOMATIC}).upgrades_itself
