@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..in_image import Program
+from ..labels import MIGRATION
 from .backend_store import BackendStore
 from .containers import mlflow_container
 from .environment import plain_environment
@@ -16,7 +17,6 @@ from .part import PodPart, join
 from .scope import Scope
 from .volumes import config_map, config_volume, read_only
 
-_COMPONENT = "migration"
 _DIRECTORY = "/etc/mlflow/migration"
 _PROGRAM = Program("migrate.py")
 _PROGRAM_WITH_USERS = Program("migrate_users.py")
@@ -38,7 +38,7 @@ def migration_job(
     part = join(store.part_of("mlflow-migration"), users or PodPart(), _program(scope))
     return job(
         scope,
-        _COMPONENT,
+        MIGRATION,
         part,
         _container(scope, store, part, users),
         scratch="256Mi",
@@ -62,7 +62,7 @@ def migration_in_pod(scope: Scope, store: BackendStore, users: PodPart | None) -
 def _program(scope: Scope) -> PodPart:
     """The programs, mounted."""
     program = _PROGRAM_WITH_USERS if scope.args.users_in_mlflow else _PROGRAM
-    made = config_map(scope, "migration", _COMPONENT, program.files)
+    made = config_map(scope, "migration", MIGRATION, program.files)
     return PodPart(volumes=[config_volume("migration", made)], mounts=[read_only("migration", _DIRECTORY)])
 
 
