@@ -22,6 +22,7 @@ from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
 from .contracts import ArtifactStore, DatabaseConnection, Place
+from .labels import GARBAGE_COLLECTION
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
 from .pods.authentication import Account, Authentication, authentication
@@ -249,7 +250,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
     monitoring(scope, args.monitoring, workload.server, workload.account)
     scheduled: dict[str, PodPart] = {}
     if args.garbage_collection is not None:
-        stores = scheduled["garbage-collection"] = workload.stores("mlflow-gc")
+        stores = scheduled[GARBAGE_COLLECTION] = workload.stores("mlflow-gc")
         asks = client(scope, tracking_uri(scope, front), login.client if login else PodPart())
         garbage_collection(
             scope, args.garbage_collection, stores, asks, exclusive=workload.exclusive, after=[workload.server]

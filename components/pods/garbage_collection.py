@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from ..arguments import GarbageCollectionArgs
 from ..contracts import Files
 from ..in_image import Program
+from ..labels import GARBAGE_COLLECTION
 from .containers import mlflow_container
 from .environment import plain_environment
 from .jobs import cron_job
@@ -17,8 +18,6 @@ from .part import PodPart, join
 from .scope import Scope
 from .tls import client_trust
 from .volumes import TMP, files
-
-_COMPONENT = "garbage-collection"
 
 _DIRECTORY = "/etc/mlflow/garbage-collection"
 _PROGRAM = Program("collect_garbage.py")
@@ -46,8 +45,8 @@ def garbage_collection(
         exclusive: Whether the stores are on volumes that only one node can mount.
         after: Resources that must exist before: the schema is migrated, and the server answers.
     """
-    program = Files(name=_COMPONENT, directory=_DIRECTORY, plain=_PROGRAM.files)
-    part = join(stores, client, files(scope, _COMPONENT, program))
+    program = Files(name=GARBAGE_COLLECTION, directory=_DIRECTORY, plain=_PROGRAM.files)
+    part = join(stores, client, files(scope, GARBAGE_COLLECTION, program))
     container = mlflow_container(
         scope,
         "mlflow",
@@ -61,7 +60,7 @@ def garbage_collection(
     )
     return cron_job(
         scope,
-        _COMPONENT,
+        GARBAGE_COLLECTION,
         part,
         container,
         scratch="256Mi",

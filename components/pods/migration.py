@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..in_image import Program
+from ..labels import MIGRATION
 from .backend_store import BackendStore
 from .containers import mlflow_container
 from .environment import plain_environment
@@ -17,7 +18,6 @@ from .scope import Scope
 from .upgrade import account_name, upgrade_part
 from .volumes import config_map, config_volume, read_only
 
-_COMPONENT = "migration"
 _DIRECTORY = "/etc/mlflow/migration"
 _PROGRAM = Program("upgrade.py")
 _PROGRAM_IN_POD = Program("migrate.py")
@@ -44,7 +44,7 @@ def migration_job(
     part = join(store.part_of("mlflow-migration"), users or PodPart(), more, _program(scope, _PROGRAM))
     return job(
         scope,
-        _COMPONENT,
+        MIGRATION,
         part,
         _container(scope, store, part, _PROGRAM),
         scratch="256Mi",
@@ -69,7 +69,7 @@ def migration_in_pod(scope: Scope, store: BackendStore, users: PodPart | None) -
 
 def _program(scope: Scope, program: Program) -> PodPart:
     """The program with those that it imports, mounted."""
-    made = config_map(scope, "migration", _COMPONENT, program.files)
+    made = config_map(scope, "migration", MIGRATION, program.files)
     return PodPart(volumes=[config_volume("migration", made)], mounts=[read_only("migration", _DIRECTORY)])
 
 

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..arguments import Input
 from ..contracts import Place, WorkloadIdentity
+from ..labels import SERVER, selector
 from .part import PodPart
 
 
@@ -34,13 +35,9 @@ class Scope(Place):
         """Name of the server's Deployment."""
         return self.args.names.deployment or f"{self.name}-server"
 
-    def selector(self, component: str = "server") -> dict[str, str]:
+    def selector(self, component: str = SERVER) -> dict[str, str]:
         """Labels that select exactly the pods of one kind: every other pod has another `component`."""
-        return {
-            "app.kubernetes.io/name": "mlflow",
-            "app.kubernetes.io/instance": self.name,
-            "app.kubernetes.io/component": component,
-        }
+        return selector(self.name, component)
 
     def own_labels(self, component: str) -> dict[str, str]:
         """Labels that the component itself sets, which never change."""

@@ -1,4 +1,4 @@
-"""Importing the package is cheap: it loads no cloud SDK."""
+"""Importing is cheap: the package loads no cloud SDK, and the command line not even Pulumi."""
 
 import subprocess
 import sys
@@ -8,9 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_import_of_the_package_loads_no_cloud_sdk() -> None:
-    program = "import sys, components; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(result.stdout.split())
+    loaded = _loaded_by("from components import MlflowDeployment")
     assert {"components", "pulumi", "pulumi_kubernetes"} <= loaded
     clouds = {
         "pulumi_aws",
@@ -23,3 +21,16 @@ def test_import_of_the_package_loads_no_cloud_sdk() -> None:
         "toolchain",
     }
     assert not loaded & clouds
+
+
+def test_the_command_line_loads_neither_pulumi_nor_a_client_of_kubernetes_before_it_needs_one() -> None:
+    loaded = _loaded_by("import components.operations.cli")
+    assert {"components", "typer"} <= loaded
+    assert not loaded & {"pulumi", "pulumi_kubernetes", "pydantic", "kubernetes", "toolchain"}
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """Top-level modules that a statement loads in a new interpreter."""
+    program = f"import sys; {statement}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(result.stdout.split())

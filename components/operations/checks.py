@@ -1,0 +1,205 @@
+"""Checks before an upgrade, by the new image itself, and of a server that runs, from the outside."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..labels import GARBAGE_COLLECTION, MIGRATION, SERVER, selector
+from . import round_trip
+from .cluster import Object
+from .console import Console
+from .errors import OperationError
+from .fence import SERVER_CONTAINER
+from .forward import HOST, forwarded
+from .jobs import MADE_BY, follow, from_template, set_variables, start, succeeded
+from .round_trip import Login, Server
+from .target import Target
+
+_CHECK_SECONDS = 900
+
+
+def before_upgrade(target: Target, console: Console, image: str) -> dict[str, Any]:
+    """What the database would meet if the servers ran this image; changes nothing.
+
+    Args:
+        target: The deployment.
+        console: Where to report.
+        image: The new image.
+
+    Returns:
+        The document that the migration prints in this mode.
+    """
+    pod = migration_pod(target)
+    old = next(each["image"] for each in pod["spec"]["containers"] if each["name"] == MIGRATION)
+    for each in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]):
+        if each["image"] == old:
+            each["image"] = image
+    set_variables(pod["spec"], {"MIGRATION_MODE": "check"})
+    labels = selector(target.name, MIGRATION)
+    job = from_template(target, f"{target.name}-check", labels, pod, "check", _CHECK_SECONDS)
+    outcome = follow(target, start(target, job, console), console)
+    # What is in the way of the upgrade is in the document, and the program ends with an error because of it.
+    for _, line in reversed(outcome.lines):
+        if line.startswith("{"):
+            return json.loads(line)
+    succeeded(target, outcome)
+    raise OperationError(
+        "the migration program has printed no result",
+        "It is of another version than this program: install the version that the stack uses.",
+    )
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """The document for people."""
+    lines = [f"MLflow {found['mlflow_version']}: {'migrates the schema' if found['upgrade_needed'] else 'same schema'}"]
+    for each in found["databases"]:
+        size = each.get("size_bytes")
+        lines.append(f"{each['engine']} {each['server_version']}" + (f", {size / 2**20:.0f} MiB" if size else ""))
+        lines += [f"  {name}: about {rows} rows" for name, rows in (each.get("rows") or {}).items()]
+        for schema in each["schemas"]:
+            lines.append(f"  {schema['name']}: {schema['current']} → {schema['head']} ({schema['action']})")
+            for one in schema.get("pending") or []:
+                what = "rewrites data" if one.get("rewrites") else "adds only"
+                lines.append(f"    {one['revision']} {one.get('summary') or ''} ({what})")
+        if used := each.get("connections"):
+            lines.append(f"  connections: {used['open']} of {used['limit']}, {used['servers']} of servers")
+        lines += [f"  ! {problem}" for problem in each.get("problems") or []]
+    return "\n".join(lines)
+
+
+def problems(found: Mapping[str, Any]) -> list[str]:
+    """What is in the way of an upgrade."""
+    return [problem for each in found["databases"] for problem in each.get("problems") or []]
+
+
+def migration_pod(target: Target) -> Object:
+    """The pod that migrates: that of the newest migration Job, or with SQLite the server's init container in a pod of its own."""
+    made = [job for job in target.all("jobs", MIGRATION) if MADE_BY not in (job["metadata"].get("annotations") or {})]
+    if made:
+        return copy.deepcopy(made[-1]["spec"]["template"])
+    pod = copy.deepcopy(target.server()["spec"]["template"])
+    spec = pod["spec"]
+    before = spec.get("initContainers") or []
+    names = [each["name"] for each in before]
+    if MIGRATION not in names:
+        raise OperationError(
+            f"{target} has neither a migration Job nor an init container for one",
+            "Run `pulumi up`, which makes them.",
+        )
+    position = names.index(MIGRATION)
+    spec["initContainers"], spec["containers"] = before[:position], [before[position]]
+    mounted = {
+        each["name"] for kind in ("initContainers", "containers") for one in spec[kind] for each in one["volumeMounts"]
+    }
+    spec["volumes"] = [each for each in spec["volumes"] if each["name"] in mounted]
+    spec.pop("topologySpreadConstraints", None)
+    if target.all("pods", SERVER):
+        # On the node of the server: its volume may be one that a single node mounts.
+        term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": selector(target.name)}}
+        spec["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return pod
+
+
+def of_server(target: Target, console: Console) -> list[dict[str, Any]]:
+    """What a client meets: health, version, a search, and a run that is logged and read back. One entry for each."""
+    done: list[dict[str, Any]] = []
+
+    def check(name: str, what: Callable[[], str]) -> None:
+        started = time.monotonic()
+        try:
+            detail, ok = what(), True
+        except (OperationError, round_trip.RefusedError, OSError) as error:
+            detail, ok = str(error), False
+        done.append({"check": name, "ok": ok, "detail": detail, "seconds": round(time.monotonic() - started, 2)})
+        console.say(f"{'✓' if ok else '✗'} {name} ({done[-1]['seconds']} s) {detail}")
+
+    login = round_trip.own_login() or administrator(target)
+    with _server(target) as url:
+        server = Server(url, login)
+        check("health", lambda: round_trip.wait(url, 30) or "")
+        check("version", lambda: server.call("GET", "/version").decode())
+        check(
+            "search",
+            lambda: (
+                f"{len(server.api('POST', 'experiments/search', max_results=100).get('experiments', []))} experiments"
+            ),
+        )
+        check("a run logged and read back", lambda: round_trip.round_trip(url, login) or "")
+    return done
+
+
+def administrator(target: Target) -> Login | None:
+    """Name and password of the administrator, from the Secret that the pods take them from; None where nobody logs in.
+
+    Raises:
+        OperationError: The user may not read the Secret.
+    """
+    found = account(target)
+    try:
+        return None if found is None else (_value(target, found[0]), _value(target, found[1]))
+    except OperationError as error:
+        raise OperationError(
+            f"the administrator's password cannot be read: {error.message}",
+            "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to an account of MLflow.",
+        ) from None
+
+
+def account(target: Target) -> tuple[Object, Object] | None:
+    """The variables of pods that hold the administrator's name and password; None where nobody logs in."""
+    pods = [job["spec"]["template"]["spec"] for job in reversed(target.all("jobs", MIGRATION))]
+    pods += [target.server()["spec"]["template"]["spec"]]
+    scheduled = target.all("cronjobs", GARBAGE_COLLECTION)
+    pods += [each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in scheduled]
+    for prefix in ("MLFLOW_AUTH_ADMIN_", "MLFLOW_TRACKING_"):
+        for pod in pods:
+            name, password = (_variable(pod, f"{prefix}{part}") for part in ("USERNAME", "PASSWORD"))
+            if name and password:
+                return name, password
+    return None
+
+
+def _variable(pod: Object, name: str) -> Object | None:
+    for container in (*(pod.get("initContainers") or []), *pod["containers"]):
+        for each in container.get("env") or []:
+            if each["name"] == name:
+                return each
+    return None
+
+
+def _value(target: Target, variable: Object) -> str:
+    reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+    if reference is None:
+        return variable.get("value", "")
+    data = target.cluster.get("secrets", target.namespace, reference["name"])["data"]
+    return base64.b64decode(data[reference["key"]]).decode()
+
+
+@contextlib.contextmanager
+def _server(target: Target) -> Iterator[str]:
+    """URL of a server that is ready, on this machine.
+
+    Raises:
+        OperationError: None is.
+    """
+    ready = [
+        pod
+        for pod in target.all("pods", SERVER)
+        if "deletionTimestamp" not in pod["metadata"]
+        and any(
+            each["type"] == "Ready" and each["status"] == "True" for each in pod.get("status", {}).get("conditions", [])
+        )
+    ]
+    if not ready:
+        raise OperationError(f"no server of {target} is ready", "`pulumi-mlflow status` shows why.")
+    pod = ready[-1]
+    container = next(each for each in pod["spec"]["containers"] if each["name"] == SERVER_CONTAINER)
+    probe = container["readinessProbe"]["httpGet"]
+    scheme, prefix = probe.get("scheme", "HTTP").lower(), probe["path"].removesuffix("/health")
+    with forwarded(target.cluster, target.namespace, pod["metadata"]["name"], int(probe["port"])) as port:
+        yield f"{scheme}://{HOST}:{port}{prefix}"

@@ -1,0 +1,273 @@
+"""The commands of `pulumi-mlflow`."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from .console import Console
+from .errors import FAILED, INTERRUPTED, USAGE, OperationError
+from .target import Target, find, of_deployment, of_stack
+
+app = typer.Typer(
+    help="Operate a deployment of MLflow that `pulumi up` has made: with your own kubeconfig, by Jobs that the component has declared.\n\n"
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_COMMON = {
+    "name": Annotated[str | None, typer.Option(help="Name of the deployment, if there is more than one.")],
+    "namespace": Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Its namespace. Default: the context's, then any.")
+    ],
+    "context": Annotated[str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")],
+    "stack": Annotated[
+        str | None, typer.Option(help="Pulumi stack whose outputs name the deployment, instead of both.")
+    ],
+    "as_json": Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")],
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")],
+}
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "namespace": None,
+    "context": None,
+    "stack": None,
+    "as_json": False,
+    "yes": False,
+}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a command works with."""
+
+    target: Target
+    console: Console
+
+
+class Key(str, Enum):
+    """What `rotate` rotates."""
+
+    ADMIN_PASSWORD = "admin-password"
+    WEBHOOK_KEY = "webhook-key"
+    KEK = "kek"
+
+
+def _command(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Register a command. It gets the session first; the options that all commands have are added to its own."""
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:
+        common = {name: given.pop(name) for name in _COMMON}
+        console = Console(as_json=common["as_json"], yes=common["yes"])
+        raise typer.Exit(_guarded(console, lambda: function(Session(_target(common), console), **given)))
+
+    own = list(inspect.signature(function).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation)
+        for name, annotation in _COMMON.items()
+    ]
+    keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+    run.__signature__ = inspect.Signature([*keyword, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
+    del run.__wrapped__
+    app.command(name=function.__name__.rstrip("_").replace("_", "-"))(run)
+    return run
+
+
+def _target(common: dict[str, Any]) -> Target:
+    from .cluster import Cluster
+
+    if common["stack"] and (common["name"] or common["namespace"]):
+        raise OperationError("--stack names the deployment already", "Leave out --name and --namespace.", USAGE)
+    where = of_stack(common["stack"]) if common["stack"] else None
+    cluster = Cluster.connect(common["context"])
+    if where:
+        return of_deployment(cluster, *where)
+    return find(cluster, common["name"], common["namespace"])
+
+
+def _guarded(console: Console, work: Callable[[], int | None]) -> int:
+    """Run a command; returns its exit code, with errors told."""
+    try:
+        return work() or 0
+    except OperationError as error:
+        if console.as_json:
+            console.result({"error": error.message, "fix": error.fix}, "")
+        console.say(f"error: {error}")
+        for each in console.going_on:
+            console.say(f"  note: {each}")
+        return error.code
+    except KeyboardInterrupt:
+        console.say("\ninterrupted")
+        for each in console.going_on:
+            console.say(f"  note: {each}")
+        return INTERRUPTED
+    except BrokenPipeError:  # `pulumi-mlflow list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+@_command
+def status(session: Session) -> int:
+    """Show what runs, the last backups, what is half done, and why pods do not start. Exit code 1 if somebody has to act."""
+    from . import status as state
+
+    found = state.status(session.target)
+    session.console.result(found, state.describe(found))
+    return 0 if found["healthy"] else FAILED
+
+
+@_command
+def check(
+    session: Session,
+    image: Annotated[str | None, typer.Option(help="Check an upgrade to this image before anything changes.")] = None,
+) -> int:
+    """Check an upgrade before (--image), or the servers that run: health, version, search, a run logged and read back."""
+    from . import checks
+
+    if image is not None:
+        found = checks.before_upgrade(session.target, session.console, image)
+        session.console.result(found, checks.describe(found))
+        return FAILED if checks.problems(found) else 0
+    done = checks.of_server(session.target, session.console)
+    failed = [each["check"] for each in done if not each["ok"]]
+    session.console.result(done, f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    return FAILED if failed else 0
+
+
+@_command
+def backup(session: Session) -> None:
+    """Take a backup now."""
+    from . import backups
+
+    outcome, snapshot = backups.back_up(session.target, session.console)
+    session.console.result({**outcome.data(), "snapshot": snapshot}, f"saved as the snapshot {snapshot}")
+
+
+@_command
+def list_(session: Session) -> None:
+    """List the backups in the repository."""
+    from . import backups
+    from .status import age
+
+    found = backups.snapshots(session.target, session.console)
+    rows = [
+        (each["short_id"], each["time"][:19], age(each["time"][:19] + "Z"), ", ".join(each.get("tags") or []))
+        for each in found
+    ]
+    session.console.table(found, ("snapshot", "time (UTC)", "age", "tags"), rows)
+
+
+@_command
+def verify(
+    session: Session,
+    snapshot: Annotated[str, typer.Argument(help="Id of the backup, or `latest`.")] = "latest",
+) -> None:
+    """Read a backup back from the repository, and compare every checksum. `drill` also loads it into a database."""
+    from . import backups
+
+    outcome = backups.on_repository(session.target, session.console, "verify", {"BACKUP_SNAPSHOT": snapshot})
+    session.console.result(outcome.data(), "the backup is complete and readable")
+
+
+@_command
+def prune(session: Session) -> None:
+    """Delete the backups that the declared retention does not keep, as every backup does at its end."""
+    from . import backups
+
+    outcome = backups.on_repository(session.target, session.console, "prune")
+    session.console.result(outcome.data(), "done")
+
+
+@_command
+def drill(session: Session) -> None:
+    """Restore the latest backup into a database that is thrown away, and compare it with what was saved."""
+    from . import backups
+
+    session.console.result(backups.drill(session.target, session.console).data(), "the drill has passed")
+
+
+@_command
+def restore(
+    session: Session,
+    snapshot: Annotated[str, typer.Argument(help="Id of the backup as `list` shows it, or `latest`.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace what the database holds, which is saved first.")
+    ] = False,
+    without_backup: Annotated[
+        bool, typer.Option("--without-backup", help="Do not save first what is replaced.")
+    ] = False,
+    other_schema: Annotated[
+        bool, typer.Option("--other-schema", help="Accept a schema of another version of MLflow.")
+    ] = False,
+    other_keys: Annotated[
+        bool, typer.Option("--other-keys", help="Accept a backup whose encryption keys differ.")
+    ] = False,
+    artifacts: Annotated[bool, typer.Option(help="Restore artifacts on a volume too.")] = True,
+) -> None:
+    """Stop the servers, restore a backup, start them again. After an interruption the same command goes on."""
+    from . import backups
+
+    given = {"RESTORE_OTHER_SCHEMA": other_schema, "RESTORE_OTHER_KEYS": other_keys}
+    options = {name: "true" for name, value in given.items() if value}
+    if not artifacts:
+        options["RESTORE_ARTIFACTS"] = "false"
+    done = backups.restore(
+        session.target, session.console, snapshot, replace=replace, without_backup=without_backup, options=options
+    )
+    session.console.result(
+        done, f"restored {done['snapshot']}" + (f"; before it: {done['before']}" if done["before"] else "")
+    )
+
+
+@_command
+def rollback(
+    session: Session,
+    without_backup: Annotated[
+        bool, typer.Option("--without-backup", help="Do not save the database as it is now.")
+    ] = False,
+) -> None:
+    """Undo the last upgrade: the image alone where the schema is the same, else the backup from before it too."""
+    from . import rollback as back
+
+    done = back.rollback(session.target, session.console, without_backup=without_backup)
+    session.console.result(done, back.advice(done["image"]))
+
+
+@_command
+def open_(session: Session) -> None:
+    """Start the servers as they were before `restore` or `rollback` stopped them."""
+    from . import fence
+
+    fence.open_(session.target, session.console)
+    session.console.result({"opened": str(session.target)}, "done")
+
+
+@_command
+def gc(session: Session) -> None:
+    """Delete now what users have deleted, instead of at the next time of the schedule."""
+    from ..labels import GARBAGE_COLLECTION
+    from .jobs import from_cron_job, run
+
+    cron_job = session.target.cron_job(GARBAGE_COLLECTION)
+    session.console.confirm(f"permanently delete what users of {session.target} have deleted")
+    session.console.result(run(session.target, from_cron_job(cron_job), session.console).data(), "done")
+
+
+@_command
+def rotate(session: Session, key: Annotated[Key, typer.Argument(help="What to rotate.")]) -> None:
+    """Print how to replace a password or key of this deployment, step by step."""
+    from . import rotation
+
+    steps = rotation.steps(session.target, key.value)
+    session.console.result(steps, "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)))

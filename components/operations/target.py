@@ -1,0 +1,168 @@
+"""The deployment that a command is for, and its objects in the cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from ..labels import APPLICATION, COMPONENT, INSTANCE, SERVER, selector
+from .cluster import Cluster, Object
+from .errors import FAILED, NOT_FOUND, USAGE, MissingError, OperationError
+
+ARGUMENTS = {
+    "backup": "backup",
+    "backup-drill": "backup.drill",
+    "restore": "backup",
+    "garbage-collection": "garbageCollection",
+}
+"""What to set in the stack configuration for the CronJob of a component."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployment.
+
+    Attributes:
+        cluster: Where it is.
+        namespace: Its namespace.
+        name: Its name.
+    """
+
+    cluster: Cluster
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def server(self) -> Object:
+        """The Deployment of the servers.
+
+        Raises:
+            MissingError: It is gone.
+        """
+        found = self.all("deployments", SERVER)
+        if not found:
+            raise MissingError(f"the Deployment of {self} is gone", "Run `pulumi up`.", NOT_FOUND)
+        return found[0]
+
+    def cron_job(self, component: str) -> Object:
+        """The CronJob of a component.
+
+        Raises:
+            OperationError: The stack does not declare it.
+        """
+        found = self.all("cronjobs", component)
+        if not found:
+            argument = ARGUMENTS.get(component, component)
+            raise OperationError(
+                f"{self} has no CronJob for {component}: `{argument}` is not set in its configuration",
+                f"Set `mlflow:{argument}` in the stack file and run `pulumi up`.",
+                NOT_FOUND,
+            )
+        return found[0]
+
+    def all(self, kind: str, component: str | None = None) -> list[Object]:
+        """Objects of a kind, the oldest first.
+
+        Args:
+            kind: As in `Cluster.list`.
+            component: Which kind of pod they are for; None for all.
+        """
+        labels = selector(self.name, component or "")
+        if component is None:
+            del labels[COMPONENT]
+        found = self.cluster.list(kind, self.namespace, labels)
+        return sorted(found, key=lambda each: each["metadata"]["creationTimestamp"])
+
+    def config_map(self, suffix: str) -> dict[str, str]:
+        """Content of the ConfigMap `<name>-<suffix>`; empty if there is none."""
+        try:
+            return self.cluster.get("configmaps", self.namespace, f"{self.name}-{suffix}").get("data") or {}
+        except MissingError:
+            return {}
+
+    def kubectl(self, command: str) -> str:
+        """A command of kubectl for the user to copy."""
+        return self.cluster.kubectl(command, self.namespace)
+
+
+def find(cluster: Cluster, name: str | None, namespace: str | None) -> Target:
+    """The deployment that is meant.
+
+    Args:
+        cluster: Where to look.
+        name: Its name; None if there is only one.
+        namespace: Its namespace; None for the context's own, and if there is none in it, for all that the user may read.
+
+    Raises:
+        OperationError: There is none, or more than one; the message lists what there is.
+    """
+    there = _deployments(cluster, namespace or cluster.namespace)
+    if not [each for each in there if name in (None, each.name)] and namespace is None:
+        try:
+            there = _deployments(cluster, None)
+        except OperationError as error:
+            if error.code != FAILED or "you may not" not in error.message:
+                raise
+    found = [each for each in there if name in (None, each.name)]
+    if len(found) == 1:
+        return found[0]
+    wanted = f"deployment {name!r}" if name else "deployment"
+    where = (
+        f"the namespace {namespace}" if namespace else f"the namespace {cluster.namespace} or any other you may read"
+    )
+    if found:
+        listed = ", ".join(f"--namespace {each.namespace} --name {each.name}" for each in found)
+        raise OperationError(f"there are {len(found)} deployments of MLflow", f"Choose one: {listed}.", USAGE)
+    if there:
+        fix = f"There is: {', '.join(map(str, there))}. Name one with --namespace and --name."
+    else:
+        fix = "Name the namespace with --namespace and the cluster with --context, or the stack with --stack."
+    raise OperationError(f"there is no {wanted} of MLflow in {where}", fix, NOT_FOUND)
+
+
+def of_stack(stack: str) -> tuple[str, str]:
+    """Namespace and name of the Deployment that a stack has deployed, from the stack's outputs.
+
+    Raises:
+        OperationError: Pulumi cannot read them, or they are not exported.
+    """
+    command = ["pulumi", "stack", "output", "--json", "--stack", stack]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise OperationError(
+            "there is no `pulumi` on PATH to read the stack with", "Use --namespace and --name instead of --stack."
+        ) from None
+    if done.returncode:
+        raise OperationError(
+            f"the outputs of the stack {stack} cannot be read: {done.stderr.strip()}",
+            "Run this in the folder of the Pulumi program, or use --namespace and --name instead of --stack.",
+        )
+    outputs: dict[str, Any] = json.loads(done.stdout)
+    try:
+        return outputs["namespace"], outputs["deploymentName"]
+    except KeyError as error:
+        raise OperationError(
+            f"the stack {stack} exports no {error.args[0]}",
+            "Export the component's `namespace` as `namespace` and its `deployment_name` as `deploymentName`, or use "
+            "--namespace and --name.",
+        ) from None
+
+
+def of_deployment(cluster: Cluster, namespace: str, name: str) -> Target:
+    """The deployment that a Kubernetes Deployment belongs to."""
+    return _target(cluster, cluster.get("deployments", namespace, name))
+
+
+def _deployments(cluster: Cluster, namespace: str | None) -> list[Target]:
+    labels = {APPLICATION: "mlflow", COMPONENT: SERVER}
+    return [_target(cluster, each) for each in cluster.list("deployments", namespace, labels)]
+
+
+def _target(cluster: Cluster, deployment: Object) -> Target:
+    metadata = deployment["metadata"]
+    return Target(cluster, metadata["namespace"], metadata["labels"][INSTANCE])

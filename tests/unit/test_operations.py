@@ -1,0 +1,370 @@
+"""The command line, as far as no cluster is needed to see that it is right."""
+
+import copy
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.operations import backups, checks, fence, jobs, rollback, status
+from components.operations import target as targets
+from components.operations.cluster import Cluster
+from components.operations.console import Console
+from components.operations.errors import NOT_FOUND, USAGE, MissingError, OperationError
+from toolchain.environments import DEVELOPMENT, requirements
+from toolchain.paths import ROOT
+
+NAME, NAMESPACE, OLD, NEW = "mlflow", "ml", "ghcr.io/mlflow/mlflow:v3.10.0", "ghcr.io/mlflow/mlflow:v3.17.2"
+KIND = {"deployments": "Deployment", "cronjobs": "CronJob", "jobs": "Job", "pods": "Pod"}
+
+
+class Api:
+    """Objects in memory, and Jobs that end at once: what `Cluster` is for the commands."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.started: list[dict[str, Any]] = []
+        self.fails: set[str] = set()
+        self.says = {"list": "[]"}
+        self.client = self.context = None
+        self.namespace = "default"
+
+    def add(self, kind: str, name: str, component: str, **more: Any) -> dict[str, Any]:
+        labels = targets.selector(NAME, component)
+        metadata = {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": name,
+            "labels": labels,
+            "annotations": {},
+            "creationTimestamp": f"2026-01-01T00:00:{len(self.objects):02}Z",
+            "resourceVersion": "1",
+            "generation": 1,
+        }
+        made = {"kind": KIND.get(kind, kind), "metadata": metadata, **copy.deepcopy(more)}
+        self.objects[kind, name] = made
+        return made
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        if (kind, name) not in self.objects:
+            raise MissingError(f"{kind} {name} not found", "", NOT_FOUND)
+        return copy.deepcopy(self.objects[kind, name])
+
+    def list(self, kind: str, namespace: str | None, labels: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        found = [each for (one, _), each in self.objects.items() if one == kind]
+        fitting = [each for each in found if (labels or {}).items() <= each["metadata"].get("labels", {}).items()]
+        return [copy.deepcopy(each) for each in fitting if namespace in (None, each["metadata"]["namespace"])]
+
+    def create(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        (container, *_) = body["spec"]["template"]["spec"]["containers"]
+        given = {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
+        component = body["metadata"]["labels"]["app.kubernetes.io/component"]
+        self.started.append({"component": component, "env": given})
+        failed = component in self.fails
+        condition = {"type": "Failed" if failed else "Complete", "status": "True", "message": "as the test says"}
+        made = self.add("jobs", body["metadata"]["name"], component, spec=body["spec"])
+        made["status"] = {"conditions": [condition], **({} if failed else {"completionTime": "2026-01-02T00:00:00Z"})}
+        state = {"terminated": {"exitCode": int(failed)}}
+        pod = self.add("pods", f"{body['metadata']['name']}-x", component)
+        pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = body["metadata"]["name"]
+        pod["status"] = {"containerStatuses": [{"name": container["name"], "state": state}]}
+        self.says[pod["metadata"]["name"]] = self.says.get(given.get("BACKUP_ACTION", component), "")
+        return made
+
+    def patch(self, kind: str, namespace: str, name: str, body: Any) -> dict[str, Any]:
+        if isinstance(body, list):
+            return self.objects[kind, name]  # of managedFields, which tests with the real API look at
+        made = self.objects[kind, name]
+        notes = body.get("metadata", {}).get("annotations", {})
+        made["metadata"]["annotations"] |= notes
+        made["metadata"]["annotations"] = {k: v for k, v in made["metadata"]["annotations"].items() if v is not None}
+        spec = body.get("spec", {})
+        made.setdefault("spec", {}).update({key: value for key, value in spec.items() if key != "template"})
+        for each in spec.get("template", {}).get("spec", {}).get("containers", []):
+            made["spec"]["template"]["spec"]["containers"][0] |= each
+        for key, value in body.get("data", {}).items():
+            made["data"].pop(key, None) if value is None else made["data"].update({key: value})
+        if kind == "deployments":
+            replicas = made["spec"]["replicas"]
+            made["status"] = {"observedGeneration": 1, "updatedReplicas": replicas, "readyReplicas": replicas}
+        return made
+
+    def log(self, namespace: str, pod: str, container: str) -> Any:
+        yield from self.says.get(pod, "").splitlines()
+
+    def kubectl(self, command: str, namespace: str) -> str:
+        return f"kubectl {command}"
+
+
+def _pod(*names: str) -> dict[str, Any]:
+    return {
+        "metadata": {},
+        "spec": {"containers": [{"name": name, "image": NEW, "volumeMounts": []} for name in names]},
+    }
+
+
+@pytest.fixture
+def api() -> Api:
+    made = Api()
+    made.add("deployments", "mlflow-server", "server", spec={"replicas": 3, "template": _pod("mlflow")})
+    for component, container in (("backup", "restic"), ("restore", "restore"), ("garbage-collection", "mlflow")):
+        template = {"metadata": {"labels": targets.selector(NAME, component)}, "spec": {"template": _pod(container)}}
+        spec = {"schedule": "0 0 * * *", "suspend": component == "restore", "jobTemplate": template}
+        made.add("cronjobs", f"mlflow-{component}", component, spec=spec)
+    made.says["list"] = json.dumps(
+        [
+            {"id": f"{short}ffffffff", "short_id": short, "time": f"2026-01-0{day}T00:00:00Z", "tags": tags}
+            for day, short, tags in ((1, "aaaaaaaa", None), (2, "bbbbbbbb", []), (3, "cccccccc", ["before-restore"]))
+        ]
+    )
+    made.says["backup"] = "snapshot dddddddd saved"
+    return made
+
+
+@pytest.fixture
+def target(api: Api) -> targets.Target:
+    return targets.Target(api, NAMESPACE, NAME)  # type: ignore[arg-type]
+
+
+def _server(api: Api) -> dict[str, Any]:
+    return api.objects["deployments", "mlflow-server"]
+
+
+def _suspended(api: Api) -> dict[str, bool]:
+    return {name: each["spec"]["suspend"] for (kind, name), each in api.objects.items() if kind == "cronjobs"}
+
+
+def test_help_answers_within_a_second_and_names_every_command() -> None:
+    times, shown, command = [], "", [sys.executable, "-m", "components.operations", "--help"]
+    for _ in range(3):
+        started = time.monotonic()
+        shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        times.append(time.monotonic() - started)
+    commands = {
+        "status",
+        "check",
+        "backup",
+        "list",
+        "verify",
+        "prune",
+        "drill",
+        "restore",
+        "rollback",
+        "open",
+        "gc",
+        "rotate",
+    }
+    assert commands <= set(shown.split())
+    assert min(times) < 1, times
+
+
+def test_the_extra_of_the_wheel_is_what_the_tests_use() -> None:
+    listed = requirements(DEVELOPMENT)
+    extra = f'cli = ["{listed["kubernetes"]}", "{listed["rich"]}", "{listed["typer"]}"]'
+    assert extra in (ROOT / "pyproject.toml").read_text()
+
+
+def test_a_wrong_kubeconfig_or_context_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    missing = tmp_path / "none"
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(missing))
+    with pytest.raises(OperationError, match="there is no kubeconfig"):
+        Cluster.connect(None)
+    missing.write_text(
+        "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:9'}}]\n"
+        "users: [{name: u, user: {token: none}}]\ncontexts: [{name: here, context: {cluster: c, user: u}}]\n"
+        "current-context: here\n"
+    )
+    with pytest.raises(OperationError, match="no context 'there'") as error:
+        Cluster.connect("there")
+    assert "here" in error.value.fix and error.value.code == NOT_FOUND
+    with pytest.raises(OperationError, match=r"the cluster https://127.0.0.1:9 does not answer"):
+        Cluster.connect("here").list("pods", "default")
+
+
+def test_the_deployment_is_found_or_those_there_are_listed(api: Api) -> None:
+    cluster: Any = api
+    assert str(targets.find(cluster, None, None)) == "ml/mlflow"
+    with pytest.raises(OperationError, match="no deployment 'other'") as error:
+        targets.find(cluster, "other", None)
+    assert "ml/mlflow" in error.value.fix and error.value.code == NOT_FOUND
+    api.add("deployments", "b-server", "server")["metadata"]["labels"]["app.kubernetes.io/instance"] = "b"
+    with pytest.raises(OperationError, match="there are 2") as error:
+        targets.find(cluster, None, None)
+    assert "--namespace ml --name b" in error.value.fix and error.value.code == USAGE
+
+
+def test_what_is_not_declared_is_named_with_its_argument(api: Api, target: targets.Target) -> None:
+    with pytest.raises(OperationError, match=r"`backup\.drill` is not set") as error:
+        target.cron_job("backup-drill")
+    assert "mlflow:backup.drill" in error.value.fix and error.value.code == NOT_FOUND
+
+
+def test_a_job_is_what_kubectl_makes_of_the_template(api: Api) -> None:
+    cron_job = api.objects["cronjobs", "mlflow-backup"]
+    template = cron_job["spec"]["jobTemplate"]
+    template["metadata"]["annotations"] = {"note": "kept"}
+    template["spec"]["fieldOfALaterVersion"] = 1
+    before = copy.deepcopy(cron_job)
+    made = jobs.from_cron_job(cron_job)
+    assert made["spec"] == template["spec"]
+    assert made["metadata"]["annotations"] == {"note": "kept", "cronjob.kubernetes.io/instantiate": "manual"}
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "mlflow-backup", "uid": "mlflow-backup"}
+    assert made["metadata"]["ownerReferences"] == [{**owner, "controller": True}]
+    changed = jobs.from_cron_job(cron_job, {"A": "1"}, only="restic")
+    assert changed["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}]
+    assert cron_job == before
+
+
+def test_restore_saves_replaces_and_opens_again(api: Api, target: targets.Target) -> None:
+    done = backups.restore(target, Console(yes=True), "latest", replace=True)
+    # Not the one that was itself taken before a restore.
+    assert done == {"snapshot": "bbbbbbbb", "before": "dddddddd", "replicas": 3}
+    listed, saved, restored = api.started
+    assert listed["env"] == {"BACKUP_ACTION": "list"}
+    assert (saved["component"], saved["env"]) == ("backup", {"BACKUP_TAG": "before-restore"})
+    assert restored["env"] == {"RESTORE_SNAPSHOT": "bbbbbbbb", "RESTORE_REPLACE": "true"}
+    assert _server(api)["spec"]["replicas"] == 3
+    assert fence.ANNOTATION not in _server(api)["metadata"]["annotations"]
+    expected = {"mlflow-backup": False, "mlflow-garbage-collection": False, "mlflow-restore": True}
+    assert _suspended(api) == expected
+
+
+def test_a_restore_that_failed_stays_closed_goes_on_with_the_same_command_and_saves_once(
+    api: Api, target: targets.Target
+) -> None:
+    api.fails = {"restore"}
+    console = Console(yes=True)
+    with pytest.raises(OperationError, match="as the test says"):
+        backups.restore(target, console, "bbbbbbbb", replace=True)
+    assert "`pulumi-mlflow open`" in console.going_on[0]
+    assert _server(api)["spec"]["replicas"] == 0
+    assert set(_suspended(api).values()) == {True}
+    for snapshot, purpose in (("aaaaaaaa", "restore"), ("bbbbbbbb", "rollback")):
+        with pytest.raises(OperationError, match="are stopped for `restore` of the backup bbbbbbbb"):
+            backups.restore(target, Console(yes=True), snapshot, replace=True, purpose=purpose)
+
+    api.fails, before = set(), len(api.started)
+    done = backups.restore(target, Console(yes=True), "latest", replace=True)
+    assert done == {"snapshot": "bbbbbbbb", "before": "dddddddd", "replicas": 3}
+    assert [each["component"] for each in api.started[before:]] == ["restore"]
+    assert _server(api)["spec"]["replicas"] == 3
+
+
+def test_a_restore_whose_job_ended_while_nobody_watched_only_opens(api: Api, target: targets.Target) -> None:
+    known = fence.note(target, fence.close(target, Console(), "restore"), snapshot="bbbbbbbb")
+    body = jobs.from_cron_job(target.cron_job("restore"))
+    fence.note(target, known, job=api.create("jobs", body)["metadata"]["name"])
+    before = len(api.started)
+    backups.restore(target, Console(), "bbbbbbbb", replace=False)
+    assert len(api.started) == before and _server(api)["spec"]["replicas"] == 3
+
+
+def test_nothing_is_stopped_without_an_answer_for_no_backup_or_beside_a_job(api: Api, target: targets.Target) -> None:
+    with pytest.raises(OperationError, match="Confirm with --yes"):
+        backups.restore(target, Console(), "latest", replace=True)
+    with pytest.raises(OperationError, match="there is no snapshot 'eeee'"):
+        backups.restore(target, Console(yes=True), "eeee", replace=True)
+    job = api.add("jobs", "gc-now", "garbage-collection", spec={"template": _pod("mlflow")}, status={"active": 1})
+    with pytest.raises(OperationError, match="gc-now works with the database"):
+        backups.restore(target, Console(yes=True), "latest", replace=True)
+    job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    assert _server(api)["spec"]["replicas"] == 3 and fence.record(target) is None
+
+
+def _upgrade(api: Api, to: str = "a", unfinished: bool = False, **more: Any) -> None:
+    """The record of an upgrade of an image whose schema is `a`."""
+    record = {"from": {"image": OLD, "heads": {"mlflow": "a"}}, "to": {"image": NEW, "heads": {"mlflow": to}}, **more}
+    data = {"history": json.dumps([] if unfinished else [{**record, "result": "upgraded"}, {"result": "failed"}])}
+    data |= {"current": json.dumps(record)} if unfinished else {}
+    api.add("configmaps", "mlflow-upgrade", "migration", data=data)
+
+
+def _image(api: Api) -> str:
+    return _server(api)["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def test_rollback_with_the_same_schema_is_the_image_alone(api: Api, target: targets.Target) -> None:
+    _upgrade(api)
+    done = rollback.rollback(target, Console(yes=True), without_backup=False)
+    assert done == {"image": OLD, "restored": None, "before": None}
+    assert (_image(api), api.started) == (OLD, [])
+    assert "mlflow:image.tag v3.10.0" in rollback.advice(OLD)
+    with pytest.raises(OperationError, match="was rolled back already"):
+        rollback.rollback(target, Console(yes=True), without_backup=False)
+
+
+def test_rollback_with_another_schema_restores_and_opens_with_the_old_image(api: Api, target: targets.Target) -> None:
+    _upgrade(api, to="b", snapshot="aaaaaaaa")
+    done = rollback.rollback(target, Console(yes=True), without_backup=False)
+    assert done == {"image": OLD, "restored": "aaaaaaaa", "before": "dddddddd"}
+    assert api.started[-1]["env"]["RESTORE_OTHER_SCHEMA"] == "true"
+    assert (_image(api), _server(api)["spec"]["replicas"]) == (OLD, 3)
+
+
+@pytest.mark.parametrize("step", ["saved", "migrating"])
+def test_rollback_gives_up_an_upgrade_that_stopped_half_way(step: str, api: Api, target: targets.Target) -> None:
+    _server(api)["spec"]["replicas"] = 0
+    for name in ("mlflow-backup", "mlflow-garbage-collection"):
+        api.objects["cronjobs", name]["spec"]["suspend"] = True
+    suspended = {"mlflow-backup": False, "mlflow-garbage-collection": True}
+    _upgrade(api, "b", unfinished=True, step=step, replicas=2, suspended=suspended, snapshot="aaaaaaaa")
+    done = rollback.rollback(target, Console(yes=True), without_backup=False)
+    assert done["restored"] == (None if step == "saved" else "aaaaaaaa")
+    assert (_image(api), _server(api)["spec"]["replicas"]) == (OLD, 2)
+    assert _suspended(api) == {**suspended, "mlflow-restore": True}
+    assert status.unfinished(target) is None
+
+
+def test_rollback_without_a_record_or_a_backup_says_what_to_do(api: Api, target: targets.Target) -> None:
+    with pytest.raises(OperationError, match="no record of an upgrade"):
+        rollback.rollback(target, Console(yes=True), without_backup=False)
+    _upgrade(api, to="b", restorePoint="2026-01-01T00:00:00Z")
+    with pytest.raises(OperationError, match="names no backup from before it") as error:
+        rollback.rollback(target, Console(yes=True), without_backup=False)
+    assert "2026-01-01T00:00:00Z" in error.value.fix
+
+
+def test_with_sqlite_the_check_of_an_image_is_the_servers_init_container_beside_it(
+    api: Api, target: targets.Target
+) -> None:
+    pod = _server(api)["spec"]["template"]
+    pod["metadata"]["labels"] = targets.selector(NAME)
+    pod["spec"]["initContainers"] = [
+        {"name": name, "image": NEW, "volumeMounts": [{"name": volume}]}
+        for name, volume in (("users", "users"), ("migration", "database"), ("later", "other"))
+    ]
+    pod["spec"]["volumes"] = [{"name": name} for name in ("users", "database", "other", "artifacts")]
+    api.add("pods", "server-x", "server")
+    api.says["migration"] = 'migration: reading\n{"mlflow_version": "3.10.0"}\nmigration: refused: a lock'
+    api.fails = {"migration"}
+    assert checks.before_upgrade(target, Console(), OLD) == {"mlflow_version": "3.10.0"}
+    (job,) = [each for (kind, _), each in api.objects.items() if kind == "jobs"]
+    spec = job["spec"]["template"]["spec"]
+    assert [each["name"] for each in spec["initContainers"]] == ["users"]
+    assert [(each["name"], each["image"]) for each in spec["containers"]] == [("migration", OLD)]
+    assert [each["name"] for each in spec["volumes"]] == ["users", "database"]
+    assert "podAffinity" in spec["affinity"]
+    # Else the Service would send requests to it.
+    assert job["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == "migration"
+
+
+def test_status_tells_what_somebody_has_to_do(api: Api, target: targets.Target) -> None:
+    _server(api)["status"] = {"readyReplicas": 3}
+    cron_job = api.objects["cronjobs", "mlflow-backup"]
+    cron_job["status"] = {"lastSuccessfulTime": "2026-01-01T00:00:00Z"}
+    found = status.status(target)
+    assert found["healthy"] and found["replicas"] == {"wanted": 3, "ready": 3}
+    assert found["schedules"]["backup"]["lastSuccess"] == "2026-01-01T00:00:00Z"
+    assert list(found["schedules"]) == ["backup", "garbage-collection"]
+
+    api.fails = {"backup"}
+    with pytest.raises(OperationError):
+        backups.back_up(target, Console())
+    found = status.status(target)
+    assert not found["healthy"]
+    assert "the Job mlflow-backup-" in status.describe(found) and "as the test says" in status.describe(found)
