@@ -213,6 +213,57 @@ class ArtifactStore:
     ready: Sequence[pulumi.Resource] = ()
 
 
+class DestinationKind(enum.Enum):
+    """How a place for backups is reached."""
+
+    S3 = "s3"
+    GCS = "gcs"
+    AZURE = "azure"
+    SFTP = "sftp"
+    VOLUME = "volume"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupDestination:
+    """A place for backups, apart from any tool that writes there. Each tool uses a folder of its own below `path`.
+
+    Attributes:
+        kind: How it is reached.
+        bucket: Bucket or container; None for SFTP and volumes.
+        path: Path in the bucket without slashes around it, or absolute path on the server or in the pod.
+        endpoint: URL of the S3 service, Amazon's too; None for the others.
+        region: Region of the bucket, if known.
+        path_style: Whether requests to S3 name the bucket in their path; None if the client library may choose.
+        account, domain: Storage account of Azure, and the domain of its cloud.
+        host, port, username: SFTP server and user.
+        environment: Plain variables that client libraries of the store read: restic and Litestream read those of AWS and Google,
+            and restic AZURE_ACCOUNT_NAME.
+        secret_environment: Secret ones: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AZURE_ACCOUNT_KEY.
+        files: `ca.pem` (authority of the S3 endpoint), `keyfile.json` (Google), `id` and `known_hosts` (SFTP).
+        volumes: The claim.
+        network: What a network policy must leave open.
+        credentials: Where client libraries fetch credentials, unless the identity decides; empty if there are keys.
+    """
+
+    kind: DestinationKind
+    bucket: Input[str] | None = None
+    path: Input[str] = ""
+    endpoint: Input[str] | None = None
+    region: Input[str] | None = None
+    path_style: bool | None = None
+    account: Input[str] | None = None
+    domain: str | None = None
+    host: Input[str] | None = None
+    port: Input[int] | None = None
+    username: Input[str] | None = None
+    environment: Mapping[str, Input[str]] = field(default_factory=dict)
+    secret_environment: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    files: Sequence[Files] = ()
+    volumes: Sequence[Volume] = ()
+    network: NetworkDestination | None = None
+    credentials: Credentials = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentity:
     """The identity of the pods on their cloud.

@@ -16,6 +16,7 @@ from .arguments import (
     AzureContainerArgs,
     AzureFlexibleServerArgs,
     AzureWorkloadIdentityArgs,
+    BackupVolumeArgs,
     CloudSqlArgs,
     DatabaseUriArgs,
     ExistingIdentityArgs,
@@ -39,11 +40,13 @@ from .arguments import (
     VolumeArgs,
 )
 from .arguments.kinds import CloudName
-from .contracts import ArtifactStore, Cloud, DatabaseConnection, Place, WorkloadIdentity
+from .contracts import ArtifactStore, BackupDestination, Cloud, DatabaseConnection, Place, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
+from .existing import backup as existing_backup
 from .existing import database as existing_database
 from .existing.identity import identity as existing_identity
 from .in_cluster import artifacts as in_cluster_artifacts
+from .in_cluster import backup as in_cluster_backup
 from .in_cluster import database as in_cluster_database
 from .in_cluster import database_server as in_cluster_server
 from .in_cluster.minio import minio
@@ -159,6 +162,18 @@ def artifacts(scope: Scope, cloud: Cloud | None) -> ArtifactStore:
             return _created(cloud.artifacts() if cloud else None)
         case _:
             return existing_artifacts.store(kind)
+
+
+def backup_destination(scope: Scope) -> BackupDestination | None:
+    """Where backups go; None without them."""
+    if scope.args.backup is None:
+        return None
+    kind = scope.args.backup.destination.kind
+    return (
+        in_cluster_backup.volume(scope, kind)
+        if isinstance(kind, BackupVolumeArgs)
+        else existing_backup.destination(kind)
+    )
 
 
 def _created(made: T | None) -> T:

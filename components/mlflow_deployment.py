@@ -26,7 +26,8 @@ from .labels import GARBAGE_COLLECTION
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
 from .pods.authentication import Account, Authentication, authentication
-from .pods.backend_store import backend_store
+from .pods.backend_store import BackendStore, backend_store
+from .pods.backup import Backups, backups
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
 from .pods.garbage_collection import client, garbage_collection
@@ -66,6 +67,8 @@ class MlflowDeployment(pulumi.ComponentResource):
     password_command: pulumi.Output[str]
     """Command that prints the administrator's password. Empty if nobody has to log in, or with an
     application of yours that names no account."""
+    backup_password_command: pulumi.Output[str]
+    """Command that prints the password of the backups, to keep outside of the cluster. Empty without backups."""
     admin: pulumi.Output[dict[str, str]]
     """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`.
     Empty without authentication."""
@@ -91,7 +94,7 @@ class MlflowDeployment(pulumi.ComponentResource):
 
         foundation = _foundation(self, name, args)
         workload = _workload(foundation)
-        front = _surroundings(foundation, workload)
+        front, kept = _surroundings(foundation, workload)
         if problems := [*overrides.problems(), *collisions.problems()]:
             raise ConfigurationError(problems)
 
@@ -112,6 +115,7 @@ class MlflowDeployment(pulumi.ComponentResource):
         self.password_command = (
             workload.account.command(self.namespace) if workload.account else pulumi.Output.from_input("")
         )
+        self.backup_password_command = kept.password_command if kept else pulumi.Output.from_input("")
         self.admin = workload.account.whereabouts if workload.account else pulumi.Output.from_input({})
         self.register_outputs(
             {
@@ -123,6 +127,7 @@ class MlflowDeployment(pulumi.ComponentResource):
                 "url": self.url,
                 "forwardCommand": self.forward_command,
                 "passwordCommand": self.password_command,
+                "backupPasswordCommand": self.backup_password_command,
                 "admin": self.admin,
             }
         )
@@ -187,6 +192,8 @@ class _Workload:
         jobs: The pods of jobs.
         stores: What a pod needs to reach database and artifacts, by the application's name.
         exclusive: Whether only one pod at a time may hold the volumes.
+        backend: The database.
+        keys: The keys that all replicas share.
     """
 
     server: k8s.apps.v1.Deployment
@@ -195,6 +202,8 @@ class _Workload:
     jobs: PodPart
     stores: Callable[[str], PodPart]
     exclusive: bool
+    backend: BackendStore
+    keys: PodPart
 
     @property
     def account(self) -> Account | None:
@@ -223,9 +232,10 @@ def _workload(foundation: _Foundation) -> _Workload:
     def stores(application: str) -> PodPart:
         return join(files.part, backend.part_of(application))
 
+    shared = keys(scope, foundation.earliest)
     pod = join(
         stores("mlflow-server"),
-        keys(scope, foundation.earliest),
+        shared,
         login.server if login else PodPart(),
         # After the container that writes the users' settings, which the migration reads.
         migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
@@ -234,11 +244,20 @@ def _workload(foundation: _Foundation) -> _Workload:
     exclusive = backend.exclusive or files.exclusive
     server = deployment(scope, pod, exclusive=exclusive, first=foundation.earliest, after=ready)
     jobs = join(backend.part, users or PodPart())
-    return _Workload(server=server, login=login, pod=pod, jobs=jobs, stores=stores, exclusive=exclusive)
+    return _Workload(
+        server=server,
+        login=login,
+        pod=pod,
+        jobs=jobs,
+        stores=stores,
+        exclusive=exclusive,
+        backend=backend,
+        keys=shared,
+    )
 
 
-def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.Service:
-    """The objects around the pods: Service, Ingress, RBAC, policies, scaling, monitoring and so on. Returns the Service."""
+def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.core.v1.Service, Backups | None]:
+    """The objects around the pods: Service, Ingress, RBAC, policies, scaling, monitoring and so on. Returns the Service, and backups."""
     scope, args, login = foundation.scope, foundation.scope.args, workload.login
     roles(scope)
     front = service(scope, foundation.earliest)
@@ -255,6 +274,20 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
         garbage_collection(
             scope, args.garbage_collection, stores, asks, exclusive=workload.exclusive, after=[workload.server]
         )
+    destination = makers.backup_destination(scope)
+    kept: Backups | None = None
+    if args.backup is not None and destination is not None and foundation.database is not None:
+        kept = backups(
+            scope,
+            args.backup,
+            destination,
+            foundation.database,
+            workload.backend,
+            foundation.artifacts,
+            workload.keys,
+            after=foundation.first,
+        )
+        scheduled |= kept.scheduled
     if args.network_policy is not None:
         network_policies(
             scope,
@@ -267,4 +300,4 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> k8s.core.v1.S
     autoscaler(scope, workload.server)
     disruption_budget(scope)
     extra_objects(scope)
-    return front
+    return front, kept

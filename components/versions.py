@@ -26,6 +26,10 @@ MINIO = "RELEASE.2025-09-07T16-13-09Z"
 MINIO_DIGEST = "sha256:14cea493d9a34af32f524e538b8346cf79f3321eff8e708c1e2960462bd8936e"
 MINIO_IMAGE = f"quay.io/minio/minio:{MINIO}"
 
+RESTIC = "0.18.0"
+RESTIC_DIGEST = ""
+RESTIC_IMAGE = f"docker.io/restic/restic:{RESTIC}"
+
 OAUTH2_PROXY = "7.15.6"
 OAUTH2_PROXY_DIGEST = ""
 OAUTH2_PROXY_IMAGE = f"quay.io/oauth2-proxy/oauth2-proxy:v{OAUTH2_PROXY}"
@@ -36,6 +40,7 @@ IMAGES = {
     MARIADB_IMAGE: MARIADB_DIGEST,
     HTTPD_IMAGE: HTTPD_DIGEST,
     MINIO_IMAGE: MINIO_DIGEST,
+    RESTIC_IMAGE: RESTIC_DIGEST,
     OAUTH2_PROXY_IMAGE: OAUTH2_PROXY_DIGEST,
 }
 """Digest of the multi-platform index of each default image; empty where no public record of it was found. Those of Docker's official

@@ -6,6 +6,7 @@ Every module lists its own public names; nothing is listed twice.
 from . import (
     access,
     artifacts,
+    backup,
     clouds,
     database,
     deployment,
@@ -19,6 +20,7 @@ from . import (
 )
 from .access import *
 from .artifacts import *
+from .backup import *
 from .base import Input, Problem
 from .clouds import *
 from .database import *
@@ -35,6 +37,7 @@ from .volume import *
 __all__ = ["Input", "Problem"]
 __all__ += access.__all__
 __all__ += artifacts.__all__
+__all__ += backup.__all__
 __all__ += clouds.__all__
 __all__ += database.__all__
 __all__ += deployment.__all__

@@ -12,6 +12,7 @@ from .access.route import RouteArgs
 from .access.service import ServiceArgs, ServiceType
 from .access.service_account import ServiceAccountArgs
 from .artifacts import ArtifactsArgs
+from .backup import BackupArgs
 from .base import Problem, block
 from .checks import between, kubernetes_label_name, labels
 from .clouds.aws import AwsArgs
@@ -92,6 +93,8 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     """How pods are spread over zones and nodes."""
     upgrade: UpgradeArgs = UpgradeArgs()
     """What happens when a new image needs a newer database schema."""
+    backup: BackupArgs | None = None
+    """Scheduled, encrypted backups and restore drills; none if not given."""
     overrides: dict[str, Manifest] = Field(default_factory=dict)
     """Changes to Kubernetes objects, by kind and name in the component: `{Deployment/server: {spec: {…}}}`. Mappings are
     merged, null removes a key, lists of named items are merged by name; see docs/customise.md."""
@@ -147,7 +150,7 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     @property
     def backup_before_upgrade(self) -> bool:
         """Whether an upgrade can start a backup of its own."""
-        return getattr(self, "backup", None) is not None
+        return self.backup is not None
 
     @property
     def serves_tls(self) -> bool:

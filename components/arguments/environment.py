@@ -81,6 +81,13 @@ OWN_VARIABLES = {
         ],
         "programs of the component read it; use database",
     ),
+    **dict.fromkeys(
+        [
+            *("BACKUP_ARTIFACTS", "BACKUP_ARTIFACTS_URI", "BACKUP_DEPLOYMENT", "BACKUP_NAMESPACE", "BACKUP_SERVER"),
+            *("BACKUP_FOLDER", "RESTORED_FOLDER", "LOGIN_FOLDER", "BACKUP_LOCK_SECONDS"),
+        ],
+        "programs of the component read it; use backup",
+    ),
     "MLFLOW_FLASK_SERVER_SECRET_KEY": "use keys.flaskSecretKey",
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "use keys.kekPassphrase",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "use keys.webhookSecretEncryptionKey",

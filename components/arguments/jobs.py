@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from .base import Block, Problem, block
 from .checks import between, counted, pattern
@@ -55,22 +56,10 @@ class GarbageCollectionArgs(Block):
     """Failed Jobs to keep, with their logs."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from cron(self.schedule, "schedule")
-        yield from pattern(
-            self.time_zone,
-            r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*",
-            "time_zone",
-            "a time zone",
-            "use a name of the tz database: 'UTC' or 'Europe/Berlin'",
-        )
+        yield from scheduled(self)
         if not re.fullmatch(r"(?=.)(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?", self.older_than):
             fix = "write days, hours, minutes and seconds in this order, for example '30d' or '1d12h'"
             yield Problem(("older_than",), f"{self.older_than!r} is not an age", fix)
-        yield from between(self.timeout_seconds, 10, 86_400, "timeout_seconds", "seconds")
-        # The controller checks every ten seconds: with a shorter deadline it may miss every start.
-        yield from between(self.starting_deadline_seconds, 10, 86_400, "starting_deadline_seconds", "seconds")
-        yield from between(self.successful_history, 0, 100, "successful_history")
-        yield from between(self.failed_history, 0, 100, "failed_history")
 
 
 @block
@@ -79,6 +68,23 @@ class ScheduledJobsArgs(Block):
 
     garbage_collection: GarbageCollectionArgs | None = None
     """Scheduled permanent removal of what users have deleted; none if not given."""
+
+
+def scheduled(block: Any) -> Iterable[Problem]:
+    """What is true of every block of a CronJob."""
+    yield from cron(block.schedule, "schedule")
+    yield from pattern(
+        block.time_zone,
+        r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*",
+        "time_zone",
+        "a time zone",
+        "use a name of the tz database: 'UTC' or 'Europe/Berlin'",
+    )
+    yield from between(block.timeout_seconds, 10, 86_400, "timeout_seconds", "seconds")
+    # The controller checks every ten seconds: with a shorter deadline it may miss every start.
+    yield from between(block.starting_deadline_seconds, 10, 86_400, "starting_deadline_seconds", "seconds")
+    yield from between(block.successful_history, 0, 100, "successful_history")
+    yield from between(block.failed_history, 0, 100, "failed_history")
 
 
 def cron(schedule: str, path: str) -> Iterable[Problem]:

@@ -112,6 +112,10 @@ class AlertsArgs(Block):
     """Alert if the 95th percentile of request latency is above this, in seconds."""
     volume_free_percent: int = 10
     """Alert if less than this share of a volume is free, in percent."""
+    backup_age_hours: int = 36
+    """Alert if the last backup that succeeded is older, in hours."""
+    drill_age_days: int = 10
+    """Alert if the last restore drill that succeeded is older, in days."""
 
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
@@ -126,6 +130,8 @@ class AlertsArgs(Block):
         yield from between(self.error_percent, 1, 100, "error_percent", "percent")
         yield from between(self.latency_seconds, 0.01, 600, "latency_seconds", "seconds")
         yield from between(self.volume_free_percent, 1, 99, "volume_free_percent", "percent")
+        yield from between(self.backup_age_hours, 1, 10_000, "backup_age_hours", "hours")
+        yield from between(self.drill_age_days, 1, 1000, "drill_age_days", "days")
         if not self.prometheus_rule and not self.config_map:
             yield Problem((), "has neither prometheusRule nor configMap", "set one of them, or remove alerts")
 

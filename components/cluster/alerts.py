@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from ..arguments import AlertsArgs
+from ..arguments import AlertsArgs, BackupArgs
 
 
-def rules(args: AlertsArgs, *, name: str, service: str, namespace: str, workload: str) -> list[dict[str, Any]]:
+def rules(
+    args: AlertsArgs, *, name: str, service: str, namespace: str, workload: str, backup: BackupArgs | None
+) -> list[dict[str, Any]]:
     """The rules of one deployment, in Prometheus' format. One long function, since it is a list with shared selectors.
 
     Args:
@@ -14,6 +16,7 @@ def rules(args: AlertsArgs, *, name: str, service: str, namespace: str, workload
         service: Name of the Service.
         namespace: Its namespace.
         workload: Name of the Deployment.
+        backup: Backups, if there are any.
     """
     here, of = f'namespace="{namespace}"', f'namespace="{namespace}",service="{service}"'
     share, free = args.error_percent / 100, args.volume_free_percent / 100
@@ -31,7 +34,45 @@ def rules(args: AlertsArgs, *, name: str, service: str, namespace: str, workload
         labels = {**args.alert_labels, "severity": severity}
         return {"alert": alert, "expr": expression, "for": wait, "labels": labels, "annotations": annotations}
 
+    def age(job: str) -> str:
+        """Seconds since a CronJob succeeded, or since it was made if it never has."""
+        which = f'{{{here},cronjob="{name}-{job}"}}'
+        succeeded, made = (f"kube_cronjob_{what}{which}" for what in ("status_last_successful_time", "created"))
+        return f"time() - ({succeeded} or {made})"
+
+    kept = []
+    if backup is not None:
+        kept = [
+            rule(
+                "MlflowBackupTooOld",
+                "critical",
+                "0m",
+                f"{age('backup')} > {args.backup_age_hours * 3600}",
+                f"no backup has succeeded for {args.backup_age_hours} hours",
+                f"What is logged now would be lost with the database. See the log of the last Job of the CronJob {name}-backup.",
+            ),
+            rule(
+                "MlflowBackupFailed",
+                "warning",
+                "0m",
+                f'kube_job_status_failed{{{here},job_name=~"{name}-(backup|restore).*"}} > 0',
+                "the Job {{ $labels.job_name }} failed",
+                "Its pod's log says why. A failed drill means that the last backup may not be one that can be restored.",
+            ),
+        ]
+    if backup is not None and backup.drill is not None:
+        kept.append(
+            rule(
+                "MlflowBackupDrillTooOld",
+                "warning",
+                "0m",
+                f"{age('backup-drill')} > {args.drill_age_days * 86400}",
+                f"no restore drill has succeeded for {args.drill_age_days} days",
+                f"Nobody knows whether the backups can be restored. See the last Job of the CronJob {name}-backup-drill.",
+            )
+        )
     return [
+        *kept,
         rule(
             "MlflowDown",
             "critical",

@@ -122,7 +122,9 @@ def _dashboard(scope: Scope, args: DashboardArgs, server: k8s.apps.v1.Deployment
 def _alerts(scope: Scope, args: AlertsArgs, server: k8s.apps.v1.Deployment) -> None:
     """The alert rules, for the operator or as a file."""
     group = f"mlflow-{scope.args.namespace}-{scope.name}"
-    groups = _named(scope, server, lambda **names: [{"name": group, "rules": rules(args, **names)}])
+    groups = _named(
+        scope, server, lambda **names: [{"name": group, "rules": rules(args, backup=scope.args.backup, **names)}]
+    )
     if args.prometheus_rule:
         k8s.apiextensions.CustomResource(
             f"{scope.name}-alerts",

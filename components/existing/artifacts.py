@@ -7,7 +7,18 @@ from urllib.parse import quote
 import pulumi
 from typing_extensions import assert_never
 
-from ..arguments import AddressingStyle, AzureBlobArgs, FtpArgs, GcsArgs, HdfsArgs, Input, S3Args, SftpArgs, UriArgs
+from ..arguments import (
+    AddressingStyle,
+    AzureBlobArgs,
+    BackupS3Args,
+    FtpArgs,
+    GcsArgs,
+    HdfsArgs,
+    Input,
+    S3Args,
+    SftpArgs,
+    UriArgs,
+)
 from ..arguments.base import plain
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue, in_uri
 from . import credentials
@@ -16,7 +27,7 @@ from .database import existing
 FILES = "/etc/mlflow/artifacts"
 """Directory of certificates, keys and configuration files."""
 
-_ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - the clouds' stores have no fixed addresses
+ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - the clouds' stores have no fixed addresses
 _MIB = 1024**2
 # Without these boto3 presigns for the global host s3.amazonaws.com, which answers with a redirect for new buckets, and which newer
 # regions do not serve: https://github.com/boto/boto3/issues/3015. A bucket with a dot in its name gets a path all the same.
@@ -62,13 +73,13 @@ def s3(args: S3Args) -> ArtifactStore:
         environment["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] = json.dumps(args.upload_extra_args, sort_keys=True)
     if args.expected_bucket_owner is not None:
         environment["MLFLOW_S3_EXPECTED_BUCKET_OWNER"] = args.expected_bucket_owner
-    keys = _s3_keys(args)
+    keys = s3_keys(args)
     return ArtifactStore(
         destination=under("s3://", args.bucket, args.prefix),
         environment=environment,
         secret_environment=keys,
         files=_files(content),
-        network=_ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url, "artifacts.s3.endpointUrl"),
+        network=ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url, "artifacts.s3.endpointUrl"),
         credentials={} if keys else credentials.AWS,
         # MLflow ignores the arguments in presigned uploads.
         presigned=(args.endpoint_url is None and not args.upload_extra_args)
@@ -88,7 +99,7 @@ def compatible(endpoint_url: Input[str]) -> dict[str, Input[str]]:
     }
 
 
-def _s3_keys(args: S3Args) -> dict[str, SecretValue]:
+def s3_keys(args: S3Args | BackupS3Args) -> dict[str, SecretValue]:
     secret = args.existing_secret
     if secret is not None:
         return {
@@ -114,14 +125,14 @@ def gcs(args: GcsArgs) -> ArtifactStore:
         environment["MLFLOW_GCS_UPLOAD_CHUNK_SIZE"] = str(args.upload_chunk_mb * _MIB)
     if args.download_chunk_mb is not None:
         environment["MLFLOW_GCS_DOWNLOAD_CHUNK_SIZE"] = str(args.download_chunk_mb * _MIB)
-    key = _secret_value(args.key_file, args.existing_secret and (args.existing_secret.name, args.existing_secret.key))
+    key = secret_value(args.key_file, args.existing_secret and (args.existing_secret.name, args.existing_secret.key))
     if key is not None:
         environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{FILES}/keyfile.json"
     return ArtifactStore(
         destination=under("gs://", args.bucket, args.prefix),
         environment=environment,
         files=_files({}, {"keyfile.json": key} if key is not None else {}),
-        network=_ANYWHERE,
+        network=ANYWHERE,
         credentials=credentials.GCP if key is None else credentials.GCP_KEY_FILE,
         presigned=args.presigned,
     )
@@ -141,7 +152,7 @@ def azure_blob(args: AzureBlobArgs, domain: Input[str] | None = None) -> Artifac
         "AZURE_STORAGE_ACCESS_KEY": (args.access_key, secret and secret.access_key_key),
     }
     found = {
-        variable: _secret_value(given, (secret.name, key) if secret is not None and key else None)
+        variable: secret_value(given, (secret.name, key) if secret is not None and key else None)
         for variable, (given, key) in keys.items()
     }
     login = {variable: value for variable, value in found.items() if value is not None}
@@ -149,7 +160,7 @@ def azure_blob(args: AzureBlobArgs, domain: Input[str] | None = None) -> Artifac
     return ArtifactStore(
         destination=under("wasbs://", host, args.prefix),
         secret_environment=login,
-        network=_ANYWHERE,
+        network=ANYWHERE,
         credentials={} if login else credentials.AZURE,
         presigned=args.presigned,
     )
@@ -161,17 +172,17 @@ def ftp(args: FtpArgs) -> ArtifactStore:
     given = (
         None if args.password is None else pulumi.Output.from_input(args.password).apply(lambda p: quote(p, safe=""))
     )
-    password = _secret_value(given, secret and (secret.name, secret.password_key))
+    password = secret_value(given, secret and (secret.name, secret.password_key))
     return _on_server("ftp", args, password)
 
 
 def sftp(args: SftpArgs) -> ArtifactStore:
     """A directory on an SFTP server. pysftp finds key and known hosts where OpenSSH does."""
     secret = args.existing_secret
-    password = _secret_value(
+    password = secret_value(
         args.password, (secret.name, secret.password_key) if secret and secret.password_key else None
     )
-    key = _secret_value(
+    key = secret_value(
         args.private_key, (secret.name, secret.private_key_key) if secret and secret.private_key_key else None
     )
     files = Files(
@@ -247,7 +258,7 @@ def uri(args: UriArgs) -> ArtifactStore:
         confidential=True,
         environment=args.env,
         secret_environment={name: pulumi.Output.secret(value) for name, value in (args.secret_env or {}).items()},
-        network=_ANYWHERE,
+        network=ANYWHERE,
         credentials=credentials.of_uri(
             known.partition(":")[0] if isinstance(known, str) else None, {**args.env, **(args.secret_env or {})}
         ),
@@ -260,7 +271,7 @@ def under(scheme: str, root: Input[str], prefix: Input[str]) -> pulumi.Output[st
     return pulumi.Output.all(root, prefix).apply(lambda parts: scheme + "/".join(filter(None, parts)))
 
 
-def _secret_value(given: Input[str] | None, existing: tuple[Input[str], str] | None) -> SecretValue | None:
+def secret_value(given: Input[str] | None, existing: tuple[Input[str], str] | None) -> SecretValue | None:
     """The given value, or where to find it."""
     if existing:
         return SecretKey(name=existing[0], key=existing[1])

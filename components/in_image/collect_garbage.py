@@ -8,10 +8,16 @@ import os
 import sys
 
 import database_uri
+import exclusive
 from mlflow.cli import cli
 
 for name in database_uri.VARIABLES:
     if name in os.environ:
         os.environ[name] = database_uri.patient(os.environ[name])
 database_uri.watch()
-cli(["gc", "--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]])
+try:
+    # A backup that copies artifacts after the database must find what the database names.
+    with exclusive.held(os.environ["MLFLOW_BACKEND_STORE_URI"], "housekeeping", 900, print):
+        cli(["gc", "--backend-store-uri", os.environ["MLFLOW_BACKEND_STORE_URI"], *sys.argv[1:]])
+except exclusive.HeldError as error:
+    sys.exit(f"garbage collection: refused: {error}; the next run deletes what this one has not")

@@ -13,7 +13,7 @@ from ..in_image import Program, users_ini
 from . import ldap_proxy, oidc_proxy, proxy
 from .backend_store import BackendStore, destinations, tls_query
 from .containers import mlflow_container
-from .environment import plain_environment, secret_environment, secret_reference
+from .environment import plain_environment, print_command, secret_environment, secret_reference
 from .part import PodPart, join
 from .scope import Scope
 from .volumes import config_map, config_volume, files, memory_volume, read_only, secret, secret_volume
@@ -49,10 +49,7 @@ class Account:
 
     def command(self, namespace: Input[str]) -> pulumi.Output[str]:
         """A command that prints the password."""
-        template = f'{{{{index .data "{self.password.key}" | base64decode}}}}'
-        return pulumi.Output.concat(
-            "kubectl get secret ", self.password.name, " --namespace ", namespace, f" --output go-template='{template}'"
-        )
+        return print_command(self.password, namespace)
 
     def environment(self, prefix: str) -> list[k8s.core.v1.EnvVarArgs]:
         """Variables `…USERNAME` and `…PASSWORD`, the password by reference."""

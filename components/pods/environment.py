@@ -47,6 +47,14 @@ def secret_reference(name: str, key: SecretKey) -> k8s.core.v1.EnvVarArgs:
     return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(secret_key_ref=selector))
 
 
+def print_command(key: SecretKey, namespace: Input[str]) -> pulumi.Output[str]:
+    """A command that prints a key of a Secret."""
+    template = f'{{{{index .data "{key.key}" | base64decode}}}}'
+    return pulumi.Output.concat(
+        "kubectl get secret ", key.name, " --namespace ", namespace, f" --output go-template='{template}'"
+    )
+
+
 def user_part(scope: Scope) -> PodPart:
     """Settings of MLflow as a whole, and the user's variables; creates a Secret for the secret ones."""
     server = scope.args.server

@@ -65,14 +65,8 @@ def garbage_collection(
         container,
         scratch="256Mi",
         affinity=_beside_the_server(scope) if exclusive else None,
-        schedule=args.schedule,
-        time_zone=args.time_zone,
-        suspend=args.suspend,
         # What one run leaves behind, for whatever reason, the next one deletes.
-        timeout_seconds=args.timeout_seconds,
-        starting_deadline_seconds=args.starting_deadline_seconds,
-        successful_history=args.successful_history,
-        failed_history=args.failed_history,
+        when=args,
         after=after,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -23,6 +24,25 @@ _NO_SIDECAR_ANNOTATIONS = {
     "vault.hashicorp.com/agent-pre-populate-only": "true",
 }
 """What keeps service meshes from a pod that must end: a sidecar goes on running, unless it is one of Kubernetes' own kind."""
+
+
+class Schedule(Protocol):
+    """When a CronJob runs, and its limits: the blocks of CronJobs have these fields."""
+
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def time_zone(self) -> str | None: ...
+    @property
+    def suspend(self) -> bool: ...
+    @property
+    def timeout_seconds(self) -> int: ...
+    @property
+    def starting_deadline_seconds(self) -> int: ...
+    @property
+    def successful_history(self) -> int: ...
+    @property
+    def failed_history(self) -> int: ...
 
 
 def job(
@@ -78,13 +98,7 @@ def cron_job(
     container: k8s.core.v1.ContainerArgs,
     *,
     scratch: str,
-    schedule: str,
-    time_zone: str | None,
-    suspend: bool,
-    timeout_seconds: int,
-    starting_deadline_seconds: int,
-    successful_history: int,
-    failed_history: int,
+    when: Schedule,
     after: Sequence[pulumi.Resource],
     retries: int = 1,
     affinity: k8s.core.v1.AffinityArgs | None = None,
@@ -95,19 +109,14 @@ def cron_job(
         scope: The deployment.
         component: Which kind of pod; also the resource's name.
         part, container, scratch: As for `job`.
-        schedule: Cron expression.
-        time_zone: Its time zone; that of the controller if None.
-        suspend: Start no further runs.
-        timeout_seconds: How long one run may take.
-        starting_deadline_seconds: How late a run may start.
-        successful_history, failed_history: How many Jobs are kept.
+        when: Schedule and limits.
         after: Resources that must exist before.
         retries: How many pods of one run may fail before the run does.
         affinity: Where its pods must run; as the arguments say if not given.
     """
     spec = k8s.batch.v1.JobSpecArgs(
         backoff_limit=retries,
-        active_deadline_seconds=timeout_seconds,
+        active_deadline_seconds=when.timeout_seconds,
         template=_pod(scope, component, part, container, scratch, affinity),
     )
     labels = k8s.meta.v1.ObjectMetaArgs(labels=scope.labels(component))
@@ -115,13 +124,13 @@ def cron_job(
         f"{scope.name}-{component}",
         metadata=scope.metadata(component, f"{scope.name}-{component}"),
         spec=k8s.batch.v1.CronJobSpecArgs(
-            schedule=schedule,
-            time_zone=time_zone,
-            suspend=suspend,
+            schedule=when.schedule,
+            time_zone=when.time_zone,
+            suspend=when.suspend,
             concurrency_policy="Forbid",
-            starting_deadline_seconds=starting_deadline_seconds,
-            successful_jobs_history_limit=successful_history,
-            failed_jobs_history_limit=failed_history,
+            starting_deadline_seconds=when.starting_deadline_seconds,
+            successful_jobs_history_limit=when.successful_history,
+            failed_jobs_history_limit=when.failed_history,
             job_template=k8s.batch.v1.JobTemplateSpecArgs(metadata=labels, spec=spec),
         ),
         opts=scope.lasting(depends_on=list(after)),

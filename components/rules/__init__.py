@@ -7,6 +7,7 @@ from ..arguments.base import Problem
 from . import (
     artifacts,
     authentication,
+    backups,
     clouds,
     connections,
     garbage_collection,
@@ -23,6 +24,7 @@ from . import (
 _THEMES = (
     artifacts,
     authentication,
+    backups,
     clouds,
     connections,
     garbage_collection,

@@ -76,7 +76,9 @@ def _identity(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     if args.identity is None or args.identity.chosen is None:
         return
     name, identity = args.identity.chosen
-    if identity.made_on not in (None, store.cloud) and not identity.names_store:
+    bucket = args.backup.destination.by_identity if args.backup is not None else None
+    used = [store.cloud, *([] if bucket is None else [bucket.cloud])]
+    if identity.made_on is not None and identity.made_on not in used and not identity.names_store:
         message = f"would be allowed nothing: artifacts are not on {identity.made_on.title}"
         yield Problem(("identity", name), message, "remove it, or keep artifacts there", either=(("artifacts",),))
 

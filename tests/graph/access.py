@@ -173,8 +173,13 @@ def _is_somebody_on_google(arguments: MlflowDeploymentArgs) -> bool:
 def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mapping[str, Any]) -> None:
     arguments = arguments_of(configuration)
     args = arguments.garbage_collection
-    assert len(graph.of("CronJob")) == (args is not None)
-    for made in graph.of("CronJob"):
+    jobs = {made.name.removeprefix(f"{_name(graph)}-"): made for made in graph.of("CronJob")}
+    backup = arguments.backup
+    expected = {"garbage-collection"} if args is not None else set()
+    if backup is not None:
+        expected |= {"backup", "restore", *(["backup-drill"] if backup.drill is not None else [])}
+    assert set(jobs) == expected
+    for made in [jobs["garbage-collection"]] if args is not None else []:
         assert args is not None
         (container,) = made.pod["spec"]["containers"]
         values = {variable["name"]: variable.get("value") for variable in container["env"]}

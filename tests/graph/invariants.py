@@ -9,6 +9,7 @@ from typing import Any
 
 from pulumi.runtime.rpc import UNKNOWN
 
+from components import versions
 from components.arguments import DatabaseArgs
 from components.arguments.environment import OWN_VARIABLES
 from components.arguments.kinds import variables_of, variables_of_kind
@@ -103,6 +104,7 @@ OUTPUTS = {
     "url",
     "forwardCommand",
     "passwordCommand",
+    "backupPasswordCommand",
 }
 """What the component exports."""
 
@@ -428,10 +430,15 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         arguments.database.in_cluster_postgresql,
         arguments.database.in_cluster_mysql,
         *([arguments.auth.ldap, arguments.auth.oidc] if arguments.auth else []),
+        arguments.backup,
     )
     companions = {(other.image, image.pull_policy.value) for other in others if other}
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in own_containers(pod["spec"])}
-    assert found == {expected, *companions}
+    backup = arguments.backup
+    clients = (versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE, backup.client_image) if backup is not None else ()
+    assert {each for each in found if each[0] not in clients} == {
+        each for each in (expected, *companions) if each[0] not in clients
+    }
     for _, pod in graph.pods():
         assert [secret["name"] for secret in pod["spec"].get("imagePullSecrets", [])] == image.pull_secrets
 

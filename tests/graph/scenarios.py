@@ -93,6 +93,43 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         PRODUCTION,
         {"upgrade": {"mode": "automatic", "withoutBackup": True}, "garbageCollection": {}, "networkPolicy": {}},
     ),
+    "backup": with_changes(DEV, {"backup": {"destination": {"volume": {}}}}),
+    "backup-postgresql": with_changes(
+        PRODUCTION,
+        {
+            "backup": {
+                "destination": {
+                    "s3": {
+                        "bucket": "backups",
+                        "region": "eu-central-1",
+                        "accessKeyId": "id",
+                        "secretAccessKey": "canary-key",
+                    }
+                },
+                "password": "canary-password-of-backups",
+            },
+            "monitoring": {"prometheus": True, "alerts": {}},
+        },
+    ),
+    "backup-mysql": with_changes(
+        PRODUCTION,
+        {
+            "database": {"inClusterMysql": {}},
+            "artifacts": {"nfs": {"server": "10.9.0.1", "path": "/a"}},
+            "backup": {
+                "destination": {
+                    "sftp": {
+                        "host": "vault.example.com",
+                        "username": "mlflow",
+                        "knownHosts": "vault.example.com ssh-ed25519 AAAA",
+                        "existingSecret": {"name": "vault", "privateKeyKey": "id"},
+                    }
+                },
+                "existingSecret": {"name": "backup-password"},
+                "drill": None,
+            },
+        },
+    ),
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
     ),

@@ -3,7 +3,7 @@
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..base import Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, one_at_most, pattern, relative_path
@@ -79,29 +79,32 @@ class AzureBlobArgs(ArtifactBlock):
         return CloudName.AZURE
 
     def problems(self) -> Iterable[Problem]:
-        # https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/resource-name-rules#microsoftstorage
-        account = plain(self.account)
-        if isinstance(account, str) and re.search(r"[./]", account):
-            yield Problem(
-                ("account",), f"{account!r} is a host or URL", f"give the account alone: {_account(account)!r}"
-            )
-        else:
-            fix = "use 3 to 24 lower-case letters and digits"
-            yield from pattern(self.account, r"[a-z0-9]{3,24}", "account", "a storage account", fix)
-        yield from pattern(
-            self.container,
-            r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
-            "container",
-            "the name of a container",
-            "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
-        )
-        yield from relative_path(self.prefix, "prefix")
+        yield from azure_container(self)
         yield from one_at_most(self, ("access_key", "connection_string", "existing_secret"))
         connection = plain(self.connection_string)
         if isinstance(connection, str) and not re.search(
             r"(^|;)\s*(Account|Shared|BlobEndpoint|UseDev)\w*=", connection
         ):
             yield Problem(("connection_string",), "is not a connection string", "write `AccountName=…;AccountKey=…;…`")
+
+
+def azure_container(block: Any) -> Iterable[Problem]:
+    """What is true of every block that names a container of a storage account."""
+    # https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/resource-name-rules#microsoftstorage
+    account = plain(block.account)
+    if isinstance(account, str) and re.search(r"[./]", account):
+        yield Problem(("account",), f"{account!r} is a host or URL", f"give the account alone: {_account(account)!r}")
+    else:
+        fix = "use 3 to 24 lower-case letters and digits"
+        yield from pattern(block.account, r"[a-z0-9]{3,24}", "account", "a storage account", fix)
+    yield from pattern(
+        block.container,
+        r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+        "container",
+        "the name of a container",
+        "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
+    )
+    yield from relative_path(block.prefix, "prefix")
 
 
 def _account(host: str) -> str:

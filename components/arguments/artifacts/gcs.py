@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..base import Input, Problem, block, plain, secret
 from ..checks import ExistingSecret, between, one_at_most, relative_path
@@ -57,12 +57,7 @@ class GcsArgs(ArtifactBlock):
         return CloudName.GCP
 
     def problems(self) -> Iterable[Problem]:
-        yield from _gcs_bucket(self.bucket)
-        yield from relative_path(self.prefix, "prefix")
-        yield from one_at_most(self, ("key_file", "existing_secret"))
-        key_file = plain(self.key_file)
-        if isinstance(key_file, str) and not re.search(r'"type"\s*:\s*"', key_file):
-            yield Problem(("key_file",), "is not a key file", "give its whole content, a JSON object with a `type`")
+        yield from gcs_bucket(self)
         if self.transfer_timeout_seconds != -1:
             yield from between(self.transfer_timeout_seconds, 1, 86_400, "transfer_timeout_seconds", "seconds, or -1")
         yield from between(self.upload_chunk_mb, 1, 1024, "upload_chunk_mb", "MiB")
@@ -72,7 +67,17 @@ class GcsArgs(ArtifactBlock):
             yield Problem(("presigned",), message, "remove it, or give keyFile or existingSecret")
 
 
-def _gcs_bucket(value: Input[str]) -> Iterable[Problem]:
+def gcs_bucket(block: Any) -> Iterable[Problem]:
+    """What is true of every block that names a bucket, and how to log in."""
+    yield from _name(block.bucket)
+    yield from relative_path(block.prefix, "prefix")
+    yield from one_at_most(block, ("key_file", "existing_secret"))
+    key_file = plain(block.key_file)
+    if isinstance(key_file, str) and not re.search(r'"type"\s*:\s*"', key_file):
+        yield Problem(("key_file",), "is not a key file", "give its whole content, a JSON object with a `type`")
+
+
+def _name(value: Input[str]) -> Iterable[Problem]:
     # https://cloud.google.com/storage/docs/buckets#naming
     bucket = plain(value)
     if not isinstance(bucket, str):

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -86,18 +86,9 @@ class S3Args(ArtifactBlock):
         return CloudName.AWS if self.endpoint_url is None else None
 
     def problems(self) -> Iterable[Problem]:
-        yield from bucket_name(self.bucket, "bucket")
-        yield from relative_path(self.prefix, "prefix")
-        yield from pattern(
-            self.endpoint_url,
-            r"https?://(\[[0-9A-Fa-f:]+\]|[^/\s@?#:\[\]]+)(:\d{1,5})?/?",
-            "endpoint_url",
-            "an endpoint URL",
-            "write it as https://host:port, without a path and without credentials",
-        )
+        yield from s3_bucket(self)
         if self.endpoint_url is None:
             yield from self._on_aws()
-        yield from certificate(self.ca_certificate, "ca_certificate")
         if self.ca_certificate is not None and self.ignore_tls:
             yield Problem(
                 ("ignore_tls",), "is given as well as caCertificate", "remove ignoreTls: the certificate is known"
@@ -105,22 +96,11 @@ class S3Args(ArtifactBlock):
         yield from pattern(
             self.expected_bucket_owner, r"\d{12}", "expected_bucket_owner", "an AWS account", "write its 12 digits"
         )
-        yield from halves(self, "access_key_id", "secret_access_key")
-        yield from one_at_most(self, (("access_key_id", "secret_access_key"), "existing_secret"))
         if self.presigned and self.upload_extra_args:
             message = "is on, but presigned uploads of MLflow ignore uploadExtraArgs"
             yield Problem(("presigned",), message, "remove it, or set encryption as the bucket's default instead")
 
     def _on_aws(self) -> Iterable[Problem]:
-        """Whatever is not told the region presigns URLs for the global host, which redirects for new buckets, and which newer
-        regions do not serve: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html."""
-        if self.region is None:
-            message = "is required without endpointUrl: URLs for clients name the host of the bucket's region"
-            fix = "give it, for example eu-central-1, or the `region` of the bucket's resource"
-            yield Problem(("region",), message, fix, either=(("endpoint_url",),))
-        yield from pattern(
-            self.region, REGION, "region", "a region of AWS", "write it as AWS does: eu-central-1, us-gov-west-1"
-        )
         if self.addressing_style is AddressingStyle.PATH and self.presigned is not False and not self.upload_extra_args:
             message = "would send clients to the global host of S3, which newer regions do not serve"
             yield Problem(("addressing_style",), message, "remove it, or set presigned to false")
@@ -130,3 +110,31 @@ class S3Args(ArtifactBlock):
             yield Problem(
                 ("ignore_tls",), "lets anyone between server and store read and change artifacts", "give caCertificate"
             )
+
+
+def s3_bucket(block: Any) -> Iterable[Problem]:
+    """What is true of every block that names a bucket, where it is, and how to log in."""
+    yield from bucket_name(block.bucket, "bucket")
+    yield from relative_path(block.prefix, "prefix")
+    yield from pattern(
+        block.endpoint_url,
+        r"https?://(\[[0-9A-Fa-f:]+\]|[^/\s@?#:\[\]]+)(:\d{1,5})?/?",
+        "endpoint_url",
+        "an endpoint URL",
+        "write it as https://host:port, without a path and without credentials",
+    )
+    # Whatever is not told the region uses the global host, which redirects for new buckets, and which newer regions do not serve:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html.
+    if block.endpoint_url is None:
+        if block.region is None:
+            message = (
+                "is required without endpointUrl: requests and URLs for clients name the host of the bucket's region"
+            )
+            fix = "give it, for example eu-central-1, or the `region` of the bucket's resource"
+            yield Problem(("region",), message, fix, either=(("endpoint_url",),))
+        yield from pattern(
+            block.region, REGION, "region", "a region of AWS", "write it as AWS does: eu-central-1, us-gov-west-1"
+        )
+    yield from certificate(block.ca_certificate, "ca_certificate")
+    yield from halves(block, "access_key_id", "secret_access_key")
+    yield from one_at_most(block, (("access_key_id", "secret_access_key"), "existing_secret"))

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..base import Input, Problem, block, plain, secret
 from ..checks import (
@@ -62,7 +62,7 @@ class SftpArgs(ArtifactBlock):
     """Secret that holds the password or the private key."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from file_server(self)
+        yield from sftp_server(self)
         yield from exactly_one(self, self.one_of, "`existingSecret: {…}`")
         password = plain(self.password)
         if isinstance(password, str) and re.search(r"[/?#\[\]\s]", password):
@@ -71,18 +71,23 @@ class SftpArgs(ArtifactBlock):
         key = plain(self.private_key)
         if isinstance(key, str) and (wrong := _private_key(key)):
             yield Problem(("private_key",), wrong, "create one with `ssh-keygen -t rsa -b 4096 -m PEM -N ''`")
-        hosts, host = plain(self.known_hosts), plain(self.host)
-        if isinstance(hosts, str) and isinstance(host, str) and not _knows(hosts, host):
-            yield Problem(
-                ("known_hosts",),
-                f"has no line for {host!r}",
-                f"write `{host} ssh-ed25519 AAAA…`, from `ssh-keyscan {host}` and checked with its owner",
-            )
 
     @property
     def password_in_uri(self) -> bool:
         return self.password is not None or (
             self.existing_secret is not None and self.existing_secret.password_key is not None
+        )
+
+
+def sftp_server(block: Any) -> Iterable[Problem]:
+    """What is true of every block that names a directory on an SFTP server."""
+    yield from file_server(block)
+    hosts, host = plain(block.known_hosts), plain(block.host)
+    if isinstance(hosts, str) and isinstance(host, str) and not _knows(hosts, host):
+        yield Problem(
+            ("known_hosts",),
+            f"has no line for {host!r}",
+            f"write `{host} ssh-ed25519 AAAA…`, from `ssh-keyscan {host}` and checked with its owner",
         )
 
 

@@ -16,8 +16,10 @@ __all__ = ["AzureArgs", "AzurePrivateEndpointArgs"]
 NAME = r"[\w().-]+"
 GROUP = rf"/subscriptions/{NAME}/resourceGroups/{NAME}/providers"
 SUBNET = rf"(?i:{GROUP}/Microsoft\.Network/virtualNetworks/{NAME}/subnets/{NAME})"
+CONTAINER = rf"(?i:{GROUP}/Microsoft\.Storage/storageAccounts/[a-z0-9]+/blobServices/default/containers/[a-z0-9-]+)"
 _ZONE = rf"(?i:{GROUP}/Microsoft\.Network/privateDnsZones/{NAME})"
 SUBNET_FIX = "write /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/…/subnets/…"
+CONTAINER_FIX = "write /subscriptions/…/storageAccounts/<account>/blobServices/default/containers/<container>"
 _ZONE_FIX = "write /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/privateDnsZones/…"
 
 

@@ -4,13 +4,11 @@ from collections.abc import Iterable
 
 from ..base import Input, Problem, block
 from ..checks import pattern
-from ..clouds.azure import GROUP
+from ..clouds.azure import CONTAINER, CONTAINER_FIX
 from ..clouds.names import cloud_name
 from ..kinds import CloudName, IdentityBlock
 
 __all__ = ["AzureWorkloadIdentityArgs"]
-
-_CONTAINER = rf"(?i:{GROUP}/Microsoft\.Storage/storageAccounts/[a-z0-9]+/blobServices/default/containers/[a-z0-9-]+)"
 
 
 @block
@@ -40,8 +38,8 @@ class AzureWorkloadIdentityArgs(IdentityBlock):
         yield from cloud_name(
             self.container_id,
             "azure",
-            _CONTAINER,
+            CONTAINER,
             "container_id",
             "the resource id of a container",
-            "write /subscriptions/…/storageAccounts/<account>/blobServices/default/containers/<container>",
+            CONTAINER_FIX,
         )

@@ -84,6 +84,16 @@ RECIPES: Mapping[str, Recipe] = {
         entrypoint=("docker-entrypoint.sh",),
         cmd=("mariadbd",),
     ),
+    versions.RESTIC_IMAGE: DebianImage(
+        packages=("restic", "openssh-client", "ca-certificates"),
+        account="restic",
+        uid=1000,
+        check=("restic", "version"),
+        # Where programs in Go look as well: the package's own script would have made one file of them in /etc/ssl/certs.
+        links={"etc/pki/tls/certs": "/usr/share/ca-certificates/mozilla"},
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        entrypoint=("/usr/bin/restic",),
+    ),
     versions.HTTPD_IMAGE: DebianImage(
         packages=("apache2-bin", "apache2-utils", "libaprutil1-ldap", "media-types"),
         account="www-data",

@@ -37,7 +37,7 @@ class DebianImage:
         packages: Debian packages of the server.
         account, uid: User that the server may run as.
         check: Command that must succeed in the finished file system.
-        files: Folder with files of our own, laid over the packages; relative to the recipes.
+        files: Folder with files of our own, laid over the packages; none if not given.
         folders: Folders that everybody may write to, as in the official image.
         links: Symbolic links by their place.
         without: Patterns of what is left out, because nobody uses it and it is large.
@@ -48,7 +48,7 @@ class DebianImage:
     account: str
     uid: int
     check: tuple[str, ...]
-    files: Path
+    files: Path | None = None
     folders: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class DebianImage:
 
     def content(self) -> list[str]:
         """What the image is made of; another content is another image."""
-        own = [f"{path.relative_to(self.files)}\n{path.read_text()}" for path in self._own_files()]
+        own = [f"{name}\n{path.read_text()}" for name, path in self._own_files()]
         return [repr(self).replace(str(self.files), ""), SUITE, *_BASE, *own, platform.machine(), str(_STEPS)]
 
     def build(self, reference: str, folder: Path) -> None:
@@ -84,8 +84,12 @@ class DebianImage:
             )
         layers.discard(root, layer)
 
-    def _own_files(self) -> list[Path]:
-        return sorted(path for path in self.files.rglob("*") if path.is_file())
+    def _own_files(self) -> list[tuple[Path, Path]]:
+        """Each with its place in the image."""
+        root = self.files
+        return (
+            [] if root is None else sorted((path.relative_to(root), path) for path in root.rglob("*") if path.is_file())
+        )
 
     def _finish(self, root: Path) -> None:
         for pattern in (*_UNUSED, *self.without):
@@ -98,8 +102,8 @@ class DebianImage:
         (root / "etc/group").write_text("".join(f"{name}:x:{uid}:\n" for name, uid in accounts.items()))
         (root / "var/run").rmdir()
         (root / "var/run").symlink_to("/run")
-        for source in self._own_files():
-            target = root / source.relative_to(self.files)
+        for name, source in self._own_files():
+            target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             target.chmod(0o755 if target.parent.name == "bin" else 0o644)

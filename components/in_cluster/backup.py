@@ -1,0 +1,20 @@
+"""Backups on a volume."""
+
+from ..arguments import AccessMode, BackupVolumeArgs, VolumeArgs
+from ..contracts import BackupDestination, DestinationKind
+from ..pods.scope import Scope
+from .claims import claim
+
+_DIRECTORY = "/mlflow/backups"
+
+
+def volume(scope: Scope, args: BackupVolumeArgs) -> BackupDestination:
+    """A directory on a claim."""
+    wanted = VolumeArgs(
+        size_gb=args.size_gb,
+        storage_class=args.storage_class,
+        access_mode=AccessMode.READ_WRITE_MANY,
+        existing_claim=args.existing_claim,
+    )
+    made = claim(scope, "backups", wanted, _DIRECTORY)
+    return BackupDestination(kind=DestinationKind.VOLUME, path=_DIRECTORY, volumes=[made])

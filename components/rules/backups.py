@@ -1,0 +1,111 @@
+"""Backups: what can be backed up, and whether the pods may write where it goes."""
+
+from collections.abc import Iterator
+
+from pydantic.alias_generators import to_camel
+
+from ..arguments import AccessMode, BackupArgs, BackupArtifacts, MlflowDeploymentArgs, NfsArgs, VolumeArgs
+from ..arguments.base import Problem, plain
+
+_OTHER_DATABASES: dict[tuple[str, ...], str] = {
+    ("database", "registry"): "the model registry",
+    ("auth", "database"): "users",
+    ("server", "workspaces", "store_uri"): "workspaces",
+}
+"""Databases beside the one of `database`, whose backup would be another one, at another moment."""
+
+
+def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    """What could not be backed up, or would be refused at night."""
+    backup = args.backup
+    if backup is None:
+        return
+    yield from _database(args)
+    yield from _artifacts(args, backup)
+    yield from _login(args, backup)
+    yield from _place(args, backup)
+
+
+def _database(args: MlflowDeploymentArgs) -> Iterator[Problem]:
+    database = args.database
+    uri = database.uri and plain(database.uri.value)
+    if database.none is not None:
+        message = "copies the database, and there is none"
+        yield Problem(("backup",), message, "move it to the deployment that has the database")
+    elif database.mssql is not None or (isinstance(uri, str) and uri.startswith("mssql")):
+        message = "cannot dump SQL Server, which only its own server can"
+        yield Problem(("backup",), message, "remove it, and schedule BACKUP DATABASE on the server")
+    for path, what in _OTHER_DATABASES.items():
+        held = args
+        for name in path:
+            held = getattr(held, name, None)
+        if held is not None:
+            message = f"is a second database, for {what}, which is not in the backup of the first"
+            fix = "keep it in the same database, or remove backup and back up both servers by their own means"
+            yield Problem(path, message, fix, either=(("backup",),))
+
+
+def _artifacts(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Problem]:
+    if args.artifacts.chosen is None:
+        return
+    name, kind = args.artifacts.chosen
+    files = isinstance(kind, (VolumeArgs, NfsArgs))
+    if backup.artifacts is BackupArtifacts.COPIED and not files:
+        message = f"cannot copy artifacts.{to_camel(name)}: only files on a volume are copied"
+        yield Problem(("backup", "artifacts"), message, "use versions, and switch them on in the bucket")
+    if backup.artifacts is BackupArtifacts.VERSIONS and files:
+        message = f"does not exist with artifacts.{to_camel(name)}: files on a volume have no versions"
+        yield Problem(("backup", "artifacts"), message, "use copied")
+    held: dict[tuple[str, ...], object] = {("artifacts", "volume", "access_mode"): kind if files else None}
+    if args.database.sqlite is not None:
+        held["database", "sqlite", "volume", "access_mode"] = args.database.sqlite.volume
+    for path, volume in held.items():
+        if isinstance(volume, VolumeArgs) and volume.access_mode is AccessMode.READ_WRITE_ONCE_POD:
+            message = "'ReadWriteOncePod' keeps the backup's pod from mounting the volume beside the server"
+            yield Problem(path, message, "use ReadWriteOnce or ReadWriteMany")
+
+
+def _login(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Problem]:
+    """A bucket without keys needs an identity that may write there."""
+    kind = backup.destination.by_identity
+    if backup.destination.chosen is None or kind is None:
+        return
+    path, cloud = ("backup", "destination", backup.destination.chosen[0]), kind.cloud
+    identity = args.identity.chosen if args.identity is not None else None
+    account = args.service_account
+    if cloud is None:
+        message = "has neither accessKeyId nor existingSecret, and no identity is known at an own endpoint"
+        yield Problem(path, message, "give accessKeyId and secretAccessKey, or existingSecret")
+    elif args.identity is None and account.create and not account.annotations:
+        message = "has no credentials, and the pods have no identity"
+        fix = "give keys or existingSecret, or choose an identity that may write there"
+        yield Problem(path, message, fix, either=(("identity",), ("service_account",)))
+    elif identity is not None and identity[1].made_on not in (None, cloud):
+        made = f"identity.{to_camel(identity[0])}"
+        message = f"has no credentials, and {made} means nothing on {cloud.title}"
+        yield Problem(path, message, "give keys or existingSecret", either=(("identity",),))
+    elif identity is not None and identity[1].made_on is cloud and getattr(kind, "container_id", "") is None:
+        message = "is required: the identity that this stack creates gets its role on the container"
+        yield Problem((*path, "container_id"), message, "give the container's resource id, or an access key")
+
+
+def _place(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Problem]:
+    """Backups among the artifacts would be listed, and could be deleted, by MLflow."""
+    pairs = (("s3", args.artifacts.s3, "bucket"), ("gcs", args.artifacts.gcs, "bucket"))
+    blob, azure = args.artifacts.azure_blob, backup.destination.azure
+    if blob is not None and azure is not None and plain(blob.account) != plain(azure.account):
+        azure = None
+    for name, store, field in (*pairs, ("azure", blob if azure is not None else None, "container")):
+        kind = getattr(backup.destination, name)
+        if store is None or kind is None or getattr(store, "endpoint_url", None) != getattr(kind, "endpoint_url", None):
+            continue
+        ours, theirs = (
+            [plain(getattr(each, field)), *str(plain(each.prefix) or "").split("/")] for each in (kind, store)
+        )
+        ours, theirs = ([part for part in each if part] for each in (ours, theirs))
+        if not ours or not theirs or None in (plain(kind.prefix), plain(store.prefix)):
+            continue
+        if ours[: len(theirs)] == theirs or theirs[: len(ours)] == ours:
+            message = "would lie among the artifacts, or these among the backups"
+            fix = "use another bucket, best in another account, or give both a prefix of their own"
+            yield Problem(("backup", "destination", name, "prefix"), message, fix, either=(("artifacts",),))

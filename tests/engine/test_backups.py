@@ -1,0 +1,115 @@
+"""Backup, drill and restore as the pods do them, on real databases and a real repository, but without pods.
+
+What a backup holds is compared by every row of every table; then each thing that a restore or a drill must refuse.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support import mariadb, postgresql
+from tests.support.backups import FailedError, Pod
+from tests.support.postgresql import NASTY
+from toolchain.bare import debian
+
+LOCAL = "127.0.0.1"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users can enter."""
+    made = Path(tempfile.mkdtemp(prefix="mlflow-test-backups-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def sqlite(folder: Path) -> Pod:
+    """A filled SQLite database."""
+    pod = Pod(folder, f"sqlite:///{folder}/mlflow.db", folder / "repository")
+    pod.seed("fill")
+    return pod
+
+
+def _again(pod: Pod, **environment: str) -> Pod:
+    """Another pod of the same deployment."""
+    return Pod(pod.folder, pod.uri, pod.repository, {**pod.environment, **environment}, pod.path, pod.user)
+
+
+@pytest.mark.core
+def test_sqlite_is_backed_up_tried_out_and_restored(sqlite: Pod) -> None:
+    before = sqlite.seed("digest")
+    assert "and read back" in sqlite.backup()
+    assert "drill passed" in _again(sqlite).drill("sqlite")
+    manifest = json.loads(sqlite.restic("dump", "latest", f"{sqlite.folder}/pod/backup/manifest.json"))
+    assert manifest["format"] == 1 and manifest["engine"] == "sqlite" and manifest["rows"]["runs"] == 3
+    assert set(manifest["heads"]) == {"mlflow"} and "passphrase" not in json.dumps(manifest)
+    database = sqlite.folder / "mlflow.db"
+    database.unlink()
+    assert "restored: " in _again(sqlite).restore()
+    assert sqlite.seed("digest") == before
+
+
+@pytest.mark.extended
+def test_what_is_there_is_kept_before_it_is_replaced(sqlite: Pod) -> None:
+    sqlite.backup()
+    before = sqlite.seed("digest")
+    with closing(sqlite3.connect(sqlite.folder / "mlflow.db")) as database, database:
+        database.execute("UPDATE experiments SET name = 'changed' WHERE experiment_id = 0")
+    changed = sqlite.seed("digest")
+    with pytest.raises(FailedError, match="RESTORE_REPLACE=true"):
+        _again(sqlite).restore()
+    assert sqlite.seed("digest") == changed
+    assert "what was there is saved" in _again(sqlite).restore(RESTORE_REPLACE="true")
+    assert sqlite.seed("digest") == before
+    (kept,) = json.loads(sqlite.restic("snapshots", "--json", "--tag", "before-restore"))
+    _again(sqlite).restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT=kept["short_id"], RESTORE_WITHOUT_BACKUP="true")
+    assert sqlite.seed("digest") == changed
+
+
+@pytest.mark.extended
+def test_postgresql_is_backed_up_tried_out_and_restored(folder: Path) -> None:
+    with postgresql.serve(LOCAL) as server:
+        made = server.database()
+        uri = f"postgresql+psycopg2://{made.name}:{quote(made.password, safe='')}@{made.host}:{made.port}/{made.name}?sslmode=require"
+        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+        user = postgresql.NOBODY if os.geteuid() == 0 else None
+        _round_trip(Pod(folder, uri, folder / "repository", {}, programs, user), "postgresql")
+
+
+@pytest.mark.extended
+def test_mariadb_is_backed_up_tried_out_and_restored(folder: Path) -> None:
+    with mariadb.serve(LOCAL) as server:
+        made = server.database()
+        password = made.password.encode().decode("latin-1")  # PyMySQL encodes as Latin-1
+        uri = f"mysql+pymysql://{made.name}:{quote(password, safe='')}@{made.host}:{made.port}/{made.name}?ssl_check_hostname=false"
+        root = Path("/") if Path("/usr/sbin/mariadbd").exists() else debian.unpack(["mariadb-server"])
+        environment = {} if root == Path("/") else debian.environment(root)
+        kept = {"LD_LIBRARY_PATH": environment["LD_LIBRARY_PATH"]} if environment else {}
+        _round_trip(Pod(folder, uri, folder / "repository", kept, [root / "usr/bin", root / "usr/sbin"]), "mysql")
+
+
+def _round_trip(pod: Pod, engine: str) -> None:
+    pod.seed("fill")
+    before = pod.seed("digest")
+    log = pod.backup()
+    assert "and read back" in log
+    log += _again(pod).drill(engine)
+    assert "drill passed" in log
+    with pytest.raises(FailedError, match="RESTORE_REPLACE=true"):
+        _again(pod).restore()
+    pod.seed("damage")
+    assert pod.seed("digest") != before
+    log += _again(pod).restore(RESTORE_REPLACE="true")
+    assert "what was there is saved" in log and "restored: " in log
+    assert pod.seed("digest") == before
+    assert "password of the tests" not in log and quote(NASTY, safe="") not in log and NASTY not in log
