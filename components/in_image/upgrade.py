@@ -304,7 +304,7 @@ class Upgrade:
 
         _wait(unfinished, "the backup", migrate.LOCK_TIMEOUT / 2)
         logs = [self.cluster.log(pod["metadata"]["name"]) for pod in self.cluster.list("pods", {"job-name": name})]
-        found = re.findall(r"^snapshot (\w+) saved", "\n".join(logs), re.MULTILINE)
+        found = re.findall(r"(?:saved as )?snapshot ([0-9a-f]{8,64})\b", "\n".join(logs))
         return {"backupJob": name, **({"snapshot": found[-1]} if found else {})}
 
     def migrate(self, pending: list[tuple[int, Schema]]) -> None:
@@ -363,6 +363,7 @@ class Upgrade:
         spec = {kind: each for kind, each in changed.items() if each}
         body = {"spec": {"replicas": replicas, "template": {"spec": spec}}}
         self.cluster.patch("deployments", DEPLOYMENT, body, by_name=True)
+        self.cluster.let_go("deployments", DEPLOYMENT)
 
         def missing() -> list[str]:
             found = self.cluster.get("deployments", DEPLOYMENT) or {}
@@ -386,6 +387,7 @@ class Upgrade:
     def resume(self) -> None:
         for name, suspended in self.record["suspended"].items():
             self.cluster.patch("cronjobs", name, {"spec": {"suspend": suspended}})
+            self.cluster.let_go("cronjobs", name)
 
     def give_up(self, error: Exception) -> None:
         """Start the old version again if the database is as it was."""
