@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from pathlib import Path
 
 from components import versions
 from toolchain import cluster, environments, paths
@@ -49,9 +50,11 @@ def ensure(version: str) -> None:
     target.load_image(folder / "image.tar")
 
 
-def install(version: str, folder: "paths.Path") -> None:
-    """Install MLflow alone; what it needs is what the newer one needs."""
+def install(version: str, folder: Path, *more: str) -> None:
+    """Install MLflow with further packages and nothing else; what it needs besides is what the newer one needs."""
     command, env = environments.uv()
-    packages = [f"{name}=={version}" for name in ("mlflow", "mlflow-skinny", "mlflow-tracing")]
+    # Before 3.0, tracing was in the others.
+    names = ["mlflow", "mlflow-skinny", *(["mlflow-tracing"] if version >= "3" else [])]
+    packages = [*(f"{name}=={version}" for name in names), *more]
     options = ["--no-deps", "--python", environments.INTERPRETER, "--compile-bytecode", "--target", folder]
     run([*command, "pip", "install", *options, *packages], log=paths.state("logs", f"older-{version}.log"), env=env)
