@@ -24,7 +24,9 @@ _SIZE = {
     "mysql": "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()",
 }
 _ROWS = {
-    "postgresql": "SELECT relname, CAST(reltuples AS bigint) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace",
+    # Neither figure is always there: one comes with the first ANALYZE, the other is lost in a crash.
+    "postgresql": "SELECT relname, CAST(greatest(reltuples, n_live_tup) AS bigint) FROM pg_class JOIN pg_stat_user_tables"
+    " USING (relname) WHERE schemaname = current_schema() AND relnamespace = current_schema()::regnamespace",
     "mysql": "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
 }
 _OPEN = {

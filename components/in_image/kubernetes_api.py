@@ -22,7 +22,10 @@ from connecting import RefusalError
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # How long the API server may be gone, as while a control plane restarts.
 PATIENCE = 120.0
-_MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
+MANAGER = "mlflow-upgrade"
+_MERGE, _STRATEGIC, _JSON = (
+    f"application/{kind}+json" for kind in ("merge-patch", "strategic-merge-patch", "json-patch")
+)
 
 
 class ApiError(RefusalError):
@@ -94,8 +97,24 @@ class Cluster:
             by_name: Whether lists are merged by the names of their items.
             try_out: Change nothing, and only see whether it would be allowed.
         """
-        query = "?fieldManager=mlflow-upgrade" + ("&dryRun=All" if try_out else "")
+        query = f"?fieldManager={MANAGER}" + ("&dryRun=All" if try_out else "")
         self._call("PATCH", self._path(kind, name) + query, body, _STRATEGIC if by_name else _MERGE)
+
+    def let_go(self, kind: str, name: str) -> None:
+        """Give up the fields that were changed here, which stay as they are. Else Pulumi's next change of them is a conflict:
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts."""
+        metadata = (self.get(kind, name) or {}).get("metadata", {})
+        managers = [each["manager"] for each in metadata.get("managedFields", ())]
+        if MANAGER in managers:
+            kept = [each for each in metadata["managedFields"] if each["manager"] != MANAGER]
+            known = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
+            try:
+                change = {"op": "replace", "path": "/metadata/managedFields", "value": kept}
+                self._call("PATCH", self._path(kind, name), [known, change], _JSON)
+            except ApiError as error:
+                if error.status not in (409, 422):
+                    raise
+                self.let_go(kind, name)  # somebody else has changed the object meanwhile
 
     def _path(self, kind: str, name: str = "") -> str:
         group = {"deployments": "apis/apps/v1", "cronjobs": "apis/batch/v1", "jobs": "apis/batch/v1"}.get(

@@ -303,8 +303,10 @@ class Upgrade:
             return [] if "Complete" in ended else [name]
 
         _wait(unfinished, "the backup", migrate.LOCK_TIMEOUT / 2)
-        logs = [self.cluster.log(pod["metadata"]["name"]) for pod in self.cluster.list("pods", {"job-name": name})]
-        found = re.findall(r"^snapshot (\w+) saved", "\n".join(logs), re.MULTILINE)
+        logs: list[str] = []
+        with contextlib.suppress(ApiError):  # the backup is there without its name
+            logs = [self.cluster.log(pod["metadata"]["name"]) for pod in self.cluster.list("pods", {"job-name": name})]
+        found = re.findall(r"(?:saved as )?snapshot ([0-9a-f]{8,64})\b", "\n".join(logs))
         return {"backupJob": name, **({"snapshot": found[-1]} if found else {})}
 
     def migrate(self, pending: list[tuple[int, Schema]]) -> None:
@@ -363,6 +365,7 @@ class Upgrade:
         spec = {kind: each for kind, each in changed.items() if each}
         body = {"spec": {"replicas": replicas, "template": {"spec": spec}}}
         self.cluster.patch("deployments", DEPLOYMENT, body, by_name=True)
+        self.cluster.let_go("deployments", DEPLOYMENT)
 
         def missing() -> list[str]:
             found = self.cluster.get("deployments", DEPLOYMENT) or {}
@@ -386,6 +389,7 @@ class Upgrade:
     def resume(self) -> None:
         for name, suspended in self.record["suspended"].items():
             self.cluster.patch("cronjobs", name, {"spec": {"suspend": suspended}})
+            self.cluster.let_go("cronjobs", name)
 
     def give_up(self, error: Exception) -> None:
         """Start the old version again if the database is as it was."""

@@ -147,6 +147,10 @@ class Stack:
         """Run `pulumi destroy`."""
         return self._run("destroy", "--yes", "--skip-preview")
 
+    def cancel(self) -> None:
+        """Run `pulumi cancel`, which takes away the lock of a command that was killed."""
+        self._run("cancel", "--yes").succeeded()
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
         return json.loads(self._run("stack", "output", "--json", quiet=True).succeeded().output)

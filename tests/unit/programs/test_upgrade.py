@@ -119,6 +119,9 @@ class World:
         step = told.get(kind, lambda: json.dumps(body))()
         self.changes(f"{kind}: {step}", lambda: _merge(self.objects[kind, name], body))
 
+    def let_go(self, kind: str, name: str) -> None:
+        pass
+
     # -- and of databases
 
     def found(self, *_: object) -> tuple[str, set[str]]:

@@ -1,0 +1,229 @@
+"""Schemas that older versions of MLflow have made in real databases, and what the programs of an upgrade do with them.
+
+The programs are processes of this machine, with the packages of MLflow's image.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pymysql
+import pytest
+
+from components.in_image import Program
+from tests.support import mariadb, older, postgresql, rendered
+from toolchain import environments, paths
+
+pytestmark = pytest.mark.extended
+
+Database = postgresql.Database | mariadb.Database
+MINORS = ("2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
+ROWS = 10_000
+
+SEED = """
+import sys
+import sqlalchemy
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.store.db import utils
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+for uri in sys.argv[2:]:
+    utils._initialize_tables(sqlalchemy.create_engine(uri))
+    store = SqlAlchemyStore(uri, "mlflow-artifacts:/")
+    experiment = store.create_experiment("older")
+    run = store.create_run(experiment, "somebody", 1, [RunTag("a", "b")], "first").info.run_id
+    odd = [Metric("odd", float(value), 1, step) for step, value in enumerate(("nan", "inf", "-inf", "0.1"))]
+    store.log_batch(run, odd, [Param("p", "\\u00fc" * 200)], [RunTag("t", "x" * 500)])
+    for first in range(0, int(sys.argv[1]), 1000):
+        store.log_batch(run, [Metric("many", step / 3, step, step) for step in range(first, first + 1000)], [], [])
+    registry = Registry(uri)
+    registry.create_registered_model("model")
+    registry.create_model_version("model", "mlflow-artifacts:/1/model", run)
+"""
+KEPT = {
+    "experiments": "name, artifact_location, lifecycle_stage",
+    "runs": "run_uuid, name, status, start_time, experiment_id, lifecycle_stage",
+    "metrics": "run_uuid, key, value, is_nan, timestamp, step",
+    "latest_metrics": "run_uuid, key, value, is_nan, timestamp, step",
+    "params": "run_uuid, key, value",
+    "tags": "run_uuid, key, value",
+    "registered_models": "name, creation_time",
+    "model_versions": "name, version, source, run_id",
+}
+"""Columns that all versions have."""
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def database(request: pytest.FixtureRequest) -> Database:
+    return request.getfixturevalue(f"{request.param}_server").database()
+
+
+def _uri(database: Database) -> str:
+    if isinstance(database, postgresql.Database):
+        scheme, options, password = "postgresql+psycopg2", "sslmode=require", database.password
+    else:
+        # PyMySQL sends passwords in Latin-1.
+        scheme, options = "mysql+pymysql", "ssl_check_hostname=false"
+        password = database.password.encode().decode("latin-1")
+    return f"{scheme}://{database.name}:{quote(password, safe='')}@{database.host}:{database.port}/{database.name}?{options}"
+
+
+def _older(version: str) -> Path:
+    """An older MLflow, from where `PYTHONPATH` finds it before the one of the image."""
+    folder = paths.cache("older", version)
+    with paths.lock(f"older-{version}", f"preparing MLflow {version}"):
+        if not (folder / ".complete").exists():
+            # Versions before 3.7 do not run with SQLAlchemy 2.1.
+            older.install(version, folder, "sqlalchemy<2.1")
+            (folder / ".complete").touch()
+    return folder
+
+
+def _python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    python = environments.python(rendered.packages())
+    return subprocess.Popen(
+        [str(python), "-W", "ignore", *arguments],
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _seed(version: str, *databases: Database) -> None:
+    seeding = _python("-c", SEED, str(ROWS), *map(_uri, databases), PYTHONPATH=str(_older(version)))
+    output, _ = seeding.communicate()
+    assert seeding.returncode == 0, output
+
+
+def _programs(folder: Path) -> Path:
+    for name, text in Program("upgrade.py").files.items():
+        (folder / name).write_text(text)
+    return folder / "upgrade.py"
+
+
+def _migrate(program: Path, database: Database, **variables: str) -> "subprocess.Popen[str]":
+    settings = {"MLFLOW_BACKEND_STORE_URI": _uri(database), "PGAPPNAME": "mlflow-migration", **variables}
+    return _python(str(program), **settings)
+
+
+def _ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+def _checked(output: str) -> dict[str, Any]:
+    return json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+
+
+def _contents(database: Database) -> dict[str, list[Any]]:
+    """What users have written, as sorted text: floating point values that are not numbers do not equal themselves."""
+    # After the name of its table, a column may be called `key` on MySQL.
+    queries = {
+        table: ", ".join(f"{table}.{column}" for column in columns.split(", ")) for table, columns in KEPT.items()
+    }
+    return {
+        table: sorted(map(str, database.query(f"SELECT {columns} FROM {table}"))) for table, columns in queries.items()
+    }
+
+
+@pytest.mark.parametrize("version", MINORS)
+def test_what_an_older_minor_wrote_is_the_same_afterwards(
+    version: str, postgresql_server: postgresql.Server, mariadb_server: mariadb.Server, tmp_path: Path
+) -> None:
+    databases = [postgresql_server.database(), mariadb_server.database()]
+    _seed(version, *databases)
+    program = _programs(tmp_path)
+    for database in databases:
+        before = _contents(database)
+        head = database.query("SELECT version_num FROM alembic_version")[0][0]
+        (found,) = _checked(_ended(_migrate(program, database, MIGRATION_MODE="check")))["databases"]
+        (schema,) = found["schemas"]
+        assert (schema["current"], schema["action"], found["problems"]) == (head, "migrate", [])
+        assert schema["pending"][-1]["revision"] == schema["head"]
+        assert found["rows"]["metrics"] > ROWS / 2
+        assert database.query("SELECT version_num FROM alembic_version") == [(head,)]
+
+        # Several start at once.
+        outputs = [_ended(each) for each in [_migrate(program, database) for _ in range(2)]]
+        assert sum("done (migrate)" in output for output in outputs) == 1, outputs
+        assert database.query("SELECT version_num FROM alembic_version") == [(schema["head"],)]
+        assert _contents(database) == before
+
+
+def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_path: Path) -> None:
+    database = mariadb_server.database()
+    _seed(MINORS[-1], database)
+    program = _programs(tmp_path)
+    found = _checked(_ended(_migrate(program, database, MIGRATION_MODE="check")))
+    made = next(
+        each["revision"]
+        for each in found["databases"][0]["schemas"][0]["pending"]
+        if "create_table" in each["operations"]
+    )
+    revisions = "import schemas, sys; print(*schemas.MLFLOW.revisions()[sys.argv[1]].created)"
+    table = _ended(_python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
+    database.query(f"CREATE TABLE {table} (id INT)")
+    output = _ended(_migrate(program, database, MIGRATION_MODE="check"), 1)
+    assert f"revision {made} of the mlflow schema is there by half (its table {table}" in output
+
+
+@contextlib.contextmanager
+def _server(database: Database) -> Iterator[Any]:
+    """A session of a server that has come back."""
+    if isinstance(database, postgresql.Database):
+        made = psycopg.connect(
+            host=database.host,
+            port=database.port,
+            dbname=database.name,
+            user=database.name,
+            password=database.password,
+            application_name="mlflow-server",
+        )
+    else:
+        made = database.connect()
+    try:
+        yield made.cursor()
+    finally:
+        with contextlib.suppress(psycopg.Error, pymysql.Error):
+            made.close()
+
+
+GUARDED = """
+import sys, time, upgrade, migrate
+(engine, _), = migrate.targets()
+with upgrade.Guard([engine]), engine.connect() as own:
+    print("guarded", flush=True)
+    sys.stdin.readline()
+    own.exec_driver_sql("SELECT 1")
+print("own session lives")
+"""
+
+
+def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_path: Path) -> None:
+    _programs(tmp_path)
+    variables = {"MLFLOW_BACKEND_STORE_URI": _uri(database), "PGAPPNAME": "mlflow-migration"}
+    guard = _python("-c", GUARDED, PYTHONPATH=str(tmp_path), **variables)
+    assert guard.stdout is not None
+    assert guard.stdout.readline() == "guarded\n"
+    with _server(database) as cursor, pytest.raises((psycopg.Error, pymysql.Error)):
+        for _ in range(100):
+            cursor.execute("SELECT 1")
+            cursor.execute(
+                "DO $$ BEGIN PERFORM pg_sleep(0.1); END $$"
+                if "psycopg" in type(cursor).__module__
+                else "SELECT SLEEP(0.1)"
+            )
+    output, _ = guard.communicate("\n", timeout=60)
+    assert guard.returncode == 0, output
+    assert "ended 1 session(s) of servers that came back" in output and "own session lives" in output

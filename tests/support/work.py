@@ -1,0 +1,72 @@
+"""Unmodified MLflow clients at work, which remember every write that was acknowledged."""
+
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+PAUSE_SECONDS = 0.25
+
+
+@dataclass
+class Acknowledged:
+    """What one client was told is written.
+
+    Attributes:
+        run_id: Its run.
+        steps: Number of metrics, one for each step from 0.
+        params: Names of parameters.
+        files: Names of artifacts.
+        failures: Calls that failed, after all that the client itself does about it.
+        longest: The longest that a call took, in seconds.
+    """
+
+    run_id: str
+    steps: int = 0
+    params: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    longest: float = 0.0
+
+
+@contextlib.contextmanager
+def clients(url: str, experiment: str, count: int) -> Iterator[list["Future[Acknowledged]"]]:
+    """Log from several clients for as long as the context lasts; their results are there after it."""
+    ended = threading.Event()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
+        work = [pool.submit(_log, url, experiment, Path(folder, str(number)), ended) for number in range(count)]
+        try:
+            yield work
+        finally:
+            ended.set()
+
+
+def _log(url: str, experiment: str, folder: Path, ended: threading.Event) -> Acknowledged:
+    client = MlflowClient(url)
+    folder.mkdir()
+    done = Acknowledged(client.create_run(experiment).info.run_id)
+    while not ended.is_set():
+        number, started = done.steps, time.monotonic()
+        try:
+            client.log_metric(done.run_id, "loss", number / 2, step=number)
+            done.steps += 1
+            if number % 5 == 0:
+                client.log_param(done.run_id, f"p{number}", number)
+                done.params.append(f"p{number}")
+            if number % 20 == 0:
+                file = folder / f"{number}.txt"
+                file.write_text(str(number))
+                client.log_artifact(done.run_id, str(file))
+                done.files.append(file.name)
+        except Exception as error:
+            done.failures.append(f"{number}: {error!r}")
+            done.steps = number + 1
+        done.longest = max(done.longest, time.monotonic() - started)
+        ended.wait(PAUSE_SECONDS)
+    return done
