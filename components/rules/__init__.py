@@ -15,6 +15,7 @@ from . import (
     publishing,
     replicas,
     security,
+    urls,
     variables,
     volumes,
 )
@@ -30,6 +31,7 @@ _THEMES = (
     publishing,
     replicas,
     security,
+    urls,
     variables,
     volumes,
 )

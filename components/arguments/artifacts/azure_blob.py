@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from ..base import Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, one_at_most, pattern, relative_path
+from ..checks import ExistingSecret, key_of_cloud, one_at_most, pattern, relative_path
 from ..kinds import ArtifactBlock, CloudName
 
 __all__ = ["AzureBlobArgs", "AzureDomain", "AzureSecretArgs"]
@@ -96,6 +96,8 @@ class AzureBlobArgs(ArtifactBlock):
             "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
         )
         yield from relative_path(self.prefix, "prefix")
+        for field in ("access_key", "connection_string"):
+            yield from key_of_cloud(getattr(self, field), field)
         yield from one_at_most(self, ("access_key", "connection_string", "existing_secret"))
         connection = plain(self.connection_string)
         if isinstance(connection, str) and not re.search(

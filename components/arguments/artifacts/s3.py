@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from ..base import Input, Problem, block, secret
-from ..checks import ExistingSecret, bucket_name, certificate, halves, one_at_most, pattern, relative_path
+from ..checks import ExistingSecret, bucket_name, certificate, halves, key_of_cloud, one_at_most, pattern, relative_path
 from ..clouds.aws import REGION
 from ..kinds import ArtifactBlock, CloudName
 
@@ -106,6 +106,8 @@ class S3Args(ArtifactBlock):
             self.expected_bucket_owner, r"\d{12}", "expected_bucket_owner", "an AWS account", "write its 12 digits"
         )
         yield from halves(self, "access_key_id", "secret_access_key")
+        for field in ("access_key_id", "secret_access_key"):
+            yield from key_of_cloud(getattr(self, field), field)
         yield from one_at_most(self, (("access_key_id", "secret_access_key"), "existing_secret"))
         if self.presigned and self.upload_extra_args:
             message = "is on, but presigned uploads of MLflow ignore uploadExtraArgs"

@@ -72,7 +72,7 @@ class SftpArgs(ArtifactBlock):
         if isinstance(key, str) and (wrong := _private_key(key)):
             yield Problem(("private_key",), wrong, "create one with `ssh-keygen -t rsa -b 4096 -m PEM -N ''`")
         hosts, host = plain(self.known_hosts), plain(self.host)
-        if isinstance(hosts, str) and isinstance(host, str) and not _knows(hosts, host):
+        if isinstance(hosts, str) and isinstance(host, str) and host.split() == [host] and not _knows(hosts, host):
             yield Problem(
                 ("known_hosts",),
                 f"has no line for {host!r}",
