@@ -48,6 +48,15 @@ def halves(block: Any, one: str, other: str) -> Iterator[Problem]:
         yield Problem((absent,), "is required with the other half of the key pair", "give both halves, or neither")
 
 
+def key_of_cloud(value: Any, path: str) -> Iterator[Problem]:
+    """A secret that a cloud issued; not shown."""
+    known = plain(value)
+    if isinstance(known, str) and re.search(r"\s", known):
+        yield Problem(
+            (path,), "contains white space or a line break, which no such key does", "set it again without it"
+        )
+
+
 def relative_path(value: Any, path: str) -> Iterator[Problem]:
     """A path inside a bucket or container."""
     known = plain(value)
@@ -205,7 +214,7 @@ def resources(block: Any) -> Iterator[Problem]:
 
 def image(value: Any, path: str) -> Iterator[Problem]:
     """A full image reference."""
-    reference = r"[\w./-]+(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?"
+    reference = r"(?!.*(\.\.|//))\w[\w./-]*(:\d+/[\w./-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?"
     yield from pattern(value, reference, path, "an image", "write it as host/path:tag, or with @sha256:…")
 
 

@@ -190,6 +190,10 @@ def variables(
         for where, spelled in (("env", "env"), ("secret_env", "secretEnv")):
             if name in fields[where]:
                 yield Problem(("value_from", name), f"is given in {spelled} as well", "keep one of them")
+    for where, given in (("env", env), ("secret_env", secret_env)):
+        for name, value in given.items():
+            if "\0" in str(plain(value)):
+                yield Problem((where, name), "contains a NUL, with which no container starts", "remove it")
     for name, value in env.items():
         known = plain(value)
         if name in secret_env:

@@ -60,6 +60,9 @@ class ServiceMonitorArgs(Block):
         for name in ("interval", "timeout"):
             yield from pattern(getattr(self, name), _DURATION, name, "a duration", "write for example '30s'")
         yield from kubernetes_label_name(self.port, "port", "the name of a port")
+        for index, label in enumerate(self.target_labels):
+            for problem in qualified_keys({label: ""}, "target_labels"):
+                yield Problem(("target_labels", index), f"{label!r} is not the key of a label", problem.fix)
         if 0 < seconds(self.interval) < seconds(self.timeout):
             message = f"{self.timeout!r} is more than the interval {self.interval!r}"
             yield Problem(("timeout",), message, "lower it, or raise interval")
@@ -126,7 +129,9 @@ class AlertsArgs(Block):
             ):
                 fix = "use letters, digits and '_', and neither 'alertname' nor 'severity'"
                 yield Problem(("alert_labels", name), problem.message, fix)
-        yield from pattern(self.runbook_url, r"https?://[^\s#]+", "runbook_url", "a URL", "write it with its scheme")
+        yield from pattern(
+            self.runbook_url, r"https?://[^\s#@/]+(/[^\s#]*)?", "runbook_url", "a URL", "write it with its scheme"
+        )
         yield from between(self.error_percent, 1, 100, "error_percent", "percent")
         yield from between(self.latency_seconds, 0.01, 600, "latency_seconds", "seconds")
         yield from between(self.volume_free_percent, 1, 99, "volume_free_percent", "percent")

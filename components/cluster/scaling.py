@@ -58,7 +58,7 @@ def disruption_budget(scope: Scope) -> k8s.policy.v1.PodDisruptionBudget | None:
         metadata=scope.metadata("server", f"{scope.name}-budget"),
         spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector()),
-            max_unavailable=args.max_unavailable if args.min_available is None else None,
+            max_unavailable=(args.max_unavailable or 1) if args.min_available is None else None,
             min_available=args.min_available,
             # A pod that is not ready serves nobody; without this, it would block the drain of its node.
             unhealthy_pod_eviction_policy="AlwaysAllow",

@@ -32,6 +32,8 @@ from database_outage import Message, Receive, Send
 ARTIFACTS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 PATIENCE = 60
 """How long an upload waits for others to end, in seconds: less than MLflow's client waits (120)."""
+FRESH = 1
+"""How long it is known what the folder holds besides uploads, in seconds."""
 
 
 def create() -> Front:
@@ -128,9 +130,9 @@ class Front:
         """Pass an upload on once there is room for it."""
         size = int(next(_values(scope, b"content-length"), "0"))
         until = time.monotonic() + PATIENCE
-        while size > room.left() and size <= room.limit and time.monotonic() < until:
+        while not room.fits(size) and size <= room.limit and time.monotonic() < until:
             await asyncio.sleep(0.5)
-        if size > room.left():
+        if not room.fits(size):
             await refuse(size, room.limit, receive, send)
             return
         announced = object()
@@ -138,10 +140,12 @@ class Front:
 
         async def counted() -> Message:
             message = await receive()
-            left = room.announced[announced] - len(message.get("body", b""))
+            came = len(message.get("body", b""))
+            left = room.announced[announced] - came
             room.announced[announced] = max(0, left)
+            room.came += came
             # More than was said, or nothing was said.
-            return {"type": "http.disconnect"} if left < 0 and room.left() < 0 else message
+            return {"type": "http.disconnect"} if left < 0 and not room.fits(0) else message
 
         try:
             await self.app(scope, counted, send)
@@ -155,17 +159,28 @@ class Room:
     Attributes:
         limit: What the folder may hold, in bytes.
         announced: What is still to come of each upload, in bytes.
+        came: What came of uploads since the folder was last walked, in bytes.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
         self.limit = limit
         self.announced: dict[object, int] = {}
+        self.came = 0
+        self.held = 0
+        self.walked = float("-inf")
+
+    def fits(self, size: int) -> bool:
+        """Whether so many bytes fit. The folder is walked only if it may have changed otherwise, or if they seem not to fit."""
+        if time.monotonic() - self.walked >= FRESH or size > self.left():
+            self.walked, self.came, self.held = time.monotonic(), 0, self.used()
+        return size <= self.left()
 
     def left(self) -> int:
         """In bytes; the file system may have less than the limit allows."""
         disk = os.statvfs(self.folder)
-        return min(self.limit - self.used(), disk.f_bavail * disk.f_frsize) - sum(self.announced.values())
+        free = min(self.limit - self.held - self.came, disk.f_bavail * disk.f_frsize)
+        return free - sum(self.announced.values())
 
     def used(self) -> int:
         sizes = []

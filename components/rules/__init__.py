@@ -17,6 +17,7 @@ from . import (
     replicas,
     security,
     upgrade,
+    urls,
     variables,
     volumes,
 )
@@ -34,6 +35,7 @@ _THEMES = (
     replicas,
     security,
     upgrade,
+    urls,
     variables,
     volumes,
 )

@@ -97,6 +97,20 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (SQL_SERVER, "database.sqlServer.password", [None, ""], ["p"]),
     (SQL_SERVER, "database.sqlServer", [{"host": "db"}, {"host": "db", "password": "p", "existingSecret": {"name": "s"}}, {"host": "db:1433", "password": "p"}], [{"host": "db", "existingSecret": {"name": "s"}}]),
     (SQL_SERVER, "server.env", [{"FREETDSCONF": "/x"}], [{"TDSVER": "7.4"}]),
+    (BUCKET, "artifacts.s3.endpointUrl", ["https://h:70000", "http://h:0"], ["https://h:65535"]),
+    (BUCKET, "artifacts.s3", [{"bucket": "models", "region": "eu-central-1", "accessKeyId": "a", "secretAccessKey": "b\n"}], []),
+    (PRODUCTION, "artifacts.defaultRoot", ["mlflow-artifacts://h:70000/a"], ["mlflow-artifacts://h:7000/a"]),
+    (PRODUCTION, "artifacts", [{"uri": {"uri": "ftp://u:p@h:70000/x"}}], [{"uri": {"uri": "ftp://u:p@h:7000/x"}}]),
+    (PRODUCTION, "server.corsAllowedOrigins", [["https://h:70000"]], [["https://[fd00::1]:7000"]]),
+    (PRODUCTION, "server.env", [{"X_URL": "http://proxy:70000"}, {"X": "a\0b"}], [{"X_URL": "http://proxy:7000"}]),
+    (PRODUCTION, "disruptionBudget", [{"minAvailable": 1, "maxUnavailable": 1}, {"maxUnavailable": 0}], [{"minAvailable": 1}, {"maxUnavailable": 2}, {}]),
+    (PRODUCTION, "rbac.rules", [[{"verbs": ["get list"], "resources": ["pods"]}], [{"verbs": ["get"], "resources": ["pods\n"]}]], [[{"verbs": ["*"], "apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": ["a"]}]]),
+    (PRODUCTION, f"{POSTGRESQL}.password", ["p\n"], ["p /?"]),
+    (PRODUCTION, "garbageCollection", [{"timeZone": each} for each in ("Mars/Olympus", "Europe", "Local", "UTC+1", "europe/berlin ", "a" * 300)], [{"timeZone": "Europe/Berlin"}, {"timeZone": "UTC"}]),
+    (IN_CLUSTER, "database.inClusterPostgresql.image", ["../x", "a//b"], ["postgres", "registry.example.com:5000/postgres:17"]),
+    (AWS, "aws.tags", [{"AWS:x": "a"}, {"a": "x" * 257}, {"a": "a\nb"}, {"a|b": "c"}, {"a" * 129: "b"}, {str(number): "" for number in range(50)}], [{"team:a/b": "ü" * 256}, {"a": ""}]),
+    (AZURE, "azure.tags", [{"Microsoft-x": "a"}, {"a": "x" * 257}, {"a": "a\nb"}, {"a/b": "c"}, {"a" * 129: "b"}], [{"team": "a b (c)"}]),
+    (GCP, "gcp.labels", [{"goog-x": "a"}, {"a": "x" * 64}, {"A": "b"}, {f"k{number}": "" for number in range(65)}], [{"team": "x" * 63}]),
     (CLAIM, "artifacts.volume.subPath", ["/a", "../a", "a/../b", "a b", "a//b", ""], ["artifacts", "a/b-c"]),
     (DEV, "artifacts.volume.subPath", ["artifacts"], [None]),
     (DEV, "database.sqlite.volume.subPath", ["database"], [None]),
@@ -438,3 +452,9 @@ def test_a_registry_of_its_own_needs_the_driver_of_the_full_image() -> None:
 def test_an_identity_that_annotates_needs_an_account_that_is_created(identity: dict[str, Any]) -> None:
     (line,) = messages({**BUCKET, "identity": identity, "serviceAccount": {"create": False, "name": "own"}})
     assert "cannot annotate an account that exists already" in line
+
+
+def test_time_zones_pass_where_there_is_no_database_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    assert messages(changed(PRODUCTION, "garbageCollection", {"timeZone": "Mars/Olympus"})) == []
+    assert messages(changed(PRODUCTION, "garbageCollection", {"timeZone": "Local"})) != []

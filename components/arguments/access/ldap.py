@@ -130,6 +130,9 @@ class LdapSearchArgs(Block):
                 "give both halves, or neither for an anonymous search",
                 either=(("existing_secret",),),
             )
+        # Active Directory also takes user@domain and DOMAIN\\user.
+        what, fix = "the name of an account", "write for example 'cn=mlflow,ou=services,dc=example,dc=com'"
+        yield from pattern(self.bind_dn, r"[^\x00-\x1f\x7f]+", "bind_dn", what, fix)
         if self.bind_dn is None and passwords:
             yield Problem(("bind_dn",), "is required with a password", "give both halves, or neither")
         if len(passwords) > 1:

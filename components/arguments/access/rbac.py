@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from ..base import Block, Problem, block
+from ..checks import pattern
 
 __all__ = ["PolicyRuleArgs", "RbacArgs"]
 
@@ -27,6 +28,13 @@ class PolicyRuleArgs(Block):
     def problems(self) -> Iterable[Problem]:
         if not self.verbs:
             yield Problem(("verbs",), "is empty: the rule grants nothing", "list verbs, for example [get, list]")
+        # The API server takes them as they are, and grants nothing.
+        for field, regex in (("verbs", r"\*|[a-z]+"), ("resources", r"[a-z0-9*./-]+"), ("resource_names", r"\S+")):
+            for index, each in enumerate(getattr(self, field)):
+                for problem in pattern(
+                    each, regex, field, "one of Kubernetes' names", "list them one by one: [get, list]"
+                ):
+                    yield Problem((field, index), problem.message, problem.fix)
         if bool(self.resources) == bool(self.non_resource_urls):
             yield Problem(
                 ("resources",), "must be given, or nonResourceUrls, and not both", "list resources, for example [pods]"

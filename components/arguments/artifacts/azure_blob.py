@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..base import Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, one_at_most, pattern, relative_path
+from ..checks import ExistingSecret, key_of_cloud, one_at_most, pattern, relative_path
 from ..kinds import ArtifactBlock, CloudName
 
 __all__ = ["AzureBlobArgs", "AzureDomain", "AzureSecretArgs"]
@@ -80,6 +80,7 @@ class AzureBlobArgs(ArtifactBlock):
 
     def problems(self) -> Iterable[Problem]:
         yield from azure_container(self)
+        yield from key_of_cloud(self.connection_string, "connection_string")
         yield from one_at_most(self, ("access_key", "connection_string", "existing_secret"))
         connection = plain(self.connection_string)
         if isinstance(connection, str) and not re.search(
@@ -105,6 +106,7 @@ def azure_container(block: Any) -> Iterable[Problem]:
         "use 3 to 63 lower-case letters, digits and single hyphens, starting and ending with a letter or digit",
     )
     yield from relative_path(block.prefix, "prefix")
+    yield from key_of_cloud(block.access_key, "access_key")
 
 
 def _account(host: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from ..base import Input, Problem, block, secret
-from ..checks import ExistingSecret, halves, host_name, one_at_most, pattern, relative_path
+from ..checks import ExistingSecret, halves, host_name, key_of_cloud, one_at_most, pattern, relative_path
 from ..kinds import ArtifactBlock
 
 __all__ = ["OssArgs", "OssSecretArgs"]
@@ -62,4 +62,6 @@ class OssArgs(ArtifactBlock):
         yield from relative_path(self.prefix, "prefix")
         yield from host_name(self.endpoint, "endpoint")
         yield from halves(self, "access_key_id", "access_key_secret")
+        for field in ("access_key_id", "access_key_secret"):
+            yield from key_of_cloud(getattr(self, field), field)
         yield from one_at_most(self, (("access_key_id", "access_key_secret"), "existing_secret"))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ..base import Input, Problem, block, secret
-from ..checks import ExistingSecret, bucket_name, certificate, halves, one_at_most, pattern, relative_path
+from ..checks import ExistingSecret, bucket_name, certificate, halves, key_of_cloud, one_at_most, pattern, relative_path
 from ..clouds.aws import REGION
 from ..kinds import ArtifactBlock, CloudName
 
@@ -137,4 +137,6 @@ def s3_bucket(block: Any) -> Iterable[Problem]:
         )
     yield from certificate(block.ca_certificate, "ca_certificate")
     yield from halves(block, "access_key_id", "secret_access_key")
+    for field in ("access_key_id", "secret_access_key"):
+        yield from key_of_cloud(getattr(block, field), field)
     yield from one_at_most(block, (("access_key_id", "secret_access_key"), "existing_secret"))

@@ -83,7 +83,7 @@ def sftp_server(block: Any) -> Iterable[Problem]:
     """What is true of every block that names a directory on an SFTP server."""
     yield from file_server(block)
     hosts, host = plain(block.known_hosts), plain(block.host)
-    if isinstance(hosts, str) and isinstance(host, str) and not _knows(hosts, host):
+    if isinstance(hosts, str) and isinstance(host, str) and host.split() == [host] and not _knows(hosts, host):
         yield Problem(
             ("known_hosts",),
             f"has no line for {host!r}",

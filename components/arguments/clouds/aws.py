@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import counted, pattern
+from .names import AWS_TAG, tags
 
 __all__ = ["AwsArgs"]
 
@@ -77,10 +78,7 @@ class AwsArgs(Block):
             self.oidc_provider_arn, rf"iam::\d{{12}}:oidc-provider/{_ISSUER}", "oidc_provider_arn", "an OIDC provider"
         )
         yield from self._issuer()
-        for key in self.tags:
-            if key.lower().startswith("aws:") or not 1 <= len(key) <= 128:
-                fix = "use 1 to 128 characters, and no prefix 'aws:', which AWS reserves"
-                yield Problem(("tags", key), "is not the key of a tag", fix)
+        yield from tags(self.tags, "tags", AWS_TAG, 128, "aws:", 49)
 
     def _subnets(self) -> Iterator[Problem]:
         subnets = plain(self.subnet_ids)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain
 from ..checks import pattern
-from .names import cloud_name
+from .names import AZURE_TAG, cloud_name, tags
 
 __all__ = ["AzureArgs", "AzurePrivateEndpointArgs"]
 
@@ -93,10 +93,8 @@ class AzureArgs(Block):
                 "keep one of them",
             )
         yield from _issuer(self.aks_oidc_issuer_url)
-        for key, value in self.tags.items():
-            if not re.fullmatch(r"[^<>%&\\?/]{1,512}", key) or len(value) > 256:
-                fix = "use up to 512 characters without '<>%&\\?/' in keys, and up to 256 in values"
-                yield Problem(("tags", key), f"{key!r} is not a tag of Azure", fix)
+        # Keys of a storage account are shorter than those of other resources.
+        yield from tags(self.tags, "tags", AZURE_TAG, 128, "microsoft|azure|windows", 50)
 
 
 def _issuer(value: Input[str] | None) -> Iterable[Problem]:

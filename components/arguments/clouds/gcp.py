@@ -57,8 +57,13 @@ class GcpArgs(Block):
         fix = "write projects/<project>/global/networks/<name>"
         yield from cloud_name(self.network, "gcp", _NETWORK, "network", "a VPC network", fix)
         yield from self._key(region)
+        # https://cloud.google.com/resource-manager/docs/labels-overview
+        if len(self.labels) > 64:
+            yield Problem(("labels",), f"holds {len(self.labels)} labels, and there may be 64", "remove some")
         for key, value in self.labels.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key) or not re.fullmatch(r"[a-z0-9_-]{0,63}", value):
+            if key.startswith("goog"):
+                yield Problem(("labels", key), "has the prefix 'goog', which Google reserves", "use another key")
+            elif not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key) or not re.fullmatch(r"[a-z0-9_-]{0,63}", value):
                 fix = "use at most 63 lower-case letters, digits, '_' and '-', and start keys with a letter"
                 yield Problem(("labels", key), f"{key!r}: {value!r} is not a label of Google Cloud", fix)
 

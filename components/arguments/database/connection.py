@@ -1,6 +1,7 @@
 """How a database server is reached: encryption, and credentials in existing Secrets."""
 
 import enum
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -93,6 +94,10 @@ def server(block: Any, name: str) -> Iterator[Problem]:
     for field, what in (("database", "the name of a database"), ("username", "a user name")):
         yield from pattern(getattr(block, field), r"[^\x00-\x1f\x7f]+", field, what, "use no control characters")
     yield from between(block.connection_limit, 1, 100_000, "connection_limit", "connections")
+    password = plain(block.password)
+    if isinstance(password, str) and re.search(r"[\r\n]", password):
+        message = "contains a line break, most often because it was read from a file"
+        yield Problem(("password",), message, "remove it, or use another password")
     fix = f"pulumi config set --secret --path 'mlflow:database.{name}.password', or name an existing Secret"
     if getattr(block, "create", None) is None or block.password is not None:
         yield from in_one_way(block, fix, "password", "existing_secret")

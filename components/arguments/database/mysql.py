@@ -1,10 +1,9 @@
 """An existing MySQL or MariaDB server."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from ..base import Input, Problem, block, plain, secret
+from ..base import Input, Problem, block, secret
 from ..kinds import DatabaseBlock
 from .connection import DatabaseSecretArgs, DatabaseTlsArgs, address, server
 from .creation import DatabaseCreationArgs
@@ -47,7 +46,3 @@ class MysqlArgs(DatabaseBlock):
 
     def problems(self) -> Iterable[Problem]:
         yield from server(self, "mysql")
-        password = plain(self.password)
-        if isinstance(password, str) and re.search(r"[\r\n]", password):
-            message = "contains a line break, which an option file of MySQL cannot hold"
-            yield Problem(("password",), message, "remove it, or use another password")

@@ -42,7 +42,7 @@ class PostgresqlArgs(DatabaseBlock):
     username: Input[str] = "mlflow"
     """User that owns the database."""
     password: Input[str] | None = secret()
-    """Password of the user; any characters. Either this or `existingSecret`."""
+    """Password of the user; any characters except line breaks. Either this or `existingSecret`."""
     existing_secret: DatabaseSecretArgs | None = None
     """Secret that holds the password, instead of `password`."""
     driver: PostgresqlDriver = PostgresqlDriver.PSYCOPG2

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from ..base import Block, Problem, block
-from ..checks import between, qualified_keys
+from ..checks import between, one_at_most, qualified_keys
 from ..manifests import Manifest, shape
 
 __all__ = ["AutoscalingArgs", "DisruptionBudgetArgs", "SpreadArgs"]
@@ -54,14 +54,15 @@ class DisruptionBudgetArgs(Block):
 
     enabled: bool = True
     """Create it."""
-    max_unavailable: int = 1
-    """Pods that may be unavailable; ignored if `minAvailable` is given."""
+    max_unavailable: int | None = None
+    """Pods that may be unavailable; 1 if neither this nor `minAvailable` is given."""
     min_available: int | None = None
-    """Pods that must remain available."""
+    """Pods that must remain available, instead."""
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.max_unavailable, 1, 100, "max_unavailable", "(0 would block every drain of a node)")
         yield from between(self.min_available, 1, 100, "min_available")
+        yield from one_at_most(self, ("max_unavailable", "min_available"))
 
 
 @block

@@ -305,10 +305,17 @@ def test_what_does_not_fit_now_waits_and_is_then_asked_to_come_again(
     assert anyio.run(together) == [200, 503, 200, 200]
 
 
-def test_what_does_not_say_its_size_is_ended_where_it_does_not_fit(small: Path) -> None:
+def test_what_does_not_say_its_size_is_ended_where_it_does_not_fit(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload = Upload(20_000, announced=False)
     anyio.run(front.Front(keeper(small)), upload.scope, upload.receive, upload.send)
     assert upload.status == 0 and upload.left >= 8000 and list(small.iterdir()) == []
-    fitting = Upload(5000, announced=False)
+    walks: list[None] = []
+    used = front.Room.used
+    monkeypatch.setattr(front.Room, "used", lambda room: walks.append(None) or used(room))
+    monkeypatch.setattr(front, "FRESH", 1000)
+    fitting = Upload(9000, announced=False)
     anyio.run(front.Front(keeper(small)), fitting.scope, fitting.receive, fitting.send)
     assert fitting.status == 200
+    assert len(walks) == 1, "the folder is not walked at each part"
