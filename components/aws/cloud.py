@@ -36,10 +36,19 @@ class Cloud:
         return None if args is None or self._bucket is None else artifacts.store(args, *self._bucket)
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """Let the role use the bucket under its prefix, and the key that encrypts it."""
-        choice = self._aws.place.args.artifacts
-        if self._role is None:
+        """Let the role use the bucket under its prefix, and the key that encrypts it; likewise that of backups."""
+        role, args = self._role, self._aws.place.args
+        to = args.backup.destination.s3 if args.backup is not None else None
+        if role is None:
             return []
+        granted = list(self._artifacts_grant(role))
+        if to is not None and to.cloud is not None and not to.has_keys:
+            arn, key = pulumi.Output.concat("arn:*:s3:::", to.bucket), self._aws.facts.kms_key_arn
+            granted.append(identity.grant(self._aws, role.resource, arn, to.prefix, key, "backup"))
+        return granted
+
+    def _artifacts_grant(self, role: Role) -> Sequence[pulumi.Resource]:
+        choice = self._aws.place.args.artifacts
         if choice.aws_bucket is not None and self._bucket is not None:
             arn, prefix, key = self._bucket[0].arn, choice.aws_bucket.prefix, self._aws.key
         elif choice.s3 is not None:
@@ -47,7 +56,7 @@ class Cloud:
             prefix, key = choice.s3.prefix, self._aws.facts.kms_key_arn
         else:
             return []
-        return [identity.grant(self._aws, self._role.resource, arn, prefix, key)]
+        return [identity.grant(self._aws, role.resource, arn, prefix, key)]
 
     @functools.cached_property
     def _role(self) -> Role | None:

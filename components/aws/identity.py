@@ -62,7 +62,12 @@ def role(aws: Aws, args: IdentityArgs) -> Role:
 
 
 def grant(
-    aws: Aws, role: iam.Role, bucket_arn: Input[str], prefix: Input[str], key_arn: Input[str] | None
+    aws: Aws,
+    role: iam.Role,
+    bucket_arn: Input[str],
+    prefix: Input[str],
+    key_arn: Input[str] | None,
+    purpose: str = "role",
 ) -> iam.RolePolicy:
     """Let the role use the bucket under the prefix, and the key that encrypts it.
 
@@ -72,6 +77,7 @@ def grant(
         bucket_arn: ARN of the bucket; with `arn:*:…`, it gets the role's partition.
         prefix: Path in the bucket.
         key_arn: The key; None if S3 encrypts with its own.
+        purpose: Name of the grant.
     """
 
     def text(parts: list[Any]) -> str:
@@ -87,7 +93,7 @@ def grant(
         )
 
     return iam.RolePolicy(
-        f"{aws.place.name}-role",
+        f"{aws.place.name}-{purpose}",
         role=role.name,
         policy=pulumi.Output.all(role.arn, bucket_arn, prefix, key_arn, aws.facts.former_kms_key_arns).apply(text),
         opts=aws.place.options(hooks=guard(aws.place, "artifacts-key", unreadable)),

@@ -40,13 +40,22 @@ class Cloud:
         return dataclasses.replace(existing.azure_blob(blob, made.domain), ready=[made.ready])
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """Let the principal use the blobs of the container."""
-        choice = self._place.args.identity
-        args = None if choice is None else choice.azure_workload_identity
+        """Let the principal use the blobs of the container, and of that of backups."""
+        whole = self._place.args
+        args = None if whole.identity is None else whole.identity.azure_workload_identity
         if args is None or self._principal is None:
             return []
-        locked = self._container is not None and self._place.args.deletion_protection
-        return [identity.grant(self._place, self._principal.id, self._container_id(args), locked)]
+        containers: dict[str, Input[str]] = {}
+        if args.container_id is not None or self._container is not None:
+            containers["artifacts"] = self._container_id(args)
+        to = whole.backup.destination.azure if whole.backup is not None else None
+        if to is not None and to.container_id is not None and to.container_id not in containers.values():
+            containers["backup"] = to.container_id
+        locked = self._container is not None and whole.deletion_protection
+        return [
+            identity.grant(self._place, self._principal.id, container, locked and name == "artifacts", name)
+            for name, container in containers.items()
+        ]
 
     def _container_id(self, args: AzureWorkloadIdentityArgs) -> Input[str]:
         if args.container_id is not None:

@@ -58,7 +58,7 @@ def workload_identity(place: Place, args: AzureWorkloadIdentityArgs) -> Principa
     return Principal(identity, made.principal_id)
 
 
-def grant(place: Place, principal: Input[str], container_id: Input[str], locked: bool) -> pulumi.Resource:
+def grant(place: Place, principal: Input[str], container_id: Input[str], locked: bool, purpose: str) -> pulumi.Resource:
     """Let a principal use the blobs of one container.
 
     Args:
@@ -66,15 +66,16 @@ def grant(place: Place, principal: Input[str], container_id: Input[str], locked:
         principal: Id of the identity.
         container_id: Resource id of the container.
         locked: Whether a management lock keeps the container from being deleted.
+        purpose: Name of the grant.
     """
     name = random.RandomUuid(
-        f"{place.name}-artifacts",
+        f"{place.name}-{purpose}",
         # An assignment cannot be changed, and its name cannot be reused before it is deleted.
         keepers={"principal": principal, "scope": container_id},
         opts=place.options(),
     )
     return sdk.RoleAssignment(
-        f"{place.name}-artifacts",
+        f"{place.name}-{purpose}",
         role_assignment_name=name.result,
         scope=container_id,
         role_definition_id=pulumi.Output.from_input(container_id).apply(_role),

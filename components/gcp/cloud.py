@@ -33,10 +33,18 @@ class Cloud:
         return None if args is None else existing.gcs(GcsArgs(bucket=self._bucket, prefix=args.prefix))
 
     def grant(self) -> Sequence[pulumi.Resource]:
-        """Let the principal use the objects of the bucket."""
-        if self._principal is None:
+        """Let the principal use the objects of the bucket, and of that of backups."""
+        args, principal = self._place.args, self._principal
+        if principal is None:
             return []
-        return [identity.grant(self._place, self._principal.member, self._bucket)]
+        buckets: dict[str, Input[str]] = {}
+        if args.artifacts.gcs is not None or args.artifacts.gcp_bucket is not None:
+            buckets["artifacts"] = self._bucket
+        to = args.backup.destination.gcs if args.backup is not None else None
+        # One grant on one bucket: whoever removes the second of two would remove the first.
+        if to is not None and not to.has_keys and to.bucket not in buckets.values():
+            buckets["backup"] = to.bucket
+        return [identity.grant(self._place, principal.member, bucket, name) for name, bucket in buckets.items()]
 
     @functools.cached_property
     def _principal(self) -> Principal | None:

@@ -60,10 +60,10 @@ def direct(place: Place) -> Principal:
     return Principal(WorkloadIdentity(credentials=GCP), member)
 
 
-def grant(place: Place, member: Input[str], bucket: Input[str]) -> pulumi.Resource:
-    """Let a principal use the objects of one bucket; other grants are left alone."""
+def grant(place: Place, member: Input[str], bucket: Input[str], purpose: str) -> pulumi.Resource:
+    """Let a principal use the objects of one bucket; other grants are left alone. `purpose` names the grant."""
     return gcp.storage.BucketIAMMember(
-        f"{place.name}-artifacts", bucket=bucket, role=OBJECT_ROLE, member=member, opts=place.options()
+        f"{place.name}-{purpose}", bucket=bucket, role=OBJECT_ROLE, member=member, opts=place.options()
     )
 
 

@@ -1,0 +1,61 @@
+"""Backups in the graph: grants of identities on the place of backups, and what their pods may and must hold."""
+
+from typing import Any
+
+import pytest
+
+from tests.configurations import AWS, AZURE, DEV, GCP, with_changes
+from tests.graph.program import Secret, deploy
+from tests.graph.scenarios import SCENARIOS
+
+CONTAINER = (
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/b/blobServices/default/containers/c"
+)
+GRANTS = [
+    (AWS, {"s3": {"bucket": "backups", "region": "eu-central-1"}}, "RolePolicy", "mlflow-backups/*"),
+    (GCP, {"gcs": {"bucket": "backups"}}, "BucketIAMMember", "'backups'"),
+    (
+        AZURE,
+        {"azure": {"account": "backups", "container": "mlflow", "containerId": CONTAINER}},
+        "RoleAssignment",
+        CONTAINER,
+    ),
+]
+
+
+@pytest.mark.parametrize(("base", "destination", "kind", "place"), GRANTS, ids=["aws", "gcp", "azure"])
+def test_an_identity_of_this_stack_may_write_backups(base: Any, destination: Any, kind: str, place: str) -> None:
+    graph = deploy(with_changes(base, {"backup": {"destination": destination}}))
+    (grant,) = [each for each in graph.of(kind) if each.name == "mlflow-backup"]
+    assert place in str(grant.inputs)
+
+
+def test_one_grant_on_a_bucket_that_holds_both() -> None:
+    artifacts = {"gcs": {"bucket": "both", "prefix": "artifacts"}}
+    graph = deploy(with_changes(GCP, {"artifacts": artifacts, "backup": {"destination": {"gcs": {"bucket": "both"}}}}))
+    assert [each.name for each in graph.of("BucketIAMMember")] == ["mlflow-artifacts"]
+
+
+@pytest.mark.parametrize("scenario", ["backup", "backup-postgresql", "backup-mysql"])
+def test_passwords_are_in_no_argument_and_no_config_map(scenario: str) -> None:
+    graph = deploy(SCENARIOS[scenario])
+    for made in graph.of("CronJob"):
+        for container in (*made.pod["spec"]["initContainers"], *made.pod["spec"]["containers"]):
+            assert "canary" not in str(container)
+            for variable in container["env"]:
+                if variable["name"] in ("RESTIC_PASSWORD", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"):
+                    assert "secretKeyRef" in variable["valueFrom"]
+    assert not any(
+        isinstance(value, Secret) for made in graph.of("ConfigMap") for value in made.inputs["data"].values()
+    )
+
+
+def test_a_drill_reaches_no_database() -> None:
+    graph = deploy(SCENARIOS["backup-postgresql"])
+    drill = graph.named("mlflow-backup-drill", "CronJob").pod["spec"]
+    assert not any("PGHOST" in str(each) for each in (*drill["initContainers"], *drill["containers"]))
+
+
+def test_a_restore_is_a_template_that_never_starts_by_itself() -> None:
+    restore = deploy(with_changes(DEV, {"backup": {"destination": {"volume": {}}}})).named("mlflow-restore", "CronJob")
+    assert restore.spec["suspend"] is True and restore.spec["jobTemplate"]["spec"]["backoffLimit"] == 0
