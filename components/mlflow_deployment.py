@@ -285,7 +285,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
             workload.backend,
             foundation.artifacts,
             workload.keys,
-            after=foundation.first,
+            after=foundation.ready,
         )
         scheduled |= kept.scheduled
     if args.network_policy is not None:

@@ -128,6 +128,8 @@ ACCESS["monitoring"] = st.one_of(
             alertLabels=st.just({"team": "ml"}),
             runbookUrl=st.just("https://docs.example.com/operations"),
             errorPercent=st.integers(1, 100),
+            backupAgeHours=st.just(48),
+            drillAgeDays=st.just(14),
         ),
     ),
 )
@@ -138,12 +140,101 @@ ACCESS["garbageCollection"] = _block(
     allWorkspaces=st.booleans(),
     suspend=st.booleans(),
 )
+_SCHEDULE: dict[str, st.SearchStrategy[Any]] = {
+    "schedule": st.sampled_from(["@daily", "30 1 * * *"]),
+    "timeZone": st.just("Europe/Berlin"),
+    "suspend": st.booleans(),
+    "resources": st.just({"cpuRequest": "50m", "cpuLimit": "1", "memoryRequest": "128Mi", "memoryLimit": "1Gi"}),
+    "timeoutSeconds": st.just(1800),
+    "startingDeadlineSeconds": st.just(600),
+    "successfulHistory": st.just(2),
+    "failedHistory": st.just(2),
+}
+_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----"
+_SFTP = {"host": "vault.example.com", "username": "u", "knownHosts": "vault.example.com ssh-ed25519 AAAA"}
+_S3_KEYS = {"accessKeyId": "id", "secretAccessKey": "canary-of-backups"}
+_PLACES = st.one_of(
+    _block(
+        {
+            "bucket": st.just("backups"),
+            "endpointUrl": st.just("https://s3.example.com"),
+            **{k: st.just(v) for k, v in _S3_KEYS.items()},
+        },
+        prefix=st.just("a/b"),
+        addressingStyle=st.sampled_from(["auto", "path", "virtual"]),
+        region=st.just("eu-central-1"),
+        caCertificate=st.just("-----BEGIN CERTIFICATE-----"),
+    ).map(lambda made: {"s3": made}),
+    st.just(
+        {
+            "s3": {
+                "bucket": "backups",
+                "region": "eu-central-1",
+                "existingSecret": {"name": "s", "accessKeyIdKey": "a", "secretAccessKeyKey": "b"},
+            }
+        }
+    ),
+    _block({"bucket": st.just("backups"), "keyFile": st.just('{"type": "canary"}')}, prefix=st.just("a")).map(
+        lambda made: {"gcs": made}
+    ),
+    st.just({"gcs": {"bucket": "backups", "existingSecret": {"name": "s", "key": "k"}}}),
+    st.just(
+        {
+            "azure": {
+                "account": "backups",
+                "container": "mlflow",
+                "accessKey": "canary",
+                "prefix": "a",
+                "domain": "blob.core.chinacloudapi.cn",
+            }
+        }
+    ),
+    st.just(
+        {"azure": {"account": "backups", "container": "mlflow", "existingSecret": {"name": "s", "accessKeyKey": "k"}}}
+    ),
+    st.just({"sftp": {**_SFTP, "privateKey": _KEY, "port": 2222, "path": "/a"}}),
+    st.just({"sftp": {**_SFTP, "existingSecret": {"name": "s", "privateKeyKey": "k"}}}),
+    st.sampled_from(
+        [{"volume": {}}, {"volume": {"sizeGb": 5, "storageClass": "s"}}, {"volume": {"existingClaim": "kept"}}]
+    ),
+)
+ACCESS["backup"] = st.tuples(
+    st.sampled_from([{}, {"password": "canary-password-of-backups"}, {"existingSecret": {"name": "s", "key": "k"}}]),
+    _block(
+        {"destination": _PLACES},
+        retention=_block(daily=st.just(7), weekly=st.just(0), monthly=st.just(1)),
+        artifacts=st.sampled_from(["copied", "versions"]),
+        drill=st.one_of(st.none(), _block(**_SCHEDULE)),
+        scratchSize=st.just("1Gi"),
+        image=st.just("registry.example.com/restic:1"),
+        clientImage=st.just("registry.example.com/mysql:8"),
+        **_SCHEDULE,
+    ),
+).map(lambda parts: {**parts[0], **parts[1]})
+
+
+def _without_backup(configuration: dict[str, Any]) -> bool:
+    """Whether what there is cannot be backed up."""
+    database, server = configuration["database"], configuration.get("server", {})
+    volumes = [configuration["artifacts"].get("volume", {}), database.get("sqlite", {}).get("volume", {})]
+    return (
+        bool({"none", "mssql", "uri", "registry"} & set(database))
+        or "database" in (configuration.get("auth") or {})
+        or "storeUri" in server.get("workspaces", {})
+        or any(volume.get("accessMode") == "ReadWriteOncePod" for volume in volumes)
+    )
 
 
 def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what its blocks may not say together."""
     if "none" in configuration["database"]:
         configuration.pop("garbageCollection", None)
+    if _without_backup(configuration):
+        configuration.pop("backup", None)
+    elif "backup" in configuration:
+        files = {"volume", "nfs"} & set(configuration["artifacts"])
+        if "artifacts" in configuration["backup"]:
+            configuration["backup"]["artifacts"] = "copied" if files else "versions"
     if "ftp" in configuration["artifacts"]:
         configuration.pop("garbageCollection", None)
     if "workspaces" not in configuration.get("server", {}):

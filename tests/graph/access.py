@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import MlflowDeploymentArgs
+from components.arguments.kinds import CloudName
 from tests.graph.policies import Pod, allowed
 from tests.graph.program import Graph, arguments_of
 
@@ -114,6 +115,9 @@ def ways_in_lead_to_the_service_under_the_prefix(graph: Graph, configuration: Ma
         assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": prefix}}]
 
 
+BACKUPS = ("backup", "backup-drill", "restore")
+
+
 def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: Mapping[str, Any]) -> None:
     arguments = arguments_of(configuration)
     policy = arguments.network_policy
@@ -139,7 +143,7 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         client = Pod(peer.pod_labels, "theirs" if peer.namespace_labels else here, peer.namespace_labels)
         assert allowed(policies, client, server, port_of_server)
     for component in [name for name in pods if any(r.name.endswith(f"-{name}") for r in graph.of("NetworkPolicy"))]:
-        if component not in ("server", "garbage-collection", "migration"):
+        if component not in ("server", "garbage-collection", "migration", *BACKUPS):
             store = pods.pop(component)
             assert not allowed(policies, store, outside, 443) and not allowed(policies, store, outside, 53, "UDP")
             assert not allowed(policies, neighbour, store, 9000)
@@ -149,9 +153,12 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
         assert all(allowed(policies, pod, address, 53, "UDP") for address in resolvers or [outside])
         assert allowed(policies, pod, outside, 53, "UDP") is (not resolvers)
         for port in (80, 443, 988, 5432, 9000):
-            meant = component in ("server", "garbage-collection") and port == 80 and _is_somebody_on_google(arguments)
+            google = _is_somebody_on_google(arguments)
+            meant = component in ("server", "garbage-collection") and port == 80 and google
+            # Backups have the pods' identity, but not what the artifacts need.
+            meant |= component in BACKUPS and port == 80 and google and arguments.cloud is CloudName.GCP
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
-        if component == "garbage-collection":
+        if component in ("garbage-collection", *BACKUPS):
             assert allowed(policies, pod, server, port_of_server)
         elif component != "server":
             assert not allowed(policies, neighbour, pod, port_of_server)
@@ -177,7 +184,7 @@ def garbage_is_collected_where_the_stores_are(graph: Graph, configuration: Mappi
     backup = arguments.backup
     expected = {"garbage-collection"} if args is not None else set()
     if backup is not None:
-        expected |= {"backup", "restore", *(["backup-drill"] if backup.drill is not None else [])}
+        expected |= set(BACKUPS) if backup.drill is not None else {"backup", "restore"}
     assert set(jobs) == expected
     for made in [jobs["garbage-collection"]] if args is not None else []:
         assert args is not None

@@ -112,6 +112,7 @@ NEVER_GENERATED: Mapping[str, str] = {
     "auth.database.mysql.create": "is refused: only the database of experiments is made by a Job",
     "auth.database.postgresql.create": "is refused: only the database of experiments is made by a Job",
     "identity.azureWorkloadIdentity.containerId": "is for a container that is there already; tests/graph/test_azure.py",
+    "backup.destination.azure.containerId": "is for an identity that this stack makes; tests/graph/test_backups.py",
     "database.rds.engineVersion": "depends on the engine; tests/graph/test_aws.py",
     "database.aurora.engineVersion": "depends on the engine; tests/graph/test_aws.py",
 }
