@@ -81,5 +81,5 @@ def test_a_file_that_is_there_is_kept_also_while_the_destination_is_away(bucket:
         assert database.execute("SELECT count(*) FROM kept").fetchall() == [(0,)]
     file.unlink()
     # An empty server would log over what is lost.
-    ended = restore.finish("timeout", "20")
+    ended = restore.finish("timeout", "6")
     assert ended.returncode != 0 and not file.exists(), ended
