@@ -21,13 +21,15 @@ from .cluster.rbac import roles, service_account, upgrade_rights
 from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
-from .contracts import ArtifactStore, DatabaseConnection, Place
+from .contracts import ArtifactStore, BackupDestination, DatabaseConnection, Place
 from .labels import GARBAGE_COLLECTION
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
 from .pods.authentication import Account, Authentication, authentication
 from .pods.backend_store import BackendStore, backend_store
 from .pods.backup import Backups, backups
+from .pods.backup_place import backup_place
+from .pods.continuous import continuous
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
 from .pods.garbage_collection import client, garbage_collection
@@ -144,6 +146,8 @@ class _Foundation:
             leaves nothing in the state.
         database: The backend store; None without one.
         artifacts: The artifact store.
+        backups: Where backups go; None without them.
+        reach: How a pod gets there.
         ready: Resources that must exist before the server can start.
     """
 
@@ -152,6 +156,8 @@ class _Foundation:
     first: Sequence[pulumi.Resource]
     database: DatabaseConnection | None
     artifacts: ArtifactStore
+    backups: BackupDestination | None
+    reach: PodPart
     ready: Sequence[pulumi.Resource]
 
     @property
@@ -170,6 +176,7 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
     account = service_account(scope)
     first = [account] if account else []
     database, artifacts = makers.database(scope, cloud, first), makers.artifacts(scope, cloud)
+    backups = makers.backup_destination(scope)
     granted = cloud.grant() if cloud else []
     return _Foundation(
         scope=scope,
@@ -177,6 +184,8 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
         first=first,
         database=database,
         artifacts=artifacts,
+        backups=backups,
+        reach=backup_place(scope, backups) if backups else PodPart(),
         ready=[*first, *scope.identity.ready, *artifacts.ready, *granted],
     )
 
@@ -233,12 +242,15 @@ def _workload(foundation: _Foundation) -> _Workload:
         return join(files.part, backend.part_of(application))
 
     shared = keys(scope, foundation.earliest)
+    restoring, replicating = _continuous(foundation, backend, login)
     pod = join(
         stores("mlflow-server"),
         shared,
         login.server if login else PodPart(),
+        restoring,
         # After the container that writes the users' settings, which the migration reads.
         migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
+        replicating,
         exporter() if scope.args.monitoring.prometheus else PodPart(),
     )
     exclusive = backend.exclusive or files.exclusive
@@ -254,6 +266,17 @@ def _workload(foundation: _Foundation) -> _Workload:
         backend=backend,
         keys=shared,
     )
+
+
+def _continuous(
+    foundation: _Foundation, backend: BackendStore, login: Authentication | None
+) -> tuple[PodPart, PodPart]:
+    """What continuous backups add to the server's pod, before the migration and after it."""
+    place, database = foundation.backups, foundation.database
+    if place is None or database is None or database.path is None:
+        return PodPart(), PodPart()
+    files = {"database": database.path, **({"users": login.file} if login and login.file else {})}
+    return continuous(foundation.scope, place, foundation.reach, files, backend)
 
 
 def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.core.v1.Service, Backups | None]:
@@ -274,13 +297,13 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
         garbage_collection(
             scope, args.garbage_collection, stores, asks, exclusive=workload.exclusive, after=[workload.server]
         )
-    destination = makers.backup_destination(scope)
     kept: Backups | None = None
-    if args.backup is not None and destination is not None and foundation.database is not None:
+    if args.backup is not None and foundation.backups is not None and foundation.database is not None:
         kept = backups(
             scope,
             args.backup,
-            destination,
+            foundation.backups,
+            foundation.reach,
             foundation.database,
             workload.backend,
             foundation.artifacts,

@@ -34,6 +34,10 @@ OAUTH2_PROXY = "7.15.6"
 OAUTH2_PROXY_DIGEST = ""
 OAUTH2_PROXY_IMAGE = f"quay.io/oauth2-proxy/oauth2-proxy:v{OAUTH2_PROXY}"
 
+LITESTREAM = "0.5.17"
+LITESTREAM_DIGEST = ""
+LITESTREAM_IMAGE = f"docker.io/litestream/litestream:{LITESTREAM}"
+
 IMAGES = {
     MLFLOW_IMAGE: MLFLOW_DIGEST,
     POSTGRESQL_IMAGE: POSTGRESQL_DIGEST,
@@ -42,6 +46,7 @@ IMAGES = {
     MINIO_IMAGE: MINIO_DIGEST,
     RESTIC_IMAGE: RESTIC_DIGEST,
     OAUTH2_PROXY_IMAGE: OAUTH2_PROXY_DIGEST,
+    LITESTREAM_IMAGE: LITESTREAM_DIGEST,
 }
 """Digest of the multi-platform index of each default image; empty where no public record of it was found. Those of Docker's official
 images are from https://github.com/docker-library/repo-info. Defaults are pinned by tag alone: docs/decisions/0018-one-file-of-versions.md."""

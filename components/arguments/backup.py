@@ -20,6 +20,7 @@ __all__ = [
     "BackupArgs",
     "BackupArtifacts",
     "BackupAzureArgs",
+    "BackupContinuousArgs",
     "BackupDestinationArgs",
     "BackupDestinationKind",
     "BackupDrillArgs",
@@ -282,6 +283,34 @@ class BackupDrillArgs(Block):
 
 
 @block
+class BackupContinuousArgs(Block):
+    """Send every change of a SQLite database to the destination, by Litestream beside the server, which restores a lost file by itself
+    when the server's pod starts. What was written in the last seconds before a loss is lost. Unlike the scheduled backups it is not
+    encrypted by this component, and keeps no artifacts."""
+
+    interval_seconds: int = 1
+    """How often changes are sent, in seconds. While there are any, each time is one request to a bucket."""
+    retention_days: int = 7
+    """How far back the database can be restored to a moment, in days. One copy of it is kept for each."""
+    scratch_size: str = "5Gi"
+    """Disk of the node for changes that are not yet sent, and for one copy of the database: at least its size. A pod that needs more,
+    because the destination has not answered for long, is evicted and starts again."""
+    metrics_port: int = 9102
+    """Port in the pod at which Litestream's metrics are served, with `monitoring.prometheus`."""
+    image: Input[str] = versions.LITESTREAM_IMAGE
+    """Image with Litestream 0.5 as its entry point."""
+    resources: ResourcesArgs = ResourcesArgs(cpu_request="25m", memory_request="64Mi", memory_limit="256Mi")
+    """Requests and limits of each of its containers."""
+
+    def problems(self) -> Iterable[Problem]:
+        yield from between(self.interval_seconds, 1, 3600, "interval_seconds", "seconds")
+        yield from between(self.retention_days, 1, 365, "retention_days", "days")
+        yield from between(self.metrics_port, 1024, 65_535, "metrics_port")
+        yield from memory(self.scratch_size, "scratch_size")
+        yield from image_name(self.image, "image")
+
+
+@block
 class BackupArgs(Block):
     """Encrypted backups of the database, the keys and, where they are on a volume, the artifacts."""
 
@@ -316,6 +345,8 @@ class BackupArgs(Block):
     bucket's owner to switch on. The first is the default where it is possible."""
     drill: BackupDrillArgs | None = BackupDrillArgs()
     """Restore drills; none if null."""
+    continuous: BackupContinuousArgs | None = None
+    """Send every change at once besides; for SQLite."""
     scratch_size: str = "20Gi"
     """Disk of the node that a run may take for the dump, and a drill for the database that it is loaded into."""
     image: Input[str] = versions.RESTIC_IMAGE

@@ -133,6 +133,12 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
         return self.auth is not None
 
     @property
+    def continuous_port(self) -> int | None:
+        """Port of the server's pod at which Litestream serves its metrics, if it does."""
+        continuous = self.backup.continuous if self.backup is not None else None
+        return continuous.metrics_port if continuous is not None and self.monitoring.prometheus else None
+
+    @property
     def users_in_mlflow(self) -> bool:
         """Whether MLflow's own store keeps users."""
         return any(kind.users_in_mlflow for _, _, kind in self.kinds if isinstance(kind, LoginBlock))

@@ -5,7 +5,9 @@ Tests compare them with the rendered pods. Environment variables are in `environ
 
 import posixpath
 
-CONTAINERS = frozenset({"mlflow", "migration", "database-login", "users", "proxy"})
+CONTAINERS = frozenset(
+    {"mlflow", "migration", "database-login", "users", "proxy", "restore-database", "restore-users", "continuous"}
+)
 """Containers and init containers."""
 
 VOLUMES = frozenset(
@@ -14,6 +16,7 @@ VOLUMES = frozenset(
         *("database", "database-ca", "database-login", "database-login-script"),
         *("artifacts", "artifacts-files", "ssh", "proxied-stores"),
         *("users", "users-template", "users-database-ca"),
+        *("backups", "backup-destination", "continuous", "continuous-config"),
         *("proxy", "proxy-accounts", "proxied-users", "directory-ca", "directory-login", "provider-ca", "redis-ca"),
     }
 )
@@ -22,7 +25,15 @@ VOLUMES = frozenset(
 SCRATCH = "/tmp"  # noqa: S108 - a private volume of each pod
 """Where every container may write; below it, a user may mount something."""
 
-DIRECTORIES = ("/etc/mlflow", "/mlflow/artifacts", "/mlflow/database", f"{SCRATCH}/.ssh", f"{SCRATCH}/metrics")
+DIRECTORIES = (
+    "/etc/mlflow",
+    "/mlflow/artifacts",
+    "/mlflow/backups",
+    "/mlflow/continuous",
+    "/mlflow/database",
+    f"{SCRATCH}/.ssh",
+    f"{SCRATCH}/metrics",
+)
 """Other directories in which the component mounts something, or writes."""
 
 PORT_NAME = "http"

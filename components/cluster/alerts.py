@@ -71,6 +71,22 @@ def rules(
                 f"Nobody knows whether the backups can be restored. See the last Job of the CronJob {name}-backup-drill.",
             )
         )
+    if backup is not None and backup.continuous is not None:
+        archive = f'{{namespace="{namespace}",service="{name}-continuous"}}'
+        changed = f"sum(increase(litestream_txid{archive}[10m])) > 0"
+        sent = f'sum(increase(litestream_replica_operation_total{archive[:-1]},operation="PUT"}}[10m])) > 0'
+        # Litestream counts no writes to a volume.
+        behind = [f"({changed} unless {sent})"] if backup.destination.volume is None else []
+        kept.append(
+            rule(
+                "MlflowArchiveBehind",
+                "critical",
+                "5m",
+                " or ".join([*behind, f"absent(litestream_txid{archive} > 0)"]),
+                "changes of the database are no longer sent to the backups' destination",
+                "What is logged now would be lost with the volume. The log of the container `continuous` says why.",
+            )
+        )
     return [
         *kept,
         rule(

@@ -21,6 +21,7 @@ from .dashboard import dashboard
 
 _COMPONENT = "monitoring"
 _API = "monitoring.coreos.com/v1"
+_CONTINUOUS = "continuous"
 
 
 def exporter() -> PodPart:
@@ -33,6 +34,8 @@ def exporter() -> PodPart:
 
 def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deployment, account: Account | None) -> None:
     """Create what the arguments ask for; `account` is the administrator, if users have to log in."""
+    if scope.args.continuous_port is not None:
+        _continuous(scope, scope.args.continuous_port)
     if args.service_monitor is not None:
         _service_monitor(scope, args.service_monitor, account)
     if args.dashboard is not None:
@@ -78,6 +81,9 @@ def _service_monitor(
     for key, value in (("relabelings", args.relabelings), ("metricRelabelings", args.metric_relabelings)):
         if value:
             endpoint[key] = value
+    endpoints = [endpoint]
+    if scope.args.continuous_port is not None:
+        endpoints.append({"port": _CONTINUOUS, "interval": args.interval, "scrapeTimeout": args.timeout})
     return k8s.apiextensions.CustomResource(
         f"{scope.name}-service-monitor",
         api_version=_API,
@@ -86,10 +92,26 @@ def _service_monitor(
         spec={
             "selector": {"matchLabels": scope.selector()},
             "namespaceSelector": {"matchNames": [scope.namespace]},
-            "endpoints": [endpoint],
+            "endpoints": endpoints,
             **({"targetLabels": args.target_labels} if args.target_labels else {}),
         },
         opts=scope.lasting(),
+    )
+
+
+def _continuous(scope: Scope, port: int) -> k8s.core.v1.Service:
+    """Where Prometheus finds the metrics of Litestream: apart from the server's Service, which may be reached from outside."""
+    name = f"{scope.name}-{_CONTINUOUS}"
+    return k8s.core.v1.Service(
+        name,
+        # A headless Service has nothing to wait for.
+        metadata=scope.metadata("server", name, annotations={"pulumi.com/skipAwait": "true"}),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            cluster_ip="None",
+            selector=scope.selector(),
+            ports=[k8s.core.v1.ServicePortArgs(name=_CONTINUOUS, port=port, target_port=port)],
+        ),
+        opts=scope.options(),
     )
 
 

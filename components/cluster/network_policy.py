@@ -58,7 +58,8 @@ def network_policies(
     rights = scope.args.rbac
     api = [_rule(_anywhere(), _KUBERNETES_API)] if rights.rules or rights.cluster_rules else []
 
-    ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports)]
+    metrics = scope.args.continuous_port
+    ports = [entrance, *(port.target_port for port in scope.args.service.extra_ports), *([metrics] if metrics else [])]
     clients = [net.NetworkPolicyIngressRuleArgs(from_=_clients(scope, args), ports=_ports(ports))]
     _policy(scope, "server", _component("In", ["server"]), clients, [dns, *_to(scope, server.network), *api, *further])
 

@@ -22,6 +22,8 @@ _DIRECTORY = "/etc/mlflow/users"
 _FILE = "basic_auth.ini"
 _TEMPLATE = "/etc/mlflow/users-template"
 _CA_DIRECTORY = "/etc/mlflow/users-database"
+_USERS_FILE = "users.db"
+"""Name of the file beside MLflow's, with SQLite."""
 _PROGRAM = Program("users_ini.py")
 
 
@@ -68,11 +70,13 @@ class Authentication:
         migration: Additions to the migration's pod: settings, and the administrator's name and password; None if MLflow keeps
             no users.
         account: The administrator; None if an application of the user's has not told one.
+        file: Path of the SQLite database of users, where there is one that this component has put beside MLflow's.
     """
 
     server: PodPart
     migration: PodPart | None
     account: Account | None
+    file: str | None = None
 
     @property
     def client(self) -> PodPart:
@@ -110,6 +114,7 @@ def authentication(
         server=join(settings, PodPart(arguments=["--app-name=basic-auth"], environment=[name]), front),
         migration=join(settings, PodPart(environment=[name, secret_word, *folders])),
         account=administrator,
+        file=f"{store.data_directories[0]}/{_USERS_FILE}" if store.in_pod and own is None else None,
     )
 
 
@@ -256,4 +261,4 @@ def _template(args: AuthArgs) -> str:
 def _beside(uri: str) -> str:
     """Where users are stored without a separate database: in MLflow's database, or in a second file next to SQLite's."""
     folder, slash, _ = uri.rpartition("/")
-    return f"{folder}{slash}users.db" if uri.startswith("sqlite:") else uri
+    return f"{folder}{slash}{_USERS_FILE}" if uri.startswith("sqlite:") else uri

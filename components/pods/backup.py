@@ -7,14 +7,13 @@ from __future__ import annotations  # else importing this loads modules of the S
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from .. import versions
-from ..arguments import BackupArgs, BackupDrillArgs, Input, NetworkPolicyArgs, NfsArgs, ResourcesArgs, VolumeArgs
+from ..arguments import BackupArgs, BackupDrillArgs, Input, NfsArgs, ResourcesArgs, VolumeArgs
 from ..contracts import (
     ArtifactStore,
     BackupDestination,
@@ -32,7 +31,7 @@ from .environment import plain_environment, print_command, secret_environment, u
 from .jobs import cron_job
 from .part import PodPart, join
 from .scope import Scope
-from .volumes import TMP, claims, config_map, config_volume, files, memory_volume, read_only, secret
+from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, secret
 
 COMPONENTS = BACKUP, DRILL, RESTORE = ("backup", "backup-drill", "restore")
 """Kinds of pods."""
@@ -64,6 +63,7 @@ def backups(
     scope: Scope,
     args: BackupArgs,
     destination: BackupDestination,
+    reach: PodPart,
     connection: DatabaseConnection,
     database: BackendStore,
     store: ArtifactStore,
@@ -76,7 +76,7 @@ def backups(
     Args:
         scope: The deployment.
         args: The block.
-        destination: Where backups go.
+        destination, reach: Where backups go, and how a pod gets there.
         connection: The database.
         database: How a pod reaches it.
         store: The artifacts.
@@ -84,7 +84,7 @@ def backups(
         after: Resources that must exist before.
     """
     password = _password(scope, args, after)
-    pod = _Pods(scope, args, destination, connection, database, store, keys, password)
+    pod = _Pods(scope, args, destination, reach, connection, database, store, keys, password)
     parts = {BACKUP: pod.backup(), RESTORE: pod.restore(), **({DRILL: pod.drill(args.drill)} if args.drill else {})}
     beside = _beside_the_server(scope) if pod.exclusive else None
     when: dict[str, BackupArgs | BackupDrillArgs] = {
@@ -131,6 +131,7 @@ class _Pods:
         scope: Scope,
         args: BackupArgs,
         destination: BackupDestination,
+        reach: PodPart,
         connection: DatabaseConnection,
         database: BackendStore,
         store: ArtifactStore,
@@ -145,15 +146,8 @@ class _Pods:
         self._artifacts = claims(store.volumes) if on_volume else PodPart()
         self._root = str(store.volumes[0].mount_path) if on_volume else ""
         self.exclusive = database.exclusive or (on_volume and any(not volume.shared for volume in store.volumes))
-        self._place = join(claims(destination.volumes), *(files(scope, BACKUP, each) for each in destination.files))
-        policy = scope.args.network_policy or NetworkPolicyArgs()
-        asked = chain.from_iterable({**destination.credentials, **scope.identity.credentials}.values())
-        self._network = PodPart(
-            network=[
-                *([] if destination.network is None else [destination.network]),
-                *(dataclasses.replace(each, networks=policy.identity_cidrs) for each in asked),
-            ]
-        )
+        self._place = PodPart(volumes=reach.volumes, mounts=reach.mounts)
+        self._network = PodPart(network=reach.network)
         uri: Input[str] = ""
         if not store.confidential and not isinstance(store.destination, SecretKey):
             uri = pulumi.Output.from_input(store.destination).apply(lambda text: "" if "$(" in text else text)

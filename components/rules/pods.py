@@ -49,6 +49,11 @@ def _ports(args: MlflowDeploymentArgs) -> Iterator[Problem]:
                 message = f"{server} is where the server listens for its proxy alone"
                 fix = "leave it out, or give the port of a container of yours"
                 yield Problem(("service", "extra_ports", index, "target_port"), message, fix)
+    if (metrics := args.continuous_port) is not None:
+        if metrics in taken:
+            path = ("backup", "continuous", "metrics_port")
+            yield Problem(path, f"{metrics} is the port of {taken[metrics]}", "choose another port")
+        taken[metrics] = "backup.continuous.metricsPort"
     for field in ("init_containers", "containers"):
         for index, container in enumerate(args.pod.part(field)):
             if field == "init_containers" and container.get("restartPolicy") != "Always":

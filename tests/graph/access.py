@@ -222,7 +222,9 @@ def figures_are_served_and_asked_for(graph: Graph, configuration: Mapping[str, A
     for made in graph.of("ServiceMonitor"):
         assert made.spec["selector"]["matchLabels"].items() <= front.metadata["labels"].items()
         assert made.spec["namespaceSelector"] == {"matchNames": [front.metadata["namespace"]]}
-        (endpoint,) = made.spec["endpoints"]
+        endpoint, *others = made.spec["endpoints"]
+        metrics = [] if arguments.continuous_port is None else ["continuous"]
+        assert [each["port"] for each in others] == metrics
         assert endpoint["path"] == "/metrics"
         assert endpoint["port"] in [port["name"] for port in front.spec["ports"]]
         assert ("basicAuth" in endpoint) == (authenticated or (monitor is not None and monitor.basic_auth is not None))

@@ -431,6 +431,7 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         arguments.database.in_cluster_mysql,
         *([arguments.auth.ldap, arguments.auth.oidc] if arguments.auth else []),
         arguments.backup,
+        arguments.backup.continuous if arguments.backup else None,
     )
     companions = {(other.image, image.pull_policy.value) for other in others if other}
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in own_containers(pod["spec"])}

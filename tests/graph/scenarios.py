@@ -130,6 +130,25 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             },
         },
     ),
+    "backup-continuous": with_changes(
+        DEV,
+        {
+            "auth": {"basic": {}},
+            "backup": {
+                "destination": {
+                    "s3": {
+                        "bucket": "backups",
+                        "endpointUrl": "https://objects.example.com:9000",
+                        "caCertificate": CERTIFICATE,
+                        "accessKeyId": "canary-id-of-backups",
+                        "secretAccessKey": "canary-key-of-backups",
+                    }
+                },
+                "continuous": {},
+            },
+            "monitoring": {"prometheus": True, "serviceMonitor": {}, "alerts": {}},
+        },
+    ),
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
     ),

@@ -1,6 +1,8 @@
 """Processes that a test starts and that end with it."""
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -56,7 +58,7 @@ def running(
     user: int | None = None,
     env: Mapping[str, str] | None = None,
     ready: Callable[[], object] = lambda: True,
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Run a program in the background until the body ends, or this process does.
 
     Args:
@@ -65,6 +67,9 @@ def running(
         user: Numeric user and group to run as; None for our own.
         env: Environment variables; None for our own.
         ready: Tells whether the program can be used; the body starts then.
+
+    Yields:
+        What kills it, with all that it started, as the loss of a node does.
     """
     account = "" if user is None else str(user)
     with log.open("ab") as sink:
@@ -82,5 +87,10 @@ def running(
             assert process.poll() is None, f"{command[0]} ended with {process.returncode}:\n{log.read_text()[-2000:]}"
             return ready()
 
+        def kill() -> None:
+            (program,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            os.killpg(int(program), signal.SIGKILL)
+            process.wait()
+
         eventually(usable, f"{command[0]} (log {log})", 0.1)
-        yield
+        yield kill

@@ -102,8 +102,10 @@ class _Files:
                 self.places[mount["mountPath"]] = str(folder / mount["name"])
         for volume in spec["volumes"]:
             self._write(volume)
-        first = [self._container(each) for each in spec.get("initContainers") or []]
+        initial = spec.get("initContainers") or []
+        first = [self._container(each) for each in initial if each.get("restartPolicy") != "Always"]
         main, *beside = [self._container(each) for each in spec["containers"]]
+        beside += [self._container(each) for each in initial if each.get("restartPolicy") == "Always"]
         self.pod = Pod(first, main, beside)
 
     def _write(self, volume: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from toolchain import paths, versions
+from toolchain.bare import wheels
 from toolchain.bare.images import mlflow
 from toolchain.bare.images.mlflow import MlflowImage
 from toolchain.bare.images.packages import DebianImage
@@ -51,6 +52,15 @@ RECIPES: Mapping[str, Recipe] = {
     versions.MLFLOW_IMAGE: MlflowImage(mlflow.LOCK),
     versions.MINIO_IMAGE: GoImage("minio", "/usr/bin/minio", cmd=("minio",)),
     versions.OAUTH2_PROXY_IMAGE: GoImage("oauth2-proxy", "/bin/oauth2-proxy", user="65532:65532"),
+    versions.LITESTREAM_IMAGE: DebianImage(
+        packages=("ca-certificates", "sqlite3"),
+        account="litestream",
+        uid=1000,
+        check=("litestream", "version"),
+        programs={"usr/local/bin/litestream": wheels.LITESTREAM},
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        entrypoint=("/usr/local/bin/litestream",),
+    ),
     versions.POSTGRESQL_IMAGE: DebianImage(
         packages=(f"postgresql-{_POSTGRESQL}", "libnss-wrapper"),
         account="postgres",

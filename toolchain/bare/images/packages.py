@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolchain import paths
-from toolchain.bare import oci
+from toolchain.bare import oci, wheels
 from toolchain.bare.images import layers
 from toolchain.console import run, step
 
@@ -38,6 +38,7 @@ class DebianImage:
         account, uid: User that the server may run as.
         check: Command that must succeed in the finished file system.
         files: Folder with files of our own, laid over the packages; none if not given.
+        programs: Programs that are in no package, by their place.
         folders: Folders that everybody may write to, as in the official image.
         links: Symbolic links by their place.
         without: Patterns of what is left out, because nobody uses it and it is large.
@@ -49,6 +50,7 @@ class DebianImage:
     uid: int
     check: tuple[str, ...]
     files: Path | None = None
+    programs: Mapping[str, wheels.Wheel] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
@@ -102,7 +104,8 @@ class DebianImage:
         (root / "etc/group").write_text("".join(f"{name}:x:{uid}:\n" for name, uid in accounts.items()))
         (root / "var/run").rmdir()
         (root / "var/run").symlink_to("/run")
-        for name, source in self._own_files():
+        programs = [(Path(name), wheels.program(wheel)) for name, wheel in self.programs.items()]
+        for name, source in [*self._own_files(), *programs]:
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)

@@ -1,0 +1,182 @@
+"""Litestream beside a server on SQLite: what is written to a database is in the place of backups about a second later.
+
+It adds to the server's pod on both sides of the migration. Before it, an init container restores each database whose file is missing,
+so that a lost volume comes back by itself. A file that is there is never touched, and then nothing is asked of the place of backups
+either: a server starts whether that answers or not. After it, a sidecar sends what changes. As one of Kubernetes' own kind it starts
+before the server and stops after it, and so sends the last changes too.
+"""
+
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..arguments import BackupContinuousArgs, Input
+from ..contracts import BackupDestination, DestinationKind
+from .backend_store import BackendStore
+from .containers import container
+from .environment import plain_environment, secret_environment
+from .part import PodPart, join
+from .scope import Scope
+from .volumes import config_map, config_volume, read_only
+
+_CONFIGURATION = "/etc/mlflow/continuous"
+_FILE = "litestream.yml"
+_STATE = "/mlflow/continuous"
+"""Changes that are not yet sent. Not on the database's claim: while the place of backups does not answer they grow, and would fill it."""
+
+_REPLICATE = """for file in "$@"; do
+  [ ! -f "$file" ] || case $(sqlite3 -cmd '.timeout 60000' "$file" 'PRAGMA wal_checkpoint(TRUNCATE);') in
+    "0|"*) ;;
+    *) echo "$file stays busy" >&2; exit 1 ;;
+  esac
+done
+exec litestream replicate {options}
+"""
+"""Empties the write-ahead log first, upon which Litestream sends the whole database. It would otherwise go on where it was, and may have
+missed a part: while it was away, the server may have written to the end of the log, and started it anew, over frames that Litestream still
+finds where it left them (`lastPageMatch`, https://github.com/benbjohnson/litestream/blob/v0.5.9/db.go). What it sends after that is of
+no use."""
+
+
+def continuous(
+    scope: Scope, place: BackupDestination, reach: PodPart, databases: Mapping[str, str], store: BackendStore
+) -> tuple[PodPart, PodPart]:
+    """What comes before the migration, and what comes after it.
+
+    Args:
+        scope: The deployment.
+        place, reach: Where backups go, and how a pod gets there.
+        databases: Paths of the files, by what they hold.
+        store: The backend store, whose claim holds them.
+    """
+    args = scope.args.backup.continuous if scope.args.backup is not None else None
+    if args is None:
+        return PodPart(), PodPart()
+    settings = pulumi.Output.json_dumps(_configuration(scope, args, place, databases))  # JSON is YAML
+    made = config_map(scope, "continuous", "server", {_FILE: settings})
+    unsent = k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=args.scratch_size)
+    added = PodPart(
+        volumes=[
+            config_volume("continuous-config", made),
+            k8s.core.v1.VolumeArgs(name="continuous", empty_dir=unsent),
+            *reach.volumes,
+        ],
+        network=reach.network,
+    )
+    inside = PodPart(
+        # Secrets first, since Kubernetes only expands references to earlier variables.
+        environment=[
+            *secret_environment(scope, "continuous-login", "server", place.secret_environment),
+            *plain_environment({**place.environment, **_variables(place)}),
+        ],
+        mounts=[
+            read_only("continuous-config", _CONFIGURATION),
+            k8s.core.v1.VolumeMountArgs(name="continuous", mount_path=_STATE),
+            *reach.mounts,
+            *store.part.mounts,
+        ],
+    )
+
+    def litestream(name: str, *arguments: str, **more: Any) -> k8s.core.v1.ContainerArgs:
+        return container(scope, name, inside, args.resources, image=args.image, arguments=arguments, **more)
+
+    configured = ("-config", f"{_CONFIGURATION}/{_FILE}", "-no-expand-env")
+    # A file that is there ends the command; `-force` removes what a lost one has left beside it.
+    options = ("-if-db-not-exists", "-if-replica-exists", "-force", "-integrity-check", "quick")
+    restoring = [
+        litestream(f"restore-{what}", "restore", *configured, *options, file) for what, file in databases.items()
+    ]
+    replicating = litestream(
+        "continuous",
+        *("litestream", *databases.values()),
+        command=["/bin/sh", "-c", _REPLICATE.format(options=" ".join(configured))],
+        disk=args.scratch_size,
+        restart_policy="Always",
+    )
+    return join(added, PodPart(init_containers=restoring)), PodPart(init_containers=[replicating])
+
+
+def _configuration(
+    scope: Scope, args: BackupContinuousArgs, place: BackupDestination, databases: Mapping[str, str]
+) -> dict[str, Any]:
+    """Litestream's settings (https://litestream.io/reference/config/), which hold nothing secret."""
+    port = scope.args.continuous_port
+    return {
+        # It serves its profiler there, too, so only where somebody reads the metrics.
+        **({"addr": f":{port}"} if port is not None else {}),
+        "snapshot": {"interval": "24h", "retention": f"{24 * args.retention_days}h"},
+        # While the place of backups does not answer, a pod must still end within its grace period.
+        "shutdown-sync-timeout": "10s",
+        "dbs": [
+            {
+                "path": file,
+                "meta-path": f"{_STATE}/{what}",
+                "replica": {
+                    **_replica(place),
+                    "path": _below(scope, place.path, posixpath.basename(file)),
+                    "sync-interval": f"{args.interval_seconds}s",
+                },
+            }
+            for what, file in databases.items()
+        ],
+    }
+
+
+def _below(scope: Scope, path: Input[str], file: str) -> pulumi.Output[str]:
+    """Where a database is kept: apart from those of other deployments, since two that write to one place destroy it."""
+    own = f"continuous/{scope.args.namespace}/{scope.name}/{file}"
+    return pulumi.Output.from_input(path).apply(lambda root: f"{root}/{own}" if root else own)
+
+
+def _replica(place: BackupDestination) -> dict[str, Any]:
+    match place.kind:
+        case DestinationKind.S3:
+            found = {"type": "s3", "bucket": place.bucket, "region": place.region, "endpoint": place.endpoint}
+            found["force-path-style"] = place.path_style
+        case DestinationKind.GCS:
+            found = {"type": "gs", "bucket": place.bucket}
+        case DestinationKind.AZURE:
+            found = {"type": "abs", "bucket": place.bucket, "account-name": place.account}
+            found["endpoint"] = pulumi.Output.format("https://{0}.{1}", place.account, place.domain)
+        case DestinationKind.SFTP:
+            (keys,) = place.files
+            found = {"type": "sftp", "user": place.username, "key-path": f"{keys.directory}/id"}
+            found["host"] = pulumi.Output.all(place.host, place.port).apply(_address)
+            found["host-key"] = pulumi.Output.from_input(keys.plain["known_hosts"]).apply(host_key)
+        case DestinationKind.VOLUME:
+            found = {"type": "file"}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _variables(place: BackupDestination) -> dict[str, Input[str]]:
+    """Variables that Litestream reads under another name, or that it alone reads."""
+    found: dict[str, Input[str]] = {}
+    if "AZURE_ACCOUNT_KEY" in place.secret_environment:
+        found["LITESTREAM_AZURE_ACCOUNT_KEY"] = "$(AZURE_ACCOUNT_KEY)"
+    for each in place.files:
+        if "ca.pem" in each.plain:
+            # Not AWS_CA_BUNDLE, which its S3 client refuses to start with. It speaks TLS with nothing else.
+            found["SSL_CERT_FILE"] = f"{each.directory}/ca.pem"
+    return found
+
+
+def _address(parts: Sequence[Any]) -> str:
+    host, port = parts
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def host_key(known_hosts: str) -> str:
+    """The one key that Litestream compares with: of those in the file, the kind that it asks the server for first.
+
+    Litestream leaves the choice to Go's library, whose order this is:
+    https://cs.opensource.google/go/x/crypto/+/master:ssh/common.go (`defaultHostKeyAlgos`).
+    """
+    order = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
+    lines = [line.split() for line in known_hosts.splitlines() if line.strip() and not line.startswith(("#", "@"))]
+    keys = {words[1]: f"{words[1]} {words[2]}" for words in lines if len(words) > 2}
+    return next((keys[kind] for kind in order if kind in keys), "")

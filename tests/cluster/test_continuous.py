@@ -1,0 +1,58 @@
+"""Continuous backups of SQLite with real pods: a claim that is lost under load, and a moment that is restored by hand."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import configurations, s3, users
+from tests.support.continuous import LIMIT, Load, in_server
+from tests.support.deployed import Deployed, deploy
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, pod_name, unique_name
+from tests.support.users import Login
+
+pytestmark = pytest.mark.extended
+
+
+@pytest.fixture(scope="module")
+def deployed(new_stack: Deploy, kubectl: Kubectl, bucket: s3.Bucket) -> Iterator[Deployed]:
+    """A deployment whose users are in a second file."""
+    destination = {"bucket": bucket.name, "endpointUrl": bucket.endpoint_url, "accessKeyId": bucket.access_key_id}
+    values = configurations.sqlite(
+        unique_name(),
+        auth={"basic": {}},
+        backup={"destination": {"s3": destination}, "continuous": {"scratchSize": "1Gi"}},
+    )
+    keys = {"backup.destination.s3.secretAccessKey": bucket.secret_access_key}
+    with deploy(new_stack, kubectl, values, keys) as deployed:
+        yield deployed
+
+
+@pytest.mark.feature("backup-continuous")
+def test_a_claim_lost_under_load_comes_back_with_all_but_the_last_seconds(
+    deployed: Deployed, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    admin, new = users.administrator(deployed, kubectl), Login("somebody", secrets.token_hex(16))
+    where = ("--namespace", deployed.namespace)
+    with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+        assert users.create(url, admin, new) == 200
+        load = Load.of(url, admin)
+        with load.running(url):
+            time.sleep(5)
+            (pod,) = kubectl.pods(deployed.namespace)
+            kubectl.text("delete", "persistentvolumeclaim", "mlflow-database", "--wait=false", *where)
+            moment = time.monotonic()
+            kubectl.text("delete", "pod", pod_name(pod), "--grace-period=0", "--force", *where)
+    started = time.monotonic()
+    deployed.stack.up("--refresh").succeeded()
+    kubectl.rolled_out(deployed.namespace)
+    seconds = time.monotonic() - started
+    with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+        lost = load.lost(moment, in_server(url, admin))
+        assert users.current(url, new)["username"] == "somebody"
+    (pod,) = kubectl.pods(deployed.namespace)
+    print(f"lost {lost:.1f} s of acknowledged writes; pulumi up --refresh until serving: {seconds:.0f} s")
+    assert lost < LIMIT

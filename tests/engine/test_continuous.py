@@ -1,0 +1,85 @@
+"""Continuous backups of SQLite: real servers, clients and Litestream as the component renders them, on a real S3 endpoint."""
+
+import contextlib
+import dataclasses
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.configurations import DEV
+from tests.support import processes, s3
+from tests.support.continuous import LIMIT, Load, Pod, in_file, in_server
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Bucket]:
+    with s3.serve("127.0.0.1", tmp_path_factory.mktemp("s3") / "log") as url:
+        yield s3.bucket(url)
+
+
+def values(bucket: s3.Bucket, namespace: str) -> dict[str, Any]:
+    """SQLite, with what changes sent to the bucket."""
+    destination = {
+        "bucket": bucket.name,
+        "endpointUrl": bucket.endpoint_url,
+        "accessKeyId": bucket.access_key_id,
+        "secretAccessKey": bucket.secret_access_key,
+    }
+    return {**DEV, "namespace": namespace, "backup": {"destination": {"s3": destination}, "continuous": {}}}
+
+
+@pytest.mark.parametrize(
+    "moments", [pytest.param(5, marks=pytest.mark.core), pytest.param(20, marks=pytest.mark.extended)]
+)
+def test_all_but_the_last_seconds_comes_back_whenever_a_volume_is_lost(
+    bucket: s3.Bucket, moments: int, tmp_path: Path
+) -> None:
+    pod, chance, seconds = Pod.of(values(bucket, f"moments-{moments}"), tmp_path), random.Random(7), []
+    pod.prepare()
+    with contextlib.ExitStack() as stack:
+        kill = stack.enter_context(pod.replicating())
+        kill_server = stack.enter_context(pod.serving())
+        load = Load.of(pod.uri)
+        stack.enter_context(load.running(pod.uri))
+        for number in range(moments):
+            time.sleep(chance.uniform(0.5, 2.5))
+            kill()
+            moment, file = time.monotonic(), tmp_path / f"{number}.db"
+            pod.restore(file)
+            seconds.append(load.lost(moment, in_file(file)))
+            # The server writes on meanwhile. A new pod would find none of the sidecar's state.
+            pod.lose("continuous")
+            kill = stack.enter_context(pod.replicating())
+        time.sleep(3)
+        kill_server()
+        moment = time.monotonic()
+        kill()
+    pod.lose("database", "continuous")
+    pod.prepare()
+    with pod.replicating(), pod.serving():
+        seconds.append(load.lost(moment, in_server(pod.uri)))
+    print("seconds of acknowledged writes lost:", [round(each, 2) for each in seconds])
+    assert max(seconds) < LIMIT
+
+
+@pytest.mark.core
+def test_a_file_that_is_there_is_kept_also_while_the_destination_is_away(bucket: s3.Bucket, tmp_path: Path) -> None:
+    away = dataclasses.replace(bucket, endpoint_url=f"http://127.0.0.1:{processes.free_port()}")
+    pod = Pod.of(values(away, "away"), tmp_path)
+    file = tmp_path / "database" / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE kept (id INTEGER)")
+    (restore,) = [each for each in pod.containers.first if each.name == "restore-database"]
+    ended = restore.finish()
+    assert ended.returncode == 0 and "already exists" in ended.stdout, ended
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT count(*) FROM kept").fetchall() == [(0,)]
+    file.unlink()
+    # An empty server would log over what is lost.
+    ended = restore.finish("timeout", "6")
+    assert ended.returncode != 0 and not file.exists(), ended

@@ -1,0 +1,80 @@
+"""The block `backup.continuous`: what is refused, with the fix, and which of several host keys Litestream is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components.pods.continuous import host_key
+from tests.configurations import AWS, AZURE, DEV, GCP, PRODUCTION, with_changes
+from tests.unit.refusals import messages
+
+BACKUP = {
+    "backup.destination": {
+        "s3": {"bucket": "backups", "endpointUrl": "https://s", "accessKeyId": "i", "secretAccessKey": "k"}
+    }
+}
+
+
+def _with(**continuous: Any) -> dict[str, Any]:
+    return {**BACKUP, "backup.continuous": continuous}
+
+
+def _refused(base: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+    return [each for each in messages(with_changes(base, changes)) if each.startswith("backup.continuous")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"auth": {"basic": {}}}, {"monitoring.prometheus": True}, {"backup.destination": {"volume": {}}}],
+)
+def test_is_accepted_with_sqlite(changes: dict[str, Any]) -> None:
+    assert messages(with_changes(DEV, {**_with(), **changes})) == []
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "message"),
+    [
+        (PRODUCTION, {}, "is for SQLite, and the database is postgresql; remove it: have its own server archive its log"),
+        (AWS, {}, "is for SQLite, and the database is rds; remove it: it restores to any moment by itself"),
+        (GCP, {}, "is for SQLite, and the database is cloudSql; remove it: it restores to any moment by itself"),
+        (AZURE, {}, "is for SQLite, and the database is azureFlexibleServer; remove it: it restores to any moment by itself"),
+        (PRODUCTION, {"database": {"inClusterPostgresql": {}}}, "is for SQLite, and the database is inClusterPostgresql; remove it: take"),
+        (DEV, {"auth": {"basic": {"existingConfig": {"name": "users"}, "existingSecret": {"name": "a"}}}}, "cannot know where auth.basic"),
+    ],
+)  # fmt: skip
+def test_is_refused_where_it_would_keep_nothing(base: Mapping[str, Any], changes: dict[str, Any], message: str) -> None:
+    (found,) = _refused(base, {**_with(), **changes})
+    assert found.startswith(f"backup.continuous: {message}"), found
+
+
+@pytest.mark.parametrize(
+    ("continuous", "changes", "message"),
+    [
+        ({"intervalSeconds": 0}, {}, ".intervalSeconds: 0 is out of range; use a value from 1"),
+        ({"retentionDays": 0}, {}, ".retentionDays: 0 is out of range; use a value from 1"),
+        ({"scratchSize": "5"}, {}, ".scratchSize: '5' is less than a mebibyte"),
+        ({"image": "litestream"}, {}, ".image: 'litestream' is not an image"),
+        ({"metricsPort": 5000}, {"monitoring.prometheus": True}, ".metricsPort: 5000 is the port of server.port"),
+        ({"metricsPort": 80}, {}, ".metricsPort: 80 is out of range"),
+    ],
+)
+def test_values_are_checked(continuous: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+    (found,) = _refused(DEV, {**_with(**continuous), **changes})
+    assert found.startswith(f"backup.continuous{message}"), found
+
+
+def test_a_container_of_the_user_cannot_have_the_port_of_the_metrics() -> None:
+    container = {"name": "log", "image": "x:1", "ports": [{"containerPort": 9102}]}
+    changes = {**_with(), "monitoring.prometheus": True, "pod.containers": [container]}
+    (found,) = messages(with_changes(DEV, changes))
+    assert found.startswith(
+        "pod.containers[0].ports[0].containerPort: 9102 is the port of backup.continuous.metricsPort"
+    )
+
+
+def test_the_host_key_is_the_one_that_go_asks_for_first() -> None:
+    lines = ["# keys of h", "h ssh-ed25519 AAAA1", "h ssh-rsa AAAA2 comment", "h ecdsa-sha2-nistp256 AAAA3", ""]
+    assert host_key("\n".join(lines)) == "ecdsa-sha2-nistp256 AAAA3"
+    assert host_key("\n".join(lines[:3])) == "ssh-rsa AAAA2"
+    assert host_key(lines[1]) == "ssh-ed25519 AAAA1"
