@@ -11,7 +11,7 @@ from typing import Any
 from ..labels import BACKUP, BACKUP_DRILL, RESTORE
 from . import fence
 from .cluster import Object
-from .console import Console
+from .console import Console, Quiet
 from .errors import NOT_FOUND, MissingError, OperationError
 from .jobs import Outcome, follow, from_cron_job, run
 from .target import Target
@@ -63,7 +63,7 @@ def on_repository(target: Target, console: Console, action: str) -> Outcome:
 
 def snapshots(target: Target, console: Console) -> list[Object]:
     """The backups in the repository as restic describes them, the oldest first."""
-    for _, line in reversed(on_repository(target, _Quiet(console), "list").lines):
+    for _, line in reversed(on_repository(target, Quiet(console), "list").lines):
         if line.startswith("["):
             return sorted(json.loads(line), key=lambda each: each["time"])
     raise OperationError("the Job has listed nothing", "Read its log.")
@@ -166,15 +166,3 @@ def _run_once(target: Target, console: Console, known: dict[str, Any], body: Obj
     # Its name is written down first: a Job that nobody remembers could run beside the next one.
     fence.note(target, known, job=body["metadata"]["name"])
     return saved(run(target, body, console))
-
-
-class _Quiet(Console):
-    """Tells nothing of a Job whose output is only for this program, except why its pod does not start."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(as_json=console.as_json, yes=console.yes)
-        self._going_on = console._going_on
-
-    def say(self, text: str) -> None:
-        if text.startswith(("▸", "    ")):
-            super().say(text)

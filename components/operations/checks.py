@@ -14,7 +14,7 @@ from typing import Any
 from ..labels import GARBAGE_COLLECTION, MIGRATION, SERVER, selector
 from . import round_trip
 from .cluster import Object
-from .console import Console
+from .console import Console, Quiet
 from .errors import NOT_FOUND, OperationError
 from .fence import SERVER_CONTAINER
 from .forward import HOST, forwarded
@@ -23,6 +23,8 @@ from .round_trip import Login, Server
 from .target import Target
 
 _CHECK_SECONDS = 900
+_LARGE = 1000
+"""Rows of a table that people are told of."""
 PROGRAM = "upgrade.py"
 """The program that knows MIGRATION_MODE=check."""
 
@@ -46,7 +48,8 @@ def before_upgrade(target: Target, console: Console, image: str) -> dict[str, An
     set_variables(pod["spec"], {"MIGRATION_MODE": "check"})
     labels = selector(target.name, MIGRATION)
     job = from_template(target, f"{target.name}-check", labels, pod, "check", _CHECK_SECONDS)
-    outcome = follow(target, start(target, job, console), console)
+    quiet = Quiet(console)
+    outcome = follow(target, start(target, job, quiet), quiet)
     # What is in the way of the upgrade is in the document, and the program ends with an error because of it.
     for _, line in reversed(outcome.lines):
         if line.startswith("{"):
@@ -64,7 +67,10 @@ def describe(found: Mapping[str, Any]) -> str:
     for each in found["databases"]:
         size = each.get("size_bytes")
         lines.append(f"{each['engine']} {each['server_version']}" + (f", {size / 2**20:.0f} MiB" if size else ""))
-        lines += [f"  {name}: about {rows} rows" for name, rows in (each.get("rows") or {}).items()]
+        large = sorted(
+            ((rows, name) for name, rows in (each.get("rows") or {}).items() if rows >= _LARGE), reverse=True
+        )
+        lines += [f"  {name}: about {rows} rows" for rows, name in large]
         for schema in each["schemas"]:
             lines.append(f"  {schema['name']}: {schema['current']} → {schema['head']} ({schema['action']})")
             for one in schema.get("pending") or []:
