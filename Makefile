@@ -5,7 +5,7 @@ export STACK KUBE_CONTEXT PORT ARGS RUNG YES
 NAMED = $(if $(filter command,$(origin STACK)),--stack "$(STACK)")
 
 .DEFAULT_GOAL := help
-COMMANDS := help up down shell env password preview logs open test test-all bench docs lint format lock schema bump purge
+COMMANDS := help up down shell env password preview logs open drill test test-all bench docs lint format lock schema bump purge
 .PHONY: $(COMMANDS)
 
 $(COMMANDS):

@@ -26,6 +26,7 @@ COMMANDS = {
     "preview": "show what `up` would change; needs no cluster",
     "logs": "follow the logs",
     "open": "open MLflow in a browser, and a port to it if there is none",
+    "drill": "restore the latest backup of the running stack into a database that is thrown away, and compare",
     "test": "run the core of the tests: unit, graph, property, engine, cluster, node",
     "test-all": "run all tests: the core, then those of clouds, combinations and faults",
     "bench": "run the benchmarks and write build/bench.json",
@@ -47,6 +48,7 @@ OPTIONS = {
     "preview": ("stack", "args"),
     "logs": ("stack", "args"),
     "open": ("stack", "port"),
+    "drill": ("stack",),
     "test": ("context", "rung", "args"),
     "test-all": ("context", "rung", "args"),
     "bench": ("context", "args"),
@@ -121,6 +123,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: C901 - one case for each 
             lifecycle.logs(options.stack, shlex.split(options.args))
         case "open":
             lifecycle.open_(options.stack, options.port)
+        case "drill":
+            return lifecycle.drill(options.stack)
         case "test" | "test-all":
             tiers = (CORE,) if options.command == "test" else (CORE, EXTENDED)
             return checks.test([name for name in options.rung.split(",") if name], tiers, options.context, options.args)

@@ -42,6 +42,10 @@ CLOUDS = {
 """The SDK of each cloud, and the keys in a stack file that choose it."""
 
 
+COMMAND_LINE = ("kubernetes", "rich", "typer")
+"""What `pulumi-mlflow` uses."""
+
+
 def stack_file(stack: str) -> Path:
     """The stack's configuration in the checkout.
 
@@ -92,12 +96,15 @@ def wanted(kind: str, clouds: Iterable[str] = ()) -> list[str]:
     """The requirements of a kind of environment.
 
     Args:
-        kind: `up` for what a stack's program imports, `test` for tests, checks and benchmarks with every cloud SDK.
+        kind: `up` for what a stack's program imports, `cli` for the command line, `test` for tests, checks and benchmarks with
+            every cloud SDK.
         clouds: SDKs of the clouds that the program uses; only for `up`.
     """
     runtime, development = requirements(REQUIREMENTS), requirements(DEVELOPMENT)
     if kind == "up":
         return [runtime[name] for name in (*CORE, *clouds)]
+    if kind == "cli":
+        return [development[name] for name in COMMAND_LINE]
     return [*runtime.values(), *development.values()]
 
 

@@ -22,7 +22,7 @@ from toolchain.console import UserError, run, say, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
 from toolchain.objects import Object, existing
-from toolchain.paths import cache, lock, state
+from toolchain.paths import ROOT, cache, lock, state
 from toolchain.plan import images_of, to_create
 from toolchain.stack import Stack
 
@@ -216,6 +216,19 @@ def open_(name: str, port: int | None) -> None:
     say(f"MLflow is running at {url}")
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)
+
+
+def drill(name: str) -> int:
+    """Try out the latest backup of the running stack with its own command line; returns its exit code.
+
+    Args:
+        name: Name of the stack.
+    """
+    record, target = deployed.running(name)
+    venv = environments.ensure("cli")
+    command = [environments.python(venv), "-m", "components.operations", "drill", "--namespace", record.namespace]
+    env = {**environments.variables(venv), "KUBECONFIG": str(target.kubeconfig)}
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 
 def _fetch_ahead() -> None:

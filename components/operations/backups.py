@@ -5,36 +5,46 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..labels import BACKUP, BACKUP_DRILL, RESTORE
 from . import fence
 from .cluster import Object
-from .console import Console
+from .console import Console, Quiet
 from .errors import NOT_FOUND, MissingError, OperationError
 from .jobs import Outcome, follow, from_cron_job, run
 from .target import Target
 
-CONTAINER = "restic"
-"""The container that works on the repository."""
-BEFORE_RESTORE = "before-restore"
-"""Tag of the backup that is taken before another one replaces the data."""
+CONTAINER = "store"
+"""The container of a backup that works on the repository."""
+TAG = "backup"
+"""Tag of the backups of the schedule; others are taken before an upgrade or a restore."""
 LATEST = "latest"
-_SAVED = re.compile(r"\bsnapshot ([0-9a-f]{8,64}) saved")
+_SAVED = re.compile(r"\bsnapshot ([0-9a-f]{8,64}) saved|\bsaved as snapshot ([0-9a-f]{8,64})")
+_ON_REPOSITORY = """. "$0/common.sh"
+repository
+[ "$code" = 0 ] || refuse "there is no backup yet at $RESTIC_REPOSITORY"
+"""
+"""How the programs of backups begin, whose folder is `$0`: common.sh knows every kind of destination."""
+_ACTIONS = {
+    "list": 'restic snapshots --json --host "$BACKUP_HOST"',
+    "verify": "restic check --read-data",
+    "prune": 'restic forget --host "$BACKUP_HOST" --group-by host,tags --keep-daily "$BACKUP_DAILY" '
+    '--keep-weekly "$BACKUP_WEEKLY" --keep-monthly "$BACKUP_MONTHLY" --prune',
+}
 
 
-def back_up(target: Target, console: Console, tag: str | None = None) -> tuple[Outcome, str | None]:
-    """Take a backup now; returns how it went, and the snapshot's id.
+def back_up(target: Target, console: Console) -> tuple[Outcome, str | None]:
+    """Take a backup now; returns how it went, and the snapshot's id."""
+    outcome = run(target, from_cron_job(target.cron_job(BACKUP)), console)
+    return outcome, saved(outcome)
 
-    Args:
-        target: The deployment.
-        console: Where to report.
-        tag: A tag that tells it from those of the schedule.
-    """
-    variables = {} if tag is None else {"BACKUP_TAG": tag}
-    outcome = run(target, from_cron_job(target.cron_job(BACKUP), variables), console)
-    found = _SAVED.findall(outcome.text)
-    return outcome, found[-1][:8] if found else None
+
+def saved(outcome: Outcome) -> str | None:
+    """The snapshot that a Job says it has saved; None if it saved none."""
+    found = [first or second for first, second in _SAVED.findall(outcome.text)]
+    return found[-1][:8] if found else None
 
 
 def drill(target: Target, console: Console) -> Outcome:
@@ -42,28 +52,31 @@ def drill(target: Target, console: Console) -> Outcome:
     return run(target, from_cron_job(target.cron_job(BACKUP_DRILL)), console)
 
 
-def on_repository(target: Target, console: Console, action: str, variables: Mapping[str, str] | None = None) -> Outcome:
+def on_repository(target: Target, console: Console, action: str) -> Outcome:
     """Work on the repository alone: `list`, `verify` or `prune`."""
-    given = {"BACKUP_ACTION": action, **(variables or {})}
-    return run(target, from_cron_job(target.cron_job(BACKUP), given, only=CONTAINER), console)
+    job = from_cron_job(target.cron_job(BACKUP), only=CONTAINER)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    folder = str(PurePosixPath(container["command"][-1]).parent)
+    container["command"] = ["sh", "-c", _ON_REPOSITORY + _ACTIONS[action], folder]
+    return run(target, job, console)
 
 
 def snapshots(target: Target, console: Console) -> list[Object]:
     """The backups in the repository as restic describes them, the oldest first."""
-    for line in reversed(on_repository(target, _Quiet(console), "list").text.splitlines()):
+    for _, line in reversed(on_repository(target, Quiet(console), "list").lines):
         if line.startswith("["):
             return sorted(json.loads(line), key=lambda each: each["time"])
-    raise OperationError("the Job has listed nothing", "Read its log, which is above.")
+    raise OperationError("the Job has listed nothing", "Read its log.")
 
 
 def chosen(found: Sequence[Object], snapshot: str) -> str:
-    """The id of the snapshot that is meant: `latest` is the last one that was not itself taken before a restore.
+    """The id of the snapshot that is meant: `latest` is the last one of the schedule, as for the restore's own pod.
 
     Raises:
         OperationError: There is no such one, or several.
     """
     if snapshot == LATEST:
-        fitting = [each for each in found if BEFORE_RESTORE not in (each.get("tags") or [])][-1:]
+        fitting = [each for each in found if TAG in (each.get("tags") or [])][-1:]
     else:
         fitting = [each for each in found if each["id"].startswith(snapshot)]
     if len(fitting) == 1:
@@ -90,8 +103,8 @@ def restore(
         target: The deployment.
         console: Where to report.
         snapshot: Id of the backup, or `latest`.
-        replace: Whether to replace what the database holds; otherwise one that holds tables is refused.
-        without_backup: Replace it without saving it first.
+        replace: Whether to replace what the database holds, which the Job saves first; otherwise one that holds tables is refused.
+        without_backup: Do not save it.
         options: Further variables of the restore's pod.
         image: Image of the servers afterwards; as before if None.
         purpose: The command.
@@ -111,15 +124,12 @@ def restore(
         f"the servers of {target} are stopped. The same command goes on; `pulumi-mlflow open` starts them as they were"
     ):
         known = fence.note(target, fence.close(target, console, purpose), snapshot=found)
-        if replace and not without_backup and "before" not in known:
-            console.say("▸ saving what is there now")
-            known = fence.note(target, known, before=back_up(target, console, BEFORE_RESTORE)[1])
         variables = {"RESTORE_SNAPSHOT": found, "RESTORE_REPLACE": str(replace).lower(), **(options or {})}
         if without_backup:
             variables["RESTORE_WITHOUT_BACKUP"] = "true"
-        _run_once(target, console, known, from_cron_job(cron_job, variables))
+        before = _run_once(target, console, known, from_cron_job(cron_job, variables))
         fence.open_(target, console, image=image)
-    return {"snapshot": found, "before": known.get("before"), "replicas": known["replicas"]}
+    return {"snapshot": found, "before": before, "replicas": known["replicas"]}
 
 
 def _begun(known: Mapping[str, Any], snapshot: str, purpose: str) -> str:
@@ -142,8 +152,9 @@ def _begun(known: Mapping[str, Any], snapshot: str, purpose: str) -> str:
     return begun
 
 
-def _run_once(target: Target, console: Console, known: dict[str, Any], body: Object) -> None:
-    """Run the Job that has not succeeded yet, whether it is to be started, runs, or has ended meanwhile."""
+def _run_once(target: Target, console: Console, known: dict[str, Any], body: Object) -> str | None:
+    """Run the Job that has not succeeded yet, whether it is to be started, runs, or has ended meanwhile. Returns the snapshot of what
+    it has replaced."""
     begun = known.get("job")
     if begun is not None:
         try:
@@ -151,19 +162,7 @@ def _run_once(target: Target, console: Console, known: dict[str, Any], body: Obj
         except (MissingError, OperationError):  # it was never made, or is deleted
             outcome = None
         if outcome is not None and outcome.succeeded:
-            return
+            return saved(outcome)
     # Its name is written down first: a Job that nobody remembers could run beside the next one.
     fence.note(target, known, job=body["metadata"]["name"])
-    run(target, body, console)
-
-
-class _Quiet(Console):
-    """Tells nothing of a Job whose output is only for this program, except why its pod does not start."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(as_json=console.as_json, yes=console.yes)
-        self._going_on = console._going_on
-
-    def say(self, text: str) -> None:
-        if text.startswith(("▸", "    ")):
-            super().say(text)
+    return saved(run(target, body, console))

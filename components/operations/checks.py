@@ -8,13 +8,14 @@ import copy
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..labels import GARBAGE_COLLECTION, MIGRATION, SERVER, selector
 from . import round_trip
 from .cluster import Object
-from .console import Console
-from .errors import OperationError
+from .console import Console, Quiet
+from .errors import NOT_FOUND, OperationError
 from .fence import SERVER_CONTAINER
 from .forward import HOST, forwarded
 from .jobs import MADE_BY, follow, from_template, set_variables, start, succeeded
@@ -22,6 +23,10 @@ from .round_trip import Login, Server
 from .target import Target
 
 _CHECK_SECONDS = 900
+_LARGE = 1000
+"""Rows of a table that people are told of."""
+PROGRAM = "upgrade.py"
+"""The program that knows MIGRATION_MODE=check."""
 
 
 def before_upgrade(target: Target, console: Console, image: str) -> dict[str, Any]:
@@ -43,7 +48,8 @@ def before_upgrade(target: Target, console: Console, image: str) -> dict[str, An
     set_variables(pod["spec"], {"MIGRATION_MODE": "check"})
     labels = selector(target.name, MIGRATION)
     job = from_template(target, f"{target.name}-check", labels, pod, "check", _CHECK_SECONDS)
-    outcome = follow(target, start(target, job, console), console)
+    quiet = Quiet(console)
+    outcome = follow(target, start(target, job, quiet), quiet)
     # What is in the way of the upgrade is in the document, and the program ends with an error because of it.
     for _, line in reversed(outcome.lines):
         if line.startswith("{"):
@@ -61,7 +67,10 @@ def describe(found: Mapping[str, Any]) -> str:
     for each in found["databases"]:
         size = each.get("size_bytes")
         lines.append(f"{each['engine']} {each['server_version']}" + (f", {size / 2**20:.0f} MiB" if size else ""))
-        lines += [f"  {name}: about {rows} rows" for name, rows in (each.get("rows") or {}).items()]
+        large = sorted(
+            ((rows, name) for name, rows in (each.get("rows") or {}).items() if rows >= _LARGE), reverse=True
+        )
+        lines += [f"  {name}: about {rows} rows" for rows, name in large]
         for schema in each["schemas"]:
             lines.append(f"  {schema['name']}: {schema['current']} → {schema['head']} ({schema['action']})")
             for one in schema.get("pending") or []:
@@ -79,30 +88,27 @@ def problems(found: Mapping[str, Any]) -> list[str]:
 
 
 def migration_pod(target: Target) -> Object:
-    """The pod that migrates: that of the newest migration Job, or with SQLite the server's init container in a pod of its own."""
+    """The pod of the newest migration Job.
+
+    Raises:
+        OperationError: There is none, or its program would migrate instead of check.
+    """
     made = [job for job in target.all("jobs", MIGRATION) if MADE_BY not in (job["metadata"].get("annotations") or {})]
-    if made:
-        return copy.deepcopy(made[-1]["spec"]["template"])
-    pod = copy.deepcopy(target.server()["spec"]["template"])
-    spec = pod["spec"]
-    before = spec.get("initContainers") or []
-    names = [each["name"] for each in before]
-    if MIGRATION not in names:
+    if not made:
         raise OperationError(
-            f"{target} has neither a migration Job nor an init container for one",
-            "Run `pulumi up`, which makes them.",
+            f"{target} has no migration Job whose pod could check an image",
+            "With SQLite only the server's own pod reaches the file: it copies it before it migrates, and `pulumi up` is the "
+            "check. Otherwise run `pulumi up` once, which makes the Job.",
+            NOT_FOUND,
         )
-    position = names.index(MIGRATION)
-    spec["initContainers"], spec["containers"] = before[:position], [before[position]]
-    mounted = {
-        each["name"] for kind in ("initContainers", "containers") for one in spec[kind] for each in one["volumeMounts"]
-    }
-    spec["volumes"] = [each for each in spec["volumes"] if each["name"] in mounted]
-    spec.pop("topologySpreadConstraints", None)
-    if target.all("pods", SERVER):
-        # On the node of the server: its volume may be one that a single node mounts.
-        term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": selector(target.name)}}
-        spec["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    pod = copy.deepcopy(made[-1]["spec"]["template"])
+    program = next(each["command"] for each in pod["spec"]["containers"] if each["name"] == MIGRATION)[-1]
+    if PurePosixPath(program).name != PROGRAM:
+        # Others know no such mode, and would do what they are for.
+        raise OperationError(
+            f"the migration Job {made[-1]['metadata']['name']} is of an older version, which cannot check",
+            "Run `pulumi up` with this version first.",
+        )
     return pod
 
 

@@ -169,15 +169,12 @@ def list_(session: Session) -> None:
 
 
 @_command
-def verify(
-    session: Session,
-    snapshot: Annotated[str, typer.Argument(help="Id of the backup, or `latest`.")] = "latest",
-) -> None:
-    """Read a backup back from the repository, and compare every checksum. `drill` also loads it into a database."""
+def verify(session: Session) -> None:
+    """Read everything in the repository back and compare every checksum. `drill` also loads a backup into a database."""
     from . import backups
 
-    outcome = backups.on_repository(session.target, session.console, "verify", {"BACKUP_SNAPSHOT": snapshot})
-    session.console.result(outcome.data(), "the backup is complete and readable")
+    outcome = backups.on_repository(session.target, session.console, "verify")
+    session.console.result(outcome.data(), "the repository is complete and readable")
 
 
 @_command
@@ -213,12 +210,19 @@ def restore(
     other_keys: Annotated[
         bool, typer.Option("--other-keys", help="Accept a backup whose encryption keys differ.")
     ] = False,
+    other_deployment: Annotated[
+        bool, typer.Option("--other-deployment", help="Accept a backup of another deployment.")
+    ] = False,
     artifacts: Annotated[bool, typer.Option(help="Restore artifacts on a volume too.")] = True,
 ) -> None:
     """Stop the servers, restore a backup, start them again. After an interruption the same command goes on."""
     from . import backups
 
-    given = {"RESTORE_OTHER_SCHEMA": other_schema, "RESTORE_OTHER_KEYS": other_keys}
+    given = {
+        "RESTORE_OTHER_SCHEMA": other_schema,
+        "RESTORE_OTHER_KEYS": other_keys,
+        "RESTORE_OTHER_DEPLOYMENT": other_deployment,
+    }
     options = {name: "true" for name, value in given.items() if value}
     if not artifacts:
         options["RESTORE_ARTIFACTS"] = "false"

@@ -77,3 +77,15 @@ class Console:
     def going_on(self) -> list[str]:
         """What goes on in the cluster, the innermost first."""
         return self._going_on[::-1]
+
+
+class Quiet(Console):
+    """Tells nothing of a Job whose output is only for this program, except why its pod does not start."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(as_json=console.as_json, yes=console.yes)
+        self._going_on = console._going_on
+
+    def say(self, text: str) -> None:
+        if text.startswith(("▸", "    ")):
+            super().say(text)

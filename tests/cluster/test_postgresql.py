@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from components import versions
+from components.operations import fence
+from components.operations.cluster import Cluster
+from components.operations.console import Console
+from components.operations.target import find
 from tests.support import client, configurations, load, postgresql, s3
+from tests.support.command_line import CommandLine
 from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
@@ -188,6 +194,47 @@ def test_a_rollout_loses_no_request_on_kept_connections(rollout: Rollout, target
 def test_a_rollout_does_not_cut_an_upload(rollout: Rollout, bucket: s3.Bucket) -> None:
     key = f"prod/{rollout.upload_path}"
     assert bucket.client().get_object(Bucket=bucket.name, Key=key)["Body"].read() == rollout.upload
+
+
+@pytest.mark.feature("check")
+def test_the_command_line_shows_and_checks_what_runs_and_an_image_before_it_does(
+    external: Deployed, kubectl: Kubectl, database: postgresql.Database
+) -> None:
+    command = CommandLine(kubectl.kubeconfig, external.namespace)
+    (head,) = database.query("SELECT version_num FROM alembic_version")[0]
+    shown = command.run("status", "--json").json
+    assert shown["healthy"] and shown["image"] == versions.MLFLOW_IMAGE
+    assert shown["replicas"] == {"wanted": 2, "ready": 2}
+
+    found = command.run("check", "--image", versions.MLFLOW_IMAGE, "--json").json
+    assert not found["upgrade_needed"]
+    (schema,) = found["databases"][0]["schemas"]
+    assert (schema["current"], schema["head"]) == (head, head)
+
+    done = command.run("check", "--json").json
+    assert [each["check"] for each in done if each["ok"]] == [
+        "health",
+        "version",
+        "search",
+        "a run logged and read back",
+    ]
+    assert done[1]["detail"] == versions.MLFLOW
+
+
+def test_after_the_command_line_has_stopped_and_started_the_servers_pulumi_changes_them_as_before(
+    external: Deployed, kubectl: Kubectl
+) -> None:
+    context = kubectl.text("config", "current-context").strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(kubectl.kubeconfig))
+        patch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubectl.kubeconfig))
+        target = find(Cluster.connect(context), None, external.namespace)
+        fence.close(target, Console(), "restore")
+        assert kubectl.pods(external.namespace) == []
+        fence.open_(target, Console())
+    assert len(kubectl.pods(external.namespace)) == 2
+    external.reconfigure(server={**external.values["server"], "replicas": 1}).up().succeeded()
+    kubectl.settled(external.namespace, 1)
 
 
 def _history(target: load.Target, run_id: str, key: str) -> list[dict]:

@@ -20,13 +20,17 @@ from toolchain.session import Session
 pytestmark = pytest.mark.core
 
 DOCUMENT = ROOT / "docs" / "command-line.md"
-SAYS = 'import os; print(\'[{"id": "aaaaaaaa", "short_id": "aaaaaaaa", "time": "2026-01-01T00:00:00Z"}]\'); '
-PROGRAMS = {
-    "backup": SAYS + "print('snapshot aaaaaaaa saved')",
-    "restore": "import time; print('begun', flush=True); time.sleep(4); print('restored')",
-    "garbage-collection": "import sys; print('no database here'); sys.exit(3)",
+LISTED = [{"id": "aaaaaaaa", "short_id": "aaaaaaaa", "time": "2026-01-01T00:00:00Z", "tags": ["backup"]}]
+COMMANDS = {
+    # As the programs of backups do it, with another restic.
+    "backup": ["sh", "/programs/store.sh"],
+    "restore": ["sh", "-c", "echo begun; sleep 4; echo restored"],
+    "garbage-collection": ["sh", "-c", "echo no database here; exit 3"],
 }
-CONTAINERS = {"backup": "restic"}
+PROGRAMS = {
+    "store.sh": "echo 'saved as snapshot aaaaaaaa'",
+    "common.sh": f"repository() {{ code=0; }}\nrestic() {{ echo '{json.dumps(LISTED)}'; }}",
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +38,13 @@ def namespace(kubectl: Kubectl, session: Session) -> Iterator[str]:
     """A server and CronJobs with the labels of a deployment, which do next to nothing."""
     with kubectl.namespace() as made:
         server = {"replicas": 1, "selector": {"matchLabels": selector("mlflow")}}
-        pod = _pod("server", "mlflow", "import time; time.sleep(3600)", session)
+        pod = _pod("server", "mlflow", ["sleep", "3600"], session)
         pod["spec"]["terminationGracePeriodSeconds"] = 1
         documents = [_object(made, "apps/v1", "Deployment", "mlflow-server", "server", {**server, "template": pod})]
-        for component, program in PROGRAMS.items():
-            pod = _pod(component, CONTAINERS.get(component, "mlflow"), program, session)
+        metadata = {"name": "programs", "namespace": made}
+        documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": PROGRAMS})
+        for component, command in COMMANDS.items():
+            pod = _pod(component, "store" if component == "backup" else "mlflow", command, session)
             pod["spec"]["restartPolicy"] = "Never"
             labels = {"labels": selector("mlflow", component), "annotations": {"example.com/note": "kept"}}
             template = {"metadata": labels, "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 300, "template": pod}}
@@ -53,9 +59,14 @@ def _object(namespace: str, version: str, kind: str, name: str, component: str, 
     return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _pod(component: str, container: str, program: str, session: Session) -> dict[str, Any]:
-    ran = {"name": container, "image": session.image, "command": ["python", "-c", program]}
-    return {"metadata": {"labels": selector("mlflow", component)}, "spec": {"containers": [ran]}}
+def _pod(component: str, container: str, command: list[str], session: Session) -> dict[str, Any]:
+    mounts = [{"name": "programs", "mountPath": "/programs"}]
+    ran = {"name": container, "image": session.image, "command": command, "volumeMounts": mounts}
+    volumes = [{"name": "programs", "configMap": {"name": "programs"}}]
+    return {
+        "metadata": {"labels": selector("mlflow", component)},
+        "spec": {"containers": [ran], "volumes": volumes},
+    }
 
 
 def documented_role() -> dict[str, Any]:
@@ -99,7 +110,7 @@ def test_a_job_is_the_one_that_kubectl_makes_and_its_log_is_followed(
 ) -> None:
     found = operator.run("backup", "--json")
     assert found.json["snapshot"] == "aaaaaaaa" and found.json["succeeded"]
-    assert "  snapshot aaaaaaaa saved\n" in found.progress
+    assert "  saved as snapshot aaaaaaaa\n" in found.progress
     theirs = kubectl.json(
         *("create", "job", "theirs", "--from=cronjob/mlflow-backup", "--dry-run=server", "--namespace", namespace)
     )
