@@ -26,14 +26,14 @@ from .labels import GARBAGE_COLLECTION
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
 from .pods.authentication import Account, Authentication, authentication
-from .pods.backend_store import BackendStore, backend_store
+from .pods.backend_store import BackendStore, backend_store, further_stores
 from .pods.backup import Backups, backups
 from .pods.backup_place import backup_place
 from .pods.continuous import continuous
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
 from .pods.garbage_collection import client, garbage_collection
-from .pods.keys import keys
+from .pods.keys import Keys, keys
 from .pods.migration import migration_in_pod, migration_job
 from .pods.part import PodPart, join
 from .pods.preflight import preflight
@@ -212,7 +212,7 @@ class _Workload:
     stores: Callable[[str], PodPart]
     exclusive: bool
     backend: BackendStore
-    keys: PodPart
+    keys: Keys
 
     @property
     def account(self) -> Account | None:
@@ -239,13 +239,13 @@ def _workload(foundation: _Foundation) -> _Workload:
         ready.append(migration_job(scope, backend, users, [*before, *foundation.database.ready]))
 
     def stores(application: str) -> PodPart:
-        return join(files.part, backend.part_of(application))
+        return join(files.part, backend.part_of(application), further_stores(scope))
 
     shared = keys(scope, foundation.earliest)
     restoring, replicating = _continuous(foundation, backend, login)
     pod = join(
         stores("mlflow-server"),
-        shared,
+        shared.part,
         login.server if login else PodPart(),
         restoring,
         # After the container that writes the users' settings, which the migration reads.
@@ -283,7 +283,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
     """The objects around the pods: Service, Ingress, RBAC, policies, scaling, monitoring and so on. Returns the Service, and backups."""
     scope, args, login = foundation.scope, foundation.scope.args, workload.login
     roles(scope)
-    front = service(scope, foundation.earliest)
+    front = service(scope, foundation.earliest, workload.keys.fingerprints)
     if args.ingress is not None:
         ingress(scope, front, args.ingress)
     if args.route is not None:
@@ -307,7 +307,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
             foundation.database,
             workload.backend,
             foundation.artifacts,
-            workload.keys,
+            workload.keys.part,
             after=foundation.ready,
         )
         scheduled |= kept.scheduled

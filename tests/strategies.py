@@ -500,7 +500,12 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
     "extraObjects": st.just([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "immutable": True}]),
     "keys": st.one_of(
         block({"existingSecret": block({"name": NAMES, "kekPassphraseKey": WORDS}, flaskSecretKeyKey=WORDS)}),
-        block(flaskSecretKey=SECRETS, kekPassphrase=SECRETS, webhookSecretEncryptionKey=st.just("A" * 43 + "=")),
+        block(
+            flaskSecretKey=SECRETS,
+            kekPassphrase=SECRETS,
+            webhookSecretEncryptionKey=st.just("A" * 43 + "="),
+            abandoned=st.just(["0123456789abcdef"]),
+        ),
     ),
     "auth": _AUTH,
     "deletionProtection": st.booleans(),

@@ -1,26 +1,36 @@
 """The Service in front of the server's pods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pydantic.alias_generators import to_snake
 
-from ..arguments import ServiceType
+from ..arguments import Input, KeysArgs, ServiceType
 from ..arguments.reserved import PORT_NAME
 from ..pods.ports import known_while_unchanged
 from ..pods.scope import Scope
+from ..resources.refusals import Change, guard
 from .ingress_classes import service_annotations
 
+_KEYS = "mlflow-deployment/"
+"""Prefix of annotations."""
 
-def service(scope: Scope, after: Sequence[pulumi.Resource]) -> k8s.core.v1.Service:
+
+def service(
+    scope: Scope, after: Sequence[pulumi.Resource], fingerprints: Mapping[str, Input[str]]
+) -> k8s.core.v1.Service:
     """The Service; its name is explicit, since it is part of clients' configuration.
 
     Args:
         scope: The deployment.
         after: First objects in the cluster, which generated values wait for.
+        fingerprints: Those of the encryption keys. The Service carries them, since it is never replaced: a change is refused.
     """
     args = scope.args.service
     annotations = {**service_annotations(scope), **args.annotations}
+    annotations |= {f"{_KEYS}{name}": fingerprint for name, fingerprint in fingerprints.items()}
     if args.type is not ServiceType.LOAD_BALANCER:
         # The provider would watch the endpoints for another ten seconds after the last pod is ready, which it waits for
         # with the Deployment anyway. Only a load balancer has something else to wait for: its address.
@@ -35,9 +45,7 @@ def service(scope: Scope, after: Sequence[pulumi.Resource]) -> k8s.core.v1.Servi
     facts = [args.port, args.node_port, *([port.name, port.port] for port in args.extra_ports)]
     return k8s.core.v1.Service(
         f"{scope.name}-service",
-        metadata=scope.metadata(
-            "server", scope.service_name, extra_labels=args.labels, annotations=annotations or None
-        ),
+        metadata=scope.metadata("server", scope.service_name, extra_labels=args.labels, annotations=annotations),
         spec=k8s.core.v1.ServiceSpecArgs(
             type=args.type.value,
             selector=scope.selector(),
@@ -47,5 +55,29 @@ def service(scope: Scope, after: Sequence[pulumi.Resource]) -> k8s.core.v1.Servi
             load_balancer_class=args.load_balancer_class,
             load_balancer_source_ranges=args.load_balancer_source_ranges or None,
         ),
-        opts=scope.options(),
+        opts=scope.options(hooks=guard(scope, "keys", partial(lost_keys, scope.args.keys))),
     )
+
+
+def lost_keys(args: KeysArgs, change: Change) -> str | None:
+    """Why a change of the Service is refused: an encryption key is another one than before, and nobody has agreed to that.
+
+    A key that is not known yet in a preview is generated anew, unless the arguments give it.
+    """
+    old, new = (
+        ((inputs or {}).get("metadata") or {}).get("annotations") or {}
+        for inputs in (change.old_inputs, change.new_inputs)
+    )
+    for name, what in (
+        ("kekPassphrase", "secrets of the AI gateway"),
+        ("webhookSecretEncryptionKey", "webhook secrets"),
+    ):
+        former, now = old.get(f"{_KEYS}{name}"), new.get(f"{_KEYS}{name}")
+        generated = getattr(args, to_snake(name)) is None and args.existing_secret is None
+        lost = now != former if isinstance(now, str) else generated
+        if isinstance(former, str) and lost and former not in args.abandoned:
+            return (
+                f"keys.{name}: is another key than before, or is somewhere else, and the {what} in the database can be read with "
+                f"the former one only; set that again, or agree with keys.abandoned: [{former}] (see Keys in docs/operations.md)"
+            )
+    return None

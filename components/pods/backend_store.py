@@ -2,12 +2,14 @@
 
 import dataclasses
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import Input, TlsMode
+from ..arguments.base import plain as known
+from ..arguments.database.uri import location
 from ..contracts import DatabaseConnection, Engine, NetworkDestination, SecretKey, SecretValue, in_uri
 from ..in_image import Program, database_uri
 from .containers import mlflow_container
@@ -140,6 +142,26 @@ def destinations(scope: Scope, *connections: DatabaseConnection | None) -> list[
     networks = policy.database_cidrs if policy is not None else ()
     known = [each.network for each in connections if each is not None and each.network is not None]
     return [dataclasses.replace(each, networks=networks) for each in known]
+
+
+def further_stores(scope: Scope) -> PodPart:
+    """The way to stores that users give as variables: of workspaces, and a read replica. Of a URI that is not known yet, or of a
+    plugin that tells no port, nothing is known."""
+    server = scope.args.server
+    given = [server.workspaces and server.workspaces.store_uri, (server.secret_env or {}).get(_READ_REPLICA)]
+    uris = [uri for uri in map(known, given) if isinstance(uri, str)]
+    places = [place for place in map(_place, uris) if place is not None]
+    connections = [DatabaseConnection(engine=None, network=place) for place in places]
+    return PodPart(network=destinations(scope, *connections))
+
+
+def _place(uri: str) -> NetworkDestination | None:
+    try:
+        _, host, port = location(uri)
+    except ValueError:  # no database
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return NetworkDestination(host=host, port=port) if host and port else None
 
 
 def _variables(connection: DatabaseConnection, seconds: int) -> tuple[dict[str, Input[str]], dict[str, SecretValue]]:

@@ -1,19 +1,35 @@
 """Keys that all replicas of one deployment share, generated once and kept in the stack's state."""
 
 import base64
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_random as random
 
+from ..arguments import Input
 from ..contracts import SecretKey, SecretValue
 from .environment import secret_environment
 from .part import PodPart
 from .scope import Scope
 
 
-def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> PodPart:
-    """The keys as variables of the server; each is generated unless the arguments give it.
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The keys of a deployment.
+
+    Attributes:
+        part: They as variables of the server.
+        fingerprints: What tells the encryption keys from others, by the names of their arguments. Not secret.
+    """
+
+    part: PodPart
+    fingerprints: Mapping[str, Input[str]]
+
+
+def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> Keys:
+    """The keys; each is generated unless the arguments give it.
 
     The two encryption keys are protected: without them, what they encrypted in the database is lost. MLflow's defaults
     would be a public constant for the first and a random key per process for the second.
@@ -36,7 +52,22 @@ def keys(scope: Scope, first: Sequence[pulumi.Resource]) -> PodPart:
         # Not RandomBytes: the id of that resource is its value, and ids are plain text in the state.
         or generated("webhook-key", 32, protect).apply(_fernet),
     }
-    return PodPart(environment=secret_environment(scope, "server", "server", values))
+    encrypting = {
+        "kekPassphrase": values["MLFLOW_CRYPTO_KEK_PASSPHRASE"],
+        "webhookSecretEncryptionKey": values["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"],
+    }
+    return Keys(
+        part=PodPart(environment=secret_environment(scope, "server", "server", values)),
+        fingerprints={name: _fingerprint(scope, value) for name, value in encrypting.items()},
+    )
+
+
+def _fingerprint(scope: Scope, key: SecretValue) -> pulumi.Output[str]:
+    """Of the key, or of where it is. The keys are random or long, so that nobody finds them by trying."""
+    what = pulumi.Output.concat("in ", key.name, "/", key.key) if isinstance(key, SecretKey) else key
+    salt = f"mlflow key of {scope.args.namespace}/{scope.name}: "
+    made = what.apply(lambda text: hashlib.sha256(f"{salt}{text}".encode()).hexdigest()[:16])
+    return pulumi.Output.unsecret(made)
 
 
 def _given(scope: Scope, name: str) -> SecretValue | None:

@@ -3,6 +3,7 @@
 import base64
 import collections
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,23 @@ def test_again_changes_nothing(deployed: Deployed) -> None:
 
 def test_the_cluster_has_what_the_state_says(deployed: Deployed) -> None:
     deployed.stack.preview("--refresh", "--expect-no-changes").succeeded()
+
+
+def test_another_encryption_key_is_refused_until_the_former_one_is_given_up(sqlite: Deployed) -> None:
+    for name, another in (("kekPassphrase", "k" * 40), ("webhookSecretEncryptionKey", "A" * 43 + "=")):
+        changed = sqlite.reconfigure({f"keys.{name}": another})
+        refused = changed.preview().failed().output
+        assert f"keys.{name}: is another key than before" in refused
+        former = re.search(r"keys\.abandoned: \[(\w+)\]", refused)
+        assert former
+        sqlite.reconfigure({f"keys.{name}": another}, keys={"abandoned": [former[1]]}).preview().succeeded()
+        # Without it, one would be generated.
+        rest = {key: value for key, value in sqlite.secrets.items() if key != f"keys.{name}"}
+        assert (
+            f"keys.{name}: is another key than before"
+            in sqlite.stack.configure(sqlite.values, rest).preview().failed().output
+        )
+    sqlite.reconfigure()
 
 
 def test_no_replicas_is_a_deployment_that_is_ready_at_once(deployed: Deployed, kubectl: Kubectl) -> None:

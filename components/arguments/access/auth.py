@@ -81,7 +81,8 @@ class BasicAuthArgs(LoginBlock):
     credential_cache_size: int | None = None
     """Maximum number of credentials that a process caches; MLflow's default, 10000, if not given."""
     existing_config: AuthFileSecretArgs | None = None
-    """Secret that holds a whole `basic_auth.ini`, used unchanged; it replaces all settings except the administrator's."""
+    """Secret that holds a whole `basic_auth.ini`, used unchanged; it replaces all settings except the administrator's. Its
+    `database_uri` is not known here: if it is another server than MLflow's own, `networkPolicy.egress` must open the way to it."""
 
     def problems(self) -> Iterable[Problem]:
         # A colon ends the name in the Authorization header, and MLflow's routes for artifacts read it as ASCII.

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from pydantic import Field
+
 from ..base import Block, Input, Problem, block, plain, secret
-from ..checks import ExistingSecret, counted
+from ..checks import ExistingSecret, counted, pattern
 
 __all__ = ["KeysArgs", "KeysSecretArgs"]
 
@@ -41,11 +43,19 @@ class KeysArgs(Block):
     """Fernet key that encrypts webhook secrets."""
     existing_secret: KeysSecretArgs | None = None
     """Secret that holds some or all of the keys; the others are given here, or generated."""
+    abandoned: list[str] = Field(default_factory=list)
+    """Fingerprints of former encryption keys that nothing needs any more, as the refusal of another key names them:
+    `kubectl get service <name> --output jsonpath='{.metadata.annotations}'` shows those of today."""
 
     def problems(self) -> Iterable[Problem]:
         for name in ("flask_secret_key", "kek_passphrase", "webhook_secret_encryption_key"):
             if getattr(self, name) is not None and getattr(self.existing_secret, f"{name}_key", None) is not None:
                 yield Problem(("existing_secret", f"{name}_key"), "is given here as well", "keep one of the two")
+        for index, fingerprint in enumerate(self.abandoned):
+            for problem in pattern(
+                fingerprint, r"[0-9a-f]{16}", "abandoned", "a fingerprint", "copy it from the refusal"
+            ):
+                yield Problem(("abandoned", index), problem.message, problem.fix)
         kek = plain(self.kek_passphrase)
         if isinstance(kek, str) and len(kek) < 32:
             yield Problem(("kek_passphrase",), f"has {counted(len(kek), 'character')}", "use 32 or more")

@@ -104,7 +104,8 @@ class WorkspacesArgs(Block):
     """Workspaces separate experiments, models and prompts by a workspace name that clients send."""
 
     store_uri: Input[str] | None = secret()
-    """URI of a plugin's store for the workspaces themselves; MLflow's database if not given."""
+    """URI of a plugin's store for the workspaces themselves; MLflow's database if not given. A network policy opens the way to
+    its host if the URI names a port, or is that of a database or `https://`; `networkPolicy.egress` opens any other."""
 
 
 @block
