@@ -115,7 +115,9 @@ class Cluster:
             with contextlib.suppress(ApiError):  # a controller has written its status meanwhile
                 self._call("PATCH", self._path(kind, name), [known, change], _JSON)
         # No reason to stop here: the servers run.
-        self._say(f"{kind}/{name}: fields still belong to {MANAGER}; if `pulumi up` meets a conflict, see docs/upgrade.md")
+        self._say(
+            f"{kind}/{name}: fields still belong to {MANAGER}; if `pulumi up` meets a conflict, see docs/upgrade.md"
+        )
 
     def _path(self, kind: str, name: str = "") -> str:
         group = {"deployments": "apis/apps/v1", "cronjobs": "apis/batch/v1", "jobs": "apis/batch/v1"}.get(
