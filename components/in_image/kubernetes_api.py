@@ -5,6 +5,7 @@ Not a program of its own: `upgrade.py` imports it. The image holds no client lib
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -103,18 +104,20 @@ class Cluster:
     def let_go(self, kind: str, name: str) -> None:
         """Give up the fields that were changed here, which stay as they are. Else Pulumi's next change of them is a conflict:
         https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts."""
-        metadata = (self.get(kind, name) or {}).get("metadata", {})
-        managers = [each["manager"] for each in metadata.get("managedFields", ())]
-        if MANAGER in managers:
-            kept = [each for each in metadata["managedFields"] if each["manager"] != MANAGER]
+        for _ in range(5):
+            metadata = (self.get(kind, name) or {}).get("metadata", {})
+            managers = metadata.get("managedFields", [])
+            kept = [each for each in managers if each["manager"] != MANAGER]
+            if kept == managers:
+                return
             known = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
-            try:
-                change = {"op": "replace", "path": "/metadata/managedFields", "value": kept}
+            change = {"op": "replace", "path": "/metadata/managedFields", "value": kept}
+            with contextlib.suppress(ApiError):  # a controller has written its status meanwhile
                 self._call("PATCH", self._path(kind, name), [known, change], _JSON)
-            except ApiError as error:
-                if error.status not in (409, 422):
-                    raise
-                self.let_go(kind, name)  # somebody else has changed the object meanwhile
+        # No reason to stop here: the servers run.
+        self._say(
+            f"{kind}/{name}: fields still belong to {MANAGER}; if `pulumi up` meets a conflict, see docs/upgrade.md"
+        )
 
     def _path(self, kind: str, name: str = "") -> str:
         group = {"deployments": "apis/apps/v1", "cronjobs": "apis/batch/v1", "jobs": "apis/batch/v1"}.get(

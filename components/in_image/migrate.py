@@ -154,8 +154,8 @@ def upgrade(engine: Any, schema: Schema) -> None:
     if action == "migrate" and (count := connected_servers(engine)):
         raise RefusalError(
             f"{count} connection(s) of running MLflow servers are open, and two versions must not write at once. Stop "
-            "the servers (kubectl scale deployment --replicas=0 in this namespace), then run `pulumi up` again; or set "
-            "upgrade.mode: automatic, with which it does all of this itself"
+            "the servers (server.replicas: 0 with the old image; with autoscaling, kubectl scale deployment --replicas=0), then "
+            "run `pulumi up` again; or set upgrade.mode: automatic, with which it does all of this itself"
         )
     if action == "migrate" and behind_pooler(engine):
         say(

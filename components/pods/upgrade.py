@@ -4,6 +4,7 @@ from __future__ import annotations  # else importing this loads modules of the S
 
 import pulumi_kubernetes as k8s
 
+from .. import labels
 from ..arguments import Input
 from .containers import image_reference
 from .environment import plain_environment
@@ -11,7 +12,7 @@ from .part import PodPart
 from .scope import Scope
 from .server import CONTAINER
 
-SCHEDULES = ("garbage-collection", "backup", "backup-drill")
+SCHEDULES = (labels.GARBAGE_COLLECTION, labels.BACKUP, labels.BACKUP_DRILL)
 """CronJobs that must not run while the schema changes, by their component."""
 _STOP_SECONDS = 120
 """How long servers may take to end what they have begun. Clients of MLflow repeat a request for four minutes; an upload that takes
@@ -55,7 +56,7 @@ def upgrade_part(scope: Scope) -> PodPart:
         "UPGRADE_SCHEDULES": ",".join(f"{component}={name}" for component, name in schedules(scope).items()),
         "UPGRADE_BACKUP": ""
         if args.upgrade.without_backup
-        else schedules(scope)["backup"]
+        else schedules(scope)[labels.BACKUP]
         if args.backup_before_upgrade
         else backup,
         "UPGRADE_STOP_SECONDS": str(_STOP_SECONDS),

@@ -155,7 +155,9 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
         assert database.query("SELECT version_num FROM alembic_version") == [(head,)]
 
         # Several start at once.
-        outputs = [_ended(each) for each in [_migrate(program, database) for _ in range(2)]]
+        outputs = [
+            _ended(each) for each in [_migrate(program, database) for _ in range(2 if version == MINORS[0] else 1)]
+        ]
         assert sum("done (migrate)" in output for output in outputs) == 1, outputs
         assert database.query("SELECT version_num FROM alembic_version") == [(schema["head"],)]
         assert _contents(database) == before
