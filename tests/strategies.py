@@ -199,7 +199,6 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
             _credentials(
                 {"keyFile": KEY_FILES},
                 {"existingSecret": _secret(key=WORDS)},
-                {"existingConfigMap": _secret(key=WORDS)},
             ),
             block(
                 {"bucket": _BUCKETS},
@@ -269,7 +268,11 @@ STORES: dict[str, st.SearchStrategy[Any]] = {
         extraConfiguration=st.dictionaries(NAMES, NAMES, max_size=2),
     ),
     "uri": _with(
-        _credentials({"uri": SECRETS.map("b2://{}".format)}, {"existingSecret": _secret(key=WORDS)}),
+        _credentials(
+            {"uri": SECRETS.map("b2://{}".format)},
+            {"existingSecret": _secret(key=WORDS)},
+            {"existingConfigMap": _secret(key=WORDS)},
+        ),
         block(
             env=st.dictionaries(_VARIABLES.map("U{}".format), WORDS, max_size=2),
             secretEnv=st.dictionaries(_VARIABLES.map("Z{}".format), SECRETS),
@@ -592,7 +595,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         and draw(st.booleans(), label="scales by itself")
     ):
         rest["autoscaling"] = draw(_AUTOSCALING)
-    if "hdfs" in artifacts or "app" in rest.get("auth", {}):
+    own_driver = database.get("sqlServer", {}).get("driver") == "pyodbc"
+    if own_driver or "hdfs" in artifacts or "app" in rest.get("auth", {}):
         rest["image"] = {"repository": "registry.example.com/mlflow-more", **rest.get("image", {})}
     made = {"database": database, "artifacts": artifacts, "server": server, **rest}
     if shared and draw(st.integers(0, 3), label="on AWS") == 0:

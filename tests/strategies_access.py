@@ -14,7 +14,7 @@ _HOSTS = st.one_of(_NAMES.map("{}.example.com".format), _NAMES.map("*.{}.example
 _CIDRS = st.lists(st.sampled_from(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]), max_size=2)
 
 
-def _block(required: Mapping[str, Any] | None = None, **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _block(required: Mapping[str, Any] | None = None, /, **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(dict(required or {}), optional=optional)
 
 
@@ -208,6 +208,14 @@ ACCESS["backup"] = st.tuples(
         scratchSize=st.just("1Gi"),
         image=st.just("registry.example.com/restic:1"),
         clientImage=st.just("registry.example.com/mysql:8"),
+        continuous=_block(
+            intervalSeconds=st.just(5),
+            retentionDays=st.just(2),
+            scratchSize=st.just("1Gi"),
+            metricsPort=st.just(9109),
+            image=st.just("registry.example.com/litestream:1"),
+            resources=_block(cpuRequest=st.just("10m"), cpuLimit=st.just("1"), memoryLimit=st.just("512Mi")),
+        ),
         **_SCHEDULE,
     ),
 ).map(lambda parts: {**parts[0], **parts[1]})
@@ -218,7 +226,7 @@ def _without_backup(configuration: dict[str, Any]) -> bool:
     database, server = configuration["database"], configuration.get("server", {})
     volumes = [configuration["artifacts"].get("volume", {}), database.get("sqlite", {}).get("volume", {})]
     return (
-        bool({"none", "mssql", "uri", "registry"} & set(database))
+        bool({"none", "mssql", "sqlServer", "uri", "registry"} & set(database))
         or "database" in (configuration.get("auth") or {})
         or "storeUri" in server.get("workspaces", {})
         or any(volume.get("accessMode") == "ReadWriteOncePod" for volume in volumes)
@@ -227,7 +235,8 @@ def _without_backup(configuration: dict[str, Any]) -> bool:
 
 def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what its blocks may not say together."""
-    if "none" in configuration["database"]:
+    database = configuration["database"]
+    if "none" in database:
         configuration.pop("garbageCollection", None)
     if _without_backup(configuration):
         configuration.pop("backup", None)
@@ -235,6 +244,8 @@ def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
         files = {"volume", "nfs"} & set(configuration["artifacts"])
         if "artifacts" in configuration["backup"]:
             configuration["backup"]["artifacts"] = "copied" if files else "versions"
+        if "sqlite" not in database or "existingConfig" in (configuration.get("auth") or {}).get("basic", {}):
+            configuration["backup"].pop("continuous", None)
     if "ftp" in configuration["artifacts"]:
         configuration.pop("garbageCollection", None)
     if "workspaces" not in configuration.get("server", {}):

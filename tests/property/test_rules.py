@@ -109,6 +109,8 @@ def test_every_image_can_be_replaced(deployments: list[Deployment]) -> None:
 
 
 NEVER_GENERATED: Mapping[str, str] = {
+    "backup.destination.azure.existingSecret.connectionStringKey": "is of no use there: restic takes an access key",
+    "backup.destination.sftp.existingSecret.passwordKey": "is of no use there: nobody could type it",
     "auth.database.mysql.create": "is refused: only the database of experiments is made by a Job",
     "auth.database.postgresql.create": "is refused: only the database of experiments is made by a Job",
     "identity.azureWorkloadIdentity.containerId": "is for a container that is there already; tests/graph/test_azure.py",
