@@ -30,9 +30,7 @@ def on_postgresql(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
     """A server on PostgreSQL, whose artifacts and backups are in one bucket."""
-    values = configurations.postgresql(
-        unique_name(), database, bucket, server={"replicas": 1}, backup=_backup(bucket)
-    )
+    values = configurations.postgresql(unique_name(), database, bucket, server={"replicas": 1}, backup=_backup(bucket))
     keys = {**configurations.postgresql_secrets(database, bucket), KEY: bucket.secret_access_key}
     with deploy(new_stack, kubectl, values, keys) as deployed:
         yield deployed
@@ -87,9 +85,7 @@ def test_the_same_on_mariadb(
 
 @pytest.mark.extended
 @pytest.mark.feature("backup", "restore")
-def test_the_same_of_database_and_artifacts_on_volumes(
-    on_volumes: Deployed, kubectl: Kubectl, tmp_path: Path
-) -> None:
+def test_the_same_of_database_and_artifacts_on_volumes(on_volumes: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:
     (server,) = kubectl.pods(on_volumes.namespace)
     program = (
         "import pathlib, shutil, sqlite3, sys; root = pathlib.Path('/mlflow');"
@@ -120,9 +116,7 @@ def _destroyed_and_restored(deployed: Deployed, kubectl: Kubectl, folder: Path, 
         assert answer.code == 0, answer.progress
     destroy()
     restored = command.run("restore", "latest", "--replace", "--yes", "--json")
-    print(restored.progress, restored.result)
     assert restored.json["snapshot"] == snapshot
-    kept = [each for each in command.run("list", "--json").json if each["short_id"] == restored.json["before"]]
-    assert [each["tags"] for each in kept] == [["before-restore"]]
+    assert f"what was there is saved as snapshot {restored.json['before']}" in restored.progress
     with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
         client.read_back(url, logged)

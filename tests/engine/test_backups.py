@@ -90,6 +90,7 @@ def test_postgresql_is_backed_up_tried_out_and_restored(folder: Path) -> None:
         before = pod.seed("digest")
         newer = replace(pod, path=[_newer_client(folder / "newer"), *programs])
         assert "and read back" in newer.backup()
+        assert "SET of_a_newer_client = 0;" in (folder / "pod/backup/database.sql").read_text()
         assert "restored: " in _again(newer).restore(RESTORE_REPLACE="true")
         assert newer.seed("digest") == before
 
