@@ -87,20 +87,13 @@ def test_the_same_on_mariadb(
 @pytest.mark.feature("backup", "restore")
 def test_the_same_of_database_and_artifacts_on_volumes(on_volumes: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:
     (server,) = kubectl.pods(on_volumes.namespace)
-    program = (
-        "import pathlib, shutil, sqlite3, sys; root = pathlib.Path('/mlflow');"
-        "[shutil.rmtree(path) for path in pathlib.Path(sys.argv[1]).iterdir() if path.is_dir()];"
-        "database = sqlite3.connect(sys.argv[2]); [database.execute(f'DROP TABLE {each}') for each in ('metrics', 'params', 'tags')]"
-    )
-    mounts = {each["name"]: each["mountPath"] for each in server["spec"]["containers"][0]["volumeMounts"]}
-    print(mounts)
-    where = (mounts["artifacts"], f"{mounts['database']}/mlflow.db")
-    _destroyed_and_restored(
-        on_volumes,
-        kubectl,
-        tmp_path,
-        lambda: kubectl.exec(on_volumes.namespace, pod_name(server), "python", "-c", program, *where),
-    )
+
+    def destroy() -> None:
+        tables = "import sqlite3; sqlite3.connect('/mlflow/database/mlflow.db').executescript('DROP TABLE params; DROP TABLE tags')"
+        for command in (("sh", "-c", "rm -r /mlflow/artifacts/*"), ("python", "-c", tables)):
+            kubectl.exec(on_volumes.namespace, pod_name(server), *command)
+
+    _destroyed_and_restored(on_volumes, kubectl, tmp_path, destroy)
 
 
 def _destroyed_and_restored(deployed: Deployed, kubectl: Kubectl, folder: Path, destroy: Callable[[], object]) -> None:
