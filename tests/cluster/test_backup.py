@@ -16,8 +16,10 @@ KEY = "backup.destination.s3.secretAccessKey"
 
 
 def _backup(bucket: s3.Bucket) -> dict[str, Any]:
+    """The block `backup` without its secret: a repository of its own in the bucket."""
     destination = {
         "bucket": bucket.name,
+        "prefix": unique_name(),
         "endpointUrl": bucket.endpoint_url,
         "accessKeyId": bucket.access_key_id,
         "addressingStyle": "path",
