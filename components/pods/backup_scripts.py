@@ -58,13 +58,21 @@ if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
         sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$dump"; } | mysql --binary-mode
 else
     postgresql
-    # All or nothing.
-    psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --single-transaction --file="${0%/*}/drop.sql" --file="$dump" >/dev/null
+    query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
+    # A dump begins with settings of its session, of which an older server does not know those of newer clients.
+    set -- -e ''
+    for name in $(sed -n '/^CREATE /q; s/^SET \([a-z_]*\) = .*;$/\1/p' "$dump"); do
+        known="$(query --tuples-only --no-align --command "SELECT current_setting('$name', true) IS NOT NULL")"
+        [ "$known" = t ] || set -- "$@" -e "1,/^CREATE /{/^SET $name = /d;}"
+    done
+    # All or nothing: what is cut off is not committed.
+    { echo 'BEGIN;'; cat "${0%/*}/drop.sql"; LC_ALL=C sed "$@" "$dump" && echo 'COMMIT;'; } | query --file=- >/dev/null
 fi
 locked
 """
 
 DROP = r"""-- Everything of the schema that MLflow's tables are in, but nothing of extensions.
+SET LOCAL client_min_messages = warning;
 SELECT format('DROP TABLE %I.%I CASCADE', schemaname, tablename) FROM pg_tables WHERE schemaname = current_schema() \gexec
 SELECT format('DROP SEQUENCE %I.%I CASCADE', schemaname, sequencename) FROM pg_sequences WHERE schemaname = current_schema() \gexec
 SELECT format('DROP ROUTINE %s CASCADE', p.oid::regprocedure) FROM pg_proc p

@@ -11,6 +11,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,7 +85,28 @@ def test_postgresql_is_backed_up_tried_out_and_restored(folder: Path) -> None:
         uri = f"postgresql+psycopg2://{made.name}:{quote(made.password, safe='')}@{made.host}:{made.port}/{made.name}?sslmode=require"
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
         user = postgresql.NOBODY if os.geteuid() == 0 else None
-        _round_trip(Pod(folder, uri, folder / "repository", {}, programs, user), "postgresql")
+        pod = Pod(folder, uri, folder / "repository", {}, programs, user)
+        _round_trip(pod, "postgresql")
+        before = pod.seed("digest")
+        newer = replace(pod, path=[_newer_client(folder / "newer"), *programs])
+        assert "and read back" in newer.backup()
+        assert "SET of_a_newer_client = 0;" in (folder / "pod/backup/database.sql").read_text()
+        assert "restored: " in _again(newer).restore(RESTORE_REPLACE="true")
+        assert newer.seed("digest") == before
+
+
+def _newer_client(folder: Path) -> Path:
+    """A `pg_dump` whose dumps begin with a setting that the server does not know, as those of a newer version do."""
+    folder.mkdir()
+    program = folder / "pg_dump"
+    program.write_text(
+        """#!/bin/sh
+PATH="${PATH#*"${0%/*}":}"
+pg_dump "$@" && sed -i 's/^SET lock_timeout = 0;$/&\\nSET of_a_newer_client = 0;/' "$BACKUP_FOLDER/database.sql"
+"""
+    )
+    program.chmod(0o755)
+    return folder
 
 
 @pytest.mark.extended

@@ -1,0 +1,117 @@
+"""Backups with real pods: taken, read back, tried out, and restored over what was destroyed, by the command line."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import client, configurations, mariadb, postgresql, s3
+from tests.support.command_line import CommandLine
+from tests.support.deployed import Deployed, deploy
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, pod_name, unique_name
+
+KEY = "backup.destination.s3.secretAccessKey"
+
+
+def _backup(bucket: s3.Bucket) -> dict[str, Any]:
+    """The block `backup` without its secret: a repository of its own in the bucket."""
+    destination = {
+        "bucket": bucket.name,
+        "prefix": unique_name(),
+        "endpointUrl": bucket.endpoint_url,
+        "accessKeyId": bucket.access_key_id,
+        "addressingStyle": "path",
+    }
+    return {"destination": {"s3": destination}, "scratchSize": "1Gi"}
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(
+    new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
+) -> Iterator[Deployed]:
+    """A server on PostgreSQL, whose artifacts and backups are in one bucket."""
+    values = configurations.postgresql(unique_name(), database, bucket, server={"replicas": 1}, backup=_backup(bucket))
+    keys = {**configurations.postgresql_secrets(database, bucket), KEY: bucket.secret_access_key}
+    with deploy(new_stack, kubectl, values, keys) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def on_mariadb(
+    new_stack: Deploy, kubectl: Kubectl, mariadb_database: mariadb.Database, bucket: s3.Bucket
+) -> Iterator[Deployed]:
+    """The same on MariaDB."""
+    values = configurations.mysql(
+        unique_name(), mariadb_database, bucket, server={"replicas": 1}, backup=_backup(bucket)
+    )
+    keys = {**configurations.mysql_secrets(mariadb_database, bucket), KEY: bucket.secret_access_key}
+    with deploy(new_stack, kubectl, values, keys) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def mariadb_database(mariadb_server: mariadb.Server) -> mariadb.Database:
+    """Its database."""
+    return mariadb_server.database()
+
+
+@pytest.fixture(scope="module")
+def on_volumes(new_stack: Deploy, kubectl: Kubectl, bucket: s3.Bucket) -> Iterator[Deployed]:
+    """A server on SQLite, with database and artifacts on claims."""
+    values = configurations.sqlite(unique_name(), backup=_backup(bucket))
+    with deploy(new_stack, kubectl, values, {KEY: bucket.secret_access_key}) as deployed:
+        yield deployed
+
+
+@pytest.mark.core
+@pytest.mark.feature("backup", "restore")
+def test_what_was_destroyed_comes_back_from_a_backup_that_was_tried_out(
+    on_postgresql: Deployed, kubectl: Kubectl, database: postgresql.Database, tmp_path: Path
+) -> None:
+    _destroyed_and_restored(
+        on_postgresql, kubectl, tmp_path, lambda: database.query("DROP TABLE metrics, params, tags")
+    )
+
+
+@pytest.mark.extended
+@pytest.mark.feature("backup", "restore")
+def test_the_same_on_mariadb(
+    on_mariadb: Deployed, kubectl: Kubectl, mariadb_database: mariadb.Database, tmp_path: Path
+) -> None:
+    _destroyed_and_restored(
+        on_mariadb, kubectl, tmp_path, lambda: mariadb_database.query("DROP TABLE metrics, params, tags")
+    )
+
+
+@pytest.mark.extended
+@pytest.mark.feature("backup", "restore")
+def test_the_same_of_database_and_artifacts_on_volumes(on_volumes: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:
+    (server,) = kubectl.pods(on_volumes.namespace)
+
+    def destroy() -> None:
+        tables = "import sqlite3; sqlite3.connect('/mlflow/database/mlflow.db').executescript('DROP TABLE params; DROP TABLE tags')"
+        for command in (("sh", "-c", "rm -r /mlflow/artifacts/*"), ("python", "-c", tables)):
+            kubectl.exec(on_volumes.namespace, pod_name(server), *command)
+
+    _destroyed_and_restored(on_volumes, kubectl, tmp_path, destroy)
+
+
+def _destroyed_and_restored(deployed: Deployed, kubectl: Kubectl, folder: Path, destroy: Callable[[], object]) -> None:
+    """Lose what was logged after a backup, and read it from the server that is open again after the restore."""
+    command = CommandLine(kubectl.kubeconfig, deployed.namespace)
+    with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
+        logged = client.log(url)
+    snapshot = command.run("backup", "--json").json["snapshot"]
+    (listed,) = command.run("list", "--json").json
+    assert (listed["short_id"], listed["tags"]) == (snapshot, ["backup"])
+    for name in ("verify", "drill"):
+        answer = command.run(name)
+        assert answer.code == 0, answer.progress
+    destroy()
+    restored = command.run("restore", "latest", "--replace", "--yes", "--json")
+    assert restored.json["snapshot"] == snapshot
+    assert f"what was there is saved as snapshot {restored.json['before']}" in restored.progress
+    with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
+        client.read_back(url, logged)
