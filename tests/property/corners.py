@@ -21,6 +21,7 @@ _STORES: list[dict[str, Any]] = [
     {"s3": {"bucket": "models", "endpointUrl": "http://s3:9000", "existingSecret": {"name": "s3"}}},
     {"minio": {"volume": {"existingClaim": "minio"}}},
     {"minio": {"volume": _CLAIM}},
+    {"minio": {"volume": {"existingClaim": "minio", "subPath": "objects"}}},
     {"azureBlob": {"account": "models", "container": "models", "accessKey": _SECRET}},
     {"azureBlob": {"account": "models", "container": "models", "connectionString": f"AccountKey={_SECRET}"}},
     {"azureBlob": {"account": "models", "container": "models", "existingSecret": {"name": "a", "accessKeyKey": "key"}}},
@@ -54,6 +55,13 @@ _DATABASES: list[dict[str, Any]] = [
         for kind in ("postgresql", "mysql")
         for store in SECRETS_STORES
     ),
+    {"sqlServer": _GIVEN},
+    {"inClusterPostgresql": {"volume": {"existingClaim": "data", "subPath": "database"}, "password": _SECRET}},
+    {"inClusterMysql": {"volume": {"existingClaim": "data", "subPath": "database"}, "password": _SECRET}},
+    {
+        "uri": {"existingConfigMap": {"name": "db", "key": "uri"}, "port": 5432, "connectionLimit": 10_000},
+        "registry": {"existingConfigMap": {"name": "db", "key": "registry"}, "connectionLimit": 10_000},
+    },
 ]
 _USERS = {"adminGroup": "cn=admins,dc=example,dc=com", "anyUser": True, "uri": "ldap://directory"}
 _READER = {"base": "dc=example,dc=com", "bindDn": "cn=reader,dc=example,dc=com"}

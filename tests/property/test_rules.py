@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from components import to_arguments
+from components import to_arguments, versions
 from components.arguments.base import plain, walk
 from tests.graph.invariants import CHECKS, Check
 from tests.graph.program import deploy
@@ -79,8 +79,9 @@ def images_of(arguments: Any) -> set[str]:
         if "repository" in values:
             digest = f"@{values['digest']}" if values.get("digest") else ""
             found.add(f"{values['repository']}:{values['tag']}{digest}")
-        if isinstance(values.get("image"), str):
-            found.add(values["image"])
+        found |= {values[name] for name in ("image", "client_image") if isinstance(values.get(name), str)}
+        if values.get("client_image", "") is None:
+            found |= {versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE}  # what it stands for
     return found
 
 
