@@ -202,11 +202,11 @@ def docs(target: Path = SITE) -> int:
     """Build the documentation as a site; fails if a link leads nowhere."""
     program = environments.ensure("test") / "bin" / "mkdocs"
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
-    command = [program, "build", "--strict", "--quiet", "--site-dir", target]
-    code = subprocess.run(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, check=False).returncode
-    if not code:
-        say(f"the documentation is at {target / 'index.html'}")
-    return code
+    # Not `--quiet`, with which `--strict` counts no warnings.
+    command = [program, "build", "--strict", "--site-dir", target]
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    say(f"the documentation is at {target / 'index.html'}" if not done.returncode else done.stderr)
+    return done.returncode
 
 
 def format_() -> int:
