@@ -46,7 +46,10 @@ def test_all_but_the_last_seconds_comes_back_whenever_a_volume_is_lost(
         kill_server = stack.enter_context(pod.serving())
         load = Load.of(pod.uri)
         stack.enter_context(load.running(pod.uri))
+        known: set[str] = set()
         for number in range(moments):
+            # A sidecar that has just started sends the whole database first.
+            processes.eventually(lambda known=known: set(bucket.objects()) - known, "the sidecar's first copy")
             time.sleep(chance.uniform(0.5, 2.5))
             kill()
             moment, file = time.monotonic(), tmp_path / f"{number}.db"
@@ -54,6 +57,7 @@ def test_all_but_the_last_seconds_comes_back_whenever_a_volume_is_lost(
             seconds.append(load.lost(moment, in_file(file)))
             # The server writes on meanwhile. A new pod would find none of the sidecar's state.
             pod.lose("continuous")
+            known = set(bucket.objects())
             kill = stack.enter_context(pod.replicating())
         time.sleep(3)
         kill_server()
