@@ -10,6 +10,9 @@ BACKUP = "backup"
 BACKUP_DRILL = "backup-drill"
 RESTORE = "restore"
 
+SERVER_CONTAINER = "mlflow"
+"""The container of a server's pod that runs MLflow."""
+
 
 def selector(deployment: str, component: str = SERVER) -> dict[str, str]:
     """Labels that select exactly the pods of one kind: every other pod has another `component`.

@@ -7,8 +7,8 @@ from typing import Any
 import pulumi_kubernetes as k8s
 
 from ..arguments.manifests import in_camel_case
+from ..labels import SERVER_CONTAINER
 from ..pods.scope import Scope
-from ..pods.server import CONTAINER
 
 
 def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscaling.v2.HorizontalPodAutoscaler | None:
@@ -21,7 +21,7 @@ def autoscaler(scope: Scope, deployment: k8s.apps.v1.Deployment) -> k8s.autoscal
             # Only the server's container: others may request nothing, and utilisation would then be undefined.
             type="ContainerResource",
             container_resource=k8s.autoscaling.v2.ContainerResourceMetricSourceArgs(
-                container=CONTAINER,
+                container=SERVER_CONTAINER,
                 name=name,
                 target=k8s.autoscaling.v2.MetricTargetArgs(type="Utilization", average_utilization=percent),
             ),

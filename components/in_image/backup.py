@@ -25,6 +25,7 @@ from typing import Any
 
 import database_uri
 import exclusive
+from connecting import RefusalError
 
 # What is dumped, and what was restored from the repository: folders that all containers of the pod share.
 BACKUP = Path(os.environ.get("BACKUP_FOLDER", "/backup"))
@@ -42,11 +43,6 @@ LASTING_KEYS = KEYS[1:]
 HEADS = {"mlflow": "alembic_version", "auth": "alembic_version_auth"}
 FORMAT = 1
 SETTLE_SECONDS = 3.0
-SERVER_APPLICATION_NAME = "mlflow-server"
-
-
-class RefusalError(Exception):
-    """Nothing may be written; the message says why and what to do."""
 
 
 def say(text: str) -> None:
@@ -211,7 +207,7 @@ def refuse_live_target() -> None:
     if engine_name() == "sqlite":
         return
     deadline = time.monotonic() + SETTLE_SECONDS
-    while count := sessions():
+    while count := exclusive.servers(connected()):
         if time.monotonic() > deadline:
             raise RefusalError(f"{count} session(s) of servers are open in the database; {_STOP}")
         time.sleep(0.5)
@@ -230,21 +226,6 @@ def answers(address: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def sessions() -> int:
-    """Sessions of servers, as `migrate.py` counts them."""
-    import sqlalchemy
-
-    with connected().connect() as connection:
-        if engine_name() == "postgresql":
-            query = (
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
-            )
-            return int(connection.execute(sqlalchemy.text(query), {"name": SERVER_APPLICATION_NAME}).scalar() or 0)
-        own = connection.execute(sqlalchemy.text("SELECT CONNECTION_ID()")).scalar()
-        found = connection.execute(sqlalchemy.text("SHOW PROCESSLIST")).all()
-        return sum(each[3] == connection.engine.url.database and each[0] != own for each in found)
 
 
 # --- dumps, and what is in them ---

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import exclusive
 import migrate
 from connecting import RefusalError
 from schemas import AUTH, MLFLOW, Schema
@@ -183,13 +184,13 @@ def _locked(engine: Any) -> bool:
     """Whether a migration or an upgrade runs."""
     import sqlalchemy
 
-    name = engine.dialect.name
+    name, purposes = engine.dialect.name, ("migration", "upgrade")
     if name == "postgresql":
-        keys = [{"high": key >> 32, "low": key & 0xFFFFFFFF} for key in migrate.LOCK_KEYS.values()]
+        keys = [{"high": exclusive.KEYS[each] >> 32, "low": exclusive.KEYS[each] & 0xFFFFFFFF} for each in purposes]
         query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :high AND objid = :low"
     elif name == "mysql":
         database = engine.url.database or ""
-        keys = [{"key": migrate.lock_name(database, purpose)} for purpose in migrate.LOCK_KEYS]
+        keys = [{"key": exclusive.name(database, each)} for each in purposes]
         query = "SELECT IS_USED_LOCK(:key) IS NOT NULL"
     else:
         return False

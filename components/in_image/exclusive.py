@@ -1,7 +1,8 @@
 """Locks that keep backups, restores, garbage collection and migrations of one database apart.
 
-Not a program of its own: `backup.py` and `collect_garbage.py` import it, and it is mounted next to them. `migration` is the lock
-that `migrate.py` takes; `housekeeping` is for what may run beside servers, but not beside each other.
+Not a program of its own: `migrate.py`, `backup.py` and `collect_garbage.py` import it, and it is mounted next to them. `migration` is
+the lock of schemas; `upgrade` is held while servers are stopped, migrated and started; `housekeeping` is for what may run beside servers,
+but not beside each other. It also tells whether servers are connected, which no lock does.
 """
 
 # pyright: reportMissingImports=false
@@ -17,10 +18,12 @@ from typing import Any
 
 import database_uri
 
-KEYS = {"migration": 0x6D6C666C6F77, "housekeeping": 0x6D6C666C6F79}
+# Arbitrary constants, the same in every version.
+KEYS = {"migration": 0x6D6C666C6F77, "upgrade": 0x6D6C666C6F78, "housekeeping": 0x6D6C666C6F79}
+SERVER_APPLICATION_NAME = "mlflow-server"
 SQLITE = "sqlite:///"
 # Neither may end the transaction that holds the lock. PostgreSQL before 17 has only the first.
-_STAY_IN_TRANSACTION = """SELECT set_config(name, '0', true) FROM pg_settings
+STAY_IN_TRANSACTION = """SELECT set_config(name, '0', true) FROM pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
 
 
@@ -86,12 +89,11 @@ def _server(uri: str, purpose: str, stack: contextlib.ExitStack) -> _Lock:
     # On MySQL, a session without a database is no server: see `migrate.py`.
     engine = sqlalchemy.create_engine(url if postgresql else url.set(database=""), poolclass=sqlalchemy.pool.NullPool)
     connection = stack.enter_context(engine.connect())
-    name = f"mlflow-{purpose}-{hashlib.sha256((url.database or '').encode()).hexdigest()[:32]}"
-    key: Any = {"key": KEYS[purpose] if postgresql else name}
+    key: Any = {"key": KEYS[purpose] if postgresql else name(url.database or "", purpose)}
 
     def take() -> bool:
         if postgresql:
-            connection.execute(sqlalchemy.text(_STAY_IN_TRANSACTION))
+            connection.execute(sqlalchemy.text(STAY_IN_TRANSACTION))
             statement = "SELECT pg_try_advisory_xact_lock(:key)"
         else:
             connection.execute(sqlalchemy.text("SET SESSION wait_timeout = 604800"))
@@ -105,3 +107,31 @@ def _server(uri: str, purpose: str, stack: contextlib.ExitStack) -> _Lock:
         connection.execute(sqlalchemy.text("SELECT 1"))
 
     return take, check
+
+
+def name(database: str, purpose: str) -> str:
+    """Name of a lock on MySQL, whose locks belong to the whole server."""
+    return f"mlflow-{purpose}-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
+
+
+def servers(engine: Any) -> int:
+    """Number of connections of MLflow servers; 0 on SQL Server.
+
+    PostgreSQL lists connections with the application name that servers set. MySQL lists the user's sessions without one, so
+    every session in this database except our own counts as a server: what waits for a lock has no database.
+    """
+    import sqlalchemy
+
+    dialect = engine.dialect.name
+    if dialect not in ("postgresql", "mysql"):
+        return 0
+    with engine.connect() as connection:
+        if dialect == "postgresql":
+            query = sqlalchemy.text(_SERVERS)
+            return int(connection.execute(query, {"name": SERVER_APPLICATION_NAME}).scalar() or 0)
+        own = connection.execute(sqlalchemy.text("SELECT CONNECTION_ID()")).scalar()
+        sessions = connection.execute(sqlalchemy.text("SHOW PROCESSLIST")).all()  # Id, User, Host, db, …
+    return sum(session[3] == engine.url.database and session[0] != own for session in sessions)
+
+
+_SERVERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"

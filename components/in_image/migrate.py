@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import os
 import re
 import sqlite3
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import database_uri
+import exclusive
 from connecting import RefusalError, reason_of, wait_for
 from schemas import AUTH, MLFLOW, Schema, known_revisions
 
@@ -38,9 +38,6 @@ SQLITE = os.environ.get("MIGRATION_SQLITE") == "true"
 LOCK_TIMEOUT = float(os.environ.get("MIGRATION_LOCK_TIMEOUT_SECONDS", "3600"))
 # How long connections of servers that were just stopped may linger.
 SETTLE_SECONDS = 3.0
-SERVER_APPLICATION_NAME = "mlflow-server"
-# Arbitrary constants, the same in every version. An upgrade holds its own while it stops servers, migrates and starts servers.
-LOCK_KEYS = {"migration": 0x6D6C666C6F77, "upgrade": 0x6D6C666C6F78}
 DIALECTS = ("postgresql", "mysql", "mssql")
 
 
@@ -130,7 +127,7 @@ def server(engine: Any, schemas: list[Schema]) -> None:
 @contextlib.contextmanager
 def alone(engine: Any, purpose: str) -> Iterator[None]:
     """Wait until the server answers and nobody else does the same in the database."""
-    # On MySQL, sessions without a database are migrations and sessions with one are servers: see `connected_servers`.
+    # On MySQL, sessions without a database are migrations and sessions with one are servers: see `exclusive.servers`.
     outside = connectable_without_database(engine) if engine.dialect.name == "mysql" else engine
     wait_until_it_answers(outside)
     with lock(outside, engine.url.database or "", purpose):
@@ -210,7 +207,7 @@ def lock(engine: Any, database: str, purpose: str = "migration") -> Iterator[Non
     import sqlalchemy
 
     prepare, take, verify = {
-        "postgresql": (_STAY_IN_TRANSACTION, "SELECT pg_try_advisory_xact_lock(:key)", ""),
+        "postgresql": (exclusive.STAY_IN_TRANSACTION, "SELECT pg_try_advisory_xact_lock(:key)", ""),
         # Locks are server-wide. The session idles while the migration runs and must not be closed for that.
         "mysql": (
             "SET SESSION wait_timeout = 604800",
@@ -221,7 +218,7 @@ def lock(engine: Any, database: str, purpose: str = "migration") -> Iterator[Non
     if not take:
         yield
         return
-    key = {"key": LOCK_KEYS[purpose] if engine.dialect.name == "postgresql" else lock_name(database, purpose)}
+    key = {"key": exclusive.KEYS[purpose] if engine.dialect.name == "postgresql" else exclusive.name(database, purpose)}
     with engine.connect() as connection:
         deadline = time.monotonic() + LOCK_TIMEOUT
         said = False
@@ -244,35 +241,12 @@ def lock(engine: Any, database: str, purpose: str = "migration") -> Iterator[Non
         yield
 
 
-def lock_name(database: str, purpose: str) -> str:
-    """Name of the lock on MySQL, whose locks belong to the whole server."""
-    return f"mlflow-{purpose}-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
-
-
-# Neither may end the transaction while the migration runs on another connection. PostgreSQL before 17 has only the first.
-_STAY_IN_TRANSACTION = """SELECT set_config(name, '0', true) FROM pg_settings
-WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
-
-
 def connected_servers(engine: Any) -> int:
-    """Number of connections of MLflow servers, after a grace period for those that are closing; 0 on SQL Server.
-
-    PostgreSQL lists connections with the application name that servers set. MySQL lists the user's sessions without one, so
-    every session in this database except our own counts as a server: other migrations wait for the lock without a database.
-    """
-    count = {"postgresql": _postgresql_servers, "mysql": _mysql_sessions}.get(engine.dialect.name, lambda _: 0)
+    """Number of connections of MLflow servers, after a grace period for those that are closing; 0 on SQL Server."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (found := count(engine)) and time.monotonic() < deadline:
+    while (found := exclusive.servers(engine)) and time.monotonic() < deadline:
         time.sleep(0.5)
     return found
-
-
-def _postgresql_servers(engine: Any) -> int:
-    import sqlalchemy
-
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
-    with engine.connect() as connection:
-        return int(connection.execute(sqlalchemy.text(query), {"name": SERVER_APPLICATION_NAME}).scalar() or 0)
 
 
 def behind_pooler(engine: Any) -> bool:
@@ -285,15 +259,6 @@ def behind_pooler(engine: Any) -> bool:
         process = connection.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar()
         info = getattr(connection.connection.dbapi_connection, "info", None)
     return info is not None and info.backend_pid != process
-
-
-def _mysql_sessions(engine: Any) -> int:
-    import sqlalchemy
-
-    with engine.connect() as connection:
-        own = connection.execute(sqlalchemy.text("SELECT CONNECTION_ID()")).scalar()
-        sessions = connection.execute(sqlalchemy.text("SHOW PROCESSLIST")).all()  # Id, User, Host, db, …
-    return sum(session[3] == engine.url.database and session[0] != own for session in sessions)
 
 
 def probe_trigger(engine: Any) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import check_schema
+import exclusive
 import migrate
 import migrate_users
 from connecting import RefusalError, reason_of
@@ -44,7 +45,7 @@ BACKUP = os.environ.get("UPGRADE_BACKUP", "")
 STOP_SECONDS = float(os.environ.get("UPGRADE_STOP_SECONDS", "120"))
 START_SECONDS = float(os.environ.get("UPGRADE_START_SECONDS", "120"))
 # Applications of this deployment that write, by the names under which PostgreSQL lists them.
-WRITERS = (migrate.SERVER_APPLICATION_NAME, "mlflow-gc")
+WRITERS = (exclusive.SERVER_APPLICATION_NAME, "mlflow-gc")
 KEPT = 20
 # When a migration is given up, a while before Kubernetes ends the Job.
 DEADLINE = time.monotonic() + max(60.0, migrate.LOCK_TIMEOUT - 60)

@@ -30,8 +30,7 @@ repository
 _ACTIONS = {
     "list": 'restic snapshots --json --host "$BACKUP_HOST"',
     "verify": "restic check --read-data",
-    "prune": 'restic forget --host "$BACKUP_HOST" --group-by host,tags --keep-daily "$BACKUP_DAILY" '
-    '--keep-weekly "$BACKUP_WEEKLY" --keep-monthly "$BACKUP_MONTHLY" --prune',
+    "prune": "forget",
 }
 
 

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..labels import GARBAGE_COLLECTION, MIGRATION, SERVER, selector
+from ..labels import GARBAGE_COLLECTION, MIGRATION, SERVER, SERVER_CONTAINER, selector
 from . import round_trip
 from .cluster import Object
 from .console import Console, Quiet
 from .errors import NOT_FOUND, OperationError
-from .fence import SERVER_CONTAINER
 from .forward import HOST, forwarded
 from .jobs import MADE_BY, follow, from_template, set_variables, start, succeeded
 from .round_trip import Login, Server

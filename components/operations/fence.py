@@ -10,6 +10,7 @@ import json
 import time
 from typing import Any
 
+from ..labels import BACKUP, GARBAGE_COLLECTION, MIGRATION, SERVER, SERVER_CONTAINER
 from . import diagnosis
 from .cluster import MANAGER, Object
 from .console import Console
@@ -18,8 +19,7 @@ from .jobs import running, warnings
 from .target import Target
 
 ANNOTATION = "pulumi-mlflow/closed"
-SERVER_CONTAINER = "mlflow"
-WRITERS = ("backup", "garbage-collection", "migration")
+WRITERS = (BACKUP, GARBAGE_COLLECTION, MIGRATION)
 """Components whose Jobs read or write the database as a whole."""
 _MARGIN_SECONDS = 120
 
@@ -168,7 +168,7 @@ def let_go(target: Target, kind: str, name: str) -> None:
 def _wait_for_end(target: Target, console: Console) -> None:
     grace = target.server()["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
     until, told = time.monotonic() + grace + _MARGIN_SECONDS, False
-    while pods := target.all("pods", "server"):
+    while pods := target.all("pods", SERVER):
         if time.monotonic() > until:
             names = " ".join(each["metadata"]["name"] for each in pods)
             raise OperationError(
@@ -193,7 +193,7 @@ def wait_until_ready(target: Target, console: Console) -> None:
             console.say(f"  {wanted} servers are ready")
             return
         if time.monotonic() > until:
-            reasons = diagnosis.unready(target.all("pods", "server"), warnings(target))
+            reasons = diagnosis.unready(target.all("pods", SERVER), warnings(target))
             raise OperationError(
                 "the servers do not become ready" + "".join(f"\n    {each}" for each in reasons),
                 "They are started, and Kubernetes goes on trying; `pulumi-mlflow status` shows how it goes.",

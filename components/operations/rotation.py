@@ -6,9 +6,9 @@ one, and what a key has encrypted is lost if the order is wrong.
 
 from __future__ import annotations
 
+from ..labels import SERVER_CONTAINER
 from .cluster import Object
 from .errors import NOT_FOUND, OperationError
-from .fence import SERVER_CONTAINER
 from .target import Target
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from ..labels import BACKUP, BACKUP_DRILL, GARBAGE_COLLECTION, MIGRATION, RESTORE, SERVER
+from ..labels import BACKUP, BACKUP_DRILL, COMPONENT, GARBAGE_COLLECTION, MIGRATION, RESTORE, SERVER, SERVER_CONTAINER
 from . import diagnosis, fence
 from .cluster import Object
 from .errors import OperationError
@@ -26,7 +26,7 @@ def status(target: Target) -> dict[str, Any]:
     wanted, ready = server["spec"].get("replicas", 1), state.get("readyReplicas", 0)
     found = {
         "deployment": str(target),
-        "image": next((each["image"] for each in containers if each["name"] == fence.SERVER_CONTAINER), None),
+        "image": next((each["image"] for each in containers if each["name"] == SERVER_CONTAINER), None),
         "replicas": {"wanted": wanted, "ready": ready},
         "heads": heads(target),
         "stopped": fence.record(target),
@@ -111,7 +111,7 @@ def describe(found: dict[str, Any]) -> str:
 
 def _schedules(target: Target) -> dict[str, Any]:
     """The CronJobs by component. Without the template to restore from, which never runs by itself."""
-    made = {each["metadata"]["labels"]["app.kubernetes.io/component"]: each for each in target.all("cronjobs")}
+    made = {each["metadata"]["labels"][COMPONENT]: each for each in target.all("cronjobs")}
     order = {name: number for number, name in enumerate((BACKUP, BACKUP_DRILL, GARBAGE_COLLECTION))}
     return {
         component: {

@@ -7,15 +7,25 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from ..labels import APPLICATION, COMPONENT, INSTANCE, SERVER, selector
+from ..labels import (
+    APPLICATION,
+    BACKUP,
+    BACKUP_DRILL,
+    COMPONENT,
+    GARBAGE_COLLECTION,
+    INSTANCE,
+    RESTORE,
+    SERVER,
+    selector,
+)
 from .cluster import Cluster, Object
 from .errors import FAILED, NOT_FOUND, USAGE, MissingError, OperationError
 
 ARGUMENTS = {
-    "backup": "backup",
-    "backup-drill": "backup.drill",
-    "restore": "backup",
-    "garbage-collection": "garbageCollection",
+    BACKUP: "backup",
+    BACKUP_DRILL: "backup.drill",
+    RESTORE: "backup",
+    GARBAGE_COLLECTION: "garbageCollection",
 }
 """What to set in the stack configuration for the CronJob of a component."""
 

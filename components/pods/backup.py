@@ -24,17 +24,15 @@ from ..contracts import (
     in_uri,
 )
 from ..in_image import Program
+from ..labels import BACKUP, BACKUP_DRILL, COMPONENT, RESTORE, SERVER
 from .backend_store import BackendStore
 from .backup_scripts import FILES
 from .containers import container, mlflow_container
-from .environment import plain_environment, print_command, secret_environment, unique
-from .jobs import cron_job
+from .environment import database_part, plain_environment, print_command, secret_environment, unique
+from .jobs import cron_job, on_the_node_of
 from .part import PodPart, join
 from .scope import Scope
 from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, secret
-
-COMPONENTS = BACKUP, DRILL, RESTORE = ("backup", "backup-drill", "restore")
-"""Kinds of pods."""
 
 _SCRIPTS = "/etc/mlflow/backup"
 _LOGIN = "/login"
@@ -42,8 +40,6 @@ _FOLDER, _RESTORED = "/backup", "/restored"
 _PROGRAM = Program("backup.py")
 _NEVER = "0 0 31 2 *"
 """The schedule of what only people start."""
-_USER_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
-"""Prefixes of the user's variables that concern the database."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +81,11 @@ def backups(
     """
     password = _password(scope, args, after)
     pod = _Pods(scope, args, destination, reach, connection, database, store, keys, password)
-    parts = {BACKUP: pod.backup(), RESTORE: pod.restore(), **({DRILL: pod.drill(args.drill)} if args.drill else {})}
+    parts = {
+        BACKUP: pod.backup(),
+        RESTORE: pod.restore(),
+        **({BACKUP_DRILL: pod.drill(args.drill)} if args.drill else {}),
+    }
     beside = _beside_the_server(scope) if pod.exclusive else None
     when: dict[str, BackupArgs | BackupDrillArgs] = {
         BACKUP: args,
@@ -93,7 +93,7 @@ def backups(
         RESTORE: dataclasses.replace(args, schedule=_NEVER, suspend=True),
     }
     if args.drill is not None:
-        when[DRILL] = dataclasses.replace(args.drill, suspend=args.drill.suspend or args.suspend)
+        when[BACKUP_DRILL] = dataclasses.replace(args.drill, suspend=args.drill.suspend or args.suspend)
     for component, (part, main) in parts.items():
         cron_job(
             scope,
@@ -105,7 +105,7 @@ def backups(
             after=after,
             # A restore that failed needs attention; a second one would find what the first has left.
             retries=0 if component == RESTORE else 1,
-            affinity=beside if component != DRILL else None,
+            affinity=beside if component != BACKUP_DRILL else None,
         )
     scheduled = {component: part for component, (part, _) in parts.items()}
     return Backups(scheduled=scheduled, password_command=print_command(password, scope.namespace))
@@ -272,7 +272,6 @@ class _Pods:
         self, command: str, more: PodPart | None = None, name: str | None = None, **rest: object
     ) -> k8s.core.v1.ContainerArgs:
         """A part of the program, with the database."""
-        concerned = [each for each in self._scope.user.environment if str(each.name).startswith(_USER_VARIABLES)]
         part = join(self._database, self._about, more or PodPart(), PodPart(mounts=self._shared.mounts))
         return mlflow_container(
             self._scope,
@@ -280,7 +279,7 @@ class _Pods:
             dataclasses.replace(part, init_containers=[], volumes=[]),
             self._args.resources,
             command=["python", f"{_SCRIPTS}/{_PROGRAM.name}", command],
-            user=PodPart(environment=concerned, environment_from=self._scope.user.environment_from),
+            user=database_part(self._scope),
             disk="64Mi",
             **rest,
         )
@@ -403,12 +402,6 @@ def _empty(name: str, size: str) -> k8s.core.v1.VolumeArgs:
 def _beside_the_server(scope: Scope) -> k8s.core.v1.AffinityArgs:
     """Where a volume that is limited to one node can be mounted: on the server's node; anywhere, if there is no server. The
     scheduler lets a pod that fits its own term be the first: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/."""
-    labels = {key: value for key, value in scope.selector().items() if not key.endswith("/component")}
-    one = k8s.meta.v1.LabelSelectorRequirementArgs(
-        key="app.kubernetes.io/component", operator="In", values=["server", BACKUP, RESTORE]
-    )
-    selector = k8s.meta.v1.LabelSelectorArgs(match_labels=labels, match_expressions=[one])
-    term = k8s.core.v1.PodAffinityTermArgs(topology_key="kubernetes.io/hostname", label_selector=selector)
-    return k8s.core.v1.AffinityArgs(
-        pod_affinity=k8s.core.v1.PodAffinityArgs(required_during_scheduling_ignored_during_execution=[term])
-    )
+    labels = {key: value for key, value in scope.selector().items() if key != COMPONENT}
+    one = k8s.meta.v1.LabelSelectorRequirementArgs(key=COMPONENT, operator="In", values=[SERVER, BACKUP, RESTORE])
+    return on_the_node_of(k8s.meta.v1.LabelSelectorArgs(match_labels=labels, match_expressions=[one]))

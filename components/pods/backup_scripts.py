@@ -16,6 +16,20 @@ restic() {
         command restic --retry-lock 10m -o s3.bucket-lookup="${BACKUP_BUCKET_LOOKUP:-auto}" "$@"
     fi
 }
+# A folder of the snapshot that is meant, with restic's further options.
+restore() {
+    folder="$1"
+    shift
+    id="${RESTORE_SNAPSHOT:-latest}"
+    if [ "$id" = latest ]; then set -- --host "$BACKUP_HOST" --tag backup "$@"; fi
+    restic restore "$id:$folder" "$@"
+}
+forget() {
+    restic forget --host "$BACKUP_HOST" --group-by host,tags --keep-daily "$BACKUP_DAILY" --keep-weekly "$BACKUP_WEEKLY" \
+        --keep-monthly "$BACKUP_MONTHLY" --prune "$@"
+}
+# A dump of MySQL's: whoever loads it may not make triggers for somebody else.
+without_definers() { sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$1"; }
 # 10 and 12: https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 repository() {
     code=0
@@ -53,9 +67,8 @@ dump="$RESTORED_FOLDER/database.sql"
 if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
     mysql --batch --skip-column-names --execute "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;')
         FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'" >"$TMPDIR/drop.sql"
-    # Whoever restores may not make triggers for somebody else.
     { echo 'SET FOREIGN_KEY_CHECKS = 0;'; cat "$TMPDIR/drop.sql"
-        sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$dump"; } | mysql --binary-mode
+        without_definers "$dump"; } | mysql --binary-mode
 else
     postgresql
     query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
@@ -104,7 +117,7 @@ if [ "$BACKUP_ENGINE" = mysql ]; then
         sleep 1
     done
     query --execute 'CREATE DATABASE drill CHARACTER SET utf8mb4'
-    sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$dump" | query --binary-mode drill
+    without_definers "$dump" | query --binary-mode drill
     tables="$(query --batch --skip-column-names --execute "SELECT table_name FROM information_schema.tables WHERE table_schema = 'drill'")"
     for table in $tables; do
         echo "$table$tab$(query --batch --skip-column-names --execute "SELECT count(*) FROM \`$table\`" drill)"
@@ -160,8 +173,7 @@ if [ "$BACKUP_TAG" = before-restore ]; then
     say "what was there is saved as snapshot $id"
     exit 0
 fi
-restic forget --quiet --host "$BACKUP_HOST" --group-by host,tags --keep-daily "$BACKUP_DAILY" --keep-weekly "$BACKUP_WEEKLY" \
-    --keep-monthly "$BACKUP_MONTHLY" --prune
+forget --quiet
 restic check
 echo "snapshot $id saved, and read back"
 """
@@ -172,18 +184,14 @@ if [ "${BACKUP_DRILL:-}" != true ]; then locked; fi
 repository
 [ "$code" = 0 ] || refuse "there is no backup yet at $RESTIC_REPOSITORY"
 if [ "${BACKUP_DRILL:-}" = true ]; then restic check --read-data-subset=10%; fi
-id="${RESTORE_SNAPSHOT:-latest}"
-if [ "$id" = latest ]; then set -- --host "$BACKUP_HOST" --tag backup; else set --; fi
-restic restore "$id:$BACKUP_FOLDER" --target "$RESTORED_FOLDER" "$@"
+restore "$BACKUP_FOLDER" --target "$RESTORED_FOLDER"
 """
 
 ARTIFACTS = r"""# The artifacts of the same snapshot; what is newer stays.
 . "${0%/*}/common.sh"
 locked
 if [ "${RESTORE_ARTIFACTS:-true}" != true ]; then exit 0; fi
-id="${RESTORE_SNAPSHOT:-latest}"
-if [ "$id" = latest ]; then set -- --host "$BACKUP_HOST" --tag backup; else set --; fi
-restic restore "$id:$BACKUP_FILES" --target "$BACKUP_FILES" --overwrite if-changed "$@"
+restore "$BACKUP_FILES" --target "$BACKUP_FILES" --overwrite if-changed
 """
 
 FILES = {

@@ -9,14 +9,14 @@ before the server and stops after it, and so sends the last changes too.
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import BackupContinuousArgs, Input
-from ..contracts import BackupDestination, DestinationKind
+from ..contracts import BackupDestination, DestinationKind, in_uri
 from .backend_store import BackendStore
 from .containers import container
 from .environment import plain_environment, secret_environment
@@ -146,7 +146,9 @@ def _replica(place: BackupDestination) -> dict[str, Any]:
         case DestinationKind.SFTP:
             (keys,) = place.files
             found = {"type": "sftp", "user": place.username, "key-path": f"{keys.directory}/id"}
-            found["host"] = pulumi.Output.all(place.host, place.port).apply(_address)
+            found["host"] = pulumi.Output.all(place.host, place.port).apply(
+                lambda parts: f"{in_uri(parts[0])}:{parts[1]}"
+            )
             found["host-key"] = pulumi.Output.from_input(keys.plain["known_hosts"]).apply(host_key)
         case DestinationKind.VOLUME:
             found = {"type": "file"}
@@ -163,11 +165,6 @@ def _variables(place: BackupDestination) -> dict[str, Input[str]]:
             # Not AWS_CA_BUNDLE, which its S3 client refuses to start with. It speaks TLS with nothing else.
             found["SSL_CERT_FILE"] = f"{each.directory}/ca.pem"
     return found
-
-
-def _address(parts: Sequence[Any]) -> str:
-    host, port = parts
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def host_key(known_hosts: str) -> str:

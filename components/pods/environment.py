@@ -83,6 +83,16 @@ def user_part(scope: Scope) -> PodPart:
     return PodPart(environment=unique(variables), environment_from=_sources(scope))
 
 
+def database_part(scope: Scope) -> PodPart:
+    """What of the user's environment concerns databases. A change of the rest must not run again what works on one."""
+    concerned = [each for each in scope.user.environment if str(each.name).startswith(_OF_DATABASES)]
+    return PodPart(environment=concerned, environment_from=scope.user.environment_from)
+
+
+_OF_DATABASES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+"""Prefixes of variables."""
+
+
 def unique(variables: list[k8s.core.v1.EnvVarArgs]) -> list[k8s.core.v1.EnvVarArgs]:
     """The last entry of each name: server-side apply refuses duplicates."""
     return list({str(variable.name): variable for variable in variables}.values())

@@ -13,7 +13,7 @@ from ..in_image import Program
 from ..labels import GARBAGE_COLLECTION
 from .containers import mlflow_container
 from .environment import plain_environment
-from .jobs import cron_job
+from .jobs import cron_job, on_the_node_of
 from .part import PodPart, join
 from .scope import Scope
 from .tls import client_trust
@@ -64,7 +64,7 @@ def garbage_collection(
         part,
         container,
         scratch="256Mi",
-        affinity=_beside_the_server(scope) if exclusive else None,
+        affinity=on_the_node_of(k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector())) if exclusive else None,
         # What one run leaves behind, for whatever reason, the next one deletes.
         when=args,
         after=after,
@@ -81,12 +81,3 @@ def client(scope: Scope, tracking_uri: pulumi.Output[str], sign_in: PodPart) -> 
     """
     address = PodPart(environment=plain_environment({"MLFLOW_TRACKING_URI": tracking_uri}))
     return join(address, client_trust(scope), sign_in)
-
-
-def _beside_the_server(scope: Scope) -> k8s.core.v1.AffinityArgs:
-    """Other pods on the same node can also mount a volume that is limited to one node."""
-    selector = k8s.meta.v1.LabelSelectorArgs(match_labels=scope.selector())
-    term = k8s.core.v1.PodAffinityTermArgs(topology_key="kubernetes.io/hostname", label_selector=selector)
-    return k8s.core.v1.AffinityArgs(
-        pod_affinity=k8s.core.v1.PodAffinityArgs(required_during_scheduling_ignored_during_execution=[term])
-    )

@@ -27,7 +27,8 @@ _NO_SIDECAR_ANNOTATIONS = {
 
 
 class Schedule(Protocol):
-    """When a CronJob runs, and its limits: the blocks of CronJobs have these fields."""
+    """When a CronJob runs, and its limits: the blocks of CronJobs have these fields. No base class of theirs, since Pulumi's component
+    analyzer reads the descriptions of a block's fields in its own source alone."""
 
     @property
     def schedule(self) -> str: ...
@@ -134,6 +135,14 @@ def cron_job(
             job_template=k8s.batch.v1.JobTemplateSpecArgs(metadata=labels, spec=spec),
         ),
         opts=scope.lasting(depends_on=list(after)),
+    )
+
+
+def on_the_node_of(pods: k8s.meta.v1.LabelSelectorArgs) -> k8s.core.v1.AffinityArgs:
+    """Where a volume can be mounted that is limited to one node, and that these pods have mounted."""
+    term = k8s.core.v1.PodAffinityTermArgs(topology_key="kubernetes.io/hostname", label_selector=pods)
+    return k8s.core.v1.AffinityArgs(
+        pod_affinity=k8s.core.v1.PodAffinityArgs(required_during_scheduling_ignored_during_execution=[term])
     )
 
 

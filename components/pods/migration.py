@@ -11,7 +11,7 @@ from ..in_image import Program
 from ..labels import MIGRATION
 from .backend_store import BackendStore
 from .containers import mlflow_container
-from .environment import plain_environment
+from .environment import database_part, plain_environment
 from .jobs import job
 from .part import PodPart, join
 from .scope import Scope
@@ -22,8 +22,6 @@ _DIRECTORY = "/etc/mlflow/migration"
 _PROGRAM = Program("upgrade.py")
 _PROGRAM_IN_POD = Program("migrate.py")
 _PROGRAM_IN_POD_WITH_USERS = Program("migrate_users.py")
-_USER_VARIABLES = ("PG", "MYSQL", "MLFLOW_SQLALCHEMY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
-"""Prefixes of the user's variables that concern a migration. Changes of others must not rerun it."""
 
 
 def migration_job(
@@ -81,13 +79,12 @@ def _container(scope: Scope, store: BackendStore, part: PodPart, program: Progra
         # Shorter than the Job may take, so that it reports the reason before Kubernetes stops it.
         "MIGRATION_LOCK_TIMEOUT_SECONDS": str(max(1, scope.args.migration_timeout_seconds - connect)),
     }
-    concerned = [each for each in scope.user.environment if str(each.name).startswith(_USER_VARIABLES)]
     return mlflow_container(
         scope,
         "migration",
         join(PodPart(environment=plain_environment(settings)), part),
         scope.args.resources.migration,
         command=["python", f"{_DIRECTORY}/{program.name}"],
-        user=PodPart(environment=concerned, environment_from=scope.user.environment_from),
+        user=database_part(scope),
         disk="64Mi",
     )

@@ -14,6 +14,7 @@ from ..arguments import Input, ProbeArgs
 from ..arguments.checks import amount
 from ..arguments.manifests import in_camel_case
 from ..arguments.reserved import PORT_NAME
+from ..labels import SERVER_CONTAINER
 from . import tls
 from .addresses import ALL_ADDRESSES, allowed_hosts, allowed_origins
 from .containers import drain, mlflow_container, template, user_containers
@@ -23,9 +24,6 @@ from .part import PodPart, join
 from .ports import known_while_unchanged
 from .scope import Scope
 from .volumes import TMP
-
-CONTAINER = "mlflow"
-"""Name of the server's container."""
 
 
 def deployment(
@@ -126,7 +124,7 @@ def _container(
     own = PodPart(environment=[*addresses, *plain_environment(_environment(scope, port))])
     return mlflow_container(
         scope,
-        CONTAINER,
+        SERVER_CONTAINER,
         join(own, part),
         pod.resources,
         command=[*part.launcher, *(_SEVERAL if host is None else ["mlflow", "server"])],

@@ -10,7 +10,6 @@ from .containers import image_reference
 from .environment import plain_environment
 from .part import PodPart
 from .scope import Scope
-from .server import CONTAINER
 
 SCHEDULES = (labels.GARBAGE_COLLECTION, labels.BACKUP, labels.BACKUP_DRILL)
 """CronJobs that must not run while the schema changes, by their component."""
@@ -51,7 +50,7 @@ def upgrade_part(scope: Scope) -> PodPart:
         "UPGRADE_DEPLOYMENT": scope.deployment_name,
         "UPGRADE_RECORD": record_name(scope),
         "UPGRADE_INSTANCE": scope.name,
-        "UPGRADE_CONTAINER": CONTAINER,
+        "UPGRADE_CONTAINER": labels.SERVER_CONTAINER,
         "UPGRADE_IMAGE": image_reference(args.image),
         "UPGRADE_SCHEDULES": ",".join(f"{component}={name}" for component, name in schedules(scope).items()),
         "UPGRADE_BACKUP": ""

@@ -117,7 +117,7 @@ def test_a_comment_changes_nothing(program: Program) -> None:
 
 
 def test_a_program_comes_with_what_it_imports() -> None:
-    ours = {"migrate.py", "schemas.py", "connecting.py", "database_uri.py"}
+    ours = {"migrate.py", "schemas.py", "connecting.py", "database_uri.py", "exclusive.py"}
     assert set(Program("migrate_users.py").files) == {"migrate_users.py", *ours}
     assert set(Program("upgrade.py").files) == {
         "upgrade.py",
