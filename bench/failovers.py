@@ -25,8 +25,8 @@ def measure(bench: Bench) -> list[Metric]:
         databases = {"postgresql": postgres.database(), "mysql": maria.database()}
         clients = {}
         for engine, database in databases.items():
-            values = failover.configuration(engine, database, None, users=False)
-            clients[engine] = running.enter_context(failover.serving(network, values, engine, folder))
+            serving = failover.serving(network, engine, database, folder, silence=None, users=False)
+            clients[engine] = running.enter_context(serving)
         results = failover.fail_over(network, clients, per_second=PER_SECOND, silent=SILENT, after=AFTER)
     return [_metric(engine, result) for engine, result in results.items()]
 

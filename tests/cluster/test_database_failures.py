@@ -35,17 +35,13 @@ def failed_over(
 ) -> dict[str, failover.Result]:
     """Both engines at once. The silence outlasts the timeout, so that new connections fail as well for some time."""
     folder = tmp_path_factory.mktemp("failover")
-    with networks.network() as network:
-        values = {
-            "postgresql": failover.configuration("postgresql", postgres.database(), SILENCE, users=True),
-            "mysql": failover.configuration("mysql", maria.database(), SILENCE, users=False),
-        }
-        with (
-            failover.serving(network, values["postgresql"], "postgresql", folder) as first,
-            failover.serving(network, values["mysql"], "mysql", folder) as second,
-        ):
-            clients = {"postgresql": first, "mysql": second}
-            return failover.fail_over(network, clients, per_second=2, silent=SILENCE + 4, after=15)
+    with (
+        networks.network() as network,
+        failover.serving(network, "postgresql", postgres.database(), folder, silence=SILENCE, users=True) as first,
+        failover.serving(network, "mysql", maria.database(), folder, silence=SILENCE, users=False) as second,
+    ):
+        clients = {"postgresql": first, "mysql": second}
+        return failover.fail_over(network, clients, per_second=2, silent=SILENCE + 4, after=15)
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "mysql"])

@@ -59,7 +59,7 @@ class Result:
         return max(each.seconds for each in [*self.answers, *self.others.values()])
 
 
-def configuration(
+def _configuration(
     kind: str, database: postgresql.Database | mariadb.Database, silence: int | None, users: bool
 ) -> dict[str, Any]:
     """A deployment on a database that is reached by the network's own name."""
@@ -76,8 +76,26 @@ def configuration(
 
 
 @contextlib.contextmanager
-def serving(network: networks.Network, values: Mapping[str, Any], kind: str, folder: Path) -> Iterator["Client"]:
-    """Migrate, and run the server in the network."""
+def serving(
+    network: networks.Network,
+    kind: str,
+    database: postgresql.Database | mariadb.Database,
+    folder: Path,
+    *,
+    silence: int | None,
+    users: bool,
+) -> Iterator["Client"]:
+    """Migrate, and run the server in the network.
+
+    Args:
+        network: The network.
+        kind: `postgresql` or `mysql`.
+        database: The database, which the server reaches by the network's own name.
+        folder: For files of the pods.
+        silence: `database.silenceTimeoutSeconds`; None for the default.
+        users: Whether there are users.
+    """
+    values = _configuration(kind, database, silence, users)
     job = rendered.pod(values, "mlflow-migration", folder / f"{kind}-job", network.inside)
     for container in (*job.first, job.main):
         done = container.finish(*network.command())
@@ -86,7 +104,7 @@ def serving(network: networks.Network, values: Mapping[str, Any], kind: str, fol
     for container in made.first:
         done = container.finish(*network.command())
         assert done.returncode == 0, done.stdout + done.stderr
-    client = Client(network.inside, PORTS[kind], "auth" in values)
+    client = Client(network.inside, PORTS[kind], users, database)
     command = network.command(*made.main.command)
     log = folder / f"{kind}.log"
     with processes.running(command, log, env=made.main.environment, ready=lambda: client.get("/health").status == 200):
@@ -95,11 +113,19 @@ def serving(network: networks.Network, values: Mapping[str, Any], kind: str, fol
 
 @dataclass(frozen=True)
 class Client:
-    """A client of one server."""
+    """A client of one server.
+
+    Attributes:
+        host: The server's address.
+        port: TCP port.
+        users: Whether the server asks who is there.
+        database: The server's database.
+    """
 
     host: str
     port: int
     users: bool
+    database: postgresql.Database | mariadb.Database
 
     def get(self, path: str) -> Answer:
         return self.send("GET", path, None)
@@ -170,6 +196,9 @@ def fail_over(
             for path in asked
         }
         time.sleep(silent)
+        # Another host knows nothing of the sessions of the first one, nor of the rows that they have locked.
+        for client in clients.values():
+            client.database.end_sessions()
         network.resolve(network.addresses[1])
         for (name, path), answer in others.items():
             results[name].others[path.partition("?")[0]] = answer.result()

@@ -59,6 +59,13 @@ class Database:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
+    def end_sessions(self) -> None:
+        """End every other session of its user."""
+        others = f"SELECT id FROM information_schema.processlist WHERE user = '{self.name}' AND id <> connection_id()"
+        for (session,) in self.query(others):
+            with contextlib.suppress(pymysql.err.OperationalError):  # it has ended meanwhile
+                self.query(f"KILL CONNECTION {session}")
+
 
 @dataclass(frozen=True)
 class Server:

@@ -50,6 +50,11 @@ class Database:
             cursor = connection.execute(statement)  # type: ignore[arg-type] - statements are the tests' own
             return cursor.fetchall() if cursor.description else []
 
+    def end_sessions(self) -> None:
+        """End every other session of its user."""
+        others = "usename = current_user AND pid <> pg_backend_pid()"
+        self.query(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+
 
 @dataclass(frozen=True)
 class Server:
