@@ -20,7 +20,7 @@ COMMANDS = {
     "help": "list the commands and variables",
     "up": "deploy MLflow: install missing tools and a cluster, verify it, print its URL and the next steps",
     "down": "stop everything and keep the built-in cluster's data; with STACK=name, remove that one stack and its data",
-    "shell": "a shell with pulumi, kubectl and the stack's kubeconfig",
+    "shell": "a shell with pulumi, pulumi-mlflow, kubectl and the stack's kubeconfig",
     "env": 'the same for the shell you are in: eval "$(make env)"',
     "password": "print the administrator's password",
     "preview": "show what `up` would change; needs no cluster",

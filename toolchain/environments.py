@@ -11,13 +11,14 @@ import functools
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from toolchain import versions
+from toolchain import files, versions
 from toolchain.console import UserError, run, say, step
 from toolchain.paths import ROOT, cache, lock, state
 
@@ -217,6 +218,15 @@ def variables(venv: Path) -> dict[str, str]:
     """The current environment variables with the virtual environment activated."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     return {**env, "VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"}
+
+
+def command_line() -> Path:
+    """The program `pulumi-mlflow`, which runs this checkout's code."""
+    script = state("bin", "pulumi-mlflow")
+    command = shlex.join([str(python(ensure("cli"))), "-m", "components.operations"])
+    files.write(script, f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {command} "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 def link(venv: Path) -> None:

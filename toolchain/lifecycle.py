@@ -22,7 +22,7 @@ from toolchain.console import UserError, run, say, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
 from toolchain.objects import Object, existing
-from toolchain.paths import ROOT, cache, lock, state
+from toolchain.paths import cache, lock, state
 from toolchain.plan import images_of, to_create
 from toolchain.stack import Stack
 
@@ -225,10 +225,8 @@ def drill(name: str) -> int:
         name: Name of the stack.
     """
     record, target = deployed.running(name)
-    venv = environments.ensure("cli")
-    command = [environments.python(venv), "-m", "components.operations", "drill", "--namespace", record.namespace]
-    env = {**environments.variables(venv), "KUBECONFIG": str(target.kubeconfig)}
-    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    command = [environments.command_line(), "drill", "--namespace", record.namespace]
+    return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(target.kubeconfig)}, check=False).returncode
 
 
 def _fetch_ahead() -> None:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 
-from toolchain import cluster, deployed, pulumi
+from toolchain import cluster, deployed, environments, pulumi
 from toolchain.console import UserError, say
 from toolchain.stack import Stack
 
@@ -69,7 +69,7 @@ def open_shell(name: str) -> None:
         if variable not in _FROM_MAKE and (value or variable not in _EXPORTED)
     }
     path = f"{folders}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    say(f"pulumi and kubectl lead to the stack {name} in this shell; `exit` leaves it")
+    say(f"pulumi, pulumi-mlflow and kubectl lead to the stack {name} in this shell; `exit` leaves it")
     program = os.environ.get("SHELL") or "/bin/sh"
     os.execvpe(program, [program], {**inherited, **variables, "PATH": path})  # noqa: S606
 
@@ -92,12 +92,13 @@ def password(name: str) -> None:
 
 def _variables(name: str) -> tuple[dict[str, str], str]:
     """What to set for the stack's tools, and the folders to put in front of PATH."""
-    _, target = deployed.running(name)
+    record, target = deployed.running(name)
     venv, cli = pulumi.for_stack(name)
     wanted = Stack(name, cli, venv, target.kubeconfig).variables
     own = {variable: value for variable, value in wanted.items() if os.environ.get(variable) != value}
     del own["PATH"]
-    folders = [venv / "bin", *cli.path]
+    folders = [venv / "bin", *cli.path, environments.command_line().parent]
     if not shutil.which("kubectl"):
         folders.append(cluster.kubectl().parent)
-    return {**own, "STACK": name, "PULUMI_STACK": name}, os.pathsep.join(map(str, folders))
+    of_stack = {"STACK": name, "PULUMI_STACK": name, "PULUMI_MLFLOW_NAMESPACE": record.namespace}
+    return {**own, **of_stack}, os.pathsep.join(map(str, folders))

@@ -27,7 +27,13 @@ app = typer.Typer(
 _COMMON = {
     "name": Annotated[str | None, typer.Option(help="Name of the deployment, if there is more than one.")],
     "namespace": Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Its namespace. Default: the context's, then any.")
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            envvar="PULUMI_MLFLOW_NAMESPACE",
+            help="Its namespace. Default: the context's, then any.",
+        ),
     ],
     "context": Annotated[str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")],
     "stack": Annotated[

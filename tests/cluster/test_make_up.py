@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support import client, processes
+from tests.support.commands import documented
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
 from toolchain.paths import ROOT
 
@@ -169,6 +172,31 @@ def test_a_shell_with_the_tools_is_opened(checkout: Checkout, url: str) -> None:
         check=False,
     )
     assert process.stdout.split()[-2:] == ["mlflow", "level="], process.stderr
+
+
+def test_documented_commands_run_as_written_in_that_shell(checkout: Checkout, url: str, tmp_path: Path) -> None:
+    """Those that only read a deployment that has no more than a server; of the others, that the program takes them."""
+    reads = re.compile(r"kubectl (get|describe|logs deployment) |pulumi stack( output)? |pulumi-mlflow (status|check)$")
+    lines: dict[str, str] = {}
+    for command in documented("kubectl", "pulumi", "pulumi-mlflow"):
+        words = list(itertools.takewhile(lambda word: word != "--", command.words))
+        if "--namespace" in words:  # at the end, so that what reads is recognised
+            at = words.index("--namespace")
+            words = [*words[:at], *words[at + 2 :], "--namespace", checkout.namespace]
+        written = shlex.join(words)
+        runs = reads.match(written) and not {"--previous", "--container", "NAME"} & {*words}
+        lines[written if runs else f"{written} --help"] = str(command)
+    assert sum(not line.endswith("--help") for line in lines) > 5, list(lines)
+    script = tmp_path / "script"
+    trials = [
+        f"{line} >{tmp_path}/output 2>&1 || {{ echo FAILED {shlex.quote(whole)}; cat {tmp_path}/output; }}"
+        for line, whole in lines.items()
+    ]
+    script.write_text("\n".join([f'eval "$({sys.executable} -m toolchain env --stack {STACK})"', *trials]))
+    done = subprocess.run(
+        ["sh", "-u", script], cwd=checkout.folder, env=checkout.variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and not done.stdout, done.stdout + done.stderr
 
 
 def test_a_preview_waits_for_nobody_and_needs_no_reader(checkout: Checkout, url: str) -> None:

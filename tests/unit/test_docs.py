@@ -1,16 +1,22 @@
-"""The documents hold together: every link leads somewhere, and decisions are numbered without gaps and listed."""
+"""The documents hold together: every link leads somewhere, configuration loads, decisions are numbered without gaps and listed."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from tests.configurations import CERTIFICATE, DEV, PRODUCTION
+from tests.unit.conftest import Load
 from toolchain.paths import ROOT
 
 DECISIONS = ROOT / "docs" / "decisions"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 FENCE = re.compile(r"^( *)(```+).*?^\1\2$", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^( *)```yaml\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
 
 
@@ -72,3 +78,46 @@ def test_decisions_are_numbered_without_gaps_and_listed() -> None:
         )
     rows = [line for line in (DECISIONS / "README.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| ["]
     assert rows == listed, "docs/decisions/README.md lists each decision: number, title, status"
+
+
+KEYS = {"accessKeyId": "id-of-key", "secretAccessKey": "half-of-key"}
+AROUND: dict[str, dict[str, Any]] = {
+    "docs/access.md-1": {"auth": {"basic": {}}},
+    "docs/authentication.md-2": {"auth": {"oidc": {"clientSecret": "s"}}},
+    "docs/authentication.md-5": {"auth": {"oidc": {"clientSecret": "s"}}},
+    "docs/backup.md-0": {"backup": {"destination": {"s3": KEYS}}},
+    "docs/continuous.md-0": {**DEV, "backup": {"destination": {"s3": KEYS}}},
+}
+"""What the page says in words, or has the reader set with a command, by the page and the number of its block."""
+
+
+def _configurations() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the documents show of a stack file, block by block."""
+    for document in DOCUMENTS:
+        for number, (indent, block) in enumerate(YAML.findall(document.read_text(encoding="utf-8"))):
+            if re.search(r"^ *mlflow:", block, re.MULTILINE):
+                text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
+                yield f"{document.relative_to(ROOT)}-{number}", yaml.safe_load(textwrap.dedent(text))
+
+
+def _filled(value: Any, around: Any) -> Any:
+    """A value with what its reader has in place of an ellipsis, and with what else the page says."""
+    if isinstance(value, dict):
+        if "secure" in value:
+            return "s"
+        return {**around, **{name: _filled(each, around.get(name, {})) for name, each in value.items()}}
+    if isinstance(value, list):
+        return [_filled(each, {}) for each in value]
+    return CERTIFICATE if str(value).startswith("-----BEGIN") else value
+
+
+@pytest.mark.parametrize(("name", "shown"), [pytest.param(*each, id=each[0]) for each in _configurations()])
+def test_configuration_in_the_documents_loads(name: str, shown: dict[str, Any], load: Load) -> None:
+    around = AROUND.get(name, {})
+    given = {key.removeprefix("mlflow:"): value for key, value in shown.get("config", shown).items()}
+    stores = {} if {"database", "artifacts"} <= {*given, *around} else {**PRODUCTION, "server": {}}
+    load({**stores, **_filled(given, around)})
+
+
+def test_what_stands_around_a_block_has_its_block() -> None:
+    assert set(AROUND) <= {name for name, _ in _configurations()}

@@ -1,0 +1,84 @@
+"""Every command in the documents is one that its program takes; those of `pulumi` and `kubectl` are tried in tests/cluster/test_make_up.py."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.measurements import chosen
+from components.operations.cli import app
+from tests.support.commands import Command, documented
+from toolchain import rungs
+from toolchain.paths import ROOT
+
+COMMANDS = re.findall(r"[\w-]+", re.search(r"^COMMANDS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1])  # type: ignore[index]
+VARIABLES = re.findall(r"\w+", re.search(r"^export (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1])  # type: ignore[index]
+SCHEMA: dict[str, Any] = json.loads((ROOT / "components" / "stack-config.schema.json").read_text())
+
+
+@pytest.mark.parametrize("command", documented("make"), ids=str)
+def test_make_knows_the_command_its_variables_and_the_rungs(command: Command) -> None:
+    target, *given = command.words[1:]
+    assert target in COMMANDS
+    values = dict(each.split("=", 1) for each in given)
+    assert set(values) <= set(VARIABLES)
+    assert set(filter(None, values.get("RUNG", "").split(","))) <= set(rungs.RUNGS)
+    if target == "bench":
+        chosen([name for name in values.get("ARGS", "").split() if name != "--list"])
+
+
+@pytest.mark.parametrize("command", documented("pulumi-mlflow"), ids=str)
+def test_the_command_line_takes_the_command(command: Command) -> None:
+    # Unknown commands and options are refused before help is given.
+    result = CliRunner().invoke(app, [*command.words[1:], "--help"])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("command", documented("kubectl"), ids=str)
+def test_kubectl_is_told_the_namespace(command: Command) -> None:
+    """The context of the reader's kubeconfig has another one, or none."""
+    verb, *rest = command.words[1:]
+    if rest and "--local" not in rest and "-" not in rest:
+        assert {"--namespace", "-n"} & set(command.words), f"{verb}: write `--namespace mlflow`"
+
+
+@pytest.mark.parametrize("command", documented("pulumi"), ids=str)
+def test_configuration_that_is_set_exists_in_the_schema(command: Command) -> None:
+    if command.words[1:3] != ("config", "set"):
+        return
+    paths = [word for word in command.words[3:] if ":" in word]
+    assert "--path" in command.words
+    for path in paths:
+        block, *fields = path.split(".")
+        schema = SCHEMA["properties"]["config"]["properties"][block]
+        for field in fields:
+            schema = _field(schema, field)
+
+
+def _field(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the schema says of a field of an object, through references and alternatives."""
+    queue = [schema]
+    for each in queue:
+        if "$ref" in each:
+            found: Any = SCHEMA
+            for part in each["$ref"].removeprefix("#/").split("/"):
+                found = found[part]
+            queue.append(found)
+        queue += [other for key in ("anyOf", "oneOf", "allOf") for other in each.get(key, ())]
+        if name in each.get("properties", {}):
+            return each["properties"][name]
+        if isinstance(each.get("additionalProperties"), dict):
+            return each["additionalProperties"]
+    raise AssertionError(f"the schema has no {name}")
+
+
+def test_the_commands_are_found() -> None:
+    assert {each.program for each in documented("kubectl", "make", "pulumi", "pulumi-mlflow")} == {
+        "kubectl",
+        "make",
+        "pulumi",
+        "pulumi-mlflow",
+    }
+    assert len(documented("kubectl")) > 20
