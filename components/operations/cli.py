@@ -60,6 +60,14 @@ class Session:
     console: Console
 
 
+class Format(str, Enum):
+    """What `gate` prints."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 class Key(str, Enum):
     """What `rotate` rotates."""
 
@@ -281,3 +289,28 @@ def rotate(session: Session, key: Annotated[Key, typer.Argument(help="What to ro
 
     steps = rotation.steps(session.target, key.value)
     session.console.result(steps, "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)))
+
+
+@app.command()
+def gate(
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(help="Output of `pulumi preview --json --show-sames`, or an event log. `-`: standard input."),
+    ] = sys.stdin,  # type: ignore[assignment]
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="URN or type of a resource to whose loss or change you agree. May be repeated."),
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+) -> None:
+    """Judge a preview of any program: exit code 1 if it loses data, keys or protection, or changes a schema without a backup."""
+    from . import gate as gates
+
+    def judge() -> int:
+        found = gates.judge(gates.read(file.read()), allow or ())
+        data, text = gates.as_data(found), gates.as_text(found)
+        console.result(data, gates.as_markdown(found) if format_ is Format.MARKDOWN else text)
+        return FAILED if found.refused else 0
+
+    console = Console(as_json=format_ is Format.JSON)
+    raise typer.Exit(_guarded(console, judge))
