@@ -178,6 +178,7 @@ def lint() -> int:
             "imports": ["lint-imports", "--no-logo", "--no-cache"],
             "features": ["python", "-m", "tests.features"],
             "architecture": ["python", "-m", "tests.architecture"],
+            "charts": ["python", "-m", "tests.charts"],
         }.items()
         if not _passes(name, [str(venv / "bin" / command[0]), *command[1:]])
     ]
