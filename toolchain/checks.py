@@ -179,6 +179,7 @@ def lint() -> int:
             "features": ["python", "-m", "tests.features"],
             "architecture": ["python", "-m", "tests.architecture"],
             "policies": ["python", "-m", "tests.policies"],
+            "charts": ["python", "-m", "tests.charts"],
         }.items()
         if not _passes(name, [str(venv / "bin" / command[0]), *command[1:]])
     ]

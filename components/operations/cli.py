@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -66,6 +67,16 @@ class Format(str, Enum):
     TEXT = "text"
     MARKDOWN = "markdown"
     JSON = "json"
+
+
+class ChartName(str, Enum):
+    """Whose values `import-values` reads."""
+
+    OFFICIAL = "official"
+    COMMUNITY = "community"
+    KUBERNETES = "kubernetes"
+    SB_HELM_CHARTS = "sb-helm-charts"
+    DEPRECATED = "deprecated"
 
 
 class Key(str, Enum):
@@ -314,3 +325,43 @@ def gate(
 
     console = Console(as_json=format_ is Format.JSON)
     raise typer.Exit(_guarded(console, judge))
+
+
+@app.command(name="import-values")
+def import_values(
+    values: Annotated[
+        str, typer.Argument(help="File of values (`helm get values RELEASE --output yaml`), or - for standard input.")
+    ],
+    chart: Annotated[ChartName, typer.Option(help="Whose values they are: docs/charts.md names the charts.")],
+    release: Annotated[str, typer.Option(help="Name of the release.")] = "mlflow",
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Its namespace. Default: mlflow; with --check the context's."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="New stack file to write, such as Pulumi.prod.yaml.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look at the running release, without changing anything.")
+    ] = False,
+    context: Annotated[
+        str | None, typer.Option(help="Context of the kubeconfig for --check. Default: the current one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Make a stack configuration of a Helm chart's values: what is carried, what differs, what is not, and the steps of the move.
+
+    Exit code 1 if something could not be carried or has to be decided. Passwords are not written into the file.
+    """
+    from . import import_values as moving
+
+    console = Console(as_json=as_json)
+
+    def work() -> int:
+        from .cluster import Cluster
+
+        cluster = Cluster.connect(context) if check else None
+        where = namespace or (cluster.namespace if cluster else "mlflow")
+        return moving.run(console, values, chart.value, release, where, output, cluster)
+
+    raise typer.Exit(_guarded(console, work))

@@ -32,6 +32,9 @@ _PATHS = {
     "events": "/api/v1",
     "secrets": "/api/v1",
     "configmaps": "/api/v1",
+    "services": "/api/v1",
+    "serviceaccounts": "/api/v1",
+    "persistentvolumeclaims": "/api/v1",
 }
 _ROLE = "The Role of operators is in docs/command-line.md; `kubectl auth can-i --list --namespace {}` shows what you may do."
 

@@ -9,29 +9,23 @@ from typing import Any
 import pytest
 import yaml
 
+from components.charts.table import CHARTS, chart
 from components.reading.schema import stack_schema
+from tests.charts import DOCUMENT, render
 from tests.unit.conftest import Load
 from toolchain.paths import ROOT
 
-DOCUMENT = ROOT / "docs" / "charts.md"
 VALUES = sorted(Path(__file__).with_name("charts").glob("*.txt"))
 """Every key of a chart's values, a line each; the file's name is the chart's, with its version."""
 EXAMPLES = sorted((ROOT / "examples" / "charts").rglob("*.yaml"))
 SCHEMA: Mapping[str, Any] = stack_schema()
 
 
-def rows() -> Iterator[tuple[str, list[str]]]:
-    """Each row of the tables, with the heading that it stands below."""
-    heading = ""
-    for line in DOCUMENT.read_text().splitlines():
-        if line.startswith("## "):
-            heading = line[3:]
-        elif line.startswith("| `"):
-            yield heading, [cell.strip() for cell in line.strip().strip("|").split("|")]
+ROWS = [(chart(name), row) for name in CHARTS for row in chart(name).rows]
 
 
-def keys(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
 
 
 def known(path: str) -> bool:
@@ -54,54 +48,42 @@ def _properties(node: Any) -> Iterator[Mapping[str, Any]]:
         yield from _properties(each)
 
 
+def test_the_document_has_the_tables() -> None:
+    text = DOCUMENT.read_text()
+    assert render(text) == text
+
+
 def test_every_key_of_a_chart_has_a_counterpart_or_a_reason() -> None:
-    found = list(rows())
-    assert len({heading for heading, _ in found}) == 5 and len(found) > 100
-    for heading, cells in found:
-        assert len(cells) == 3, (heading, cells)
-        _, ours, note = cells
-        assert keys(ours) or (ours == "—" and note), (heading, cells)
+    for each, row in ROWS:
+        assert row.ours or row.note, (each.name, row)
+        assert row.by or not row.ours or len(row.ours) == len(row.keys), (each.name, row)
 
 
 @pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
 def test_tables_cover_the_values_of_the_version_that_they_name(path: Path) -> None:
-    chart, _, version = path.stem.rpartition("-")
-    assert version in DOCUMENT.read_text().partition("\n## ")[0], f"name {chart} {version}"
-    (heading,) = {heading for heading, _ in rows() if chart in heading.lower()}
-    table = {key for found, (theirs, _, _) in rows() if found == heading for key in whole(keys(theirs))}
-
-    def covered(key: str) -> bool:
-        parents = [key.rsplit(".", count)[0] for count in range(1, key.count(".") + 1)]
-        return key in table or any(each in table or f"{each}.*" in table for each in parents)
-
-    assert [key for key in path.read_text().splitlines() if not covered(key)] == []
-
-
-def whole(listed: list[str]) -> list[str]:
-    """Keys with what `….` stands for: the parents of the key before it."""
-    made: list[str] = []
-    for key in listed:
-        made.append(f"{made[-1].rpartition('.')[0]}.{key[2:]}" if key.startswith("….") else key)
-    return made
+    name, _, version = path.stem.rpartition("-")
+    assert version in DOCUMENT.read_text().partition("\n## ")[0], f"name {name} {version}"
+    table = chart(name.removesuffix("-charts"))
+    assert table.version == version
+    keys = path.read_text().splitlines()
+    assert [key for key in keys if table.row(key) is None] == []
 
 
 def test_no_key_of_a_chart_stands_twice() -> None:
-    seen: dict[str, list[str]] = {}
-    for heading, (theirs, _, _) in rows():
-        # What follows a colon is a single variable.
-        seen.setdefault(heading, []).extend([] if ":" in theirs else whole(keys(theirs)))
-    assert [key for found in seen.values() for key in found if found.count(key) > 1] == []
+    for name in CHARTS:
+        keys = [key for row in chart(name).rows if not row.variables for key in row.keys]
+        assert [key for key in keys if keys.count(key) > 1] == []
 
 
 def test_every_counterpart_is_an_argument() -> None:
-    named = {key for _, (_, ours, _) in rows() for key in keys(ours)}
+    named = {key for _, row in ROWS for key in row.ours}
     assert sorted(key for key in named if not known(key)) == []
     assert not known("database.postgres") and not known("no"), "what does not exist must be noticed"
 
 
 def test_notes_name_no_argument_that_does_not_exist() -> None:
     roots = {name.partition(":")[2] for name in SCHEMA["properties"]["config"]["properties"]}
-    named = {key for _, (_, _, note) in rows() for key in keys(note)}
+    named = {key for _, row in ROWS for key in quoted(row.note)}
     ours = {key for key in named if re.fullmatch(r"[a-z]\w+(\.\w+)+", key) and key.partition(".")[0] in roots}
     assert sorted(key for key in ours if not known(key)) == []
 
