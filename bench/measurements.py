@@ -92,6 +92,16 @@ MEASUREMENTS = [
         ["rollout_lost_requests", "rollout_seconds_over_pod_start"],
     ),
     Measurement(
+        "backups",
+        "restores of up to a million rows, and a backup beside a busy server; 4 minutes",
+        "day_two:on_backups",
+        ["restore_seconds_per_million_rows", "backup_cost"],
+    ),
+    Measurement(
+        "upgrade", "an upgrade by `pulumi up`; 2 minutes", "day_two:upgrade", ["upgrade_freeze_over_migration"]
+    ),
+    Measurement("archive", "a continuous backup under load; a minute", "day_two:archive_lag", ["archive_lag_seconds"]),
+    Measurement(
         "failovers",
         "a database host that vanishes for a minute, both engines; 3 minutes",
         "failovers:measure",

@@ -10,6 +10,7 @@ share the manifest, and are read together when a restore is refused at night.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -76,6 +77,9 @@ def lock(restoring: bool) -> int:
     ready, refused = LOGIN / "ready", LOGIN / "refused"
     try:
         with contextlib.ExitStack() as stack:
+            if given("RESTORE_DRY_RUN"):  # servers go on, and nothing is written
+                ready.touch()
+                signal.pause()
             write_login()
             checks = [stack.enter_context(exclusive.held(URI, "housekeeping", LOCK_SECONDS, say))]
             migration = stack.enter_context(contextlib.ExitStack())
@@ -437,6 +441,27 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def check(folder: Path, restoring: bool) -> dict[str, Any]:
     """Whether a snapshot is what its manifest says, and may be restored here."""
     known = read_manifest(folder)
+    if not given("RESTORE_DRY_RUN"):  # which has the manifest alone
+        _refuse_damage(folder, known)
+    if known["engine"] != engine_name():
+        raise RefusalError(
+            f"the backup is of {known['engine']}, and this database is {engine_name()}: restore it into a {known['engine']} database"
+        )
+    owner = f"{known['namespace']}/{known['deployment']}"
+    if owner != f"{NAMESPACE}/{DEPLOYMENT}" and not given("RESTORE_OTHER_DEPLOYMENT"):
+        fix = "choose another snapshot, or set RESTORE_OTHER_DEPLOYMENT=true"
+        raise RefusalError(f"the backup is of {owner}, not of {NAMESPACE}/{DEPLOYMENT}; {fix}")
+    say(
+        f"backup of {owner} from {known['taken_at']}: {sum(known['rows'].values())} rows, MLflow {known['mlflow_version']}"
+    )
+    if restoring:
+        _refuse_other_schema(known["heads"])
+        _refuse_other_keys(known["keys"])
+        _refuse_data(known["rows"])
+    return known
+
+
+def _refuse_damage(folder: Path, known: Mapping[str, Any]) -> None:
     for name, facts in known["files"].items():
         path = folder / name
         if not path.exists():
@@ -448,20 +473,6 @@ def check(folder: Path, restoring: bool) -> dict[str, Any]:
         raise RefusalError(
             f"the dump differs from its manifest: {_differences(known['rows'], rows)}; take another snapshot"
         )
-    if known["engine"] != engine_name():
-        raise RefusalError(
-            f"the backup is of {known['engine']}, and this database is {engine_name()}: restore it into a {known['engine']} database"
-        )
-    owner = f"{known['namespace']}/{known['deployment']}"
-    if owner != f"{NAMESPACE}/{DEPLOYMENT}" and not given("RESTORE_OTHER_DEPLOYMENT"):
-        fix = "choose another snapshot, or set RESTORE_OTHER_DEPLOYMENT=true"
-        raise RefusalError(f"the backup is of {owner}, not of {NAMESPACE}/{DEPLOYMENT}; {fix}")
-    say(f"backup of {owner} from {known['taken_at']}: {sum(rows.values())} rows, MLflow {known['mlflow_version']}")
-    if restoring:
-        _refuse_other_schema(heads)
-        _refuse_other_keys(known["keys"])
-        _refuse_data()
-    return known
 
 
 def _refuse_other_schema(heads: Mapping[str, str]) -> None:
@@ -494,7 +505,7 @@ def _refuse_other_keys(keys: Mapping[str, str]) -> None:
         say(f"other keys than in the backup, accepted: {', '.join(differ)}")
 
 
-def _refuse_data() -> None:
+def _refuse_data(backed_up: Mapping[str, int]) -> None:
     """What is there already is only replaced if that was asked for; a marker has it backed up first."""
     names = tables()
     if not names:
@@ -502,8 +513,20 @@ def _refuse_data() -> None:
     if not given("RESTORE_REPLACE"):
         fix = "restore into an empty database, or set RESTORE_REPLACE=true: what is there is backed up first, then replaced"
         raise RefusalError(f"the database holds {len(names)} tables ({', '.join(sorted(names)[:3])}, …); {fix}")
+    _tell_what_is_newer(backed_up)
     if not given("RESTORE_WITHOUT_BACKUP"):
         (RESTORED / ".occupied").touch()
+
+
+def _tell_what_is_newer(backed_up: Mapping[str, int]) -> None:
+    try:
+        now = counted()
+    except Exception as error:  # a restore may be what mends it
+        say(f"what is there now cannot be counted: {_first_line(error)}")
+        return
+    more = {name: count - backed_up.get(name, 0) for name, count in now.items() if count > backed_up.get(name, 0)}
+    tables = f" ({', '.join(f'{name} {count}' for name, count in sorted(more.items()))})" if more else ""
+    say(f"written since the backup, and replaced with it: {sum(more.values())} rows{tables}")
 
 
 def tables() -> set[str]:
@@ -538,50 +561,52 @@ def load_sqlite(folder: Path) -> None:
 
 def verify(folder: Path) -> None:
     """Count the rows of the target."""
-    known = read_manifest(folder)["rows"]
-    if engine_name() == "sqlite":
-        counted, _ = _of_sqlite(sqlite_file())
-    else:
-        import sqlalchemy
-
-        with connected().connect() as connection:
-            names = sqlalchemy.inspect(connection).get_table_names()
-            counted = {
-                name: connection.execute(
-                    sqlalchemy.select(sqlalchemy.func.count()).select_from(sqlalchemy.table(name))
-                ).scalar()
-                or 0
-                for name in names
-            }
-    _compare(known, counted)
+    found = counted()
+    _compare(read_manifest(folder)["rows"], found)
     say(
-        f"restored: {sum(counted.values())} rows in {len(counted)} tables, as in the backup; start the servers: `pulumi up`, or kubectl scale"
+        f"restored: {sum(found.values())} rows in {len(found)} tables, as in the backup; start the servers: `pulumi up`, or kubectl scale"
     )
+
+
+def counted() -> dict[str, int]:
+    """Rows of each table of the target."""
+    if engine_name() == "sqlite":
+        return _of_sqlite(sqlite_file())[0]
+    import sqlalchemy
+
+    with connected().connect() as connection:
+        return {
+            name: connection.execute(
+                sqlalchemy.select(sqlalchemy.func.count()).select_from(sqlalchemy.table(name))
+            ).scalar()
+            or 0
+            for name in sqlalchemy.inspect(connection).get_table_names()
+        }
 
 
 def drill(folder: Path) -> None:
     """Compare what the throw-away database holds with the manifest."""
     known = read_manifest(folder)
     if known["engine"] == "sqlite":
-        counted, _ = _of_sqlite(dump_in(folder))
+        found, _ = _of_sqlite(dump_in(folder))
     else:
         lines = (folder / "counts").read_text(encoding="utf-8").splitlines()
-        counted = {name: int(count) for name, count in (line.split("\t") for line in lines)}
-    _compare(known["rows"], counted)
-    say(f"drill passed: backup of {known['taken_at']}, {sum(counted.values())} rows in {len(counted)} tables restored")
+        found = {name: int(count) for name, count in (line.split("\t") for line in lines)}
+    _compare(known["rows"], found)
+    say(f"drill passed: backup of {known['taken_at']}, {sum(found.values())} rows in {len(found)} tables restored")
 
 
-def _compare(known: Mapping[str, int], counted: Mapping[str, int]) -> None:
-    if different := _differences(known, counted):
+def _compare(known: Mapping[str, int], found: Mapping[str, int]) -> None:
+    if different := _differences(known, found):
         raise RefusalError(f"what was restored is not what was backed up: {different}")
 
 
-def _differences(known: Mapping[str, int], counted: Mapping[str, int]) -> str:
-    names = sorted({*known, *counted})
+def _differences(known: Mapping[str, int], found: Mapping[str, int]) -> str:
+    names = sorted({*known, *found})
     wrong: Iterator[str] = (
-        f"{name} has {counted.get(name, 'no table')} instead of {known.get(name, 'no table')}"
+        f"{name} has {found.get(name, 'no table')} instead of {known.get(name, 'no table')}"
         for name in names
-        if known.get(name) != counted.get(name)
+        if known.get(name) != found.get(name)
     )
     return ", ".join(wrong)
 
@@ -592,6 +617,8 @@ def main(command: str) -> int:
             return lock(restoring=command == "lock-restore")
         if command in ("dump-sqlite", "manifest", "check-restore", "load-sqlite"):
             must_be_locked()
+        if given("RESTORE_DRY_RUN") and command != "check-restore":
+            return 0
         # In a restore, what is there is only dumped if there is something, and it is to be kept.
         if (
             command in ("dump-sqlite", "manifest")
@@ -613,6 +640,11 @@ def main(command: str) -> int:
             drill(RESTORED)
     except RefusalError as refusal:
         say(f"refused: {refusal}")
+        return 1
+    except (OSError, sqlite3.Error) as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and "disk is full" not in str(error):  # the second is SQLite's
+            raise
+        say(f"refused: the volume is full ({_first_line(error)}); a dump must fit into backup.scratchSize")
         return 1
     return 0
 

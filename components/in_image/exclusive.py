@@ -61,6 +61,19 @@ def held(uri: str, purpose: str, seconds: float, say: Callable[[str], None]) -> 
         yield check
 
 
+@contextlib.contextmanager
+def session(engine: Any) -> Iterator[Any]:
+    """A connection that holds a lock. If the server has ended it meanwhile, that is no error of its own, and hides no other."""
+    import sqlalchemy
+
+    connection = engine.connect()
+    try:
+        yield connection
+    finally:
+        with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+            connection.close()
+
+
 _Lock = tuple[Callable[[], bool], Callable[[], None]]
 
 
@@ -88,7 +101,7 @@ def _server(uri: str, purpose: str, stack: contextlib.ExitStack) -> _Lock:
     postgresql = dialect == "postgresql"
     # On MySQL, a session without a database is no server: see `migrate.py`.
     engine = sqlalchemy.create_engine(url if postgresql else url.set(database=""), poolclass=sqlalchemy.pool.NullPool)
-    connection = stack.enter_context(engine.connect())
+    connection = stack.enter_context(session(engine))
     key: Any = {"key": KEYS[purpose] if postgresql else name(url.database or "", purpose)}
 
     def take() -> bool:

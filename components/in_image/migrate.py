@@ -219,7 +219,7 @@ def lock(engine: Any, database: str, purpose: str = "migration") -> Iterator[Non
         yield
         return
     key = {"key": exclusive.KEYS[purpose] if engine.dialect.name == "postgresql" else exclusive.name(database, purpose)}
-    with engine.connect() as connection:
+    with exclusive.session(engine) as connection:
         deadline = time.monotonic() + LOCK_TIMEOUT
         said = False
         while True:

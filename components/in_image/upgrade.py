@@ -105,6 +105,7 @@ class Upgrade:
             self.finish("upgraded")  # cut off when only the end was missing; what is pending now is another upgrade
         if not self.record and not pending:
             perform()
+            self.note_image()
             return
         if self.record:
             say(f"going on with the upgrade of {self.record['startedAt']}, which had reached: {self.record['step']}")
@@ -235,6 +236,19 @@ class Upgrade:
             to={"image": IMAGE, "heads": {each.name: migrate.known_revisions(each)[1] for each in self.schemas()}},
             **{"from": {"image": _server_image(spec), "heads": _by_schema(self.heads())}},
         )
+
+    def note_image(self) -> None:
+        """Write down another version with the same schema, which Pulumi rolls out: somebody may have to take it back."""
+        deployment = self.cluster.get("deployments", DEPLOYMENT)
+        image = _server_image(deployment["spec"]) if deployment else None
+        if image not in (None, IMAGE):
+            heads = _by_schema(self.heads())
+            self.record = {
+                "startedAt": now(),
+                "from": {"image": image, "heads": heads},
+                "to": {"image": IMAGE, "heads": heads},
+            }
+            self.finish("upgraded", freezeSeconds=0.0)
 
     def schemas(self) -> list[Schema]:
         return list(dict.fromkeys(schema for _, schemas in self.databases for schema in schemas))

@@ -22,6 +22,7 @@ TAG = "backup"
 """Tag of the backups of the schedule; others are taken before an upgrade or a restore."""
 LATEST = "latest"
 _SAVED = re.compile(r"\bsnapshot ([0-9a-f]{8,64}) saved|\bsaved as snapshot ([0-9a-f]{8,64})")
+_NEWER = re.compile(r"written since the backup, and replaced with it: (\d+) rows")
 _ON_REPOSITORY = """. "$0/common.sh"
 repository
 [ "$code" = 0 ] || refuse "there is no backup yet at $RESTIC_REPOSITORY"
@@ -98,6 +99,8 @@ def restore(
 ) -> dict[str, Any]:
     """Stop the servers, restore a backup, and start them again. After an interruption the same call goes on.
 
+    What a restore would refuse, and how much it would replace, is found out before the servers stop.
+
     Args:
         target: The deployment.
         console: Where to report.
@@ -108,27 +111,55 @@ def restore(
         image: Image of the servers afterwards; as before if None.
         purpose: The command.
 
+    Returns:
+        `snapshot`, `before` (the snapshot of what was replaced), `lost` (rows that were written since the backup; null if they were
+        not counted) and `replicas`.
+
     Raises:
         OperationError: Something refused. What has been stopped stays stopped, and the message says how to go on.
     """
     cron_job, known = target.cron_job(RESTORE), fence.record(target)
+    variables = {"RESTORE_REPLACE": str(replace).lower(), **(options or {})}
+    if without_backup:
+        variables["RESTORE_WITHOUT_BACKUP"] = "true"
+    lost: int | None = None
     if known is None:
         found = chosen(snapshots(target, console), snapshot)
+        variables["RESTORE_SNAPSHOT"] = found
+        console.say("▸ what the restore would do, while the servers run")
+        lost = _newer(run(target, from_cron_job(cron_job, {**variables, "RESTORE_DRY_RUN": "true"}), console))
         what = "and replace everything in its database with" if replace else "and load into its empty database"
-        console.confirm(f"stop the servers of {target} {what} the backup {found}")
+        console.confirm(f"stop the servers of {target} {what} the backup {found}" + _warning(lost, without_backup))
     else:
         found = _begun(known, snapshot, purpose)
+        variables["RESTORE_SNAPSHOT"] = found
         console.say(f"▸ going on with what has begun: {purpose} of the backup {found}")
     with console.goes_on(
         f"the servers of {target} are stopped. The same command goes on; `pulumi-mlflow open` starts them as they were"
     ):
         known = fence.note(target, fence.close(target, console, purpose), snapshot=found)
-        variables = {"RESTORE_SNAPSHOT": found, "RESTORE_REPLACE": str(replace).lower(), **(options or {})}
-        if without_backup:
-            variables["RESTORE_WITHOUT_BACKUP"] = "true"
-        before = _run_once(target, console, known, from_cron_job(cron_job, variables))
+        outcome = _run_once(target, console, known, from_cron_job(cron_job, variables))
         fence.open_(target, console, image=image)
-    return {"snapshot": found, "before": before, "replicas": known["replicas"]}
+    # Counted again when nobody could write any more.
+    lost = _newer(outcome) if _newer(outcome) is not None else lost
+    return {"snapshot": found, "before": saved(outcome), "lost": lost, "replicas": known["replicas"]}
+
+
+def _newer(outcome: Outcome) -> int | None:
+    """How many rows a restore's Job says were written since the backup; None if it does not say."""
+    found = _NEWER.findall(outcome.text)
+    return int(found[-1]) if found else None
+
+
+def _warning(lost: int | None, without_backup: bool) -> str:
+    if not lost:
+        return ""
+    kept = (
+        "be lost, as nothing is saved before"
+        if without_backup
+        else "be in a snapshot taken before it, and nowhere else"
+    )
+    return f"; the {lost} rows written since will {kept}"
 
 
 def _begun(known: Mapping[str, Any], snapshot: str, purpose: str) -> str:
@@ -151,9 +182,8 @@ def _begun(known: Mapping[str, Any], snapshot: str, purpose: str) -> str:
     return begun
 
 
-def _run_once(target: Target, console: Console, known: dict[str, Any], body: Object) -> str | None:
-    """Run the Job that has not succeeded yet, whether it is to be started, runs, or has ended meanwhile. Returns the snapshot of what
-    it has replaced."""
+def _run_once(target: Target, console: Console, known: dict[str, Any], body: Object) -> Outcome:
+    """Run the Job that has not succeeded yet, whether it is to be started, runs, or has ended meanwhile."""
     begun = known.get("job")
     if begun is not None:
         try:
@@ -161,7 +191,7 @@ def _run_once(target: Target, console: Console, known: dict[str, Any], body: Obj
         except (MissingError, OperationError):  # it was never made, or is deleted
             outcome = None
         if outcome is not None and outcome.succeeded:
-            return saved(outcome)
+            return outcome
     # Its name is written down first: a Job that nobody remembers could run beside the next one.
     fence.note(target, known, job=body["metadata"]["name"])
-    return saved(run(target, body, console))
+    return run(target, body, console)

@@ -20,6 +20,8 @@ from .target import Target
 PURPOSE = "rollback"
 UNTOUCHED = ("closing", "closed", "saved")
 """Steps of an upgrade before the schema changes."""
+KEPT = 20
+"""How many upgrades are remembered, as the migration Job does."""
 _DONE, _BACK = "upgraded", "rolled-back"
 
 
@@ -32,7 +34,8 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
         without_backup: Do not save the database as it is now before it is replaced.
 
     Returns:
-        `image`, `restored` (the snapshot, or null) and `before` (the snapshot of what was replaced).
+        `image`, `restored` (the snapshot, or null), `lost` (rows that were written since, or null if they were not counted) and
+        `before` (the snapshot of what was replaced, which holds them).
 
     Raises:
         OperationError: There is no record, or nothing to restore from.
@@ -43,7 +46,7 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
     unfinished = status.unfinished(target)
     last = unfinished or _last(target)
     image, same = last["from"]["image"], _same_schema(last)
-    done = {"image": image, "restored": None, "before": None}
+    done = {"image": image, "restored": None, "lost": 0, "before": None}
     if unfinished and fence.record(target) is None:
         console.confirm(f"give up the upgrade of {target} to {last['to']['image']} and go back to {image}")
         suspended = [name for name, was in (last.get("suspended") or {}).items() if not was]
@@ -59,9 +62,6 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
         fence.let_go(target, "deployments", server["metadata"]["name"])
         fence.wait_until_ready(target, console)
     else:
-        console.say(
-            f"  what was logged since {last.get('closedAt') or last.get('at')} is not in the backup from before it"
-        )
         restored = backups.restore(
             target,
             console,
@@ -73,7 +73,7 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
             image=image,
             purpose=PURPOSE,
         )
-        done |= {"restored": restored["snapshot"], "before": restored["before"]}
+        done |= {"restored": restored["snapshot"], "lost": restored["lost"], "before": restored["before"]}
     _settle(target, last)
     return done
 
@@ -134,6 +134,6 @@ def _settle(target: Target, last: Mapping[str, Any]) -> None:
     data = target.config_map(status.UPGRADE)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     entry = {"at": now, "result": _BACK, "from": last["to"], "to": last["from"]}
-    history = [*json.loads(data.get("history") or "[]"), entry]
+    history = [*json.loads(data.get("history") or "[]"), entry][-KEPT:]
     body = {"data": {"history": json.dumps(history), "current": None}}
     target.cluster.patch("configmaps", target.namespace, f"{target.name}-{status.UPGRADE}", body)

@@ -5,8 +5,9 @@ COMMON = r"""set -eu
 say() { echo "backup: $1"; }
 refuse() { say "refused: $1" >&2; exit 1; }
 locked() { [ -e "$LOGIN_FOLDER/ready" ] || refuse "$(cat "$LOGIN_FOLDER/refused" 2>/dev/null || echo 'nobody holds the lock')"; }
+rehearsed() { [ "${RESTORE_DRY_RUN:-}" = true ]; }
 # Before a restore, what is there is only kept if there is something.
-skipped() { [ "${BACKUP_BEFORE_RESTORE:-}" = true ] && [ ! -e "$RESTORED_FOLDER/.occupied" ]; }
+skipped() { rehearsed || { [ "${BACKUP_BEFORE_RESTORE:-}" = true ] && [ ! -e "$RESTORED_FOLDER/.occupied" ]; }; }
 postgresql() { export PGSERVICEFILE="$LOGIN_FOLDER/pg_service.conf" PGSERVICE=backup; }
 mysql() { "$(command -v mariadb || command -v mysql)" --defaults-file="$LOGIN_FOLDER/my.cnf" "$(cat "$LOGIN_FOLDER/database")" "$@"; }
 restic() {
@@ -63,6 +64,7 @@ locked
 LOAD = r"""# The dump into the database, in the place of what is there.
 . "${0%/*}/common.sh"
 locked
+if rehearsed; then exit 0; fi
 dump="$RESTORED_FOLDER/database.sql"
 if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
     mysql --batch --skip-column-names --execute "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;')
@@ -184,13 +186,14 @@ if [ "${BACKUP_DRILL:-}" != true ]; then locked; fi
 repository
 [ "$code" = 0 ] || refuse "there is no backup yet at $RESTIC_REPOSITORY"
 if [ "${BACKUP_DRILL:-}" = true ]; then restic check --read-data-subset=10%; fi
-restore "$BACKUP_FOLDER" --target "$RESTORED_FOLDER"
+if rehearsed; then set -- --include /manifest.json; fi
+restore "$BACKUP_FOLDER" --target "$RESTORED_FOLDER" "$@"
 """
 
 ARTIFACTS = r"""# The artifacts of the same snapshot; what is newer stays.
 . "${0%/*}/common.sh"
 locked
-if [ "${RESTORE_ARTIFACTS:-true}" != true ]; then exit 0; fi
+if rehearsed || [ "${RESTORE_ARTIFACTS:-true}" != true ]; then exit 0; fi
 restore "$BACKUP_FILES" --target "$BACKUP_FILES" --overwrite if-changed
 """
 

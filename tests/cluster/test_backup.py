@@ -2,29 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support import client, configurations, mariadb, postgresql, s3
+from tests.support import backups, client, configurations, mariadb, postgresql, s3
 from tests.support.command_line import CommandLine
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
-
-KEY = "backup.destination.s3.secretAccessKey"
-
-
-def _backup(bucket: s3.Bucket) -> dict[str, Any]:
-    """The block `backup` without its secret: a repository of its own in the bucket."""
-    destination = {
-        "bucket": bucket.name,
-        "prefix": unique_name(),
-        "endpointUrl": bucket.endpoint_url,
-        "accessKeyId": bucket.access_key_id,
-        "addressingStyle": "path",
-    }
-    return {"destination": {"s3": destination}, "scratchSize": "1Gi"}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +17,10 @@ def on_postgresql(
     new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
     """A server on PostgreSQL, whose artifacts and backups are in one bucket."""
-    values = configurations.postgresql(unique_name(), database, bucket, server={"replicas": 1}, backup=_backup(bucket))
-    keys = {**configurations.postgresql_secrets(database, bucket), KEY: bucket.secret_access_key}
+    values = configurations.postgresql(
+        unique_name(), database, bucket, server={"replicas": 1}, backup=backups.in_bucket(bucket)
+    )
+    keys = {**configurations.postgresql_secrets(database, bucket), **backups.in_bucket_secrets(bucket)}
     with deploy(new_stack, kubectl, values, keys) as deployed:
         yield deployed
 
@@ -44,9 +31,9 @@ def on_mariadb(
 ) -> Iterator[Deployed]:
     """The same on MariaDB."""
     values = configurations.mysql(
-        unique_name(), mariadb_database, bucket, server={"replicas": 1}, backup=_backup(bucket)
+        unique_name(), mariadb_database, bucket, server={"replicas": 1}, backup=backups.in_bucket(bucket)
     )
-    keys = {**configurations.mysql_secrets(mariadb_database, bucket), KEY: bucket.secret_access_key}
+    keys = {**configurations.mysql_secrets(mariadb_database, bucket), **backups.in_bucket_secrets(bucket)}
     with deploy(new_stack, kubectl, values, keys) as deployed:
         yield deployed
 
@@ -60,8 +47,8 @@ def mariadb_database(mariadb_server: mariadb.Server) -> mariadb.Database:
 @pytest.fixture(scope="module")
 def on_volumes(new_stack: Deploy, kubectl: Kubectl, bucket: s3.Bucket) -> Iterator[Deployed]:
     """A server on SQLite, with database and artifacts on claims."""
-    values = configurations.sqlite(unique_name(), backup=_backup(bucket))
-    with deploy(new_stack, kubectl, values, {KEY: bucket.secret_access_key}) as deployed:
+    values = configurations.sqlite(unique_name(), backup=backups.in_bucket(bucket))
+    with deploy(new_stack, kubectl, values, backups.in_bucket_secrets(bucket)) as deployed:
         yield deployed
 
 

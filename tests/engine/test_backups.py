@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support import mariadb, postgresql
+from tests.support import disks, mariadb, postgresql
 from tests.support.backups import FailedError, Pod
 from tests.support.postgresql import NASTY
 from toolchain.bare import debian
@@ -67,7 +67,17 @@ def test_what_is_there_is_kept_before_it_is_replaced(sqlite: Pod) -> None:
     before = sqlite.seed("digest")
     with closing(sqlite3.connect(sqlite.folder / "mlflow.db")) as database, database:
         database.execute("UPDATE experiments SET name = 'changed' WHERE experiment_id = 0")
+        database.execute("INSERT INTO tags SELECT 'new', value, run_uuid FROM tags LIMIT 1")
     changed = sqlite.seed("digest")
+    # What it would do is told while a server runs, and nothing is done.
+    with socket.socket() as server:
+        server.bind((LOCAL, 0))
+        server.listen()
+        beside = _again(sqlite, BACKUP_SERVER=f"{LOCAL}:{server.getsockname()[1]}")
+        told = beside.restore(RESTORE_REPLACE="true", RESTORE_DRY_RUN="true")
+    assert "replaced with it: 1 rows (tags 1)" in told and "restored: " not in told and "is saved" not in told
+    assert len(json.loads(sqlite.restic("snapshots", "--json"))) == 1
+    assert sqlite.seed("digest") == changed
     with pytest.raises(FailedError, match="RESTORE_REPLACE=true"):
         _again(sqlite).restore()
     assert sqlite.seed("digest") == changed
@@ -150,9 +160,11 @@ def test_what_a_restore_refuses(sqlite: Pod) -> None:
     sqlite.backup()
     before = sqlite.seed("digest")
 
-    def refused(reason: str, **environment: str) -> None:
-        with pytest.raises(FailedError, match=reason):
-            _again(sqlite, **environment).restore(RESTORE_REPLACE="true", RESTORE_WITHOUT_BACKUP="true")
+    def refused(reason: str, dry_run: bool = True, **environment: str) -> None:
+        for dry in ("true", "false") if dry_run else ("false",):
+            pod = _again(sqlite, **environment)
+            with pytest.raises(FailedError, match=reason):
+                pod.restore(RESTORE_REPLACE="true", RESTORE_WITHOUT_BACKUP="true", RESTORE_DRY_RUN=dry)
         assert sqlite.seed("digest") == before
 
     refused("has another password than this deployment", RESTIC_PASSWORD="another password of the tests")
@@ -161,7 +173,7 @@ def test_what_a_restore_refuses(sqlite: Pod) -> None:
     with socket.socket() as server:
         server.bind((LOCAL, 0))
         server.listen()
-        refused("servers are running", BACKUP_SERVER=f"{LOCAL}:{server.getsockname()[1]}")
+        refused("servers are running", dry_run=False, BACKUP_SERVER=f"{LOCAL}:{server.getsockname()[1]}")
     with pytest.raises(FailedError, match="there is no backup yet"):
         Pod(sqlite.folder, sqlite.uri, sqlite.folder / "nothing").drill("sqlite")
     next(sqlite.repository.glob("data/*/*")).unlink()
@@ -175,6 +187,7 @@ def test_what_a_manifest_tells_of_a_damaged_dump(sqlite: Pod) -> None:
     uri = {"MLFLOW_BACKEND_STORE_URI": "sqlite://"}
     for damage, reason in (
         (lambda file: file.write_bytes(file.read_bytes()[:-4096]), "database.sqlite is not what was backed up"),
+        (lambda file: file.write_bytes(file.read_bytes().replace(b"team", b"meat")), "its checksum differs"),
         (lambda file: file.unlink(), "database.sqlite is missing in the backup"),
     ):
         pod = _again(sqlite)
@@ -182,3 +195,34 @@ def test_what_a_manifest_tells_of_a_damaged_dump(sqlite: Pod) -> None:
         damage(pod.folder / "pod/restored/database.sqlite")
         with pytest.raises(FailedError, match=reason):
             pod.program("check", **uri)
+
+
+@pytest.mark.extended
+def test_a_full_disk_of_the_destination_fails_the_backup_and_keeps_the_ones_before(folder: Path) -> None:
+    with disks.disk(folder / "destination", "16m") as disk:
+        pod = Pod(folder, f"sqlite:///{folder}/mlflow.db", disk.folder / "repository")
+        pod.seed("fill")
+        pod.backup()
+        before = pod.seed("digest")
+        pod.seed("damage")
+        with disk.full(), pytest.raises(FailedError, match="no space left on device"):
+            _again(pod).backup()
+        assert "and read back" in _again(pod).backup()
+        saved = json.loads(pod.restic("snapshots", "--json"))
+        assert len(saved) == 2
+        _again(pod).restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT=saved[0]["short_id"])
+        assert pod.seed("digest") == before
+
+
+@pytest.mark.extended
+def test_a_full_scratch_volume_is_named(sqlite: Pod) -> None:
+    """No snapshot is made of the part that fitted."""
+    sqlite.backup()
+    pod = _again(sqlite)
+    with disks.disk(pod.folder / "pod/backup", "64k"), pytest.raises(FailedError, match=r"backup\.scratchSize"):
+        pod.backup()
+    before, pod = sqlite.seed("digest"), _again(sqlite)
+    with disks.disk(pod.folder / "pod/restored", "64k"), pytest.raises(FailedError, match="no space left on device"):
+        pod.restore(RESTORE_REPLACE="true")
+    assert sqlite.seed("digest") == before
+    assert len(json.loads(sqlite.restic("snapshots", "--json"))) == 1

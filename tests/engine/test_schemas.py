@@ -6,23 +6,24 @@ The programs are processes of this machine, with the packages of MLflow's image.
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pymysql
 import pytest
 
 from components.in_image import Program
-from tests.support import mariadb, older, postgresql, rendered
-from toolchain import environments, paths
+from tests.support import disks, mariadb, older, postgresql
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.extended
 
-Database = postgresql.Database | mariadb.Database
+Database = older.Database
 MINORS = ("2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
 ROWS = 10_000
 
@@ -65,42 +66,8 @@ def database(request: pytest.FixtureRequest) -> Database:
     return request.getfixturevalue(f"{request.param}_server").database()
 
 
-def _uri(database: Database) -> str:
-    if isinstance(database, postgresql.Database):
-        scheme, options, password = "postgresql+psycopg2", "sslmode=require", database.password
-    else:
-        # PyMySQL sends passwords in Latin-1.
-        scheme, options = "mysql+pymysql", "ssl_check_hostname=false"
-        password = database.password.encode().decode("latin-1")
-    return f"{scheme}://{database.name}:{quote(password, safe='')}@{database.host}:{database.port}/{database.name}?{options}"
-
-
-def _older(version: str) -> Path:
-    """An older MLflow, from where `PYTHONPATH` finds it before the one of the image."""
-    folder = paths.cache("older", version)
-    with paths.lock(f"older-{version}", f"preparing MLflow {version}"):
-        if not (folder / ".complete").exists():
-            # Versions before 3.7 do not run with SQLAlchemy 2.1.
-            older.install(version, folder, "sqlalchemy<2.1")
-            (folder / ".complete").touch()
-    return folder
-
-
-def _python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    python = environments.python(rendered.packages())
-    return subprocess.Popen(
-        [str(python), "-W", "ignore", *arguments],
-        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def _seed(version: str, *databases: Database) -> None:
-    seeding = _python("-c", SEED, str(ROWS), *map(_uri, databases), PYTHONPATH=str(_older(version)))
+    seeding = older.python("-c", SEED, str(ROWS), *map(older.uri, databases), PYTHONPATH=str(older.packages(version)))
     output, _ = seeding.communicate()
     assert seeding.returncode == 0, output
 
@@ -112,8 +79,8 @@ def _programs(folder: Path) -> Path:
 
 
 def _migrate(program: Path, database: Database, **variables: str) -> "subprocess.Popen[str]":
-    settings = {"MLFLOW_BACKEND_STORE_URI": _uri(database), "PGAPPNAME": "mlflow-migration", **variables}
-    return _python(str(program), **settings)
+    settings = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration", **variables}
+    return older.python(str(program), **settings)
 
 
 def _ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
@@ -174,7 +141,7 @@ def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_
         if "create_table" in each["operations"]
     )
     revisions = "import schemas, sys; print(*schemas.MLFLOW.revisions()[sys.argv[1]].created)"
-    table = _ended(_python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
+    table = _ended(older.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
     database.query(f"CREATE TABLE {table} (id INT)")
     output = _ended(_migrate(program, database, MIGRATION_MODE="check"), 1)
     assert f"revision {made} of the mlflow schema is there by half (its table {table}" in output
@@ -214,8 +181,8 @@ print("own session lives")
 
 def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_path: Path) -> None:
     _programs(tmp_path)
-    variables = {"MLFLOW_BACKEND_STORE_URI": _uri(database), "PGAPPNAME": "mlflow-migration"}
-    guard = _python("-c", GUARDED, PYTHONPATH=str(tmp_path), **variables)
+    variables = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration"}
+    guard = older.python("-c", GUARDED, PYTHONPATH=str(tmp_path), **variables)
     assert guard.stdout is not None
     assert guard.stdout.readline() == "guarded\n"
     with _server(database) as cursor, pytest.raises((psycopg.Error, pymysql.Error)):
@@ -229,3 +196,107 @@ def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_pa
     output, _ = guard.communicate("\n", timeout=60)
     assert guard.returncode == 0, output
     assert "ended 1 session(s) of servers that came back" in output and "own session lives" in output
+
+
+@pytest.mark.parametrize(("count", "kind"), [(5, "mariadb"), (10, "postgresql")])
+def test_many_migrations_at_once_are_one(count: int, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    database = request.getfixturevalue(f"{kind}_server").database()
+    _seed(MINORS[-1], database)
+    before, program = _contents(database), _programs(tmp_path)
+    outputs = [_ended(each) for each in [_migrate(program, database) for _ in range(count)]]
+    assert sum("done (migrate)" in output for output in outputs) == 1, outputs
+    assert _contents(database) == before
+
+
+@pytest.fixture(scope="module")
+def own_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[disks.Disk]:
+    """A disk for a database server."""
+    folder = Path(tempfile.mkdtemp(prefix="mlflow-test-disk-"))
+    folder.chmod(0o755)
+    with disks.disk(folder, "400m") as disk:
+        yield disk
+    folder.rmdir()
+
+
+@pytest.fixture(scope="module")
+def own_postgresql(own_disk: disks.Disk) -> Iterator[postgresql.Server]:
+    """A PostgreSQL server on it."""
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(own_disk.folder))
+            server = stack.enter_context(postgresql.serve("127.0.0.1"))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_mariadb() -> Iterator[mariadb.Server]:
+    """A MariaDB server that comes back when it is killed."""
+    with mariadb.serve("127.0.0.1", returns=True) as server:
+        yield server
+
+
+def test_postgresql_is_restarted_in_the_middle_of_a_migration(
+    own_postgresql: postgresql.Server, tmp_path: Path
+) -> None:
+    """Everything is as before, and the next migration does all of it."""
+    database, program = own_postgresql.database(), _programs(tmp_path)
+    _seed(MINORS[-1], database)
+    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    # The migration waits for whoever reads this table, after it has changed others.
+    where = {"host": str(own_postgresql.folder), "port": own_postgresql.port, "user": "postgres"}
+    with contextlib.closing(psycopg.connect(dbname=database.name, **where)) as reader:
+        reader.execute("SELECT * FROM experiment_tags")
+        migration = _migrate(program, database)
+        waiting = f"""SELECT pid FROM pg_stat_activity WHERE datname = '{database.name}'
+            AND application_name = 'mlflow-migration' AND wait_event_type = 'Lock'"""
+        eventually(lambda: own_postgresql.query("postgres", waiting), "a migration under way")
+        # PostgreSQL ends all sessions, and recovers from its log, when one of its processes crashes.
+        os.kill(own_postgresql.query("postgres", waiting)[0][0], signal.SIGKILL)
+        output = _ended(migration, 1)
+    assert "refused: the migration failed" in output and "PostgreSQL has rolled it back" in output
+    eventually(lambda: _answers(database), "the database after its recovery")
+    assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "done (migrate)" in _ended(_migrate(program, database))
+    assert _contents(database) == before
+
+
+def _answers(database: Database) -> bool:
+    with contextlib.suppress(psycopg.Error, pymysql.Error):
+        return bool(database.query("SELECT 1"))
+    return False
+
+
+def test_mariadb_is_restarted_in_the_middle_of_a_migration(own_mariadb: mariadb.Server, tmp_path: Path) -> None:
+    """What was done of it is known, and the next migration does the rest."""
+    database, program = own_mariadb.database(), _programs(tmp_path)
+    _seed(MINORS[-1], database)
+    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    # A session in the database would be taken for a server's.
+    session = pymysql.connect(unix_socket=str(own_mariadb.socket), user="root")
+    with session, session.cursor() as reader:
+        reader.execute(f"SELECT * FROM {database.name}.experiment_tags")
+        migration = _migrate(program, database)
+        waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+        eventually(lambda: own_mariadb.execute(waiting), "a migration under way")
+        own_mariadb.kill()
+        output = _ended(migration, 1)
+    assert "refused: the migration failed" in output and "restore the backup from before the migration" in output
+    eventually(lambda: _answers(database), "the database after its recovery")
+    assert database.query("SELECT version_num FROM alembic_version") != head
+    assert "done (migrate)" in _ended(_migrate(program, database))
+    assert _contents(database) == before
+
+
+def test_a_full_disk_of_the_database_rolls_a_migration_back(
+    own_postgresql: postgresql.Server, own_disk: disks.Disk, tmp_path: Path
+) -> None:
+    database, program = own_postgresql.database(), _programs(tmp_path)
+    _seed(MINORS[-1], database)
+    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    with own_disk.full():
+        output = _ended(_migrate(program, database), 1)
+    assert "refused: the migration failed" in output and "No space left on device" in output
+    eventually(lambda: _answers(database), "the database after its recovery")
+    assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "done (migrate)" in _ended(_migrate(program, database))
+    assert _contents(database) == before

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import disks
 from tests.support.toolchain import run
 
 pytestmark = pytest.mark.extended
@@ -14,13 +15,8 @@ pytestmark = pytest.mark.extended
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    with disks.disk(tmp_path / "disk", "64m") as disk:
+        yield disk.folder
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.in_image import Program
 from components.pods.backup_scripts import FILES
 from tests.support import rendered, restic
+from tests.support.kubernetes import unique_name
+from tests.support.s3 import Bucket
 
 SEEDS = Path(__file__).with_name("seeds.py")
 PATIENCE = 120
@@ -20,6 +23,23 @@ KEYS = {
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "a passphrase of the gateway",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "A" * 43 + "=",
 }
+
+
+def in_bucket(bucket: Bucket) -> dict[str, Any]:
+    """The block `backup` without its secret: a repository of its own in the bucket."""
+    destination = {
+        "bucket": bucket.name,
+        "prefix": unique_name(),
+        "endpointUrl": bucket.endpoint_url,
+        "accessKeyId": bucket.access_key_id,
+        "addressingStyle": "path",
+    }
+    return {"destination": {"s3": destination}, "scratchSize": "1Gi"}
+
+
+def in_bucket_secrets(bucket: Bucket) -> dict[str, str]:
+    """Its secret."""
+    return {"backup.destination.s3.secretAccessKey": bucket.secret_access_key}
 
 
 class FailedError(AssertionError):
@@ -78,8 +98,8 @@ class Pod:
                 self._dump(**before),
                 self.program("manifest", **before),
                 self.script("store.sh", BACKUP_TAG="before-restore", **before),
-                self.program("load-sqlite") if self._sqlite else self.script("load.sh"),
-                self.program("verify"),
+                self.program("load-sqlite", **settings) if self._sqlite else self.script("load.sh", **settings),
+                self.program("verify", **settings),
             ]
         return "".join(logs)
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -86,6 +87,10 @@ class Server:
         self.execute(f"GRANT ALL ON {made.name}.* TO {made.name}@'%%'")
         return made
 
+    def kill(self) -> None:
+        """End it as a lost node does."""
+        os.kill(int((self.socket.parent / "pid").read_text()), signal.SIGKILL)
+
     def execute(self, statement: str, *values: str) -> list[Any]:
         """Run one statement as the owner of the server, and fetch all rows."""
         local = pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
@@ -95,12 +100,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(host: str, *names: str) -> Iterator[Server]:
+def serve(host: str, *names: str, returns: bool = False) -> Iterator[Server]:
     """Run a server with an empty data directory that refuses connections without TLS over the network.
 
     Args:
         host: Address of this machine at which pods reach it; also the name in the server's certificate.
         *names: Further names in it.
+        returns: Whether it is started again when it was killed, as a pod is.
     """
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-mariadb-"))
     try:
@@ -148,6 +154,8 @@ def serve(host: str, *names: str) -> Iterator[Server]:
             return False
 
         server = [root / "usr/sbin/mariadbd", "--no-defaults", *own, *settings]
+        if returns:
+            server = ["sh", "-c", 'trap "kill $!; wait; exit" INT; while :; do "$@" & wait; done', "sh", *server]
         with processes.running(server, folder / "log", env=environment, ready=answers):
             yield Server(host, port, socket, made.authority)
     finally:

@@ -1,16 +1,21 @@
-"""Images of older versions of MLflow, to upgrade from."""
+"""Older versions of MLflow, to upgrade from: as images, and as processes of this machine."""
 
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
+from urllib.parse import quote
 
 from components import versions
+from tests.support import mariadb, postgresql, rendered
 from toolchain import cluster, environments, paths
 from toolchain.bare import images, oci
 from toolchain.bare.images import layers, mlflow
 from toolchain.console import run
 from toolchain.files import write
 
+Database = postgresql.Database | mariadb.Database
 REPOSITORY = versions.MLFLOW_IMAGE.partition(":")[0]
 _BESIDE = "opt/older"
 """Where the older version is in an image that is built here: beside the newer one, before it on Python's path."""
@@ -58,3 +63,39 @@ def install(version: str, folder: Path, *more: str) -> None:
     packages = [*(f"{name}=={version}" for name in names), *more]
     options = ["--no-deps", "--python", environments.INTERPRETER, "--compile-bytecode", "--target", folder]
     run([*command, "pip", "install", *options, *packages], log=paths.state("logs", f"older-{version}.log"), env=env)
+
+
+def uri(database: Database) -> str:
+    """A database as MLflow is told of it."""
+    if isinstance(database, postgresql.Database):
+        scheme, options, password = "postgresql+psycopg2", "sslmode=require", database.password
+    else:
+        # PyMySQL sends passwords in Latin-1.
+        scheme, options = "mysql+pymysql", "ssl_check_hostname=false"
+        password = database.password.encode().decode("latin-1")
+    return f"{scheme}://{database.name}:{quote(password, safe='')}@{database.host}:{database.port}/{database.name}?{options}"
+
+
+def packages(version: str) -> Path:
+    """An older MLflow, from where `PYTHONPATH` finds it before the one of the image."""
+    folder = paths.cache("older", version)
+    with paths.lock(f"older-{version}", f"preparing MLflow {version}"):
+        if not (folder / ".complete").exists():
+            # Versions before 3.7 do not run with SQLAlchemy 2.1.
+            install(version, folder, "sqlalchemy<2.1")
+            (folder / ".complete").touch()
+    return folder
+
+
+def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start the interpreter of MLflow's image."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    interpreter = environments.python(rendered.packages())
+    return subprocess.Popen(
+        [str(interpreter), "-W", "ignore", *arguments],
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -57,6 +57,12 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
     assert broken(document) == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_is_named_exists(document: Path) -> None:
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", document.read_text(encoding="utf-8")):
+        assert f"\ndef {name}(" in f"\n{(ROOT / path).read_text()}", f"{path}::{name}"
+
+
 def test_broken_links_are_noticed(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text(

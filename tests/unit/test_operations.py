@@ -65,7 +65,8 @@ class Api:
         given = {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
         component = body["metadata"]["labels"]["app.kubernetes.io/component"]
         self.started.append({"component": component, "env": given})
-        failed = component in self.fails
+        dry = given.get("RESTORE_DRY_RUN") == "true"
+        failed = component in self.fails or (not dry and f"{component}, not as a dry run" in self.fails)
         condition = {"type": "Failed" if failed else "Complete", "status": "True", "message": "as the test says"}
         made = self.add("jobs", body["metadata"]["name"], component, spec=body["spec"])
         made["status"] = {"conditions": [condition], **({} if failed else {"completionTime": "2026-01-02T00:00:00Z"})}
@@ -232,12 +233,20 @@ def test_a_job_is_what_kubectl_makes_of_the_template(api: Api) -> None:
 
 
 def test_restore_replaces_and_opens_again(api: Api, target: targets.Target) -> None:
+    api.says["restore"] += "\nbackup: written since the backup, and replaced with it: 12 rows (metrics 10, runs 2)"
+    with pytest.raises(OperationError, match="the 12 rows written since will be in a snapshot taken before it"):
+        backups.restore(target, Console(), "latest", replace=True)
+    with pytest.raises(OperationError, match="the 12 rows written since will be lost"):
+        backups.restore(target, Console(), "latest", replace=True, without_backup=True)
+    assert _server(api)["spec"]["replicas"] == 3
+    api.started.clear()
     done = backups.restore(target, Console(yes=True), "latest", replace=True)
     # Not the one that was itself taken before a restore.
-    assert done == {"snapshot": "bbbbbbbb", "before": "dddddddd", "replicas": 3}
-    listed, restored = api.started
+    assert done == {"snapshot": "bbbbbbbb", "before": "dddddddd", "lost": 12, "replicas": 3}
+    listed, tried, restored = api.started
     assert listed["component"] == "backup"
     assert restored["env"] == {"RESTORE_SNAPSHOT": "bbbbbbbb", "RESTORE_REPLACE": "true"}
+    assert tried["env"] == {**restored["env"], "RESTORE_DRY_RUN": "true"}
     assert _server(api)["spec"]["replicas"] == 3
     assert fence.ANNOTATION not in _server(api)["metadata"]["annotations"]
     expected = {"mlflow-backup": False, "mlflow-garbage-collection": False, "mlflow-restore": True}
@@ -249,6 +258,11 @@ def test_a_restore_that_failed_stays_closed_and_goes_on_with_the_same_command(ap
     console = Console(yes=True)
     with pytest.raises(OperationError, match="as the test says"):
         backups.restore(target, console, "bbbbbbbb", replace=True)
+    # What would be refused is refused while the servers run.
+    assert _server(api)["spec"]["replicas"] == 3 and console.going_on == []
+    api.fails = {"restore, not as a dry run"}
+    with pytest.raises(OperationError, match="as the test says"):
+        backups.restore(target, console, "bbbbbbbb", replace=True)
     assert "`pulumi-mlflow open`" in console.going_on[0]
     assert _server(api)["spec"]["replicas"] == 0
     assert set(_suspended(api).values()) == {True}
@@ -258,7 +272,7 @@ def test_a_restore_that_failed_stays_closed_and_goes_on_with_the_same_command(ap
 
     api.fails, before = set(), len(api.started)
     done = backups.restore(target, Console(yes=True), "latest", replace=True)
-    assert done == {"snapshot": "bbbbbbbb", "before": "dddddddd", "replicas": 3}
+    assert done == {"snapshot": "bbbbbbbb", "before": "dddddddd", "lost": None, "replicas": 3}
     assert [each["component"] for each in api.started[before:]] == ["restore"]
     assert _server(api)["spec"]["replicas"] == 3
 
@@ -299,7 +313,7 @@ def _image(api: Api) -> str:
 def test_rollback_with_the_same_schema_is_the_image_alone(api: Api, target: targets.Target) -> None:
     _upgrade(api)
     done = rollback.rollback(target, Console(yes=True), without_backup=False)
-    assert done == {"image": OLD, "restored": None, "before": None}
+    assert done == {"image": OLD, "restored": None, "lost": 0, "before": None}
     assert (_image(api), api.started) == (OLD, [])
     assert "mlflow:image.tag v3.10.0" in rollback.advice(OLD)
     with pytest.raises(OperationError, match="was rolled back already"):
@@ -309,7 +323,7 @@ def test_rollback_with_the_same_schema_is_the_image_alone(api: Api, target: targ
 def test_rollback_with_another_schema_restores_and_opens_with_the_old_image(api: Api, target: targets.Target) -> None:
     _upgrade(api, to="b", snapshot="aaaaaaaa")
     done = rollback.rollback(target, Console(yes=True), without_backup=False)
-    assert done == {"image": OLD, "restored": "aaaaaaaa", "before": "dddddddd"}
+    assert done == {"image": OLD, "restored": "aaaaaaaa", "lost": None, "before": "dddddddd"}
     assert api.started[-1]["env"]["RESTORE_OTHER_SCHEMA"] == "true"
     assert (_image(api), _server(api)["spec"]["replicas"]) == (OLD, 3)
 

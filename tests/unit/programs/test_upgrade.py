@@ -321,6 +321,22 @@ def test_rows_that_are_gone_keep_the_servers_stopped(world: World) -> None:
     assert world.serving is None and world.record["step"] == "migrated"
 
 
+def test_another_image_with_the_same_schema_is_recorded_once_it_is_about_to_roll(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HEADS, OLD, HEADS[NEW])
+    world.head = HEADS[NEW]
+    run(world)
+    (recorded,) = world.history
+    assert recorded["result"] == "upgraded" and recorded["from"] == {"image": OLD, "heads": {"mlflow": HEADS[NEW]}}
+    assert recorded["to"] == {"image": NEW, "heads": recorded["from"]["heads"]} and recorded["freezeSeconds"] == 0
+    assert world.record == {} and world.calls == ["configmaps: finished"]
+    # The next Job, such as one for another password, finds the image that runs.
+    world.deployment["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
+    run(world)
+    assert len(world.history) == 1
+
+
 def test_going_back_to_the_old_image_starts_it_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.dies_at = 7
     with pytest.raises(KilledError):

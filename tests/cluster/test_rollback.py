@@ -1,0 +1,120 @@
+"""Back to the version before an upgrade, on PostgreSQL: the image alone, and with the backup that the upgrade has taken."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from components import versions
+from tests.support import backups, client, configurations, older, postgresql, s3
+from tests.support.command_line import Answer, CommandLine
+from tests.support.deployed import Deployed, deploy
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, unique_name
+
+pytestmark = pytest.mark.extended
+
+BEFORE, SAME_SCHEMA = "3.10.0", "3.10.1"
+
+
+@pytest.fixture(scope="module")
+def old(new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket) -> Iterator[Deployed]:
+    """A server of an older version with users, whose backups are in its bucket."""
+    for version in (BEFORE, SAME_SCHEMA):
+        older.ensure(version)
+    values = configurations.postgresql(
+        unique_name(),
+        database,
+        bucket,
+        image={"tag": older.tag(BEFORE)},
+        upgrade={"mode": "automatic"},
+        backup=backups.in_bucket(bucket),
+        server={"replicas": 1, "allowedHosts": ["10.*"]},
+    )
+    keys = {**configurations.postgresql_secrets(database, bucket), **backups.in_bucket_secrets(bucket)}
+    with deploy(new_stack, kubectl, values, keys) as deployed:
+        yield deployed
+
+
+def _contents(database: postgresql.Database) -> dict[str, str]:
+    """A checksum of each table's rows, those with the schema's versions and the users too."""
+    tables = [name for (name,) in database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    assert {"alembic_version", "alembic_version_auth", "users"} <= set(tables)
+    return {
+        name: database.query(f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{name}" t')[0][0]
+        for name in tables
+    }
+
+
+_USER = """
+import sys
+from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
+store = SqlAlchemyStore()
+store.init_db(sys.argv[1])
+store.create_user("somebody", "a password of the tests")
+"""
+
+
+def _user(database: postgresql.Database) -> None:
+    """A user of the older version, whose logins do not work with the settings of this one."""
+    making = older.python("-c", _USER, older.uri(database), PYTHONPATH=str(older.packages(SAME_SCHEMA)))
+    output, _ = making.communicate()
+    assert making.returncode == 0, output
+
+
+def _version(deployed: Deployed, kubectl: Kubectl) -> str:
+    """Tag of the image that serves."""
+    kubectl.settled(deployed.namespace, 1)
+    (pod,) = kubectl.pods(deployed.namespace)
+    return pod["spec"]["containers"][0]["image"].rpartition(":")[2]
+
+
+def _rolled_back(command: CommandLine) -> Answer:
+    answer = command.run("rollback", "--yes", "--json")
+    assert answer.code == 0, answer.progress
+    return answer
+
+
+@pytest.mark.feature("rollback")
+def test_the_version_and_the_data_of_before_an_upgrade_are_back(
+    old: Deployed, kubectl: Kubectl, database: postgresql.Database, tmp_path: Path
+) -> None:
+    command = CommandLine(kubectl.kubeconfig, old.namespace)
+    with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
+        logged = client.log(url)
+    _user(database)
+    before = _contents(database)
+
+    # The same schema: the image alone.
+    old.reconfigure(image={"tag": older.tag(SAME_SCHEMA)}).up().succeeded()
+    assert _version(old, kubectl) == older.tag(SAME_SCHEMA)
+    assert _rolled_back(command).json["restored"] is None
+    assert _version(old, kubectl) == older.tag(BEFORE) and _contents(database) == before
+
+    old.reconfigure(image={}).up().succeeded()
+    assert _version(old, kubectl) == older.tag(versions.MLFLOW)
+    assert _contents(database)["alembic_version"] != before["alembic_version"]
+    with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
+        client.read_back(url, logged)
+        later = MlflowClient(url).create_run("0").info.run_id
+
+    answer = _rolled_back(command)
+    done = answer.json
+    assert "written since the backup, and replaced with it" in answer.progress and "runs 1" in answer.progress
+    assert done["lost"] >= 1
+    assert _version(old, kubectl) == older.tag(BEFORE)
+    assert _contents(database) == before
+    # What was written in between is in a snapshot of its own.
+    tags = {each["short_id"]: each["tags"] for each in command.run("list", "--json").json}
+    assert tags == {done["restored"]: ["before-upgrade"], done["before"]: ["before-restore"]}
+    assert later not in str(database.query("SELECT run_uuid FROM runs"))
+
+    old.stack.configure(old.values, old.secrets).up().succeeded()
+    assert _version(old, kubectl) == older.tag(BEFORE)
+    assert _contents(database) == before
+    old.stack.up("--expect-no-changes", "--refresh").succeeded()
+    with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
+        client.read_back(url, logged)
+        assert client.log(url)
+    assert command.run("status").code == 0
