@@ -44,7 +44,7 @@ CLOUDS = {
 
 
 COMMAND_LINE = ("kubernetes", "rich", "typer")
-"""What `pulumi-mlflow` uses."""
+"""What `pulumi-mlflow` uses besides."""
 
 
 def stack_file(stack: str) -> Path:
@@ -105,7 +105,7 @@ def wanted(kind: str, clouds: Iterable[str] = ()) -> list[str]:
     if kind == "up":
         return [runtime[name] for name in (*CORE, *clouds)]
     if kind == "cli":
-        return [development[name] for name in COMMAND_LINE]
+        return [*(runtime[name] for name in CORE), *(development[name] for name in COMMAND_LINE)]
     return [*runtime.values(), *development.values()]
 
 
