@@ -4,6 +4,9 @@ Imports nothing, so that the toolchain can load this file by its path without Pu
 quotes of one line, so every version is a constant with a plain string.
 """
 
+PACKAGE = "0.1.0"
+"""Of this package, `pulumi-mlflow`, and of its provider."""
+
 MLFLOW = "3.17.2"
 MLFLOW_DIGEST = ""
 MLFLOW_REPOSITORY = "ghcr.io/mlflow/mlflow"

@@ -218,30 +218,31 @@ def format_() -> int:
     return subprocess.run([ruff, "format", "."], cwd=ROOT, check=False).returncode or mended
 
 
+SCHEMAS = {
+    "components.reading.schema": ROOT / "components" / "stack-config.schema.json",
+    "components.provider": ROOT / "provider" / "schema.json",
+}
+"""Schemas that are made from the arguments, of stack files and of packages for other languages, by the module that prints them."""
+
+
 def schema(check: bool = False) -> None:
-    """Write the JSON schema of stack files from the arguments.
+    """Write the schemas from the arguments.
 
     Args:
         check: Write nothing, only compare.
 
     Raises:
-        UserError: `check` found the committed schema outdated.
+        UserError: `check` found a committed schema outdated.
     """
-    path = ROOT / "components" / "stack-config.schema.json"
-    venv = environments.ensure("test")
-    made = subprocess.run(
-        [environments.python(venv), "-m", "components.reading.schema"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        raise UserError(f"the schema cannot be made:\n{made.stderr.strip()}", "Mend the arguments in components/.")
-    if not check:
-        path.write_text(made.stdout)
-    elif not path.exists() or path.read_text() != made.stdout:
-        raise UserError(f"{path} does not fit the arguments", "Run `make schema` and commit the result.")
+    python = environments.python(environments.ensure("test"))
+    for module, path in SCHEMAS.items():
+        made = subprocess.run([python, "-m", module], cwd=ROOT, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise UserError(f"the schema cannot be made:\n{made.stderr.strip()}", "Mend the arguments in components/.")
+        if not check:
+            path.write_text(made.stdout)
+        elif not path.exists() or path.read_text() != made.stdout:
+            raise UserError(f"{path} does not fit the arguments", "Run `make schema` and commit the result.")
 
 
 def _passes(name: str, command: list[str]) -> bool:

@@ -101,6 +101,21 @@ def of_tests(cli: Cli) -> Cli:
     return replace(cli, home=cache("pulumi-home-of-tests"))
 
 
+def with_languages(cli: Cli) -> Cli:
+    """The same command line with hosts of the languages in which only tests have programs, and of plugins in Python. Released
+    ones come with all of them.
+
+    Raises:
+        UserError: They could not be built.
+    """
+    if (cli.command.resolve().parent / "pulumi-language-yaml").exists():
+        return cli
+    built = golang.build(["pulumi", "pulumi-language-yaml", "pulumi-language-nodejs"])
+    # One program is both; the host for programs in Python understands no request to run a plugin.
+    folder = _together({**built, "pulumi-language-python": built["pulumi-language-nodejs"]})
+    return replace(cli, command=folder / "pulumi", path=(folder, *cli.path))
+
+
 def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str], buildable: Sequence[str] = BUILDABLE) -> None:
     """Install the resource plugins in the versions that the locked Python SDKs ask for.
 
@@ -191,15 +206,15 @@ def _install(folder: Path) -> None:
 
 
 def _together(built: Mapping[str, Path]) -> Path:
-    """One folder with the command line and its language host, which it warns about when it finds it elsewhere."""
+    """One folder with the command line and its language hosts, which it warns about when it finds them elsewhere."""
     folder = cache("pulumi", "-".join(path.parent.name for path in built.values()))
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for path in built.values():
+        for name, path in built.items():
             for program in path.parent.glob(f"{path.name}*"):
-                os.link(program, partial / program.name)
+                os.link(program, partial / (name + program.name.removeprefix(path.name)))
         partial.replace(folder)
     return folder
 

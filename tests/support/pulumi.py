@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -61,7 +62,7 @@ class Stack:
         session: Session,
         folder: Path,
         kubeconfig: Path,
-        program: str | None = None,
+        program: str | Path | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         """Make the project and the stack.
@@ -70,7 +71,7 @@ class Stack:
             session: The tools.
             folder: An empty folder.
             kubeconfig: The cluster.
-            program: Source of the program; the checkout's own if None.
+            program: Source of the program, or a folder with a whole project to copy; the checkout's own program if None.
             variables: Further environment variables.
         """
         missing = [part for part in ("pulumi", "pulumi_home", "path") if not getattr(session, part)]
@@ -90,9 +91,12 @@ class Stack:
             **(variables or {}),
         }
         (folder / "backend").mkdir()
-        (folder / "Pulumi.yaml").write_text("name: mlflow\nruntime: python\n")
-        (folder / "components").symlink_to(ROOT / "components")
-        (folder / "__main__.py").write_text((ROOT / "__main__.py").read_text() if program is None else program)
+        if isinstance(program, Path):
+            shutil.copytree(program, folder, dirs_exist_ok=True)
+        else:
+            (folder / "Pulumi.yaml").write_text("name: mlflow\nruntime: python\n")
+            (folder / "components").symlink_to(ROOT / "components")
+            (folder / "__main__.py").write_text((ROOT / "__main__.py").read_text() if program is None else program)
         self._run("stack", "init").succeeded()
 
     @property
@@ -170,6 +174,14 @@ class Stack:
         resources = json.loads(self.export("--show-secrets"))["deployment"].get("resources", [])
         own = [each for each in resources if not each["type"].startswith("pulumi:")]
         return [_in_clear(each) for each in own]
+
+    def package(self, *arguments: str) -> Result:
+        """Run `pulumi package`, which knows nothing of stacks."""
+        started, command = time.monotonic(), [self._command, "package", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
+        )
+        return Result(done.returncode, done.stdout + done.stderr, time.monotonic() - started, 0)
 
     def popen(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command in the background."""

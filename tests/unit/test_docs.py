@@ -101,7 +101,8 @@ def _configurations() -> Iterator[tuple[str, dict[str, Any]]]:
     """What the documents show of a stack file, block by block."""
     for document in DOCUMENTS:
         for number, (indent, block) in enumerate(YAML.findall(document.read_text(encoding="utf-8"))):
-            if re.search(r"^ *mlflow:", block, re.MULTILINE):
+            program = "\nruntime: " in block  # in which `mlflow` is a resource
+            if re.search(r"^ *mlflow:", block, re.MULTILINE) and not program:
                 text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
                 yield f"{document.relative_to(ROOT)}-{number}", yaml.safe_load(textwrap.dedent(text))
 

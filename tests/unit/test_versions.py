@@ -18,6 +18,7 @@ from toolchain.paths import ROOT
 DERIVED = (
     "components/versions.py",
     "components/stack-config.schema.json",
+    "provider/schema.json",
     "docs/compatibility.md",
     "pyproject.toml",
     "Pulumi.yaml",
@@ -39,7 +40,7 @@ CONSTANTS = {name: value for name, value in vars(versions).items() if name.isupp
 def spellings() -> Iterator[str]:
     """Patterns of the versions as files would spell them."""
     for name, value in CONSTANTS.items():
-        if not name.endswith(("_DIGEST", "_REPOSITORY", "_IMAGE", "_MINIMUM")):
+        if not name.endswith(("_DIGEST", "_REPOSITORY", "_IMAGE", "_MINIMUM", "PACKAGE")):
             yield rf"(?<![\w.-])v?{re.escape(value)}(?![\w.]*\d)"
     yield from (re.escape(value) for name, value in CONSTANTS.items() if name.endswith("_DIGEST") and value)
     yield rf"Kubernetes {re.escape(versions.KUBERNETES_MINIMUM)}"

@@ -95,6 +95,8 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
     ),
     # Only tests use these, so that no user waits for them.
+    "pulumi-language-nodejs": Component("./cmd/pulumi-language", 1, sources=("cmd/pulumi-language",)),
+    "pulumi-language-yaml": Component("github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 2),
     "minio": Component("github.com/minio/minio", 3, module="minio"),
     "oauth2-proxy": Component(
         _OAUTH2_PROXY,
