@@ -177,9 +177,14 @@ class Conversion:
         return True
 
     def say(self, key: str, outcome: Outcome, text: str = "", *ours: str) -> None:
-        """Record what became of a value, once."""
-        if key not in {line.key for line in self.lines}:
-            self.lines.append(Line(key, outcome, ours, text))
+        """Record what became of a value, or of a part of it."""
+        line = Line(key, outcome, ours, text)
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def told(self, key: str) -> bool:
+        """Whether something was said of a value or of its parts."""
+        return any(line.key == key or line.key.startswith(f"{key}.") for line in self.lines)
 
     def left(self, key: str, why: str) -> None:
         """A value could not be carried."""

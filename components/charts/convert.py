@@ -49,11 +49,14 @@ def convert(chart: Chart, values: Mapping[str, Any], release: Release) -> Conver
             for path in given:
                 row = chart.row(path)
                 assert row is not None
-                outcome = Outcome.DIFFERS if row.note else Outcome.CARRIED
-                made.say(path, outcome, row.note, *row.ours)
+                if not made.told(path):
+                    ours = [each for each in row.ours if made.has(each)] or row.ours
+                    made.say(path, Outcome.DIFFERS if row.note else Outcome.CARRIED, row.note, *ours)
     rows.remarks(made)
-    order = {path: index for index, path in enumerate(made.given)}
-    made.lines.sort(key=lambda line: order.get(line.key, len(order)))
+    paths = list(made.given)
+    made.lines.sort(
+        key=lambda line: next((i for i, path in enumerate(paths) if f"{line.key}.".startswith(f"{path}.")), len(paths))
+    )
     return made
 
 

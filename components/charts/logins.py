@@ -212,8 +212,10 @@ def _oauth2_proxy(c: Conversion, given: Mapping[str, Any]) -> None:
     if existing := c.text(f"{block}.existingSecret.name"):
         c.refer(f"{ours}.existingSecret", existing, **keys)
     elif c.text(f"{block}.provider.clientSecret"):
-        secrets = [f"{block}.provider.clientSecret", f"{block}.cookieSecret"]
+        secrets = [f"{block}.provider.clientSecret", f"{block}.cookieSecret", f"{block}.provider.clientID"]
         c.held(f"{ours}.existingSecret", "oauth2-proxy", *secrets, **keys)
+    if c.has(f"{ours}.existingSecret"):
+        c.config["auth"]["oidc"].pop("clientId", None)
     if f"{block}.image.repository" in c.given or f"{block}.image.tag" in c.given:
         repository, tag = (c.text(f"{block}.image.{name}") for name in ("repository", "tag"))
         if repository and tag:

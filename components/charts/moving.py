@@ -40,7 +40,7 @@ def steps(made: Conversion, file: str) -> list[str]:
     todo = [
         "Take a backup of the database, by its own means: what a newer MLflow migrates has no other way back.",
         f"Stop the release, so that nothing is written twice: {kubectl} scale deployment/{full} --replicas=0 && {kubectl} wait "
-        f"pod --for=delete --selector app.kubernetes.io/instance={release} --timeout=5m",
+        f"pod --for=delete --selector app.kubernetes.io/name={made.text('nameOverride') or 'mlflow'},app.kubernetes.io/instance={release} --timeout=5m",
     ]
     for claim in made.claims:
         todo.append(
@@ -72,7 +72,8 @@ def steps(made: Conversion, file: str) -> list[str]:
     todo.append(
         f"Later, let Helm forget the release: {kubectl} delete secret --selector owner=helm,name={release}. Do not run `helm uninstall`"
         + (f": it deletes what the release has made, {', '.join(kept)} if the chart made them" if kept else "")
-        + f". Then delete its Deployment, Service and Ingress{keeps}: {kubectl} get all,ingress --selector app.kubernetes.io/instance={release}"
+        + f". Then delete its Deployment and what else is left of it{keeps}: {kubectl} get deployment,service,ingress,configmap,secret "
+        f"--selector app.kubernetes.io/instance={release},app.kubernetes.io/managed-by=Helm"
     )
     return todo
 

@@ -45,34 +45,42 @@ def _strategy(c: Conversion, given: Mapping[str, Any]) -> None:
 def _options(c: Conversion, given: Mapping[str, Any]) -> None:
     for path, value in given.items():
         if isinstance(value, list):
-            _flags(c, path, value)
+            for flag in map(str, value):
+                c.say(f"{path}.{flag}", Outcome.CARRIED, "", _flag(c, _kebab(flag)))
             continue
-        named = value if isinstance(value, Mapping) else {path.rpartition(".")[2]: value}
-        for name, each in named.items():
-            option = _kebab(str(name))
+        whole = isinstance(value, Mapping)
+        for name, each in value.items() if isinstance(value, Mapping) else [(path.rpartition(".")[2], value)]:
+            option, key = _kebab(str(name)), f"{path}.{name}" if whole else path
             if option in ("uvicorn-opts", "gunicorn-opts"):
-                c.left(path, f"{option}: give the options in server.uvicorn, one by one")
-            elif option == "static-prefix":
-                c.put("server.staticPrefix", each)
-            elif option in ("workers", "port"):
-                c.put(f"server.{option}", each)
-            elif option in ("allowed-hosts", "cors-allowed-origins"):
-                c.put(f"server.{to_camel(option.replace('-', '_'))}", [h.strip() for h in str(each).split(",")])
+                c.left(key, "give the options in server.uvicorn, one by one")
             else:
-                c.put("server.options", {option: each})
+                c.say(key, Outcome.CARRIED, "", _option(c, option, each))
 
 
-def _flags(c: Conversion, path: str, flags: list[Any]) -> None:
-    for flag in map(str, flags):
-        option = _kebab(flag)
-        if option == "enable-workspaces":
-            c.put("server.workspaces", {})
-        elif option == "no-serve-artifacts":
-            c.put("artifacts.proxied", False)
-        elif option == "artifacts-only":
-            c.put("server.artifactsOnly", True)
-        elif option != "serve-artifacts":
-            c.put("server.options", {option: True})
+def _option(c: Conversion, option: str, value: Any) -> str:
+    """Set an option; returns the argument."""
+    if option in ("static-prefix", "workers", "port"):
+        ours = f"server.{to_camel(option.replace('-', '_'))}"
+        c.put(ours, value)
+    elif option in ("allowed-hosts", "cors-allowed-origins"):
+        ours = f"server.{to_camel(option.replace('-', '_'))}"
+        c.put(ours, [host.strip() for host in str(value).split(",")])
+    else:
+        ours = "server.options"
+        c.put(ours, {option: value})
+    return ours
+
+
+def _flag(c: Conversion, option: str) -> str:
+    """Set a bare flag; returns the argument."""
+    ours, value = {
+        "enable-workspaces": ("server.workspaces", {}),
+        "no-serve-artifacts": ("artifacts.proxied", False),
+        "serve-artifacts": ("artifacts.proxied", True),
+        "artifacts-only": ("server.artifactsOnly", True),
+    }.get(option, ("server.options", {option: True}))
+    c.put(ours, value)
+    return ours
 
 
 def _kebab(name: str) -> str:
@@ -106,14 +114,12 @@ def entries(c: Conversion) -> list[tuple[str, str, Any]]:
 
 def _variables(c: Conversion, given: Mapping[str, Any]) -> None:
     store, owned = _store_variables(c)
-    left: dict[str, list[str]] = {}
     for path, name, value in entries(c):
-        if path not in given or value is None:
-            continue
-        if why := _variable(c, path, name, value, store, owned):
-            left.setdefault(path, []).append(f"{name}: {why}")
-    for path, why in left.items():
-        c.left(path, "; ".join(why))
+        key = f"{path}.{name}"
+        if value is None:
+            c.left(key, "has no value")
+        elif why := _variable(c, key, name, value, store, owned):
+            c.left(key, why)
     for path in ("envFrom", "extraSecretNamesForEnvFrom"):
         value = given.get(path)
         for each in value if isinstance(value, list) else ():
@@ -135,6 +141,7 @@ def _variable(c: Conversion, path: str, name: str, value: Any, store: str, owned
     if name in _KEYS:
         if isinstance(reference, Mapping) and "name" in reference:
             c.refer("keys.existingSecret", reference["name"], "Secret", **{f"{_KEYS[name]}Key": reference.get("key")})
+            c.say(path, Outcome.CARRIED, "", "keys.existingSecret")
             return None
         if isinstance(value, Mapping):
             return f"give it in keys.{_KEYS[name]}"
@@ -146,12 +153,13 @@ def _variable(c: Conversion, path: str, name: str, value: Any, store: str, owned
     if name in OWN_VARIABLES:
         return OWN_VARIABLES[name]
     if isinstance(value, Mapping):
-        return _by_reference(c, name, value)
+        return _by_reference(c, path, name, value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if looks_secret(name) or re.search(r"://[^/\s]*:[^/\s]*@", text):
         c.secret(f"server.secretEnv.{name}", path, text)
     else:
         c.put("server.env", {name: text})
+        c.say(path, Outcome.CARRIED, "", f"server.env.{name}")
     return None
 
 
@@ -163,6 +171,7 @@ def _of_store(c: Conversion, path: str, name: str, value: Any, store: str, field
         if known is None or named not in (None, reference["name"]):
             return f"give it in {store}.{field}"
         c.refer(f"{store}.existingSecret", reference["name"], "Secret", **{f"{field}Key": reference.get("key")})
+        c.say(path, Outcome.CARRIED, "", f"{store}.existingSecret")
         return None
     if isinstance(value, Mapping):
         return f"give it in {store}.{field}"
@@ -179,6 +188,7 @@ def _of_store(c: Conversion, path: str, name: str, value: Any, store: str, field
         elif isinstance(value, str) and value.strip().startswith("{"):
             made = {str(key): str(each) for key, each in json.loads(value).items()}
         c.put(f"{store}.{field}", made)
+        c.say(path, Outcome.CARRIED, "", f"{store}.{field}")
     except (ValueError, AttributeError):
         return f"its value is not one of {store}.{field}"
     return None
@@ -188,19 +198,22 @@ def _snake(ours: str) -> tuple[str, ...]:
     return tuple(re.sub(r"([A-Z])", r"_\1", part).lower() for part in ours.split("."))
 
 
-def _by_reference(c: Conversion, name: str, value: Mapping[str, Any]) -> str | None:
+def _by_reference(c: Conversion, path: str, name: str, value: Mapping[str, Any]) -> str | None:
     for theirs, kind, ours in (("secretKeyRef", "Secret", "secret"), ("configMapKeyRef", "ConfigMap", "configMap")):
         if isinstance(each := value.get(theirs), Mapping) and isinstance(each.get("name"), str):
             made = {key: each[key] for key in ("name", "key", "optional") if key in each}
             c.put("server.valueFrom", {name: {ours: made}})
             if not each.get("optional"):
                 c.referred += [found for found in [(kind, each["name"])] if found not in c.referred]
+            c.say(path, Outcome.CARRIED, "", f"server.valueFrom.{name}")
             return None
     if isinstance(each := value.get("fieldRef"), Mapping):
         c.put("server.valueFrom", {name: {"field": each.get("fieldPath")}})
+        c.say(path, Outcome.CARRIED, "", f"server.valueFrom.{name}")
         return None
     if isinstance(each := value.get("resourceFieldRef"), Mapping):
         c.put("server.valueFrom", {name: {"resource": each.get("resource")}})
+        c.say(path, Outcome.CARRIED, "", f"server.valueFrom.{name}")
         return None
     return "its valueFrom is of no kind that server.valueFrom has"
 

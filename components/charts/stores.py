@@ -176,41 +176,44 @@ def _bundled(c: Conversion, bundled: str, ours: str) -> None:
 
 def _community_artifacts(c: Conversion) -> None:
     block = "artifactRoot"
+    proxied = c.on(f"{block}.proxiedArtifactStorage")
+    destination, root = f"{block}.defaultArtifactsDestination", f"{block}.defaultArtifactRoot"
+    used = None
     if c.on("minio.enabled"):
         _minio(c)
+    elif c.on(f"{block}.azureBlob.enabled"):
+        _community_azure(c, f"{block}.azureBlob", "artifacts.azureBlob")
     elif c.on(f"{block}.s3.enabled"):
         _s3(c, f"{block}.s3")
-    elif c.on(f"{block}.azureBlob.enabled"):
-        theirs, ours = f"{block}.azureBlob", "artifacts.azureBlob"
-        for name, field in (("storageAccount", "account"), ("container", "container"), ("path", "prefix")):
-            if value := c.text(f"{theirs}.{name}").strip("/"):
-                c.put(f"{ours}.{field}", value)
-        for name, key in (("connectionString", "connectionStringKey"), ("accessKey", "accessKeyKey")):
-            if c.text(f"{theirs}.{name}"):
-                variable = {"connectionString": "AZURE_STORAGE_CONNECTION_STRING"}.get(name, "AZURE_STORAGE_ACCESS_KEY")
-                c.held(f"{ours}.existingSecret", "env-secret", f"{theirs}.{name}", **{key: variable})
-                break
     elif c.on(f"{block}.gcs.enabled"):
         _bucket(c, "artifacts.gcs", c.text(f"{block}.gcs.bucket"), c.text(f"{block}.gcs.path"))
-    else:
-        key = f"{block}.defaultArtifactsDestination"
-        proxied = c.on(f"{block}.proxiedArtifactStorage")
-        if proxied and key in c.given:
-            _artifacts(c, c.text(key), key)
-        elif f"{block}.defaultArtifactRoot" in c.given and not proxied:
-            _artifacts(c, c.text(f"{block}.defaultArtifactRoot"), f"{block}.defaultArtifactRoot")
-            return
-        else:
-            c.put("artifacts.volume", {})
-            c.remarks.append(
-                "The chart keeps artifacts in the container's own file system, and loses them with it: nothing to move."
+    elif (used := destination if proxied else root) in c.given:
+        _artifacts(c, c.text(used), used)
+        if not proxied and c.has("artifacts.volume.existingClaim"):
+            c.left(
+                used,
+                "experiments that exist keep this path as the address of their artifacts, and clients cannot reach it",
             )
-    root = f"{block}.defaultArtifactRoot"
-    if root in c.given:
-        if re.match(r"[a-z][a-z0-9+.-]*:/", c.text(root)):
-            c.put("artifacts.defaultRoot", c.text(root))
-        else:
-            c.left(root, "is a path in the container; new experiments are put into the store")
+    else:
+        c.put("artifacts.volume", {})
+        c.remarks.append(
+            "The chart keeps artifacts in the container, and loses them with it: there is nothing to move."
+        )
+    for key in {destination, root} & c.given.keys() - {used}:
+        c.say(key, Outcome.NOT_IN_USE, "another store is enabled, or proxiedArtifactStorage chooses the other one")
+
+
+def _community_azure(c: Conversion, theirs: str, ours: str) -> None:
+    for name, field in (("storageAccount", "account"), ("container", "container"), ("path", "prefix")):
+        if value := c.text(f"{theirs}.{name}").strip("/"):
+            c.put(f"{ours}.{field}", value)
+    for name, key, variable in (
+        ("connectionString", "connectionStringKey", "AZURE_STORAGE_CONNECTION_STRING"),
+        ("accessKey", "accessKeyKey", "AZURE_STORAGE_ACCESS_KEY"),
+    ):
+        if c.text(f"{theirs}.{name}"):
+            c.held(f"{ours}.existingSecret", "env-secret", f"{theirs}.{name}", **{key: variable})
+            return
 
 
 def _s3(c: Conversion, theirs: str) -> None:
@@ -318,6 +321,7 @@ def _artifacts(c: Conversion, uri: str, key: str) -> None:
         path = urlsplit(uri).path if uri.startswith("file:") else uri
         if found := on_claim(c, path) if path.startswith("/") else None:
             c.claim("artifacts.volume", *found)
+            c.say(key, Outcome.DIFFERS, "the claim is taken over, with its directory", "artifacts.volume")
         else:
             c.put("artifacts.volume", {})
             c.left(key, f"{uri} is on no claim, and is lost with the pod: copy it out before the release stops")
