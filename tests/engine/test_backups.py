@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support import disks, mariadb, postgresql
+from tests.configurations import DEV
+from tests.support import disks, file_servers, mariadb, postgresql, rendered
 from tests.support.backups import FailedError, Pod
 from tests.support.postgresql import NASTY
 from toolchain.bare import debian
@@ -226,3 +227,24 @@ def test_a_full_scratch_volume_is_named(sqlite: Pod) -> None:
         pod.restore(RESTORE_REPLACE="true")
     assert sqlite.seed("digest") == before
     assert len(json.loads(sqlite.restic("snapshots", "--json"))) == 1
+
+
+@pytest.mark.extended
+def test_an_sftp_server_keeps_backups(sqlite: Pod, tmp_path: Path) -> None:
+    """With the login and the host key as the component mounts them."""
+    with file_servers.sftp(LOCAL, tmp_path) as server:
+        login = {"username": server.username, "privateKey": server.private_key, "knownHosts": server.known_hosts}
+        destination = {"sftp": {"host": server.host, "port": server.port, "path": "/kept/backups", **login}}
+        made = rendered.pod(
+            {**DEV, "backup": {"destination": destination}}, "mlflow-backup", sqlite.folder / "rendered"
+        )
+        for key in (sqlite.folder / "rendered").rglob("id"):
+            key.chmod(0o600)
+        of_restic = {name: made.main.environment[name] for name in ("RESTIC_REPOSITORY", "BACKUP_SFTP")}
+        before = sqlite.seed("digest")
+        assert "and read back" in _again(sqlite, **of_restic).backup()
+        assert "kept/backups/restic/config" in server.objects()
+        assert "drill passed" in _again(sqlite, **of_restic).drill("sqlite")
+        (sqlite.folder / "mlflow.db").unlink()
+        assert "restored: " in _again(sqlite, **of_restic).restore()
+        assert sqlite.seed("digest") == before

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from tests.configurations import DEV
 from tests.support import processes, s3
-from tests.support.continuous import LIMIT, Load, Pod, in_file, in_server
+from tests.support.continuous import LIMIT, Load, Pod, in_server
 
 
 @pytest.fixture(scope="module")
@@ -39,26 +38,13 @@ def values(bucket: s3.Bucket, namespace: str) -> dict[str, Any]:
 def test_all_but_the_last_seconds_comes_back_whenever_a_volume_is_lost(
     bucket: s3.Bucket, moments: int, tmp_path: Path
 ) -> None:
-    pod, chance, seconds = Pod.of(values(bucket, f"moments-{moments}"), tmp_path), random.Random(7), []
+    pod = Pod.of(values(bucket, f"moments-{moments}"), tmp_path)
     pod.prepare()
     with contextlib.ExitStack() as stack:
-        kill = stack.enter_context(pod.replicating())
         kill_server = stack.enter_context(pod.serving())
         load = Load.of(pod.uri)
         stack.enter_context(load.running(pod.uri))
-        known: set[str] = set()
-        for number in range(moments):
-            # A sidecar that has just started sends the whole database first.
-            processes.eventually(lambda known=known: set(bucket.objects()) - known, "the sidecar's first copy")
-            time.sleep(chance.uniform(0.5, 2.5))
-            kill()
-            moment, file = time.monotonic(), tmp_path / f"{number}.db"
-            pod.restore(file)
-            seconds.append(load.lost(moment, in_file(file)))
-            # The server writes on meanwhile. A new pod would find none of the sidecar's state.
-            pod.lose("continuous")
-            known = set(bucket.objects())
-            kill = stack.enter_context(pod.replicating())
+        seconds, kill = pod.lost_at_moments(moments, bucket, load, stack, tmp_path)
         time.sleep(3)
         kill_server()
         moment = time.monotonic()

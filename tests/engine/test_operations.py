@@ -24,7 +24,7 @@ LISTED = [{"id": "aaaaaaaa", "short_id": "aaaaaaaa", "time": "2026-01-01T00:00:0
 COMMANDS = {
     # As the programs of backups do it, with another restic.
     "backup": ["sh", "/programs/store.sh"],
-    "restore": ["sh", "-c", "[ -n \"$RESTORE_DRY_RUN\" ] || { echo begun; sleep 4; echo restored; }"],
+    "restore": ["sh", "-c", '[ -n "$RESTORE_DRY_RUN" ] || { echo begun; sleep 4; echo restored; }'],
     "garbage-collection": ["sh", "-c", "echo no database here; exit 3"],
 }
 PROGRAMS = {
@@ -158,7 +158,9 @@ def test_restore_stops_the_servers_and_goes_on_after_an_interruption(
     assert found.json == {"snapshot": "aaaaaaaa", "before": None, "lost": None, "replicas": 1}
     names = {each["metadata"]["name"] for each in kubectl.items("jobs", namespace)}
     # The one that has only told what it would do, and one that did it.
-    assert len({name for name in names if "mlflow-restore-" in name} - {stopped["job"]}) == 1 and stopped["job"] in names
+    assert (
+        len({name for name in names if "mlflow-restore-" in name} - {stopped["job"]}) == 1 and stopped["job"] in names
+    )
     suspended = {each["metadata"]["name"]: each["spec"]["suspend"] for each in kubectl.items("cronjobs", namespace)}
     assert [name for name, value in suspended.items() if value] == ["mlflow-restore"]
     # Pulumi applies on the server's side, which refuses what another manager owns.

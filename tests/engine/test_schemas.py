@@ -66,8 +66,8 @@ def database(request: pytest.FixtureRequest) -> Database:
     return request.getfixturevalue(f"{request.param}_server").database()
 
 
-def _seed(version: str, *databases: Database) -> None:
-    seeding = older.python("-c", SEED, str(ROWS), *map(older.uri, databases), PYTHONPATH=str(older.packages(version)))
+def _seed(version: str, *databases: Database, rows: int = 1000) -> None:
+    seeding = older.python("-c", SEED, str(rows), *map(older.uri, databases), PYTHONPATH=str(older.packages(version)))
     output, _ = seeding.communicate()
     assert seeding.returncode == 0, output
 
@@ -109,7 +109,7 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
     version: str, postgresql_server: postgresql.Server, mariadb_server: mariadb.Server, tmp_path: Path
 ) -> None:
     databases = [postgresql_server.database(), mariadb_server.database()]
-    _seed(version, *databases)
+    _seed(version, *databases, rows=ROWS)
     program = _programs(tmp_path)
     for database in databases:
         before = _contents(database)
@@ -299,4 +299,64 @@ def test_a_full_disk_of_the_database_rolls_a_migration_back(
     eventually(lambda: _answers(database), "the database after its recovery")
     assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
     assert "done (migrate)" in _ended(_migrate(program, database))
+    assert _contents(database) == before
+
+
+BY_ITSELF = """
+import copy, json, sys
+import upgrade
+
+pod = {"containers": [{"name": "mlflow", "image": "old"}]}
+server = {"metadata": {"generation": 1}, "spec": {"replicas": 2, "template": {"spec": pod}}}
+objects = {("deployments", "server"): server, ("configmaps", "record"): {}}
+
+def merge(into, change):
+    for key, value in change.items():
+        if isinstance(value, dict):
+            merge(into.setdefault(key, {}), value)
+        elif isinstance(value, list):
+            into[key][0].update(value[0])
+        else:
+            into[key] = value
+
+class Cluster:
+    # Its pods end at once.
+    def __init__(self, say):
+        pass
+    def get(self, kind, name):
+        status = {"observedGeneration": 1, "availableReplicas": server["spec"]["replicas"]}
+        return copy.deepcopy({**objects[kind, name], "status": status}) if (kind, name) in objects else None
+    def list(self, kind, labels):
+        return []
+    def patch(self, kind, name, body, by_name=False, try_out=False):
+        if not try_out:
+            merge(objects[kind, name], body)
+    def let_go(self, kind, name):
+        pass
+
+upgrade.Cluster = Cluster
+code = upgrade.main()
+print("serving:", server["spec"]["replicas"], pod["containers"][0]["image"])
+sys.exit(code)
+"""
+_REFUSED = """CREATE FUNCTION refused() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+CREATE EVENT TRIGGER refused ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION refused()"""
+
+
+def test_a_migration_that_fails_opens_the_old_version(own_postgresql: postgresql.Server, tmp_path: Path) -> None:
+    """An upgrade without a person, on a real database, of pods that are only written down."""
+    database, program = own_postgresql.database(), _programs(tmp_path)
+    _seed(MINORS[-1], database)
+    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    (tmp_path / "by_itself.py").write_text(BY_ITSELF)
+    settings = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new"}
+    variables = {"MIGRATION_MODE": "automatic", **{f"UPGRADE_{name}": value for name, value in settings.items()}}
+    where = {"host": str(own_postgresql.folder), "port": own_postgresql.port, "user": "postgres"}
+    with contextlib.closing(psycopg.connect(dbname=database.name, autocommit=True, **where)) as owner:
+        owner.execute(_REFUSED)
+        output = _ended(_migrate(program.with_name("by_itself.py"), database, **variables), 1)
+        owner.execute("DROP EVENT TRIGGER refused")
+    assert "not today" in output and "the old version serves again" in output and "serving: 2 old" in output
+    assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "serving: 2 new" in _ended(_migrate(program.with_name("by_itself.py"), database, **variables))
     assert _contents(database) == before

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import random
 import shutil
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import requests
 
 from tests.support import processes, rendered
+from tests.support.s3 import Bucket
 from toolchain.bare import debian, wheels
 
 LIMIT = 5
@@ -170,6 +172,37 @@ class Pod:
 
     def _serves(self) -> bool:
         return requests.get(f"{self.uri}/health", timeout=10).ok
+
+    def lost_at_moments(
+        self, count: int, bucket: Bucket, load: Load, stack: contextlib.ExitStack, folder: Path
+    ) -> tuple[list[float], Callable[[], None]]:
+        """Kill the sidecar at random moments, and look each time what the destination has.
+
+        Args:
+            count: How many moments.
+            bucket: The destination.
+            load: Clients that are at work.
+            stack: Ends the last sidecar.
+            folder: Receives the restored files.
+
+        Returns:
+            The seconds of acknowledged writes that each restored file lacks, and what kills the sidecar that runs now.
+        """
+        chance, seconds, known = random.Random(7), list[float](), set[str]()
+        kill = stack.enter_context(self.replicating())
+        for number in range(count):
+            # A sidecar that has just started sends the whole database first.
+            processes.eventually(lambda known=known: set(bucket.objects()) - known, "the sidecar's first copy")
+            time.sleep(chance.uniform(0.5, 2.5))
+            kill()
+            moment, file = time.monotonic(), folder / f"{number}.db"
+            self.restore(file)
+            seconds.append(load.lost(moment, in_file(file)))
+            # The server writes on meanwhile. A new pod would find none of the sidecar's state.
+            self.lose("continuous")
+            known = set(bucket.objects())
+            kill = stack.enter_context(self.replicating())
+        return seconds, kill
 
     def lose(self, *volumes: str) -> None:
         """Delete what is on these volumes."""
