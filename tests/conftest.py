@@ -1,6 +1,7 @@
 """Settings of all tests, and the tier that each of them belongs to."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if wanted:
         config.hook.pytest_deselected(items=[i for i, tier in zip(items, tiers, strict=True) if tier != wanted])
         items[:] = [item for item, tier in zip(items, tiers, strict=True) if tier == wanted]
+    _longest_first(items)
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Put files first that are known to take long, then those with many tests; the order in a file stays."""
+    counts = Counter(item.path for item in items)
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        known = RUNGS[_rung_of(item)].longest
+        return known.index(item.path.stem) if item.path.stem in known else len(known), -counts[item.path]
+
+    if any(RUNGS[_rung_of(item)].longest for item in items):
+        items.sort(key=place)
+
+
+def _rung_of(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def _tier_of(item: pytest.Item) -> str | None:
     """The only tier of its rung, else that of the nearest mark: on the test, or on its file."""
-    rung = item.path.relative_to(Path(__file__).parent).parts[0]
+    rung = _rung_of(item)
     if len(RUNGS[rung].tiers) == 1:
         return RUNGS[rung].tiers[0]
     return next((mark.name for mark in item.iter_markers() if mark.name in (CORE, EXTENDED)), None)

@@ -26,12 +26,14 @@ class Rung:
         prepared: Whether they need the tools and a cluster.
         workers: How many processes of pytest run side by side: more than processors where tests wait more than they compute.
         share: What a process takes at a time: `loadfile` where tests of a file share what they deploy.
+        longest: Names of files that take longest and therefore begin first, lest the last one runs alone.
         tiers: Those that its tests belong to. Where there are two, each file, class or test says which one is its own.
     """
 
     prepared: bool = False
     workers: int = 1
-    share: str = "load"
+    share: str = "worksteal"
+    longest: tuple[str, ...] = ()
     tiers: tuple[str, ...] = (CORE,)
 
 
@@ -39,8 +41,20 @@ RUNGS: Mapping[str, Rung] = {
     "unit": Rung(workers=2),
     "graph": Rung(workers=2),
     "property": Rung(prepared=True),
-    "engine": Rung(prepared=True, workers=2, share="loadfile", tiers=(CORE, EXTENDED)),
-    "cluster": Rung(prepared=True, workers=3, share="loadfile", tiers=(CORE, EXTENDED)),
+    "engine": Rung(
+        prepared=True,
+        workers=3,
+        share="loadfile",
+        longest=("test_deployments", "test_aws", "test_aws_changes", "test_backups", "test_schemas"),
+        tiers=(CORE, EXTENDED),
+    ),
+    "cluster": Rung(
+        prepared=True,
+        workers=4,
+        share="loadfile",
+        longest=("test_combinations", "test_access", "test_postgresql", "test_make_up", "test_azure", "test_backup"),
+        tiers=(CORE, EXTENDED),
+    ),
     "node": Rung(prepared=True),
 }
 """The rungs in order. The last one is the life of the built-in cluster."""
@@ -88,7 +102,7 @@ def run(rung: str, tier: str, python: str, environment: Mapping[str, str], argum
     say(f"\n▸ tests: {result.name}")
     command = [python, "-m", "pytest", f"tests/{rung}", f"--tier={tier}", f"--junitxml={report}"]
     if how.workers > 1:
-        command += ["--numprocesses", str(how.workers), "--dist", how.share]
+        command += ["--numprocesses", str(how.workers), "--dist", how.share, "--no-loadscope-reorder"]
     command += shlex.split(arguments)
     code = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
     if report.exists():

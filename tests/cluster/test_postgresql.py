@@ -96,7 +96,6 @@ def test_again_changes_nothing(external: Deployed, kubectl: Kubectl) -> None:
 def test_an_equal_schema_is_left_alone_by_another_migration(
     external: Deployed, kubectl: Kubectl, database: postgresql.Database
 ) -> None:
-    external.reconfigure().up().succeeded()  # another test may have left other keys
     before = {pod_name(pod) for pod in kubectl.pods(external.namespace)}
     version = database.query("SELECT version_num FROM alembic_version")
     changed = {**external.values["database"], "connectTimeoutSeconds": 21}
@@ -108,26 +107,14 @@ def test_an_equal_schema_is_left_alone_by_another_migration(
     assert {pod_name(pod) for pod in kubectl.pods(external.namespace)} == before
 
 
-@pytest.mark.feature("srv-secrets")
-def test_keys_are_the_same_on_all_replicas_and_changed_ones_roll_the_pods(external: Deployed, kubectl: Kubectl) -> None:
-    generated = _keys(kubectl, external)
-    assert all(len(value) >= 32 for value in generated.values())
-    assert len(set(generated.values())) == 3
-    before = {pod_name(pod) for pod in kubectl.pods(external.namespace)}
-
-    given = own_keys()["keys.flaskSecretKey"]  # the others encrypt what is stored, and do not change by the way
-    external.reconfigure({"keys.flaskSecretKey": given}).up().succeeded()
-    kubectl.rolled_out(external.namespace)
-    assert _keys(kubectl, external) == {**generated, "MLFLOW_FLASK_SERVER_SECRET_KEY": given}
-    assert before.isdisjoint(pod_name(pod) for pod in kubectl.pods(external.namespace))
-
-
 @dataclass(frozen=True)
 class Rollout:
     """What clients saw while all pods were replaced.
 
     Attributes:
         replaced: Whether all pods were.
+        keys: What the pods had before.
+        given: The key that was given instead of one of them, which is why pods were replaced.
         run_id: The run that was logged to.
         new: Load on new connections.
         kept: Load on connections that were kept open.
@@ -136,6 +123,8 @@ class Rollout:
     """
 
     replaced: bool
+    keys: dict[str, str]
+    given: str
     run_id: str
     new: load.Load
     kept: load.Load
@@ -154,7 +143,9 @@ def rollout(external: Deployed, kubectl: Kubectl, target: load.Target) -> Rollou
         target.post("runs/log-metric", run_id=run_id, key="new", value=step, timestamp=0, step=step)
 
     before = {pod_name(pod) for pod in kubectl.pods(external.namespace)}
-    stack = external.reconfigure(server={**external.values["server"], "env": {"ROLLOUT": unique_name()}})
+    generated = _keys(kubectl, external)
+    given = own_keys()["keys.flaskSecretKey"]  # the others encrypt what is stored, and do not change by the way
+    stack = external.reconfigure({"keys.flaskSecretKey": given})
     uploaded, ended = threading.Event(), threading.Event()
     with ThreadPoolExecutor() as pool:
         new = pool.submit(load.new_connections, log, ended, 10)
@@ -172,7 +163,7 @@ def rollout(external: Deployed, kubectl: Kubectl, target: load.Target) -> Rollou
             uploaded.set()
             ended.set()
         replaced = before.isdisjoint(pod_name(pod) for pod in kubectl.pods(external.namespace))
-        return Rollout(replaced, run_id, new.result(), kept.result(), upload.result(), path)
+        return Rollout(replaced, generated, given, run_id, new.result(), kept.result(), upload.result(), path)
 
 
 def test_a_rollout_loses_no_request_on_new_connections(rollout: Rollout, target: load.Target) -> None:
@@ -194,6 +185,16 @@ def test_a_rollout_loses_no_request_on_kept_connections(rollout: Rollout, target
 def test_a_rollout_does_not_cut_an_upload(rollout: Rollout, bucket: s3.Bucket) -> None:
     key = f"prod/{rollout.upload_path}"
     assert bucket.client().get_object(Bucket=bucket.name, Key=key)["Body"].read() == rollout.upload
+
+
+@pytest.mark.feature("srv-secrets")
+def test_keys_are_the_same_on_all_replicas_and_changed_ones_roll_the_pods(
+    external: Deployed, rollout: Rollout, kubectl: Kubectl
+) -> None:
+    assert all(len(value) >= 32 for value in rollout.keys.values())
+    assert len(set(rollout.keys.values())) == 3
+    assert _keys(kubectl, external) == {**rollout.keys, "MLFLOW_FLASK_SERVER_SECRET_KEY": rollout.given}
+    assert rollout.replaced
 
 
 @pytest.mark.feature("check")

@@ -230,8 +230,9 @@ def stack(session: Session, folder: Path, kubeconfig: Path, **options: Any) -> I
     try:
         yield made
     finally:
-        if made.resources():
-            made._run("state", "unprotect", "--all", "--yes")
+        if resources := made.resources():
+            if any(each.get("protect") for each in resources):
+                made._run("state", "unprotect", "--all", "--yes")
             made.destroy().succeeded()
 
 

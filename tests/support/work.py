@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-PAUSE_SECONDS = 0.25
+CALLS_PER_SECOND = 20
+"""Of all clients together: enough that some are always under way, and the processors are left to what is tested."""
 
 
 @dataclass
@@ -40,14 +41,17 @@ def clients(url: str, experiment: str, count: int) -> Iterator[list["Future[Ackn
     """Log from several clients for as long as the context lasts; their results are there after it."""
     ended = threading.Event()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
-        work = [pool.submit(_log, url, experiment, Path(folder, str(number)), ended) for number in range(count)]
+        work = [
+            pool.submit(_log, url, experiment, Path(folder, str(number)), count / CALLS_PER_SECOND, ended)
+            for number in range(count)
+        ]
         try:
             yield work
         finally:
             ended.set()
 
 
-def _log(url: str, experiment: str, folder: Path, ended: threading.Event) -> Acknowledged:
+def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading.Event) -> Acknowledged:
     client = MlflowClient(url)
     folder.mkdir()
     done = Acknowledged(client.create_run(experiment).info.run_id)
@@ -68,5 +72,5 @@ def _log(url: str, experiment: str, folder: Path, ended: threading.Event) -> Ack
             done.failures.append(f"{number}: {error!r}")
             done.steps = number + 1
         done.longest = max(done.longest, time.monotonic() - started)
-        ended.wait(PAUSE_SECONDS)
+        ended.wait(pause)
     return done
