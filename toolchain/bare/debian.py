@@ -17,6 +17,10 @@ from urllib.parse import unquote
 
 from toolchain import paths
 from toolchain.console import Step, UserError, run, step
+from toolchain.files import write
+
+_DEPENDS_ON = ("/var/lib/dpkg/status", "/var/lib/apt/lists")
+"""What apt's answers depend on: which packages are installed, and which there are."""
 
 _OFFLINE_FIX = "Check that this machine reaches a Debian mirror (`apt-get update` works), then run the command again."
 
@@ -40,7 +44,7 @@ def unpack(packages: Sequence[str]) -> Path:
             "Install them with the system's package manager, then run the command again.",
         )
     with paths.lock("debian", "unpacking Debian packages"):
-        files = _resolve(packages)
+        files = _resolved(packages)
         key = hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()[:16]
         root = paths.cache("debian", key)
         if not root.exists():
@@ -61,6 +65,16 @@ def environment(root: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": ":".join(str(part) for part in libraries if part.is_dir()),
         **({"XTABLES_LIBDIR": ":".join(plugins)} if plugins else {}),  # iptables matches and targets are plugins
     }
+
+
+def _resolved(packages: Sequence[str]) -> list[str]:
+    """What `_resolve` answers, which takes apt a second, kept until the system's packages or its package lists change."""
+    changed = [path.stat().st_mtime_ns for path in map(Path, _DEPENDS_ON) if path.exists()]
+    key = hashlib.sha256(repr((sorted(packages), changed)).encode()).hexdigest()[:16]
+    kept = paths.cache("debian", f"{key}.files")
+    if not kept.exists():
+        write(kept, "\n".join(_resolve(packages)))
+    return kept.read_text().splitlines()
 
 
 def _resolve(packages: Sequence[str]) -> list[str]:
