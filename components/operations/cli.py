@@ -365,3 +365,9 @@ def import_values(
         return moving.run(console, values, chart.value, release, where, output, cluster)
 
     raise typer.Exit(_guarded(console, work))
+
+
+@app.command()
+def policies() -> None:
+    """Print the folder of the policy pack: pulumi preview --policy-pack "$(pulumi-mlflow policies)"."""
+    print(Path(__file__).resolve().parents[1] / "policies")

@@ -4,7 +4,7 @@ Told of any Pulumi program, not only of this component's resources: `pulumi-mlfl
 the policy pack whether a resource has it. Imports nothing but the standard library, so that both run without the clouds' SDKs.
 """
 
-from .holders import UNKNOWN, held_by, plain_type
+from .holders import SECRET, UNKNOWN, held_by, plain_type
 from .settings import GUARDS, SETTINGS, Setting, value_at
 
-__all__ = ["GUARDS", "SETTINGS", "UNKNOWN", "Setting", "held_by", "plain_type", "value_at"]
+__all__ = ["GUARDS", "SECRET", "SETTINGS", "UNKNOWN", "Setting", "held_by", "plain_type", "value_at"]

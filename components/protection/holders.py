@@ -7,6 +7,8 @@ from typing import Any
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in a preview for a value that only the deployment will tell:
 https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/plugin/rpc.go."""
+SECRET = "[secret]"
+"""What the engine prints in place of a secret."""
 
 _NOTHING = re.compile(
     r"^(pulumi|command|docker|null):"

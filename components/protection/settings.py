@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .holders import UNKNOWN, plain_type
+from .holders import SECRET, UNKNOWN, plain_type
 
 Rank = Callable[[Any], float]
 """How much a value protects; None stands for a setting that is left out."""
@@ -41,7 +41,12 @@ class Setting:
         if not re.fullmatch(self.types, plain_type(token)):
             return None
         value = value_at(properties, self.path)
-        return None if value == UNKNOWN else self.rank(value)
+        if value in (UNKNOWN, SECRET):
+            return None
+        try:
+            return self.rank(value)
+        except (AttributeError, TypeError, ValueError):  # something within it is not known yet, so it has another shape
+            return None
 
 
 def value_at(properties: Mapping[str, Any], path: str) -> Any:
@@ -103,6 +108,11 @@ def _parameter(name: str) -> Rank:
 
 def _networks(value: Any) -> float:
     return float(not any(isinstance(each, Mapping) and each.get("value") in _WORLD for each in value or ()))
+
+
+def _point_in_time(value: Any) -> float:
+    backups = value if isinstance(value, Mapping) else {}
+    return float(any(backups.get(key) is True for key in ("pointInTimeRecoveryEnabled", "binaryLogEnabled")))
 
 
 def _azure_private(properties: Mapping[str, Any]) -> float:
@@ -277,7 +287,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("gcp-database-api-protection", _CLOUD_SQL, "settings.deletionProtectionEnabled", "deletion protection against other tools than Pulumi", _on(), _TURN_ON, mandatory=False),
     Setting("gcp-database-backups", _CLOUD_SQL, f"{_BACKUP}.enabled", "backups", _on(), _TURN_ON),
     Setting("gcp-database-retention", _CLOUD_SQL, f"{_BACKUP}.backupRetentionSettings.retainedBackups", "number of backups", _number(7), "Keep at least 7.", 7),
-    Setting("gcp-database-point-in-time", _CLOUD_SQL, f"{_BACKUP}.pointInTimeRecoveryEnabled", "point-in-time recovery", _on(), _TURN_ON, mandatory=False),
+    Setting("gcp-database-point-in-time", _CLOUD_SQL, _BACKUP, "point-in-time recovery", _point_in_time, "Turn `pointInTimeRecoveryEnabled` on, with MySQL `binaryLogEnabled`.", mandatory=False),
     Setting("gcp-database-private", _CLOUD_SQL, f"{_IPS}.ipv4Enabled", "the database's private address", _off(True), "Set it to false."),
     Setting("gcp-database-networks", _CLOUD_SQL, f"{_IPS}.authorizedNetworks", "a database closed to the internet", _networks, "Name the networks that connect."),
     Setting("gcp-database-tls", _CLOUD_SQL, f"{_IPS}.sslMode", "TLS", _one_of("ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"), "Set it to ENCRYPTED_ONLY."),

@@ -39,5 +39,5 @@ def test_the_wheel_holds_only_the_package(wheel: Path, tmp_path: Path) -> None:
     wheels.run(["python3", "-m", "zipfile", "-e", str(wheel), str(tmp_path)])
     assert {path.name.split("-")[0] for path in tmp_path.iterdir()} == {"pulumi_mlflow"}
     package = tmp_path / "pulumi_mlflow"
-    for needed in ("py.typed", "in_image/migrate.py", "stack-config.schema.json"):
+    for needed in ("py.typed", "in_image/migrate.py", "stack-config.schema.json", "policies/PulumiPolicy.yaml"):
         assert (package / needed).is_file()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.graph.invariants import CHECKS
+from components.protection import SETTINGS
+from tests.graph.invariants import CHECKS, plain
 from tests.graph.program import Graph, Registration, deploy
 from tests.graph.scenarios import SCENARIOS
 
@@ -77,3 +78,13 @@ def test_invariants_hold(made: tuple[str, Graph]) -> None:
 
 def test_every_recorded_tree_has_its_scenario() -> None:
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SCENARIOS)
+
+
+def test_resources_keep_the_rules_of_the_policy_pack(made: tuple[str, Graph]) -> None:
+    scenario, graph = made
+    unprotected = SCENARIOS[scenario].get("deletionProtection") is False
+    for resource in graph:
+        for setting in SETTINGS:
+            rank = setting.of(resource.type, plain(resource.inputs))
+            if not (unprotected and setting.name.endswith("-deletion-protection")):
+                assert rank is None or rank >= setting.least, f"{setting.name}: {resource.type} {resource.name}"

@@ -1,4 +1,4 @@
-"""The workflows of continuous integration: pinned actions, least rights, bounded time."""
+"""The workflows of continuous integration, and the one for users: pinned actions, least rights, bounded time."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 
 from toolchain.paths import ROOT
 
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").iterdir()), ROOT / "examples" / "ci" / "github.yml"]
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 

@@ -9,9 +9,9 @@ from enum import Enum
 from typing import Any
 
 from ...labels import APPLICATION, BACKUP, COMPONENT, MIGRATION, SERVER, SERVER_CONTAINER
-from ...protection import GUARDS, SETTINGS, held_by, plain_type
+from ...protection import GUARDS, SECRET, SETTINGS, held_by, plain_type, value_at
 from .effects import costs, restart
-from .plan import SECRET, Plan, Step, differing, known, leaves
+from .plan import Plan, Step, differing, known, leaves
 
 _FINGERPRINTS = {f"mlflow-deployment/{key}": key for key in ("kekPassphrase", "webhookSecretEncryptionKey")}
 """Annotations of the Service that tell the encryption keys from others."""
@@ -170,16 +170,10 @@ def _settings(step: Step) -> Iterator[Finding]:
         before, after = setting.of(step.type, step.old), setting.of(step.type, step.new)
         if before is not None and after is not None and after < before:
             message = f"{setting.what} would be loosened"
-            if setting.path and not isinstance(value := _at(step.new, setting.path), (dict, list)):
-                message += f", from {_shown(_at(step.old, setting.path))} to {_shown(value)}"
+            if setting.path and not isinstance(value := value_at(step.new, setting.path), (dict, list)):
+                message += f", from {_shown(value_at(step.old, setting.path))} to {_shown(value)}"
             fix = f"{setting.fix} Or agree with --allow '{step.urn}'."
             yield _finding("protection", Level.REFUSED, step, setting.path, message, fix)
-
-
-def _at(properties: Mapping[str, Any], path: str) -> Any:
-    from ...protection import value_at
-
-    return value_at(properties, path)
 
 
 def _shown(value: Any) -> str:

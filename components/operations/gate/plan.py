@@ -11,9 +11,6 @@ from typing import Any
 from ...protection import UNKNOWN, plain_type
 from ..errors import USAGE, OperationError
 
-SECRET = "[secret]"
-"""What the engine prints in place of a secret."""
-
 _REPLACES = ("replace", "create-replacement", "delete-replaced", "import-replacement", "read-replacement")
 _HOW = (
     "Give it the output of `pulumi preview --json --show-sames`, or the file of `pulumi preview --event-log <file>` "

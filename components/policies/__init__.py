@@ -1,0 +1,1 @@
+"""The policy pack: what `components.protection` knows, as rules for `pulumi preview --policy-pack` on any program."""
