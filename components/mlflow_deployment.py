@@ -13,6 +13,7 @@ from .arguments import MlflowDeploymentArgs
 from .cluster.collisions import Collisions
 from .cluster.google import google_policies
 from .cluster.ingress import ingress
+from .cluster.instructions import instructions
 from .cluster.monitoring import exporter, monitoring
 from .cluster.namespace import namespace as make_namespace
 from .cluster.network_policy import network_policies
@@ -75,6 +76,9 @@ class MlflowDeployment(pulumi.ComponentResource):
     """Where the administrator's password is: `secret` and `passwordKey`, and the name as `username` or in `usernameKey`.
     Empty without authentication."""
 
+    readme: pulumi.Output[str]
+    """All of this as Markdown for people, with the next commands. Pulumi shows an output `readme` on the stack's page."""
+
     def __init__(self, name: str, args: _Arguments, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the deployment with all its resources.
 
@@ -119,6 +123,18 @@ class MlflowDeployment(pulumi.ComponentResource):
         )
         self.backup_password_command = kept.password_command if kept else pulumi.Output.from_input("")
         self.admin = workload.account.whereabouts if workload.account else pulumi.Output.from_input({})
+        self.readme = instructions(
+            name,
+            workload.login is not None,
+            namespace=self.namespace,
+            deployment_name=self.deployment_name,
+            url=self.url,
+            tracking_uri=self.tracking_uri,
+            forward_command=self.forward_command,
+            password_command=self.password_command,
+            backup_password_command=self.backup_password_command,
+            admin=self.admin,
+        )
         self.register_outputs(
             {
                 "namespace": self.namespace,
@@ -131,6 +147,7 @@ class MlflowDeployment(pulumi.ComponentResource):
                 "passwordCommand": self.password_command,
                 "backupPasswordCommand": self.backup_password_command,
                 "admin": self.admin,
+                "readme": self.readme,
             }
         )
 

@@ -105,6 +105,7 @@ OUTPUTS = {
     "forwardCommand",
     "passwordCommand",
     "backupPasswordCommand",
+    "readme",
 }
 """What the component exports."""
 
