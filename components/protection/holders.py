@@ -67,7 +67,8 @@ def held_by(token: str, inputs: Mapping[str, Any]) -> str:
     """
     kind = plain_type(token)
     if kind == "kubernetes:apps:StatefulSet":
-        return "set of pods with claims" if (inputs.get("spec") or {}).get("volumeClaimTemplates") else ""
+        spec = inputs.get("spec")
+        return "set of pods with claims" if isinstance(spec, Mapping) and spec.get("volumeClaimTemplates") else ""
     if _NOTHING.search(kind):
         return ""
     return next((what for pattern, what in _HOLDERS if pattern.search(kind)), "")

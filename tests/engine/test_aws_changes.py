@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components.operations import gate
 from tests.configurations import with_changes
 from tests.support import aws, parts
 from tests.support.fixtures import Deploy
@@ -152,6 +153,26 @@ def test_another_key_is_refused_while_objects_need_the_one_before(
     # A key with which nothing is encrypted any more can be forgotten.
     assert made.changes(with_keys(second)) == {"RolePolicy": "update"}
     made.change(with_keys(second, first))
+
+
+@pytest.mark.feature("gate")
+def test_the_gate_refuses_what_loses_data_or_protection_and_tells_the_rest(made: Parts, values: dict[str, Any]) -> None:
+    def judged(path: str, value: Any) -> gate.Judgement:
+        return gate.judge(gate.read(json.dumps(made.change(with_changes(values, {path: value})).plan())))
+
+    def refused(judgement: gate.Judgement) -> set[tuple[str, str, str]]:
+        found = [each for each in judgement.findings if each.level is gate.Level.REFUSED]
+        return {(each.rule, each.type, each.property) for each in found}
+
+    instance = "aws:rds/instance:Instance"
+    assert ("data", instance, "dbName") in refused(judged("database.rds.database", "other"))
+    fewer = judged("database.rds.backup.retentionDays", 1)
+    assert refused(fewer) == {("protection", instance, "backupRetentionPeriod")}
+    larger = judged("database.rds.instanceClass", "db.r6g.large")
+    assert refused(larger) == set()
+    assert any("instanceClass" in each and "db.r6g.large" in each for each in larger.costs)
+    assert any("the database restarts or fails over" in each.message for each in larger.findings)
+    made.change(values)
 
 
 def test_a_region_without_known_authorities_is_refused_by_the_preview(

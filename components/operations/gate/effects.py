@@ -59,7 +59,8 @@ def _pods(step: Step) -> str:
         return f"scales from {was} to {will} pods, without a restart" if was != will and known(will) else ""
     if will == 0:
         return "no pod runs afterwards"
-    strategy = value_at(step.new, "spec.strategy") or value_at(step.new, "spec.updateStrategy") or {}
+    strategy = value_at(step.new, "spec.strategy") or value_at(step.new, "spec.updateStrategy")
+    strategy = strategy if isinstance(strategy, Mapping) else {}
     if step.op == "replace":
         return "its pods are replaced, the old ones ending before or while the new ones start: downtime until those are ready"
     if strategy.get("type") == "Recreate":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ...labels import APPLICATION, BACKUP, COMPONENT, MIGRATION, SERVER, SERVER_CONTAINER
+from ...labels import APPLICATION, BACKUP, COMPONENT, INSTANCE, MIGRATION, SERVER, SERVER_CONTAINER
 from ...protection import GUARDS, SECRET, SETTINGS, held_by, plain_type, value_at
 from .effects import costs, restart
 from .plan import Plan, Step, differing, known, leaves
@@ -217,7 +217,9 @@ def _keys(step: Step) -> Iterator[Finding]:
     """A key with which MLflow has encrypted what is in its database."""
     if step.op not in ("update", "replace") or step.kind != "kubernetes:core:Service":
         return
-    before, after = ((side.get("metadata") or {}).get("annotations") or {} for side in (step.old, step.new))
+    before, after = (value_at(side, "metadata.annotations") for side in (step.old, step.new))
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return
     for annotation, key in _FINGERPRINTS.items():
         if known(before.get(annotation)) and known(after.get(annotation)) and before[annotation] != after[annotation]:
             message = f"another {key}: what MLflow has encrypted with the one before can no longer be read"
@@ -233,15 +235,26 @@ def _restarts(step: Step) -> Iterator[Finding]:
 _OF_STEP: tuple[Callable[[Step], Iterator[Finding]], ...] = (_data, _switches, _settings, _secrets, _keys, _restarts)
 
 
-def _component(properties: Mapping[str, Any]) -> str:
-    labels = (properties.get("metadata") or {}).get("labels") or {}
-    return labels.get(COMPONENT, "") if labels.get(APPLICATION) == "mlflow" else ""
+def _component(properties: Mapping[str, Any], label: str = COMPONENT) -> str:
+    """A label of an object of this component, by default which kind of pod it is for; empty for all others."""
+    labels = value_at(properties, "metadata.labels")
+    return labels.get(label, "") if isinstance(labels, Mapping) and labels.get(APPLICATION) == "mlflow" else ""
+
+
+def _containers(properties: Mapping[str, Any], kind: str = "containers") -> list[Mapping[str, Any]]:
+    """Containers of a workload's pods, as far as a preview knows them."""
+    found = value_at(properties, f"spec.template.spec.{kind}")
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _variables(container: Mapping[str, Any]) -> dict[str, Any]:
+    found = container.get("env")
+    return {each["name"]: each.get("value") for each in found if "name" in each} if isinstance(found, list) else {}
 
 
 def _image(properties: Mapping[str, Any]) -> str | None:
     """Image of MLflow's server in the pods of a Deployment."""
-    pod = (((properties.get("spec") or {}).get("template") or {}).get("spec")) or {}
-    containers = [each for each in pod.get("containers") or () if isinstance(each, Mapping)]
+    containers = _containers(properties)
     if _component(properties) == SERVER:
         return next((each.get("image") for each in containers if each.get("name") == SERVER_CONTAINER), None)
     mlflow = [each["image"] for each in containers if re.search(r"(^|/)mlflow[^/]*[:@]", str(each.get("image")))]
@@ -286,25 +299,19 @@ def _schema(plan: Plan) -> Iterator[Finding]:
 
 def _saved(plan: Plan, server: Step) -> str | None:
     """What saves the database before its schema changes, as the rest of a sentence; None if nothing does."""
-    pod = (((server.new.get("spec") or {}).get("template") or {}).get("spec")) or {}
-    for container in pod.get("initContainers") or ():
-        if any(each.get("name") == "MIGRATION_SQLITE" for each in container.get("env") or ()):
-            return "the server's pod copies the SQLite file before"
-    for step in plan.steps:
+    if any("MIGRATION_SQLITE" in _variables(each) for each in _containers(server.new, "initContainers")):
+        return "the server's pod copies the SQLite file before"
+    ours = [step for step in plan.steps if _component(step.new, INSTANCE) == _component(server.new, INSTANCE)]
+    for step in ours:
         if step.kind == "kubernetes:batch:Job" and _component(step.new) == MIGRATION:
-            pod = (((step.new.get("spec") or {}).get("template") or {}).get("spec")) or {}
-            variables = {
-                each.get("name"): each.get("value")
-                for container in pod.get("containers") or ()
-                for each in container.get("env") or ()
-            }
+            variables = {name: value for each in _containers(step.new) for name, value in _variables(each).items()}
             if variables.get("MIGRATION_MODE") == "automatic":
                 if not variables.get("UPGRADE_BACKUP"):
                     return None
                 return "the migration stops the servers, saves it and goes on"
     backs_up = any(
         step.op != "delete" and step.kind == "kubernetes:batch:CronJob" and _component(step.new) == BACKUP
-        for step in plan.steps
+        for step in ours
     )
     if backs_up or plan.config.get("mlflow:backup"):
         return "save it with `pulumi-mlflow backup` and stop the servers before `pulumi up`"
