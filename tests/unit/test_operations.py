@@ -176,8 +176,8 @@ def test_help_answers_within_a_second_and_names_every_command() -> None:
 
 def test_the_extra_of_the_wheel_is_what_the_tests_use() -> None:
     listed = requirements(DEVELOPMENT)
-    extra = f'cli = ["{listed["kubernetes"]}", "{listed["rich"]}", "{listed["typer"]}"]'
-    assert extra in (ROOT / "pyproject.toml").read_text()
+    extra = ", ".join(f'"{listed[name]}"' for name in ("kubernetes", "pyyaml", "rich", "typer"))
+    assert f"cli = [{extra}]" in (ROOT / "pyproject.toml").read_text()
 
 
 def test_a_wrong_kubeconfig_or_context_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
