@@ -247,7 +247,7 @@ def test_files_that_keep_data_are_taken_over_or_copied() -> None:
     ]
     made = convert_values("community", {**claim, "backendStore": {"defaultSqlitePath": "/data/db/other.db"}})
     assert made.config["database"] == {"sqlite": {"volume": {"existingClaim": "data", "subPath": "inner/db"}}}
-    assert "inner/db/other.db to mlflow.db" in made.copies[0]
+    assert made.copies[0].startswith("Rename inner/db/other.db on the claim data to inner/db/mlflow.db, while")
     assert [each["name"] for each in made.config["pod"]["volumes"]] == ["ca"]
     assert [each["name"] for each in made.config["pod"]["mounts"]] == ["ca"]
     lost = convert_values("community", {"backendStore": {"defaultSqlitePath": "/somewhere/mlflow.db"}})
