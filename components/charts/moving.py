@@ -44,7 +44,7 @@ def steps(made: Conversion, file: str) -> list[str]:
     ]
     for claim in made.claims:
         todo.append(
-            f'Let the volume of the claim {claim} outlive it: kubectl patch pv "$({kubectl} get pvc {claim} --output '
+            f'Let the volume of the claim {claim} outlive it: {kubectl} patch pv "$({kubectl} get pvc {claim} --output '
             'jsonpath=\'{.spec.volumeName}\')" --patch \'{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}\''
         )
     todo += made.copies
