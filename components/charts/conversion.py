@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import enum
+import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -218,6 +220,32 @@ class Conversion:
         self.put(ours, {"existingClaim": name, **({"subPath": sub_path} if sub_path else {})})
         if name not in self.claims:
             self.claims.append(name)
+
+    @property
+    def user(self) -> int | None:
+        """The user of the chart's pods, to whom the files on claims belong."""
+        user = self.get("securityContext.runAsUser") or self.get("podSecurityContext.runAsUser")
+        return user if isinstance(user, int) and user > 0 else None
+
+    def rename(self, claim: str, old: str, new: str) -> None:
+        """A file on a claim has another name here: a step that renames it, by a pod of the release's image."""
+        spec = {
+            "securityContext": {"runAsUser": self.user} if self.user else {},
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+            "containers": [
+                {
+                    "name": "rename",
+                    "command": ["mv", "-n", f"/data/{old}", f"/data/{new}"],
+                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                }
+            ],
+        }
+        kubectl = f"kubectl --namespace {self.release.namespace}"
+        image = f"$({kubectl} get deployment/{self.full_name} --output jsonpath='{{.spec.template.spec.containers[0].image}}')"
+        self.copies.append(
+            f"Rename {old} on the claim {claim} to {new}, while nothing has it open: {kubectl} run rename --restart=Never --attach --rm "
+            f'--quiet --image="{image}" --override-type=strategic --overrides={shlex.quote(json.dumps({"spec": spec}))}'
+        )
 
     def is_off(self, path: str) -> str | None:
         """The switch that makes a value without effect, if one does."""

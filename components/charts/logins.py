@@ -97,8 +97,9 @@ def _users(c: Conversion) -> None:
             names = {"usernameKey": "username", "passwordKey": "password"}
             c.held(f"{ours}.existingSecret", "auth-pg-secret", "auth.postgres.password", "auth.postgres.user", **names)
         return
-    path = c.text("auth.sqliteFullPath")
-    found = on_claim(c, path) if path else None
+    # The chart puts the two together as they are.
+    folder = c.text("auth.sqliteFullPath")
+    found = on_claim(c, f"{folder}{c.text('auth.sqliteFile')}") if folder else None
     if found is None:
         c.remarks.append(
             "The chart keeps users and permissions in a file in the pod, which is lost with it: users and their permissions have to be "
@@ -113,9 +114,7 @@ def _users(c: Conversion) -> None:
             "users are in the database of experiments here; create them again, or see docs/charts.md",
         )
     elif inside != (place := posixpath.join(volume.get("subPath", ""), _USERS)):
-        c.copies.append(
-            f"Rename the file of users on the claim {claim}, while nothing has it open: {inside} to {place}."
-        )
+        c.rename(claim, inside, place)
         c.left("auth.sqliteFullPath", f"the file of users is {place} on the claim here: rename {inside}")
     else:
         c.say("auth.sqliteFullPath", Outcome.CARRIED, "on the claim that is taken over", "database.sqlite.volume")

@@ -44,7 +44,7 @@ def steps(made: Conversion, file: str) -> list[str]:
     ]
     for claim in made.claims:
         todo.append(
-            f'Let the volume of the claim {claim} outlive it: kubectl patch pv "$({kubectl} get pvc {claim} --output '
+            f'Let the volume of the claim {claim} outlive it: {kubectl} patch pv "$({kubectl} get pvc {claim} --output '
             'jsonpath=\'{.spec.volumeName}\')" --patch \'{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}\''
         )
     todo += made.copies
@@ -63,7 +63,7 @@ def steps(made: Conversion, file: str) -> list[str]:
             if taken
             else f"{kubectl} scale deployment/{full} --replicas=1"
         )
-        + ". Existing claims, Secrets and databases are no part of the stack, and stay. If the new MLflow has migrated the database, "
+        + ". Existing claims, Secrets and databases are no part of the stack, and stay; files that were renamed get their old names first. If the new MLflow has migrated the database, "
         "load the backup first.",
     ]
     kept = [f"persistentvolumeclaim/{claim}" for claim in made.claims]

@@ -28,11 +28,10 @@ def _stores(c: Conversion, given: Mapping[str, Any]) -> None:
     if not c.has("artifacts"):
         c.put("artifacts.volume", {})
     if c.claims:
-        user = c.get("securityContext.runAsUser") or c.get("podSecurityContext.runAsUser")
-        if isinstance(user, int) and user not in (0, _USER):
-            c.put("pod.runAsUser", user)
-            c.remarks.append(f"Pods run as user {user}, to whom the files on the release's claim belong.")
-        elif not user:
+        if c.user not in (None, _USER):
+            c.put("pod.runAsUser", c.user)
+            c.remarks.append(f"Pods run as user {c.user}, to whom the files on the release's claim belong.")
+        elif c.user is None:
             c.remarks.append(
                 f"Files on the release's claim may belong to root; pods run as user {_USER}. `kubectl exec deployment/"
                 f"{c.full_name} -- ls -ln` shows the owner; set pod.runAsUser to it, or change it before the move if it is 0."
@@ -311,7 +310,7 @@ def _sqlite(c: Conversion, path: str, key: str) -> None:
     c.claim("database.sqlite.volume", claim, folder)
     if name != _FILE:
         place = f"{folder}/{name}" if folder else name
-        c.copies.append(f"Rename the file on the claim {claim}, while nothing has it open: {place} to {_FILE}.")
+        c.rename(claim, place, f"{folder}/{_FILE}" if folder else _FILE)
         c.left(key, f"the file is called {_FILE} here: rename {name}")
 
 

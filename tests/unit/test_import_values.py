@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -247,9 +248,20 @@ def test_files_that_keep_data_are_taken_over_or_copied() -> None:
     ]
     made = convert_values("community", {**claim, "backendStore": {"defaultSqlitePath": "/data/db/other.db"}})
     assert made.config["database"] == {"sqlite": {"volume": {"existingClaim": "data", "subPath": "inner/db"}}}
-    assert "inner/db/other.db to mlflow.db" in made.copies[0]
+    assert made.copies[0].startswith("Rename inner/db/other.db on the claim data to inner/db/mlflow.db, while")
     assert [each["name"] for each in made.config["pod"]["volumes"]] == ["ca"]
     assert [each["name"] for each in made.config["pod"]["mounts"]] == ["ca"]
+    # The chart puts folder and file of users together as they are.
+    users = {"auth": {"enabled": True, "adminPassword": "x" * 12, "sqliteFullPath": "/data/db/"}}
+    made = convert_values("community", {**claim, **users, "backendStore": {"defaultSqlitePath": "/data/db/mlflow.db"}})
+    (step,) = made.copies
+    assert step.startswith("Rename inner/db/basic_auth.db on the claim data to inner/db/users.db")
+    overrides = json.loads(shlex.split(step[step.index("kubectl ") :])[-1].partition("=")[2])
+    assert overrides["spec"]["securityContext"] == {"runAsUser": 1001}
+    assert overrides["spec"]["containers"][0]["command"][2:] == [
+        "/data/inner/db/basic_auth.db",
+        "/data/inner/db/users.db",
+    ]
     lost = convert_values("community", {"backendStore": {"defaultSqlitePath": "/somewhere/mlflow.db"}})
     assert "lost with the pod" in lost.lines[0].text and lost.lines[0].outcome is Outcome.LEFT
     copied = convert_values("community", {"postgresql": {"enabled": True}}, "ml")
