@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.configurations import CERTIFICATE
+from tests.configurations import AZURE, CERTIFICATE, changed
 from tests.strategies import SECRETS_STORES
 
 _SECRET = "canary-of-a-corner-0123456789-abcdefghijklmnop"
@@ -91,5 +91,37 @@ CORNERS: list[dict[str, Any]] = [
         "artifacts": _SHARED,
         "server": {"replicas": 2},
         "disruptionBudget": {"enabled": False},
-    }
+    },
+    {
+        "database": {
+            "uri": {"existingSecret": {"name": "db", "key": "uri"}},
+            "registry": {"existingSecret": {"name": "db", "key": "registry"}, "port": 5432},
+        },
+        "artifacts": {"gcs": {"bucket": "models", "project": "team", "keyFile": '{"type": "canary"}'}},
+        "auth": {"basic": {}, "database": {"uri": {"existingSecret": {"name": "users", "key": "uri"}}}},
+        "server": {"replicas": 2},
+    },
+    {
+        "database": {"postgresql": _GIVEN},
+        "artifacts": _STORES[1],
+        "auth": {
+            "oidc": {
+                **_OIDC,
+                "existingSecret": {"name": "oidc", "clientIdKey": "id"},
+                "redis": {"url": f"rediss://:{_SECRET}@redis:6380/0", "tls": {"caCertificate": CERTIFICATE}},
+            }
+        },
+        "backup": {
+            "destination": {
+                "sftp": {
+                    "host": "vault",
+                    "username": "u",
+                    "knownHosts": "vault ssh-ed25519 AAAA",
+                    "existingSecret": {"name": "s", "privateKeyKey": "k"},
+                }
+            }
+        },
+        "server": {"replicas": 2},
+    },
+    changed(AZURE, "database.azureFlexibleServer.version", "16"),
 ]

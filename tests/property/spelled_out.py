@@ -12,12 +12,14 @@ from components.arguments.base import Block
 
 RARE: Mapping[str, Any] = {
     "artifacts.awsBucket.bucket": "models-of-tests",
+    "artifacts.azureContainer.accountName": "accountoftests",
     "artifacts.gcpBucket.location": "EUROPE-WEST3",
     "artifacts.gcs.transferTimeoutSeconds": 600,
     "artifacts.gcs.uploadChunkMb": 16,
     "artifacts.gcs.downloadChunkMb": 16,
     "auth.ldap.resources.cpuLimit": "1",
     "auth.oidc.resources.cpuLimit": "1",
+    "auth.oidc.endpoints.profileUrl": "https://id.example.com/profile",
     "database.aurora.backup.window": "03:00-04:00",
     "database.aurora.port": 5433,
     "database.azureFlexibleServer.name": "database-of-tests",
