@@ -20,6 +20,7 @@ _IMAGES = {name.removesuffix("_IMAGE") for name in vars(versions) if name.endswi
 _GO = "Require the same version in toolchain/bare/go (`go get`, then `go mod tidy`); tests/unit/test_versions.py compares them."
 
 _BY_HAND = {
+    "PACKAGE": "Give the section Unreleased of CHANGELOG.md its number and date; CONTRIBUTING.md says how to publish.",
     "MLFLOW": "Read its release notes for changed options, schema and artifact repositories; run `make test` and `make test-all`.",
     "KUBERNETES": _GO,
     "PULUMI_CLI": _GO,

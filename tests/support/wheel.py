@@ -1,6 +1,8 @@
 """The package as others install it."""
 
+import re
 import subprocess
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,12 +37,30 @@ def install(wheel: Path, environment: Path, python: str, options: Iterable[str] 
     return interpreter
 
 
+def requirements(wheel: Path) -> list[str]:
+    """What the wheel and its extras require, each by itself: a resolution of direct requirements looks at these."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        text = archive.read(name).decode()
+    listed = (each.partition(";")[0].strip() for each in re.findall(r"^Requires-Dist: (.+)$", text, re.MULTILINE))
+    return sorted({each for each in listed if not each.startswith("pulumi-mlflow")})
+
+
+def python(version: str, otherwise: str) -> str:
+    """An interpreter of this version, or the other one on a machine that has none."""
+    command, env = environments.uv()
+    found = subprocess.run(
+        [*command, "python", "find", "--no-project", version], env=env, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or otherwise
+
+
 LOCKED = ("--constraint", str(ROOT / "requirements.lock"))
 """Options for the locked versions: the plugins that are prepared are those of the locked SDKs."""
 
 
-def run(command: list[str], env: dict[str, str] | None = None) -> str:
+def run(command: list[str], env: dict[str, str] | None = None, input: str | None = None) -> str:
     """Run a command that must succeed; returns what it printed."""
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd="/")
+    done = subprocess.run(command, env=env, input=input, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stderr}{done.stdout}"
     return done.stdout
