@@ -1,6 +1,7 @@
 """The package as others install it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,29 +15,34 @@ from toolchain.session import Session
 
 pytestmark = pytest.mark.core
 
-PROGRAM = """
-from pulumi_mlflow import MlflowDeployment
-MlflowDeployment("tracking", {"database": {"sqlite": {}}, "artifacts": {"volume": {"size_gb": 10}}})
-"""
-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheels.build(tmp_path_factory.mktemp("dist"))
 
 
-def test_a_program_elsewhere_previews_a_deployment_from_the_wheel(
+class DevelopmentStack(Stack):
+    """The stack whose configuration comes with the template."""
+
+    name = "dev"
+
+
+@pytest.mark.feature("template")
+def test_a_project_from_the_template_previews_a_deployment_from_the_wheel(
     session: Session, wheel: Path, unreachable: Path, tmp_path: Path
 ) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
     python = wheels.install(wheel, tmp_path / "venv", session.python, wheels.LOCKED)
-
     variables = {"PATH": f"{python.parent}:{session.path}"}
-    stack = Stack(session, project, unreachable, program=PROGRAM, variables=variables)
-    steps = stack.plan()["steps"]
+    new = [str(session.pulumi), "new", str(ROOT / "examples" / "template"), "--generate-only", "--yes"]
+    home = {"PULUMI_HOME": str(session.pulumi_home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    generated, project = tmp_path / "generated", tmp_path / "project"
+    wheels.run([*new, "--name", "platform", "--dir", str(generated)], {**os.environ, **variables, **home})
+    assert "name: platform\n" in (generated / "Pulumi.yaml").read_text()
+
+    project.mkdir()
+    steps = DevelopmentStack(session, project, unreachable, program=generated, variables=variables).plan()["steps"]
     names = {step["urn"].rpartition("::")[2] for step in steps}
-    assert {"tracking", "tracking-server", "tracking-service", "tracking-artifacts", "tracking-database"} <= names
+    assert {"mlflow", "mlflow-server", "mlflow-service", "mlflow-artifacts", "mlflow-database"} <= names
 
 
 STACK_FILES = {
