@@ -184,7 +184,8 @@ def test_documented_commands_run_as_written_in_that_shell(checkout: Checkout, ur
             at = words.index("--namespace")
             words = [*words[:at], *words[at + 2 :], "--namespace", checkout.namespace]
         written = shlex.join(words)
-        runs = reads.match(written) and not {"--previous", "--container", "NAME"} & {*words}
+        elsewhere = command.document == "docs/charts.md" or {"--previous", "--container", "NAME"} & {*words}
+        runs = reads.match(written) and not elsewhere
         lines[written if runs else f"{written} --help"] = str(command)
     assert sum(not line.endswith("--help") for line in lines) > 5, list(lines)
     script = tmp_path / "script"
