@@ -30,17 +30,21 @@ _STATE = "/mlflow/continuous"
 """Changes that are not yet sent. Not on the database's claim: while the place of backups does not answer they grow, and would fill it."""
 
 _REPLICATE = """for file in "$@"; do
-  [ ! -f "$file" ] || case $(sqlite3 -cmd '.timeout 60000' "$file" 'PRAGMA wal_checkpoint(TRUNCATE);') in
-    "0|"*) ;;
-    *) echo "$file stays busy" >&2; exit 1 ;;
-  esac
+  left=30
+  while [ -f "$file" ]; do
+    case $(sqlite3 -cmd '.timeout 10000' "$file" 'PRAGMA wal_checkpoint(TRUNCATE);') in "0|"*) break ;; esac
+    left=$((left - 1))
+    if [ "$left" -eq 0 ]; then echo "$file stays busy" >&2; exit 1; fi
+    sleep 1
+  done
 done
 exec litestream replicate {options}
 """
 """Empties the write-ahead log first, upon which Litestream sends the whole database. It would otherwise go on where it was, and may have
 missed a part: while it was away, the server may have written to the end of the log, and started it anew, over frames that Litestream still
 finds where it left them (`lastPageMatch`, https://github.com/benbjohnson/litestream/blob/v0.5.9/db.go). What it sends after that is of
-no use."""
+no use. Tried again, since SQLite waits for readers and writers, but not for the server's own checkpoint:
+https://www.sqlite.org/c3ref/wal_checkpoint_v2.html."""
 
 
 def continuous(

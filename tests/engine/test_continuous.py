@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -55,6 +56,23 @@ def test_all_but_the_last_seconds_comes_back_whenever_a_volume_is_lost(
         seconds.append(load.lost(moment, in_server(pod.uri)))
     print("seconds of acknowledged writes lost:", [round(each, 2) for each in seconds])
     assert max(seconds) < LIMIT
+
+
+@pytest.mark.core
+def test_a_sidecar_waits_for_a_checkpoint_of_the_server(bucket: s3.Bucket, tmp_path: Path) -> None:
+    """For which SQLite itself does not wait."""
+    pod = Pod.of(values(bucket, "checkpoint"), tmp_path)
+    pod.prepare()
+    (sidecar,) = pod.containers.beside
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    wrapper = f'[ -e {tools}/busy ] && exec sqlite3 "$@"; : >{tools}/busy; echo "1|7|7"'
+    (tools / "sqlite3").write_text(f"#!/bin/sh\nPATH={shlex.quote(sidecar.environment['PATH'])}\n{wrapper}\n")
+    (tools / "sqlite3").chmod(0o755)
+    found = {**sidecar.environment, "PATH": f"{tools}:{sidecar.environment['PATH']}"}
+    before = set(bucket.objects())
+    with pod.serving(), processes.running(sidecar.command, tmp_path / "continuous.log", env=found):
+        processes.eventually(lambda: set(bucket.objects()) - before, "the first copy")
 
 
 @pytest.mark.core

@@ -118,6 +118,8 @@ def serve(host: str, *names: str, returns: bool = False) -> Iterator[Server]:
         own = _options(
             basedir=root / "usr",
             datadir=data,
+            # A server that starts deletes what it takes for its own temporary tables of before, of all servers that share the folder.
+            tmpdir=folder,
             plugin_dir=root / "usr/lib/mysql/plugin",
             lc_messages_dir=root / "usr/share/mysql",
             **({"user": "root"} if os.geteuid() == 0 else {}),
