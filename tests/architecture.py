@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grimp
 
-from tests.documents import keep
+from tests.documents import between, keep
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 START, END = "<!-- imports: written by python -m tests.architecture -->\n", "<!-- end of imports -->\n"
@@ -52,10 +52,8 @@ def without_detours(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
 
 def render(text: str) -> str:
     """The document with its diagram made anew."""
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
     arrows = "".join(f"  {a} --> {b}\n" for a, b in sorted(without_detours(imports())))
-    return f"{head}{START}\n```mermaid\nflowchart TB\n{arrows}```\n\n{END}{tail}"
+    return between(text, START, END, f"\n```mermaid\nflowchart TB\n{arrows}```\n\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from components.charts.table import CHARTS, Chart, Row, chart
-from tests.documents import keep
+from tests.documents import between, keep
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "charts.md"
 START, END = "<!-- tables: written by python -m tests.charts -->\n", "<!-- end of tables -->\n"
@@ -17,9 +17,7 @@ START, END = "<!-- tables: written by python -m tests.charts -->\n", "<!-- end o
 
 def render(text: str) -> str:
     """The document with its tables made anew."""
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
-    return f"{head}{START}\n{''.join(map(_section, map(chart, CHARTS)))}{END}{tail}"
+    return between(text, START, END, "\n" + "".join(map(_section, map(chart, CHARTS))))
 
 
 def _section(each: Chart) -> str:

@@ -5,6 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def between(text: str, start: str, end: str, made: str) -> str:
+    """The text with something else between two marks.
+
+    Args:
+        text: The document.
+        start: The first mark.
+        end: The second one.
+        made: What is to stand between them.
+    """
+    head, _, rest = text.partition(start)
+    _, _, tail = rest.partition(end)
+    return f"{head}{start}{made}{end}{tail}"
+
+
 def keep(document: Path, render: Callable[[str], str], module: str) -> int:
     """Compare a document with what it should be; with `--write` on the command line, bring it up to date.
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from components.protection import SETTINGS
-from tests.documents import keep
+from tests.documents import between, keep
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "policies.md"
 START, END = "<!-- rules: written by python -m tests.policies -->\n", "<!-- end of rules -->"
@@ -15,14 +15,12 @@ START, END = "<!-- rules: written by python -m tests.policies -->\n", "<!-- end 
 
 def render(text: str) -> str:
     """The document with its table made anew."""
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
     rows = "".join(
         f"| `{each.name}` | {'mandatory' if each.mandatory else 'advisory'} | {each.what} | "
         f"{f'`{each.path}`: ' if each.path else ''}{each.fix} |\n"
         for each in SETTINGS
     )
-    return f"{head}{START}\n| policy | level | what it keeps | how |\n|---|---|---|---|\n{rows}\n{END}{tail}"
+    return between(text, START, END, f"\n| policy | level | what it keeps | how |\n|---|---|---|---|\n{rows}\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..arguments.access.auth import PASSWORD_LENGTH
 from .conversion import Conversion, Outcome, Transformation, resources
-from .stores import database_uri, on_claim
+from .stores import database_uri, on_claim, server
 
 __all__ = ["BY"]
 
@@ -38,8 +38,7 @@ def _login(c: Conversion, given: Mapping[str, Any]) -> None:
     if c.chart.name == "deprecated":
         _deprecated(c)
         return
-    if key := c.text("flaskServerSecretKey"):
-        assert key
+    if c.text("flaskServerSecretKey"):
         names = {"flaskSecretKeyKey": "MLFLOW_FLASK_SERVER_SECRET_KEY"}
         c.held("keys.existingSecret", "flask-server-secret-key", "flaskServerSecretKey", **names)
     if not c.on("auth.enabled"):
@@ -87,9 +86,7 @@ def _administrator(c: Conversion) -> None:
 def _users(c: Conversion) -> None:
     if c.on("auth.postgres.enabled"):
         ours = "auth.database.postgresql"
-        for name in ("host", "port", "database", "driver"):
-            if (value := c.get(f"auth.postgres.{name}")) not in (None, ""):
-                c.put(f"{ours}.{name}", value)
+        server(c, "auth.postgres", ours)
         if existing := c.text("auth.postgres.existingSecret.name"):
             keys = {name: c.text(f"auth.postgres.existingSecret.{name}") for name in ("usernameKey", "passwordKey")}
             c.refer(f"{ours}.existingSecret", existing, **keys)

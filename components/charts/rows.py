@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from ..arguments.base import looks_secret
 from ..arguments.environment import OWN_VARIABLES
 from ..reading.messages import type_at
-from .conversion import Conversion, Outcome, Transformation
+from .conversion import Conversion, Outcome, Transformation, target
 
 __all__ = ["BY", "entries", "remarks"]
 
@@ -129,7 +129,7 @@ def _variables(c: Conversion, given: Mapping[str, Any]) -> None:
 def _store_variables(c: Conversion) -> tuple[str, Mapping[str, str]]:
     """The chosen kind of artifact store, and the fields that its variables stand for."""
     for name in c.config.get("artifacts", {}):
-        kind = type_at(("artifacts", re.sub(r"([A-Z])", r"_\1", name).lower()))
+        kind = type_at(target(f"artifacts.{name}"))
         if hasattr(kind, "variables"):
             return f"artifacts.{name}", {"AWS_REGION": "region", **kind.variables} if name == "s3" else kind.variables
     return "", {}
@@ -166,7 +166,7 @@ def _variable(c: Conversion, path: str, name: str, value: Any, store: str, owned
 def _of_store(c: Conversion, path: str, name: str, value: Any, store: str, field: str) -> str | None:
     reference = value.get("secretKeyRef") if isinstance(value, Mapping) else None
     if isinstance(reference, Mapping) and isinstance(reference.get("name"), str):
-        known = type_at((*_snake(store), "existing_secret", re.sub(r"([A-Z])", r"_\1", f"{field}Key").lower()))
+        known = type_at(target(f"{store}.existingSecret.{field}Key"))
         named = c.config["artifacts"].get(store.partition(".")[2], {}).get("existingSecret", {}).get("name")
         if known is None or named not in (None, reference["name"]):
             return f"give it in {store}.{field}"
@@ -178,7 +178,7 @@ def _of_store(c: Conversion, path: str, name: str, value: Any, store: str, field
     if looks_secret(name) or field in ("accessKeyId", "password", "accessKey", "connectionString", "keyFile"):
         c.secret(f"{store}.{field}", path, value)
         return None
-    kind = type_at((*_snake(store), re.sub(r"([A-Z])", r"_\1", field).lower()))
+    kind = type_at(target(f"{store}.{field}"))
     try:
         made: Any = value
         if kind is bool:
@@ -192,10 +192,6 @@ def _of_store(c: Conversion, path: str, name: str, value: Any, store: str, field
     except (ValueError, AttributeError):
         return f"its value is not one of {store}.{field}"
     return None
-
-
-def _snake(ours: str) -> tuple[str, ...]:
-    return tuple(re.sub(r"([A-Z])", r"_\1", part).lower() for part in ours.split("."))
 
 
 def _by_reference(c: Conversion, path: str, name: str, value: Mapping[str, Any]) -> str | None:
@@ -356,8 +352,8 @@ def _scaling(c: Conversion, given: Mapping[str, Any]) -> None:
     further = []
     for each in metrics if isinstance(metrics, list) else ():
         resource = each.get("resource") if isinstance(each, Mapping) else None
-        target = resource.get("target") if isinstance(resource, Mapping) else None
-        used = target.get("averageUtilization") if isinstance(target, Mapping) else None
+        goal = resource.get("target") if isinstance(resource, Mapping) else None
+        used = goal.get("averageUtilization") if isinstance(goal, Mapping) else None
         name = resource.get("name") if isinstance(resource, Mapping) else None
         if name in ("cpu", "memory") and used is not None:
             percent[f"{name}Percent"] = used

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from ..arguments.database.uri import DRIVERS
 from .conversion import Conversion, Outcome, Transformation
 
-__all__ = ["BY", "database_uri", "on_claim"]
+__all__ = ["BY", "database_uri", "on_claim", "server"]
 
 _FILE = "mlflow.db"
 """Name of the file that `database.sqlite` opens on its volume."""
@@ -133,7 +133,7 @@ def _community_database(c: Conversion) -> None:
         if url := c.text(f"{theirs}.connectionUrl"):
             database_uri(c, "database.mssql", f"{theirs}.connectionUrl", url)
             return
-    _server(c, theirs, ours)
+    server(c, theirs, ours)
     if kind == "mysql" and c.text(f"{theirs}.driver") not in ("", "pymysql"):
         c.left(f"{theirs}.driver", "the driver is PyMySQL, the only one in the image")
         c.config["database"]["mysql"].pop("driver", None)
@@ -146,7 +146,7 @@ def _community_database(c: Conversion) -> None:
         c.held(f"{ours}.existingSecret", "env-secret", f"{theirs}.password", f"{theirs}.user", **keys)
 
 
-def _server(c: Conversion, theirs: str, ours: str) -> None:
+def server(c: Conversion, theirs: str, ours: str) -> None:
     """Host, port, database and driver of a database server."""
     for name in ("host", "port", "database", "driver"):
         value = c.get(f"{theirs}.{name}")

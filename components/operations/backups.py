@@ -140,8 +140,8 @@ def restore(
         known = fence.note(target, fence.close(target, console, purpose), snapshot=found)
         outcome = _run_once(target, console, known, from_cron_job(cron_job, variables))
         fence.open_(target, console, image=image)
-    # Counted again when nobody could write any more.
-    lost = _newer(outcome) if _newer(outcome) is not None else lost
+    if (counted := _newer(outcome)) is not None:  # again, when nobody could write any more
+        lost = counted
     return {"snapshot": found, "before": saved(outcome), "lost": lost, "replicas": known["replicas"]}
 
 

@@ -65,7 +65,8 @@ def _on(default: bool = False) -> Rank:
 
 
 def _off(default: bool = False) -> Rank:
-    return lambda value: float(not (default if value is None else value is True or value == "true"))
+    on = _on(default)
+    return lambda value: 1 - on(value)
 
 
 def _number(default: float = 0) -> Rank:
@@ -197,15 +198,22 @@ def _pod(properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return (spec.get("template") or {}).get("spec") or spec
 
 
+def _reaches_its_node(pod: Mapping[str, Any]) -> bool:
+    hosts = any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))
+    return hosts or any(isinstance(each, Mapping) and each.get("hostPath") for each in _list(pod, "volumes"))
+
+
+def _containers(pod: Mapping[str, Any]) -> list[Any]:
+    return [*_list(pod, "containers"), *_list(pod, "initContainers")]
+
+
 def _restricted(properties: Mapping[str, Any]) -> float:
     """Whether pods keep to what Pod Security calls restricted: https://kubernetes.io/docs/concepts/security/pod-security-standards/."""
     pod = _pod(properties)
-    if any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
-        return 0.0
-    if any(isinstance(each, Mapping) and each.get("hostPath") for each in _list(pod, "volumes")):
+    if _reaches_its_node(pod):
         return 0.0
     whole = pod.get("securityContext") or {}
-    for container in [*_list(pod, "containers"), *_list(pod, "initContainers")]:
+    for container in _containers(pod):
         own = container.get("securityContext") or {}
         seccomp = (own.get("seccompProfile") or whole.get("seccompProfile") or {}).get("type")
         if (
@@ -222,14 +230,9 @@ def _restricted(properties: Mapping[str, Any]) -> float:
 def _privileged(properties: Mapping[str, Any]) -> float:
     """Whether pods keep to what Pod Security calls baseline, as far as it matters most."""
     pod = _pod(properties)
-    hosts = any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))
-    mounts = any(isinstance(each, Mapping) and each.get("hostPath") for each in _list(pod, "volumes"))
-    containers = [*_list(pod, "containers"), *_list(pod, "initContainers")]
-    return float(
-        not hosts
-        and not mounts
-        and not any((each.get("securityContext") or {}).get("privileged") for each in containers)
-    )
+    if _reaches_its_node(pod):
+        return 0.0
+    return float(not any((each.get("securityContext") or {}).get("privileged") for each in _containers(pod)))
 
 
 def _encrypted_way_in(properties: Mapping[str, Any]) -> float:

@@ -14,7 +14,8 @@ DOCUMENTS = sorted(
     if path.name != "CHANGELOG.md" and "decisions" not in path.parts  # history speaks of commands that were
 )
 _BLOCK = re.compile(r"^( *)```(sh|bash|shell|console)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-_FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)(```+).*?^\1\2$", re.MULTILINE | re.DOTALL)
+"""A block of code."""
 _PLACE = re.compile(r"<[^>]+>|…")
 """What the reader fills in."""
 _INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
@@ -45,7 +46,7 @@ def documented(*programs: str) -> list[Command]:
     found: dict[Command, None] = {}
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        lines = [*_lines(text), *(each.replace("\n", " ") for each in _INLINE.findall(_FENCE.sub("", text)))]
+        lines = [*_lines(text), *(each.replace("\n", " ") for each in _INLINE.findall(FENCE.sub("", text)))]
         for words in (words for line in lines for words in _simple(_PLACE.sub("x", line))):
             if words[0] in programs:
                 found[Command(str(path.relative_to(ROOT)), tuple(words))] = None

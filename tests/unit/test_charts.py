@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +9,19 @@ import pytest
 import yaml
 
 from components.charts.table import CHARTS, chart
-from components.reading.schema import stack_schema
 from tests.charts import DOCUMENT, render
+from tests.support.arguments import SCHEMA, known
 from tests.unit.conftest import Load
 from toolchain.paths import ROOT
 
 VALUES = sorted(Path(__file__).with_name("charts").glob("*.txt"))
 """Every key of a chart's values, a line each; the file's name is the chart's, with its version."""
 EXAMPLES = sorted((ROOT / "examples" / "charts").rglob("*.yaml"))
-SCHEMA: Mapping[str, Any] = stack_schema()
-
-
 ROWS = [(chart(name), row) for name in CHARTS for row in chart(name).rows]
 
 
 def quoted(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
-
-
-def known(path: str) -> bool:
-    """Whether the schema of stack files has the argument."""
-    first, *rest = path.split(".")
-    places = [SCHEMA["properties"]["config"]["properties"].get(f"mlflow:{first}")]
-    for name in rest:
-        places = [below[name] for place in places for below in _properties(place) if name in below]
-    return any(place is not None for place in places)
-
-
-def _properties(node: Any) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(node, Mapping):
-        return
-    if "$ref" in node:
-        yield from _properties(SCHEMA["$defs"][node["$ref"].rpartition("/")[2]])
-    if "properties" in node:
-        yield node["properties"]
-    for each in (*node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ()), node.get("items")):
-        yield from _properties(each)
 
 
 def test_the_document_has_the_tables() -> None:

@@ -1,21 +1,19 @@
 """Every command in the documents is one that its program takes; those of `pulumi` and `kubectl` are tried in tests/cluster/test_make_up.py."""
 
-import json
 import re
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from bench.measurements import chosen
 from components.operations.cli import app
+from tests.support.arguments import known
 from tests.support.commands import Command, documented
 from toolchain import rungs
+from toolchain.commands import COMMANDS
 from toolchain.paths import ROOT
 
-COMMANDS = re.findall(r"[\w-]+", re.search(r"^COMMANDS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1])  # type: ignore[index]
 VARIABLES = re.findall(r"\w+", re.search(r"^export (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1])  # type: ignore[index]
-SCHEMA: dict[str, Any] = json.loads((ROOT / "components" / "stack-config.schema.json").read_text())
 
 
 @pytest.mark.parametrize("command", documented("make"), ids=str)
@@ -50,28 +48,7 @@ def test_configuration_that_is_set_exists_in_the_schema(command: Command) -> Non
         return
     paths = [word for word in command.words[3:] if word.startswith("mlflow:")]
     assert not paths or "--path" in command.words
-    for path in paths:
-        block, *fields = path.split(".")
-        schema = SCHEMA["properties"]["config"]["properties"][block]
-        for field in fields:
-            schema = _field(schema, field)
-
-
-def _field(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    """What the schema says of a field of an object, through references and alternatives."""
-    queue = [schema]
-    for each in queue:
-        if "$ref" in each:
-            found: Any = SCHEMA
-            for part in each["$ref"].removeprefix("#/").split("/"):
-                found = found[part]
-            queue.append(found)
-        queue += [other for key in ("anyOf", "oneOf", "allOf") for other in each.get(key, ())]
-        if name in each.get("properties", {}):
-            return each["properties"][name]
-        if isinstance(each.get("additionalProperties"), dict):
-            return each["additionalProperties"]
-    raise AssertionError(f"the schema has no {name}")
+    assert [path for path in paths if not known(path.removeprefix("mlflow:"))] == []
 
 
 def test_the_commands_are_found() -> None:

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from tests.configurations import CERTIFICATE, DEV, PRODUCTION
+from tests.support.commands import FENCE
 from tests.unit.conftest import Load
 from toolchain.paths import ROOT
 
 DECISIONS = ROOT / "docs" / "decisions"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
-FENCE = re.compile(r"^( *)(```+).*?^\1\2$", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"^( *)```yaml\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
 

@@ -50,6 +50,10 @@ def _changed(step: Step) -> str:
     return ", ".join(step.changed[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def _lines(steps: Iterable[Step]) -> list[str]:
+    return [f"{_OPS[each.op]} {each.title}" + (f": {_changed(each)}" if each.changed else "") for each in steps]
+
+
 def _line(finding: Finding) -> str:
     where = f"{finding.type} {finding.name}".strip()
     place = f"{where} {finding.property}".strip()
@@ -59,10 +63,7 @@ def _line(finding: Finding) -> str:
 def as_text(judgement: Judgement) -> str:
     """For a terminal."""
     lines = [_summary(judgement.changes)]
-    lines += [
-        f"  {_OPS[each.op]} {each.title}" + (f": {_changed(each)}" if each.changed else "")
-        for each in judgement.changes
-    ]
+    lines += [f"  {line}" for line in _lines(judgement.changes)]
     for each in judgement.findings:
         lines.append(f"{_SIGNS[each.level]} {_line(each)}")
         if each.level is Level.REFUSED:
@@ -100,12 +101,8 @@ def as_markdown(judgement: Judgement) -> str:
     if judgement.costs:
         lines += ["#### Costs change", "", *(f"- {_escaped(each)}" for each in judgement.costs), "", NO_PRICES, ""]
     if judgement.changes:
-        lines += ["<details><summary>Changes</summary>", "", "```diff"]
-        lines += [
-            f"{_OPS[each.op]} {each.title}" + (f": {_changed(each)}" if each.changed else "")
-            for each in judgement.changes
-        ]
-        lines += ["```", "</details>", ""]
+        changes = _lines(judgement.changes)
+        lines += ["<details><summary>Changes</summary>", "", "```diff", *changes, "```", "</details>", ""]
     return "\n".join(lines).rstrip()
 
 
