@@ -20,7 +20,9 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "components" / "stack-config.schema.json"
 COMPONENT = "# The component\n\n::: components.MlflowDeployment\n\n::: components.to_arguments\n\n::: components.ConfigurationError\n"
-_LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+"""A link, or after an exclamation mark an image."""
+_IMAGES = (".png", ".svg")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -47,7 +49,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match[0]
         place = posixpath.normpath(posixpath.join(here, path))
         inside = place.removeprefix("docs/")
-        if inside != place and (files.get_file_from_path(inside) or inside.endswith(".png")):
+        if inside != place and (files.get_file_from_path(inside) or inside.endswith(_IMAGES)):
             return f"[{text}]({posixpath.relpath(inside, posixpath.dirname(page.file.src_uri) or '.')}{mark}{anchor})"
         if place == "README.md":
             return (

@@ -1,6 +1,9 @@
 """The development deployment, `Pulumi.dev.yaml`, with a real server and client."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +12,13 @@ import requests
 
 from tests.configurations import own_values
 from tests.support import canaries, client, configurations, earlier
+from tests.support.commands import programs
 from tests.support.deployed import Deployed, deploy, own_keys
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
 from tests.support.processes import eventually
 from toolchain.environments import stack_file
+from toolchain.paths import ROOT
 
 pytestmark = pytest.mark.core
 
@@ -38,6 +43,14 @@ def uri(dev: Deployed, kubectl: Kubectl, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.feature("profiles")
 def test_client_reads_back_what_it_logged_through_a_forwarded_port(uri: str) -> None:
     client.read_back(uri, client.log(uri))
+
+
+def test_the_program_for_notebooks_prints_what_it_has_logged(uri: str, tmp_path: Path) -> None:
+    (program,) = programs(ROOT / "docs" / "how-to" / "notebooks.md")
+    variables = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "# What was tried\n" in done.stdout and "{'loss': 0.5, 'accuracy': 0.9}" in done.stdout
 
 
 def test_data_survives_the_pod(dev: Deployed, kubectl: Kubectl, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ That of AWS is previewed by the real engine in `tests/engine/test_aws_examples.p
 """
 
 import base64
-import re
 import runpy
 import sys
 
@@ -16,15 +15,15 @@ import components
 from tests.graph import clouds
 from tests.graph.invariants import plain
 from tests.graph.program import Graph, run
+from tests.support.commands import programs
 from tests.support.sdk_types import is_typed, misfits
 from toolchain.paths import ROOT
 
 BLOCKS = [
     pytest.param(block, id=f"{document.name}-{number}")
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    for number, block in enumerate(
-        re.findall(r"^```python\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
-    )
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for number, block in enumerate(programs(document))
+    if "import pulumi" in block  # that of a client is run in tests/cluster/test_sqlite.py
 ]
 KUBECONFIG = {"kubeconfigs": [{"name": "user", "value": base64.b64encode(b"apiVersion: v1").decode()}]}
 ANSWERS = {"azure-native:containerservice:listManagedClusterUserCredentials": KUBECONFIG}

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from toolchain.paths import ROOT
 
@@ -16,6 +17,7 @@ DOCUMENTS = sorted(
 _BLOCK = re.compile(r"^( *)```(sh|bash|shell|console)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^( *)(```+).*?^\1\2$", re.MULTILINE | re.DOTALL)
 """A block of code."""
+_PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"<[^>]+>|…")
 """What the reader fills in."""
 _INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
@@ -39,6 +41,11 @@ class Command:
 
     def __str__(self) -> str:
         return f"{self.document}: {shlex.join(self.words)}"
+
+
+def programs(document: Path) -> list[str]:
+    """The programs in Python that a document shows."""
+    return _PROGRAM.findall(document.read_text(encoding="utf-8"))
 
 
 def documented(*programs: str) -> list[Command]:

@@ -39,7 +39,7 @@ def test_kubectl_is_told_the_namespace(command: Command) -> None:
     """The context of the reader's kubeconfig has another one, or none."""
     verb, *rest = command.words[1:]
     if rest and "--local" not in rest and "-" not in rest:
-        assert {"--namespace", "-n"} & set(command.words), f"{verb}: write `--namespace mlflow`"
+        assert {"--namespace", "-n", "--all-namespaces"} & set(command.words), f"{verb}: write `--namespace mlflow`"
 
 
 @pytest.mark.parametrize("command", documented("pulumi"), ids=str)

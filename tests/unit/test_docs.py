@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.configurations import CERTIFICATE, DEV, PRODUCTION
+from tests.configurations import AWS_FACTS, CERTIFICATE, DEV, OIDC, PRODUCTION
 from tests.support.commands import FENCE
 from tests.unit.conftest import Load
 from toolchain.paths import ROOT
@@ -93,8 +93,13 @@ AROUND: dict[str, dict[str, Any]] = {
     "docs/authentication.md-5": {"auth": {"oidc": {"clientSecret": "s"}}},
     "docs/backup.md-0": {"backup": {"destination": {"s3": KEYS}}},
     "docs/continuous.md-0": {**DEV, "backup": {"destination": {"s3": KEYS}}},
+    "docs/how-to/air-gap.md-0": {"auth": {"oidc": OIDC}, "backup": {"destination": {"volume": {}}}},
+    "docs/how-to/single-sign-on.md-0": {"auth": {"oidc": {"clientSecret": "s"}}},
+    "docs/how-to/single-sign-on.md-1": {"auth": {"ldap": {"search": {"bindPassword": "s"}}}},
+    "docs/how-to/sizing.md": {"aws": AWS_FACTS, "identity": {"irsa": {}}},
+    "docs/how-to/tls.md": {"auth": {"basic": {}}},
 }
-"""What the page says in words, or has the reader set with a command, by the page and the number of its block."""
+"""What the page says in words, or has the reader set with a command, by the page, or by the page and the number of its block."""
 
 
 def _configurations() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -104,7 +109,9 @@ def _configurations() -> Iterator[tuple[str, dict[str, Any]]]:
             program = "\nruntime: " in block  # in which `mlflow` is a resource
             if re.search(r"^ *mlflow:", block, re.MULTILINE) and not program:
                 text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
-                yield f"{document.relative_to(ROOT)}-{number}", yaml.safe_load(textwrap.dedent(text))
+                shown = yaml.safe_load(textwrap.dedent(text))
+                # The configuration may be part of an object of Pulumi's operator.
+                yield f"{document.relative_to(ROOT)}-{number}", shown.get("spec", shown)
 
 
 def _filled(value: Any, around: Any) -> Any:
@@ -120,11 +127,11 @@ def _filled(value: Any, around: Any) -> Any:
 
 @pytest.mark.parametrize(("name", "shown"), [pytest.param(*each, id=each[0]) for each in _configurations()])
 def test_configuration_in_the_documents_loads(name: str, shown: dict[str, Any], load: Load) -> None:
-    around = AROUND.get(name, {})
+    around = AROUND.get(name) or AROUND.get(name.rpartition("-")[0], {})
     given = {key.removeprefix("mlflow:"): value for key, value in shown.get("config", shown).items()}
     stores = {} if {"database", "artifacts"} <= {*given, *around} else {**PRODUCTION, "server": {}}
     load({**stores, **_filled(given, around)})
 
 
 def test_what_stands_around_a_block_has_its_block() -> None:
-    assert set(AROUND) <= {name for name, _ in _configurations()}
+    assert set(AROUND) <= {each for name, _ in _configurations() for each in (name, name.rpartition("-")[0])}
