@@ -54,7 +54,9 @@ def test_stack_file_names_the_schema_and_fits_it(path: Path, validator) -> None:
 @pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
 def test_stack_file_loads_with_the_secrets_that_it_has_the_reader_set(path: Path, load) -> None:
     values = own_values(path)
-    for name in re.findall(r"^#   pulumi config set --secret --path 'mlflow:([\w.]+)'$", path.read_text(), re.MULTILINE):
+    for name in re.findall(
+        r"^#   pulumi config set --secret --path 'mlflow:([\w.]+)'$", path.read_text(), re.MULTILINE
+    ):
         values = changed(values, name, "s")
     load(values)
 
