@@ -124,7 +124,7 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         session.save()
         target = cluster.find(context)
         session.kubeconfig, session.cluster_kind = str(target.kubeconfig), target.kind
-        session.host_address = _host_address(target)
+        session.host_address = target.host_address()
         session.save()
         images.ensure(versions.MLFLOW_IMAGE, target)
         session.image = versions.MLFLOW_IMAGE
@@ -255,22 +255,3 @@ def _variables(session: Session) -> dict[str, str]:
     env = environments.variables(Path(session.python).parent.parent)
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # each process of pytest would compile the SDKs of the clouds
     return {**env, VARIABLE: str(Session.path_of_file()), "PYTHONPATH": str(ROOT)}
-
-
-def _host_address(target: Cluster) -> str | None:
-    """Where pods reach this machine."""
-    if target.node:
-        return target.node.host_address
-    if target.kind in ("kind", "k3d", "minikube"):
-        network = {"kind": "kind", "k3d": f"k3d-{cluster.NAME}", "minikube": cluster.NAME}[target.kind]
-        command = [
-            "docker",
-            "network",
-            "inspect",
-            network,
-            "--format",
-            "{{range .IPAM.Config}}{{println .Gateway}}{{end}}",
-        ]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-        return next((address for address in answer if ":" not in address), None)
-    return None

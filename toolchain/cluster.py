@@ -5,6 +5,7 @@ A cluster that the user did not name is never touched, and the user's kubeconfig
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,16 @@ NAME = "mlflow"
 MAKERS = {
     "kind": {
         "start": ["kind", "create", "cluster", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
-        "again": ["kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
+        "again": [
+            "{engine}",
+            "start",
+            f"{NAME}-control-plane",
+        ],  # after a restart of the machine; changes nothing otherwise
+        "kubeconfig": ["kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
         "list": ["kind", "get", "clusters"],
         "delete": ["kind", "delete", "cluster", "--name", NAME, "--kubeconfig", "{kubeconfig}"],
         "load": ["kind", "load", "image-archive", "{archive}", "--name", NAME],
-        "exec": ["docker", "exec", f"{NAME}-control-plane"],
+        "exec": ["{engine}", "exec", f"{NAME}-control-plane"],
     },
     "k3d": {
         "start": ["k3d", "cluster", "create", NAME, "--kubeconfig-update-default=false", "--wait"],
@@ -41,10 +48,10 @@ MAKERS = {
         "list": ["k3d", "cluster", "list", "--no-headers"],
         "delete": ["k3d", "cluster", "delete", NAME],
         "load": ["k3d", "image", "import", "{archive}", "--cluster", NAME],
-        "exec": ["docker", "exec", f"k3d-{NAME}-server-0"],
+        "exec": ["{engine}", "exec", f"k3d-{NAME}-server-0"],
     },
     "minikube": {
-        "start": ["minikube", "start", "--profile", NAME, "--driver", "docker", "--keep-context"],
+        "start": ["minikube", "start", "--profile", NAME, "--driver", "{engine}", "--keep-context"],
         "again": ["minikube", "start", "--profile", NAME, "--keep-context"],
         "list": ["minikube", "profile", "list", "--light"],
         "delete": ["minikube", "delete", "--profile", NAME],
@@ -52,7 +59,13 @@ MAKERS = {
         "exec": ["minikube", "ssh", "--profile", NAME, "--", "sudo"],
     },
 }
-"""The commands of each cluster maker. KUBECONFIG is set to our own file for all of them."""
+"""The commands of each cluster maker, with `{engine}` for docker or podman. KUBECONFIG is set to our own file for all of them."""
+
+CONTEXTS = {"kind": f"kind-{NAME}", "k3d": f"k3d-{NAME}", "minikube": NAME}
+"""What the makers call the context of that cluster in the user's own kubeconfig."""
+
+ANSWER_SECONDS = 90
+"""How long the API server of a cluster that was stopped may take to answer."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +116,24 @@ class Cluster:
             return self.node.has_image(reference)
         if not self.ours:
             return False
-        command = [*MAKERS[self.kind]["exec"], "crictl", "inspecti", "--quiet", reference]
+        command = [*_filled(self.kind, "exec"), "crictl", "inspecti", "--quiet", reference]
         return (
             subprocess.run(command, capture_output=True, env=_maker_env(self.kubeconfig), check=False).returncode == 0
         )
+
+    def host_address(self) -> str | None:
+        """Where pods reach this machine; None where that cannot be told."""
+        if self.node:
+            return self.node.host_address
+        if not self.ours:
+            return None
+        network = {"kind": "kind", "k3d": f"k3d-{NAME}", "minikube": NAME}[self.kind]
+        # Docker has the addresses in IPAM.Config, Podman in Subnets.
+        place = "Subnets" if engine() == "podman" else "IPAM.Config"
+        command = [engine() or "docker", "network", "inspect", network]
+        command += ["--format", f"{{{{range .{place}}}}}{{{{println .Gateway}}}}{{{{end}}}}"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+        return next((address for address in answer if ":" not in address), None)
 
 
 def find(context: str | None) -> Cluster:
@@ -262,20 +289,30 @@ def _minified(context: str) -> Path:
 
 
 @functools.cache
+def engine() -> str | None:
+    """The container engine that answers: `docker` or `podman`."""
+    for name in ("docker", "podman"):
+        if shutil.which(name):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if subprocess.run([name, "info"], capture_output=True, timeout=10, check=False).returncode == 0:
+                    return name
+    return None
+
+
+@functools.cache
 def _maker() -> str | None:
-    """The first cluster maker that is installed, if a container engine answers."""
-    installed = next((name for name in MAKERS if shutil.which(name)), None)
+    """The cluster maker that has made our cluster, else the first one that is installed, if a container engine answers."""
+    installed = [name for name in sorted(MAKERS, key=lambda name: name != recorded()) if shutil.which(name)]
     if not installed:
         return None
-    for engine in ("docker", "podman"):
-        if shutil.which(engine):
-            try:
-                if subprocess.run([engine, "info"], capture_output=True, timeout=10, check=False).returncode == 0:
-                    return installed
-            except subprocess.TimeoutExpired:
-                continue
-    say(f"  {installed} is installed, but no container engine answers")
-    return None
+    if not engine():
+        say(f"  {installed[0]} is installed, but no container engine answers")
+        return None
+    # k3d speaks to Docker's API alone, which Podman has on a socket that DOCKER_HOST must name: https://k3d.io/stable/usage/advanced/podman/
+    usable = [name for name in installed if name != "k3d" or engine() == "docker" or "DOCKER_HOST" in os.environ]
+    if not usable:
+        say("  k3d is installed, but Docker does not answer; for Podman, name its socket in DOCKER_HOST")
+    return next(iter(usable), None)
 
 
 def _start_maker(kind: str) -> Cluster:
@@ -284,27 +321,43 @@ def _start_maker(kind: str) -> Cluster:
     listed = subprocess.run(
         MAKERS[kind]["list"], capture_output=True, text=True, env=_maker_env(kubeconfig), check=False
     ).stdout
-    exists = bool(re.search(rf"\b{NAME}\b", listed))
+    exists = NAME in re.split(r"[\s|│]+", listed)
     if exists and recorded() != kind:
+        delete = " ".join(MAKERS[kind]["delete"]).removesuffix(" --kubeconfig {kubeconfig}")
         raise UserError(
             f"{kind} has a cluster named {NAME} that this project did not make",
-            f"Name it with KUBE_CONTEXT to use it, or delete it with `{' '.join(MAKERS[kind]['delete'][:-2])}`.",
+            f"Use it with `KUBE_CONTEXT={CONTEXTS[kind]}`, or delete it with `{delete}`.",
         )
     with step(f"{'starting' if exists else 'making'} a {kind} cluster named {NAME}", "1 to 3 minutes"):
         _record(kind)
         _maker_run(kind, "again" if exists else "start", kubeconfig)
         if "kubeconfig" in MAKERS[kind]:
             _maker_run(kind, "kubeconfig", kubeconfig)
-    return Cluster(kind, NAME, kubeconfig)
+        made = Cluster(kind, NAME, kubeconfig)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while reason := _readyz(made):
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"the {kind} cluster {NAME} does not answer: {reason}",
+                    "`make down` deletes it with its data, and `make up` makes another one.",
+                )
+            time.sleep(1)
+    return made
 
 
 def _maker_run(kind: str, action: str, kubeconfig: Path, archive: Path | None = None) -> None:
-    command = [part.format(kubeconfig=kubeconfig, archive=archive) for part in MAKERS[kind][action]]
+    command = _filled(kind, action, kubeconfig=kubeconfig, archive=archive)
     run(command, log=state("logs", f"{kind}-{action}.log"), env=_maker_env(kubeconfig))
 
 
+def _filled(kind: str, action: str, **places: object) -> list[str]:
+    return [part.format(engine=engine(), **places) for part in MAKERS[kind][action]]
+
+
 def _maker_env(kubeconfig: Path) -> dict[str, str]:
-    return {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    # kind takes Docker wherever its program is, also if it does not answer: https://kind.sigs.k8s.io/docs/user/rootless/
+    chosen = {"KIND_EXPERIMENTAL_PROVIDER": "podman"} if engine() == "podman" else {}
+    return {**chosen, **os.environ, "KUBECONFIG": str(kubeconfig)}
 
 
 def _record(kind: str) -> None:
