@@ -184,6 +184,7 @@ def lint() -> int:
         if not _passes(name, [str(venv / "bin" / command[0]), *command[1:]])
     ]
     for name, check in {
+        "workflows": workflows,
         "schema": lambda: schema(check=True),
         "lock": lambda: environments.compile_lock(check=True),
     }.items():
@@ -194,6 +195,23 @@ def lint() -> int:
             failed.append(name)
     say(f"lint: {'failed: ' + ', '.join(failed) if failed else 'passed'}")
     return 1 if failed else 0
+
+
+WORKFLOWS = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), ROOT / "examples" / "ci" / "github.yml")
+"""The workflows of GitHub Actions, our own and the one for users."""
+
+
+def workflows() -> None:
+    """Check the workflows.
+
+    Raises:
+        UserError: One of them is wrong, or the program that checks them cannot be built.
+    """
+    say("▸ workflows")
+    command = [golang.build(["actionlint"])["actionlint"], "-no-color", *WORKFLOWS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"the workflows are wrong:\n{done.stdout}{done.stderr}".rstrip(), "Mend them.")
 
 
 SITE = ROOT / "build" / "site"

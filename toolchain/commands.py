@@ -31,7 +31,7 @@ COMMANDS = {
     "test-all": "run all tests: the core, then those of clouds, combinations and faults",
     "bench": "run the benchmarks and write build/bench.json",
     "docs": "build the documentation as a site in build/site",
-    "lint": "check style, format, types and generated files",
+    "lint": "check style, format, types, workflows and generated files",
     "format": "format the code",
     "lock": "write requirements.lock anew from the requirements",
     "schema": "write the JSON schema of stack files anew",
