@@ -377,6 +377,10 @@ TRUE_REASONS = [
     (PRODUCTION, f"{POSTGRESQL}.host", 5, "expected a string, got 5; put it in quotes: '5'"),
     (changed(PRODUCTION, f"{POSTGRESQL}.connectionLimit", 10), "server.workers", 1, "x 1 process x"),
     (DEV, "keys.kekPassphrase", "x", "has 1 character;"),
+    *(
+        (DEV, "server.staticPrefix", prefix, "leave it out, or write a leading slash")
+        for prefix in ("/", "//", "/..", "/é")
+    ),
 ]
 
 

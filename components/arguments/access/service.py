@@ -1,6 +1,7 @@
 """The Service in front of the server's pods."""
 
 import enum
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -109,7 +110,7 @@ class ServiceArgs(Block):
                 if getattr(self, name):
                     message = f"is given for a Service of type {self.type.value}"
                     yield Problem((name,), message, "set type: LoadBalancer, or remove it")
-        if self.https and not self.annotations:
+        if self.https and not any(re.search("cert|ssl|tls", key.lower()) for key in self.annotations):
             message = "is true, but no annotation names a certificate"
             yield Problem(
                 ("https",),
