@@ -1,5 +1,6 @@
 """The root of the arguments. The package `rules` checks what concerns several blocks."""
 
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -192,6 +193,12 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
             fix = "name one of its own for MLflow, for example mlflow"
             yield Problem(
                 ("namespace",), f"{self.namespace!r} belongs to Kubernetes, as all that begin with kube-", fix
+            )
+        elif re.match("openshift($|-)", self.namespace):
+            # https://docs.redhat.com/en/documentation/openshift_container_platform/4.18/html/building_applications/projects
+            fix = "name one of its own for MLflow, for example mlflow"
+            yield Problem(
+                ("namespace",), f"{self.namespace!r} belongs to OpenShift, as all that begin with openshift-", fix
             )
         elif self.namespace == "default" and self.create_namespace:
             fix = "name one of its own for MLflow, for example mlflow, or set createNamespace: false"

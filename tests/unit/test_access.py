@@ -55,6 +55,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (INGRESS, "ingress.annotations", [], [{"kubernetes.io/ingress.class": "alb"}]),
     (changed(INGRESS, "ingress.className", "nginx"), "ingress.annotations", [{"kubernetes.io/ingress.class": "nginx"}], [{}]),
     (changed(INGRESS, "ingress.annotations", {"kubernetes.io/ingress.class": "alb"}), "server.keepAliveSeconds", [60, 600], [601]),
+    *((changed(INGRESS, "ingress.className", name), "server.keepAliveSeconds", [kept], [kept + 1]) for name, kept in (("haproxy", 60), ("traefik", 90), ("openshift-default", 300))),
     (changed(ROUTE, "route.gatewayClassName", "gke-l7-rilb"), "server.keepAliveSeconds", [600], [601]),
     (changed(ROUTE, "route.gatewayClassName", "istio"), "server.keepAliveSeconds", [], [600]),
     (ROUTE, "route.parentRefs", [[{"name": "a", "port": 443}, {"name": "a", "port": 443}]], [[{"name": "a", "port": 443}, {"name": "a", "port": 80}]]),

@@ -15,7 +15,14 @@ __all__ = ["IngressArgs", "IngressHostArgs", "IngressPathArgs", "IngressTlsArgs"
 
 ALB_IDLE_SECONDS = 600
 """What an AWS load balancer is told by default. Its own 60 seconds end a request while the store takes a large artifact in."""
-KEPT_SECONDS = {"nginx": 60, "alb": ALB_IDLE_SECONDS, **dict.fromkeys(("gce", "gce-internal"), 600)}
+KEPT_SECONDS = {
+    "alb": ALB_IDLE_SECONDS,
+    **dict.fromkeys(("gce", "gce-internal"), 600),
+    "haproxy": 60,
+    "nginx": 60,
+    "openshift-default": 300,
+    "traefik": 90,
+}
 """How long controllers keep idle connections to pods, by the names that their makers give their classes: docs/network.md."""
 
 

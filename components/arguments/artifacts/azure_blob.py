@@ -110,4 +110,4 @@ def azure_container(block: Any) -> Iterable[Problem]:
 
 
 def _account(host: str) -> str:
-    return re.sub(r"^\w+://", "", host).split("/")[0].split(".")[0]
+    return re.sub(r"^\w+://", "", host).split("/")[0].rpartition("@")[2].split(".")[0]

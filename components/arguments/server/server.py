@@ -107,6 +107,9 @@ class WorkspacesArgs(Block):
     """URI of a plugin's store for the workspaces themselves; MLflow's database if not given. A network policy opens the way to
     its host if the URI names a port, or is that of a database or `https://`; `networkPolicy.egress` opens any other."""
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.connection(self.store_uri, "store_uri")
+
 
 @block
 class ServerArgs(Block):
