@@ -11,13 +11,13 @@ import pytest
 from mlflow import environment_variables
 
 from components import in_image
-from components.azure import database as azure_database
-from components.gcp import database as gcp_database
 from components.arguments import switches
 from components.arguments.artifacts import ArtifactsArgs
 from components.arguments.database import DatabaseArgs
 from components.arguments.environment import OWN_VARIABLES
 from components.arguments.kinds import variables_of
+from components.azure import database as azure_database
+from components.gcp import database as gcp_database
 from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, changed, with_changes
 from tests.unit.refusals import messages
 from tests.unit.test_auth import LDAP, OIDC

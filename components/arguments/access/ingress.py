@@ -7,8 +7,17 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain
-from ..checks import DNS_LABEL, between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
-from .hosts import duplicates, public_host
+from ..checks import (
+    DNS_LABEL,
+    between,
+    duplicates,
+    kubernetes_label_name,
+    kubernetes_name,
+    labels,
+    pattern,
+    qualified_keys,
+)
+from .hosts import public_host
 
 __all__ = ["IngressArgs", "IngressHostArgs", "IngressPathArgs", "IngressTlsArgs", "PathType"]
 

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from ..base import Block, Input, Path, Problem, block, plain, sort_of
-from ..checks import between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
-from .hosts import duplicates, public_host
+from ..checks import between, duplicates, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
+from .hosts import public_host
 
 __all__ = ["ParentRefArgs", "RouteArgs", "RouteTimeoutsArgs"]
 

@@ -12,6 +12,10 @@ from ..checks import between, cidrs, labels, pattern, qualified_keys
 __all__ = ["IpFamily", "IpFamilyPolicy", "ServiceArgs", "ServicePortArgs", "ServiceType"]
 
 
+OWN_ANNOTATIONS = "mlflow-deployment/"
+"""Prefix of annotations of the Service that the component reads at the next update."""
+
+
 class ServiceType(enum.Enum):
     """How the Service is published."""
 
@@ -99,7 +103,9 @@ class ServiceArgs(Block):
             "write it as name or domain/name",
         )
         yield from cidrs(self.load_balancer_source_ranges, "load_balancer_source_ranges")
-        yield from qualified_keys(self.annotations, "annotations")
+        yield from qualified_keys(
+            self.annotations, "annotations", [key for key in self.annotations if key.startswith(OWN_ANNOTATIONS)]
+        )
         yield from labels(self.labels, "labels")
         if self.node_port is not None and self.type is ServiceType.CLUSTER_IP:
             yield Problem(
