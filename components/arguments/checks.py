@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from .base import Block, Problem, plain
+from .base import Block, Path, Problem, plain
 
 
 def counted(number: int, what: str) -> str:
@@ -39,6 +39,13 @@ def one_at_most(block: Any, among: Sequence[str | tuple[str, ...]]) -> Iterator[
             f"is given as well as {to_camel(next(name for name in first if name in given))}; they exclude each other",
             f"keep one of: {', '.join(to_camel(name) for names in groups for name in names[:1])}",
         )
+
+
+def duplicates(values: Sequence[Any], path: Path, what: str) -> Iterator[Problem]:
+    """Known entries that repeat an earlier one."""
+    for index, value in enumerate(values):
+        if value is not None and value in values[:index]:
+            yield Problem((*path, index), f"repeats the {what} of entry {values.index(value)}", "keep one of them")
 
 
 def halves(block: Any, one: str, other: str) -> Iterator[Problem]:
@@ -100,6 +107,11 @@ def between(value: Any, low: float, high: float, path: str, unit: str = "") -> I
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _LABELS = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 DNS_SUBDOMAIN = rf"(?=.{{1,253}}$){_LABELS}"
+
+
+PORT_NAME = r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
+PORT_NAME_FIX = "use at most 15 lower-case letters, digits and single hyphens, and at least one letter"
+"""IANA's names of services, which ports of containers and Services have."""
 
 
 def kubernetes_label_name(value: Any, path: str, what: str) -> Iterator[Problem]:

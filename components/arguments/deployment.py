@@ -1,5 +1,6 @@
 """The root of the arguments. The package `rules` checks what concerns several blocks."""
 
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from .access.service_account import ServiceAccountArgs
 from .artifacts import ArtifactsArgs
 from .backup import BackupArgs
 from .base import Problem, block
-from .checks import between, kubernetes_label_name, labels
+from .checks import OWN_LABELS, between, kubernetes_label_name, labels
 from .clouds.aws import AwsArgs
 from .clouds.azure import AzureArgs
 from .clouds.gcp import GcpArgs
@@ -35,6 +36,9 @@ from .server.server import ServerArgs
 from .upgrade import UpgradeArgs, UpgradeMode
 
 __all__ = ["MlflowDeploymentArgs"]
+
+OF_NAMESPACE = ("pod-security.kubernetes.io/enforce", "pod-identity.alibabacloud.com/injection")
+"""Labels of a namespace that the component makes."""
 
 
 @block
@@ -112,7 +116,7 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels added to every Kubernetes object, for example team and cost centre, and to the pods of servers and Jobs. A change
     rolls the servers and runs the migration again; pods of databases and object stores in the cluster do not get them, so
-    that they keep running."""
+    that they keep running. A label that is given for one kind of object (`pod.labels`, `service.labels` and so on) wins there."""
 
     @property
     def kinds(self) -> list[tuple[str, str, Kind]]:
@@ -181,7 +185,7 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_label_name(self.namespace, "namespace", "the name of a namespace")
         yield from self._system_namespace()
-        yield from labels(self.labels, "labels")
+        yield from labels(self.labels, "labels", (*OWN_LABELS, *OF_NAMESPACE))
         yield from between(self.migration_timeout_seconds, 1, 86_400, "migration_timeout_seconds", "seconds")
         yield from patch_problems(self.overrides)
         yield from manifest_problems(self.extra_objects)
@@ -192,6 +196,12 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
             fix = "name one of its own for MLflow, for example mlflow"
             yield Problem(
                 ("namespace",), f"{self.namespace!r} belongs to Kubernetes, as all that begin with kube-", fix
+            )
+        elif re.match("openshift($|-)", self.namespace):
+            # https://docs.redhat.com/en/documentation/openshift_container_platform/4.18/html/building_applications/projects
+            fix = "name one of its own for MLflow, for example mlflow"
+            yield Problem(
+                ("namespace",), f"{self.namespace!r} belongs to OpenShift, as all that begin with openshift-", fix
             )
         elif self.namespace == "default" and self.create_namespace:
             fix = "name one of its own for MLflow, for example mlflow, or set createNamespace: false"

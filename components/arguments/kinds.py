@@ -9,7 +9,7 @@ import functools
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic.alias_generators import to_camel
 
@@ -102,6 +102,8 @@ class ArtifactBlock(Kind):
     server_only: ClassVar[str | None] = None
     """Description for messages if only the server can reach it; None if clients may access it directly."""
     mlflow_image: ClassVar[MlflowImage] = MlflowImage.FULL
+    keys: ClassVar[tuple[str, ...]] = ()
+    """Fields that hold a login of its own."""
     spooled: ClassVar[bool] = True
     """Whether the server keeps a whole file in `/tmp` while it passes it on. MLflow streams only to and from its own file system:
     https://github.com/mlflow/mlflow/blob/v3.17.2/mlflow/server/artifact_router.py."""
@@ -110,6 +112,11 @@ class ArtifactBlock(Kind):
     def cloud(self) -> CloudName | None:
         """Cloud whose identities can be granted access to it."""
         return self.made_on
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether it brings its own login, which its client library takes before any identity."""
+        return any(getattr(self, name, None) is not None for name in self.keys)
 
     @property
     def password_in_uri(self) -> bool:
@@ -126,10 +133,20 @@ class ArtifactBlock(Kind):
 class IdentityBlock(Kind):
     """Base of the kinds of identity."""
 
+    annotation: ClassVar[str | None] = None
+    """Annotation of the ServiceAccount that it needs, and sets."""
+    labels: ClassVar[Mapping[str, str]] = {}
+    """Labels of pods that it sets."""
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """What it sets on the ServiceAccount, with the values as far as they are given."""
+        return {} if self.annotation is None else {self.annotation: None}
+
     @property
     def annotates(self) -> bool:
         """Whether it needs annotations on the ServiceAccount."""
-        return False
+        return bool(self.annotations)
 
     @property
     def names_store(self) -> bool:

@@ -39,6 +39,9 @@ DIRECTORIES = (
 PORT_NAME = "http"
 """Name of the port at which requests enter a pod, whichever container listens there: the Service finds it by this name."""
 
+UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104
+"""Addresses that a name of the component stands for in `/etc/hosts` where MLflow runs jobs."""
+
 DEFAULTS = frozenset(
     {
         *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"),

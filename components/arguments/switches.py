@@ -37,6 +37,7 @@ class Switch:
 _NEVER = r"(?!)"
 _VERIFIES_NOT = "keeps TLS certificates from being verified"
 _TLS_VERSIONS = r"(TLS)?v?1?[._]?[23]|TLSv1[._][23]((\s*,\s*|\s+)TLSv1[._][23])*"
+_UNSEEN = "keeps it from being logged who connects"
 _PRIVATE = "lets users send the server to addresses inside the network, those of cloud metadata among them"
 _PLAIN_HTTP = "lets the server speak http:// where it insists on https://"
 
@@ -65,6 +66,8 @@ VARIABLES: Mapping[str, Switch] = {
     "REQUESTS_CA_BUNDLE": Switch(_VERIFIES_NOT, ".+"),
     "CURL_CA_BUNDLE": Switch(_VERIFIES_NOT, ".+"),
     "PGSSLMINPROTOCOLVERSION": Switch("lets the database be reached by old versions of TLS", _TLS_VERSIONS),
+    "PGSSLMAXPROTOCOLVERSION": Switch("lets the database be reached by old versions of TLS alone", _TLS_VERSIONS),
+    "PGHOSTADDR": Switch("connects to another server than the one in the configuration", _NEVER),
     "PGSERVICE": Switch("takes the connection to the database, its encryption included, from a file", _NEVER),
     "PGSERVICEFILE": Switch("takes the connection to the database, its encryption included, from a file", _NEVER),
     "PGREQUIRESSL": Switch("lets the database be reached in clear", _ON),
@@ -73,11 +76,13 @@ VARIABLES: Mapping[str, Switch] = {
 }  # fmt: skip
 """Environment variables of MLflow and of the libraries that it uses. Those that nobody can want stand in `environment.py`."""
 
+_CIPHERS = Switch(
+    "allows weak ciphers", r"(?!.*(?<![!-])\b(NULL|eNULL|aNULL|EXP\w*|LOW|RC4|3?DES|MD5|ADH|ALL|\w*SECLEVEL=[01])\b).*"
+)  # fmt: skip
+
 UVICORN: Mapping[str, Switch] = {
     "ssl-version": Switch("chooses the version of TLS, which is negotiated", _NEVER),
-    "ssl-ciphers": Switch(
-        "allows weak ciphers", r"(?!.*(?<![!-])\b(NULL|eNULL|aNULL|EXP\w*|LOW|RC4|3?DES|MD5|ADH|ALL|\w*SECLEVEL=[01])\b).+"
-    ),
+    "ssl-ciphers": _CIPHERS,
 }  # fmt: skip
 """Options of uvicorn."""
 
@@ -89,6 +94,8 @@ OAUTH2_PROXY: Mapping[str, Switch] = {
     "cookie-httponly": Switch("shows the cookie that logs in to scripts of a page", _ON),
     "cookie-samesite": Switch("sends the cookie that logs in with requests of other sites", "lax|strict"),
     "cookie-csrf-samesite": Switch("sends the cookie of a log-in with requests of other sites", "|lax|strict"),
+    "cookie-domain": Switch("sends the cookie that logs in to other hosts as well", _NEVER),
+    "pass-host-header": Switch("hides from the server by which name it was asked, which it would check", _ON),
     "code-challenge-method": Switch("lets whoever sees the code of a log-in use it", "S256"),
     "whitelist-domain": Switch("lets links to the log-in page lead to another site", _NEVER),
     "extra-jwt-issuers": Switch("accepts tokens of another issuer, who can name any user and group", _NEVER),
@@ -116,6 +123,19 @@ PARAMETERS: Mapping[str, Switch] = {
     "password_encryption": Switch("stores passwords as weak hashes", "scram-sha-256"),
     "azure.accepted_password_auth_method": Switch("accepts passwords as weak hashes", "scram-sha-256"),
     "rds.accepted_password_auth_method": Switch("accepts passwords as weak hashes", "scram"),
+    "ssl_cipher": _CIPHERS,
+    "ssl_ciphers": _CIPHERS,
+    "tls_ciphersuites": _CIPHERS,
+    "secure_auth": Switch("accepts passwords as weak hashes", _ON),
+    "old_passwords": Switch("stores passwords as weak hashes", _OFF),
+    "cloudsql.allow_passwordless_local_connections": Switch("lets users in without a password", _OFF),
+    "connection_throttle.enable": Switch("lets passwords be tried at any rate", _ON),
+    "audit_log_enabled": Switch(_UNSEEN, _ON),
+    "audit_log_events": Switch(_UNSEEN, r".*\bCONNECTION(_V2)?\b.*"),
+    "log_connections": Switch(_UNSEEN, f"{_ON}|all|receipt|authentication|authorization|setup_durations"),
+    "log_disconnections": Switch(_UNSEEN, _ON),
+    "log_statement": Switch("writes what users store into the log", "none|ddl"),
+    "general_log": Switch("writes what users store into the log", _OFF),
     "local_infile": Switch("lets the server read files of its clients", _OFF),
     "skip_show_database": Switch("shows the names of all databases to every user", _ON),
     "mysql_native_password": Switch("accepts passwords as weak hashes", _OFF),
@@ -139,6 +159,7 @@ _CONNECTION: Mapping[str, Switch] = {
     "ssl_check_hostname": Switch(_VERIFIES_NOT, _ON),
     "trustservercertificate": Switch(_VERIFIES_NOT, _OFF),
     "ssl_min_protocol_version": Switch("allows old versions of TLS", _TLS_VERSIONS),
+    "ssl_max_protocol_version": Switch("allows only old versions of TLS", _TLS_VERSIONS),
     "local_infile": Switch("lets the server read files of MLflow's pod", _OFF),
 }
 """Options of database URIs, in lower case."""
@@ -217,8 +238,9 @@ def variables(
     yield from insecure("secret_env", secret_env, variable, secret=True)
     yield from unseen("value_from", value_from)
     name = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
-    for problem in connection(secret_env.get(name), name):
-        yield problem.under("secret_env")
+    for field, given in (("env", env), ("secret_env", secret_env)):
+        for problem in connection(given.get(name), name):
+            yield problem.under(field)
 
 
 def parameter_names(values: Mapping[str, str], field: str, own: Sequence[str] = ()) -> Iterator[Problem]:
@@ -248,7 +270,11 @@ def connection(uri: Any, path: str) -> Iterator[Problem]:
         options = parse_qsl(urlsplit(known).query, keep_blank_values=True)
     except ValueError:  # which is told elsewhere
         return
-    for name, value in options:
+    # A whole connection string of ODBC within an option: https://docs.sqlalchemy.org/en/20/dialects/mssql.html#pass-through-exact-pyodbc-string
+    inner = [
+        part.partition("=") for name, value in options if name.lower() == "odbc_connect" for part in value.split(";")
+    ]
+    for name, value in (*options, *((name.strip(), value.strip("{} ")) for name, _, value in inner)):
         switch = _CONNECTION.get(name.lower())
         if switch is not None and not switch.keeps(value):
             yield Problem((path,), f"its option {name} {switch.effect}", "remove the option")

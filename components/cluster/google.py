@@ -11,10 +11,7 @@ from typing import Any
 import pulumi_kubernetes as k8s
 
 from ..pods.scope import Scope
-from .ingress_classes import GOOGLE, HOUR, class_name, health_path
-
-GATEWAY = "gke-l7-"
-"""How the names of GKE's GatewayClasses begin."""
+from .ingress_classes import GOOGLE, HOUR, health_path
 
 
 def google_policies(scope: Scope, front: k8s.core.v1.Service, entrance: int) -> None:
@@ -27,13 +24,13 @@ def google_policies(scope: Scope, front: k8s.core.v1.Service, entrance: int) -> 
     """
     kind = "HTTPS" if scope.args.serves_tls else "HTTP"
     ingress, route = scope.args.ingress, scope.args.route
-    if ingress is not None and class_name(ingress) in GOOGLE:
+    if ingress is not None and ingress.controller in GOOGLE:
         # https://cloud.google.com/kubernetes-engine/docs/how-to/ingress-configuration#direct_health
         check = {"type": kind, "requestPath": health_path(scope), "port": entrance}
         spec = {"healthCheck": check, "timeoutSec": HOUR}
         # Its name stands in an annotation of the Service.
         _object(scope, "backend-config", "cloud.google.com/v1", "BackendConfig", spec, name=scope.service_name)
-    if route is not None and (route.gateway_class_name or "").startswith(GATEWAY):
+    if route is not None and route.of_google:
         # https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources
         target = {"group": "", "kind": "Service", "name": front.metadata.name}
         check = {"type": kind, f"{kind.lower()}HealthCheck": {"requestPath": health_path(scope)}}

@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 from ..arguments import IngressArgs, IngressPathArgs, Input
 from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
-from .ingress_classes import GOOGLE, class_name, ingress_annotations
+from .ingress_classes import GOOGLE, ingress_annotations
 
 
 def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.networking.v1.Ingress:
@@ -33,9 +33,9 @@ def ingress(scope: Scope, front: k8s.core.v1.Service, args: IngressArgs) -> k8s.
         "pulumi.com/skipAwait": "true",
         **ingress_annotations(scope, args),
     }
-    by_annotation = class_name(args) in GOOGLE
+    by_annotation = args.controller in GOOGLE
     if by_annotation:
-        own["kubernetes.io/ingress.class"] = class_name(args)
+        own["kubernetes.io/ingress.class"] = args.controller
     return k8s.networking.v1.Ingress(
         f"{scope.name}-ingress",
         metadata=scope.metadata(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from ..arguments import IngressArgs, ServiceType
 from ..arguments.access.ingress import ALB_IDLE_SECONDS
-from ..arguments.base import plain
 from ..arguments.reserved import PORT_NAME
 from ..pods.scope import Scope
 
@@ -41,11 +40,6 @@ class _Facts:
     service_type: ServiceType
 
 
-def class_name(args: IngressArgs) -> str:
-    """The class, as far as it is known."""
-    return str(plain(args.class_name) or "")
-
-
 def ingress_annotations(scope: Scope, args: IngressArgs) -> Annotations:
     """Annotations of the Ingress. A class that is not known may be one of NGINX, whose annotations others ignore."""
     facts = _Facts(
@@ -56,7 +50,7 @@ def ingress_annotations(scope: Scope, args: IngressArgs) -> Annotations:
         service=scope.service_name,
         service_type=scope.args.service.type,
     )
-    return _MAKERS.get(class_name(args), _nginx)(facts)
+    return _MAKERS.get(args.controller, _nginx)(facts)
 
 
 def service_annotations(scope: Scope) -> Annotations:
@@ -64,9 +58,9 @@ def service_annotations(scope: Scope) -> Annotations:
     args = scope.args.ingress
     if args is None:
         return {}
-    if class_name(args) == "traefik" and scope.args.serves_tls:
+    if args.controller == "traefik" and scope.args.serves_tls:
         return {"traefik.ingress.kubernetes.io/service.serversscheme": "https"}
-    if class_name(args) in GOOGLE:
+    if args.controller in GOOGLE:
         # Names the BackendConfig that `google.py` makes; and pods are asked without the way over a port of each node.
         made = {
             "cloud.google.com/backend-config": f'{{"default": "{scope.service_name}"}}',

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..arguments import MlflowDeploymentArgs
+from ..arguments.deployment import OF_NAMESPACE
 
 
 def namespace(name: str, args: MlflowDeploymentArgs, parent: pulumi.Resource) -> k8s.core.v1.Namespace | None:
@@ -16,9 +17,10 @@ def namespace(name: str, args: MlflowDeploymentArgs, parent: pulumi.Resource) ->
     """
     if not args.create_namespace:
         return None
-    labels = {**args.labels, "pod-security.kubernetes.io/enforce": "restricted"}
+    security, injection = OF_NAMESPACE
+    labels = {**args.labels, security: "restricted"}
     if args.identity is not None and args.identity.alibaba_ram is not None:
-        labels["pod-identity.alibabacloud.com/injection"] = "on"
+        labels[injection] = "on"
     return k8s.core.v1.Namespace(
         f"{name}-namespace",
         metadata=k8s.meta.v1.ObjectMetaArgs(name=args.namespace, labels=labels),

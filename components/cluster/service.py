@@ -8,14 +8,12 @@ import pulumi_kubernetes as k8s
 from pydantic.alias_generators import to_snake
 
 from ..arguments import Input, KeysArgs, ServiceType
+from ..arguments.access.service import OWN_ANNOTATIONS
 from ..arguments.reserved import PORT_NAME
 from ..pods.ports import known_while_unchanged
 from ..pods.scope import Scope
 from ..resources.refusals import Change, guard
 from .ingress_classes import service_annotations
-
-_KEYS = "mlflow-deployment/"
-"""Prefix of annotations."""
 
 
 def service(
@@ -30,7 +28,7 @@ def service(
     """
     args = scope.args.service
     annotations = {**service_annotations(scope), **args.annotations}
-    annotations |= {f"{_KEYS}{name}": fingerprint for name, fingerprint in fingerprints.items()}
+    annotations |= {f"{OWN_ANNOTATIONS}{name}": fingerprint for name, fingerprint in fingerprints.items()}
     if args.type is not ServiceType.LOAD_BALANCER:
         # The provider would watch the endpoints for another ten seconds after the last pod is ready, which it waits for
         # with the Deployment anyway. Only a load balancer has something else to wait for: its address.
@@ -72,7 +70,7 @@ def lost_keys(args: KeysArgs, change: Change) -> str | None:
         ("kekPassphrase", "secrets of the AI gateway"),
         ("webhookSecretEncryptionKey", "webhook secrets"),
     ):
-        former, now = old.get(f"{_KEYS}{name}"), new.get(f"{_KEYS}{name}")
+        former, now = old.get(f"{OWN_ANNOTATIONS}{name}"), new.get(f"{OWN_ANNOTATIONS}{name}")
         generated = getattr(args, to_snake(name)) is None and args.existing_secret is None
         lost = now != former if isinstance(now, str) else generated
         if isinstance(former, str) and lost and former not in args.abandoned:

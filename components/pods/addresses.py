@@ -63,8 +63,10 @@ def https_hosts(scope: Scope) -> list[Input[str]]:
 
 
 def _plain(host: str) -> str:
-    """A host or origin as `in_image/front.py` hands it to MLflow: names have no case, and may end with a dot."""
-    return re.sub(r"\.(?=(:[\d*]*)?$)", "", host.lower())
+    """A host or origin as `in_image/front.py` hands it to MLflow: names have no case, and may end with a dot. In a pattern, the
+    bracket of an address is spelled as MLflow does, which takes it for a set of characters otherwise."""
+    plain = re.sub(r"\.(?=(:[\d*]*)?$)", "", host.lower())
+    return plain.replace("[", "[[]") if "*" in plain else plain
 
 
 def public_url(scope: Scope, front: k8s.core.v1.Service) -> pulumi.Output[str]:

@@ -60,7 +60,7 @@ class Scope(Place):
         return k8s.meta.v1.ObjectMetaArgs(
             name=name,
             **{"namespace": self.namespace, **more},  # type: ignore[arg-type]
-            labels={**(extra_labels or {}), **self.labels(component)},
+            labels={**self.args.labels, **(extra_labels or {}), **self.own_labels(component)},
         )
 
     def lasting(self, **more: object) -> pulumi.ResourceOptions:
@@ -97,8 +97,8 @@ class Scope(Place):
         pod = self.args.pod
         return k8s.meta.v1.ObjectMetaArgs(
             labels={
-                **pod.labels,
                 **self.args.labels,
+                **pod.labels,
                 **(labels or {}),
                 **self.identity.pod_labels,
                 **self.own_labels(component),

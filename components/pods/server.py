@@ -13,7 +13,7 @@ import pulumi_kubernetes as k8s
 from ..arguments import Input, ProbeArgs
 from ..arguments.checks import amount
 from ..arguments.manifests import in_camel_case
-from ..arguments.reserved import PORT_NAME
+from ..arguments.reserved import PORT_NAME, UNSPECIFIED
 from ..labels import SERVER_CONTAINER
 from . import tls
 from .addresses import ALL_ADDRESSES, allowed_hosts, allowed_origins
@@ -54,8 +54,12 @@ def deployment(
             ),
         )
     options = scope.options if args.names.deployment else scope.lasting
-    metadata = scope.metadata("server", scope.deployment_name, annotations=args.pod.deployment_annotations or None)
-    metadata.labels = {**args.pod.deployment_labels, **scope.labels("server")}
+    metadata = scope.metadata(
+        "server",
+        scope.deployment_name,
+        extra_labels=args.pod.deployment_labels,
+        annotations=args.pod.deployment_annotations or None,
+    )
     whole = join(front(scope, part), part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
@@ -209,7 +213,7 @@ _SEVERAL = [
 def _host_aliases(scope: Scope) -> list[k8s.core.v1.HostAliasArgs]:
     if not scope.args.server.job_execution:
         return []
-    addresses = ("0.0.0.0", "::")  # noqa: S104
+    addresses = UNSPECIFIED
     return [k8s.core.v1.HostAliasArgs(ip=address, hostnames=[ALL_ADDRESSES]) for address in addresses]
 
 

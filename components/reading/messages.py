@@ -1,6 +1,7 @@
 """pydantic's errors as problems with their path, value and likely fix."""
 
 import dataclasses
+import datetime
 import enum
 import functools
 import re
@@ -101,7 +102,7 @@ def problem_of(path: Path, code: str, value: Any, hide: frozenset[str]) -> Probl
         return Problem(path, f"{shown} is not allowed", fix)
     expected = "a block of keys" if is_block(kind) else _KINDS.get(typing.get_origin(kind) or kind, "another value")
     message, fix = f"expected {expected}, got {shown}", f"write {expected}"
-    if kind is str and isinstance(value, (bool, int, float)):
+    if kind is str and isinstance(value, (bool, int, float, datetime.date)):
         return Problem(path, message, "put it in quotes" + ("" if shown == _HIDDEN else f": '{shown}'"))
     if path[-1:] and is_block(type_at(path[:-1])):
         return Problem(path, message, f"{fix}: {_about(path)}")
@@ -145,13 +146,26 @@ def _shown(value: Any) -> str:
         return "a list"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, datetime.date):  # which YAML makes of what looks like one
+        return value.isoformat()
     text = _without_credentials(repr(value))
     return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _without_credentials(text: str) -> str:
-    """The text, with user and password removed from URLs."""
-    return re.sub(r"://\S*@", f"://{_HIDDEN}@", text)
+    """The text, with user and password removed from URLs, and from what stands in quotes as `user:password@host` (not the tag of
+    an image before its digest)."""
+    text = re.sub(r"://[^'\"\n]*@|://\S*@", f"://{_HIDDEN}@", text)
+    return re.sub(r"(?<=['\"])[^'\"/:@\s]*:(?!//)[^'\"@]*@(?!sha256:)", f"{_HIDDEN}@", text)
+
+
+_LONGEST = 200
+"""Characters of a word that messages show."""
+
+
+def _shortened(text: str) -> str:
+    """The text without the rest of values that nobody can read."""
+    return re.sub(rf"\S{{{_LONGEST},}}", lambda word: f"{word[0][: _LONGEST // 2]}…{word[0][-10:]}", text)
 
 
 def masked(problem: Problem, hide: frozenset[str]) -> Problem:
@@ -162,7 +176,7 @@ def masked(problem: Problem, hide: frozenset[str]) -> Problem:
         quoted = r"(['\"]).*\1"
         message = re.sub(rf"{quoted}|\b\d+(\.\d+)?\b", _HIDDEN, message, flags=re.DOTALL)
         fix = re.sub(quoted, _HIDDEN, fix, flags=re.DOTALL)
-    return dataclasses.replace(problem, message=message, fix=fix)
+    return dataclasses.replace(problem, message=_shortened(message), fix=_shortened(fix))
 
 
 def spelled(path: Path, prefix: str) -> str:

@@ -5,9 +5,18 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from ..arguments import ArtifactsArgs, AwsArgs, AzureArgs, DatabaseArgs, GcpArgs, IdentityArgs, MlflowDeploymentArgs
-from ..arguments.base import Problem
-from ..arguments.kinds import CloudName, choices
+from ..arguments import (
+    AlibabaRamArgs,
+    ArtifactsArgs,
+    AwsArgs,
+    AzureArgs,
+    DatabaseArgs,
+    GcpArgs,
+    IdentityArgs,
+    MlflowDeploymentArgs,
+)
+from ..arguments.base import Path, Problem
+from ..arguments.kinds import CloudName, IdentityBlock, choices
 from . import aws, azure, gcp
 
 _BLOCKS: dict[CloudName, Any] = {CloudName.AWS: AwsArgs, CloudName.GCP: GcpArgs, CloudName.AZURE: AzureArgs}
@@ -81,17 +90,42 @@ def _identity(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     if identity.made_on is not None and identity.made_on not in used and not identity.names_store:
         message = f"would be allowed nothing: artifacts are not on {identity.made_on.title}"
         yield Problem(("identity", name), message, "remove it, or keep artifacts there", either=(("artifacts",),))
+        return
+    meant = identity.made_on is not None or (isinstance(identity, AlibabaRamArgs) and args.artifacts.oss is not None)
+    if store.has_keys and bucket is None and meant:
+        block = f"artifacts.{to_camel(args.artifacts.chosen[0])}"
+        message = f"{block} has a login of its own, which the pods would use instead of the identity"
+        yield Problem(("identity", name), message, "remove one of them", either=(("artifacts",),))
 
 
 def _account(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """Annotations can only be set on a ServiceAccount that this stack creates."""
-    if args.identity is None or args.identity.chosen is None or args.service_account.create:
+    if args.identity is None or args.identity.chosen is None:
         return
     name, identity = args.identity.chosen
-    if identity.annotates:
+    yield from _twice(args, f"identity.{to_camel(name)}", identity)
+    if identity.annotates and not args.service_account.create:
         message = "cannot annotate an account that exists already (serviceAccount.create is false)"
         fix = "let this stack create the account, or annotate it yourself and use identity.existing without annotations"
         yield Problem(("identity", name), message, fix, either=(("service_account",),))
+
+
+def _twice(args: MlflowDeploymentArgs, path: str, identity: IdentityBlock) -> Iterator[Problem]:
+    """Annotations and labels that the identity sets, and the user with another value: one of the two would be lost."""
+    given: dict[Path, Any] = {
+        ("service_account", "annotations"): (args.service_account.annotations, identity.annotations),
+        **{
+            place: (labels, identity.labels)
+            for place, labels in {
+                ("labels",): args.labels,
+                ("pod", "labels"): args.pod.labels,
+                ("pod", "job_labels"): args.pod.job_labels,
+            }.items()
+        },
+    }
+    for place, (theirs, ours) in given.items():
+        for key in (key for key in theirs if key in ours and (ours[key] is None or ours[key] != theirs[key])):
+            yield Problem((*place, key), f"is given as well as {path}, which sets it", "keep one of them")
 
 
 def _versions(args: MlflowDeploymentArgs) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..arguments import MlflowDeploymentArgs
 from ..arguments.base import Problem
 from ..arguments.checks import amount, counted
-from ..arguments.reserved import proxy_port
+from ..arguments.reserved import UNSPECIFIED, proxy_port
 
 PROCESS_MIB = 200
 """Measured idle memory of each server process, and of the launcher in each pod."""
@@ -28,6 +28,10 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"raise it to '{-(-needed * 3 // 2 // 1024)}Gi', or lower server.workers"
             + (" or server.jobExecution" if server.job_execution else ""),
         )
+    for index, alias in enumerate(args.pod.part("host_aliases") if args.server.job_execution else ()):
+        if alias["ip"] in UNSPECIFIED:
+            message = f"{alias['ip']!r} has a name of the component there with server.jobExecution"
+            yield Problem(("pod", "host_aliases", index, "ip"), message, "remove the entry")
     yield from _ports(args)
     disk = args.resources.all.ephemeral_storage_limit
     if disk is not None and args.pod.tmp_volume is None and (amount(disk) or 0) < (amount(args.pod.tmp_size) or 0):

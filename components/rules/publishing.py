@@ -55,11 +55,17 @@ def _published(args: MlflowDeploymentArgs) -> Iterator[Problem]:
 
 def _kept(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """Who stands in front gives up an idle connection before the server does."""
-    kept, own = (args.ingress.kept_seconds if args.ingress is not None else 0), args.keep_alive_seconds
-    if kept >= own:
-        message = f"{own} is not longer than the {kept} seconds for which the controller of the Ingress keeps idle connections"
-        fix = f"use {kept + 20} or more, or a shorter time there"
-        yield Problem(("server", "keep_alive_seconds"), message, fix, either=(("ingress", "annotations"),))
+    own = args.keep_alive_seconds
+    for where, who, block in (
+        (("ingress", "annotations"), "controller of the Ingress", args.ingress),
+        (("route",), "Gateway", args.route),
+    ):
+        kept = block.kept_seconds if block is not None else 0
+        if kept >= own:
+            message = f"{own} is not longer than the {kept} seconds for which the {who} keeps idle connections"
+            fix = f"use {kept + 20} or more, or a shorter time there"
+            yield Problem(("server", "keep_alive_seconds"), message, fix, either=(where,))
+            return
 
 
 def _paths(args: MlflowDeploymentArgs) -> Iterator[Problem]:
@@ -120,11 +126,16 @@ def _peers(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             f"is empty, and clients of a Service of type {args.service.type.value} come from outside the cluster",
             "list their networks, for example ['10.0.0.0/8']",
         )
-    elif args.ingress is not None and (balancer := plain(args.ingress.class_name)) in OUTSIDE:
+    elif args.ingress is not None and (balancer := args.ingress.controller) in OUTSIDE:
         message = (
-            f"is empty, which blocks the load balancer of ingress.className {balancer!r}: it is outside the cluster"
+            f"is empty, which blocks the load balancer of the Ingress class {balancer!r}: it is outside the cluster"
         )
         yield Problem(("network_policy", "allow_cidrs"), message, "list its subnets: docs/network.md")
+    elif args.route is not None and args.route.of_google:
+        message = (
+            f"is empty, which blocks the load balancer of {args.route.gateway_class_name!r}: it is outside the cluster"
+        )
+        yield Problem(("network_policy", "allow_cidrs"), message, "list its networks: docs/network.md")
     elif (args.ingress or args.route) and not policy.allow_namespaces and not policy.allow_pods:
         yield Problem(
             ("network_policy", "allow_namespaces"),

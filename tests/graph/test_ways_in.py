@@ -92,8 +92,11 @@ def test_each_controller_is_told_what_its_maker_documents(name: str | None) -> N
     waits = {"pulumi.com/skipAwait": "true"}
     assert annotations(changed(PUBLISHED, "ingress.className", name)) == {**waits, **plain}
     assert annotations(changed(ENCRYPTED, "ingress.className", name)) == {**waits, **plain, **encrypted}
+    if name is not None:
+        by_annotation = changed(ENCRYPTED, "ingress.annotations", {"kubernetes.io/ingress.class": name})
+        assert annotations(by_annotation) == {**waits, **plain, **encrypted, "kubernetes.io/ingress.class": name}
     # What the user says wins.
-    for key in plain:
+    for key in {*plain} - {"kubernetes.io/ingress.class"}:
         own = with_changes(PUBLISHED, {"ingress.className": name, "ingress.annotations": {key: "own"}})
         assert annotations(own)[key] == "own"
 
@@ -165,11 +168,13 @@ def test_the_server_knows_by_which_names_clients_come_with_tls_and_whom_to_belie
 
 def test_hosts_and_origins_are_given_to_mlflow_as_they_are_compared() -> None:
     changes = {
-        "server.allowedHosts": ["A.Example.", "B.example.:8443", "*.C.example"],
+        "server.allowedHosts": ["[2001:DB8::5]:*", "[2001:db8::5]:80", "A.Example.", "B.example.:8443", "*.C.example"],
         "server.corsAllowedOrigins": ["https://A.Example."],
     }
     found = variables(deploy(with_changes(DEV, changes)))
-    assert found["MLFLOW_SERVER_ALLOWED_HOSTS"].endswith(",a.example,b.example:8443,*.c.example")
+    assert found["MLFLOW_SERVER_ALLOWED_HOSTS"].endswith(
+        ",[[]2001:db8::5]:*,[2001:db8::5]:80,a.example,b.example:8443,*.c.example"
+    )
     assert found["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].endswith(",https://a.example")
 
 

@@ -50,7 +50,22 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "service.loadBalancerSourceRanges", [["10.0.0.0/8"]], [[]]),
     (DEV, "service.https", [True], [False]),
     (BALANCER, "service.https", [True], [False]),
+    (changed(BALANCER, "service.annotations", {"example.com/team": "ml"}), "service.https", [True], [False]),
     (changed(BALANCER, "service.annotations", CERTIFIED), "service.https", [], [True]),
+    (INGRESS, "ingress.annotations", [], [{"kubernetes.io/ingress.class": "alb"}]),
+    (changed(INGRESS, "ingress.className", "nginx"), "ingress.annotations", [{"kubernetes.io/ingress.class": "nginx"}], [{}]),
+    (changed(INGRESS, "ingress.annotations", {"kubernetes.io/ingress.class": "alb"}), "server.keepAliveSeconds", [60, 600], [601]),
+    *((changed(INGRESS, "ingress.className", name), "server.keepAliveSeconds", [kept], [kept + 1]) for name, kept in (("haproxy", 60), ("traefik", 90), ("openshift-default", 300))),
+    (changed(ROUTE, "route.gatewayClassName", "gke-l7-rilb"), "server.keepAliveSeconds", [600], [601]),
+    (changed(ROUTE, "route.gatewayClassName", "istio"), "server.keepAliveSeconds", [], [600]),
+    (ROUTE, "route.parentRefs", [[{"name": "a", "port": 443}, {"name": "a", "port": 443}]], [[{"name": "a", "port": 443}, {"name": "a", "port": 80}]]),
+    (ROUTE, "route.matches", [[{"path": "/x"}]], [[{"path": {"type": "Exact", "value": "/api"}}]]),
+    (ROUTE, "route.timeouts", [{"request": "1h", "backendRequest": "61m"}], [{"request": "1h", "backendRequest": "60m"}, {"request": "0s", "backendRequest": "1h"}]),
+    *(
+        (with_changes(INGRESS, {"ingress.annotations": {"kubernetes.io/ingress.class": name}, "networkPolicy": {"allowNamespaces": ["a"]}}), "networkPolicy.allowCidrs", [[]], [["10.0.0.0/8"]])
+        for name in ("alb", "gce", "azure/application-gateway")
+    ),
+    (with_changes(ROUTE, {"route.gatewayClassName": "gke-l7-rilb", "networkPolicy": {"allowNamespaces": ["a"]}}), "networkPolicy.allowCidrs", [[]], [["10.0.0.0/8"]]),
     (DEV, "service.ipFamilyPolicy", ["Both", "dual"], ["SingleStack", "PreferDualStack", "RequireDualStack", None]),
     (DEV, "service.ipFamilies", [["ipv4"], ["IPv4", "IPv4"], ["IPv4", "IPv6"], ["IPv6", "IPv4", "IPv6"]], [["IPv4"], ["IPv6"], []]),
     (changed(DEV, "service.ipFamilyPolicy", "PreferDualStack"), "service.ipFamilies", [["IPv6", "IPv6"]], [["IPv6", "IPv4"], ["IPv4"]]),

@@ -67,7 +67,7 @@ CASES: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"ldap": LDAP}, "ldap.adminUsername", ["", "a:b", "a b"], ["a-b"]),
     ({"ldap": LDAP}, "ldap.image", ["httpd", "https://r/h:1", "r/h:"], ["r.example:5000/h:2.4", "h@sha256:" + "0" * 64]),
     ({"ldap": LDAP}, "ldap.search", [SEARCH, {"base": "x"}, {"base": "dc=x", "bindPassword": "p"}], [{"base": "dc=x"}]),
-    ({"ldap": {**LDAP, "userDn": None}}, "ldap.search", [{**SEARCH, "bindPassword": None}, {**SEARCH, "existingSecret": {"name": "s"}}, {**SEARCH, "filter": "a=b"}], [SEARCH, {"base": "dc=x", "attribute": "sAMAccountName"}]),
+    ({"ldap": {**LDAP, "userDn": None}}, "ldap.search", [{**SEARCH, "bindPassword": None}, {**SEARCH, "existingSecret": {"name": "s"}}, {**SEARCH, "filter": "a=b"}, {**SEARCH, "filter": "(uid=${X})"}, {**SEARCH, "filter": "(a=%{b})"}, {**SEARCH, "bindDn": "cn=${X}"}], [SEARCH, {"base": "dc=x", "attribute": "sAMAccountName"}]),
     ({"oidc": OIDC}, "oidc.issuerUrl", [None, "https://h/realms/x/.well-known/openid-configuration", "id.example.com", "http://id.example.com", "https://u:p@h", "https://h:70000/x"], ["https://h/realms/x"]),
     ({"oidc": OIDC}, "oidc.redirectUrl", ["https://h:70000/oauth2/callback", "https://h", "https://h/callback", "https://h/team/oauth2/callback", "http://h/oauth2/callback", ""], ["https://h:8443/oauth2/callback", "http://localhost:8080/oauth2/callback"]),
     ({"oidc": OIDC}, "oidc.clientId", [None], ["a"]),

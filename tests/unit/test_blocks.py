@@ -1,5 +1,6 @@
 """Every refusal of every block: values that are refused, and the nearest ones that are accepted."""
 
+import datetime
 import typing
 from typing import Any
 
@@ -49,7 +50,7 @@ CLAIM = changed(DEV, "artifacts.volume", {"existingClaim": "c"})
 # Configuration, path, what is refused there, what is accepted there.
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (DEV, "namespace", ["", "Ml", "-a", "a-", "a.b", "a_b", LONG + "a"], ["a", "ml-1", "1a", LONG]),
-    (DEV, "namespace", ["kube-system", "kube-public", "kube-node-lease", "default"], ["kubeflow"]),
+    (DEV, "namespace", ["kube-system", "kube-public", "kube-node-lease", "default", "openshift", "openshift-monitoring"], ["kubeflow", "openshifty"]),
     (changed(DEV, "createNamespace", False), "namespace", ["kube-system"], ["default"]),
     (DEV, "migrationTimeoutSeconds", [0, 86_401, -1], [1, 86_400]),
     (PRODUCTION, "migrationTimeoutSeconds", [120], [121]),
@@ -374,9 +375,28 @@ TRUE_REASONS = [
     (DEV, "artifacts", {"uri": {"uri": "bucket/path"}}, "has no scheme"),
     (DEV, "server.env", {"A": []}, "expected a string, got a list; write a string"),
     (DEV, "server.env", {"A": None}, "got null; write a string, or remove it"),
+    (
+        DEV,
+        "labels",
+        {"since": datetime.date(2024, 1, 31)},
+        "expected a string, got 2024-01-31; put it in quotes: '2024-01-31'",
+    ),
+    (DEV, "namespace", "a" * 5000, f"'{'a' * 99}…"),
+    (BUCKET, "artifacts.s3.endpointUrl", "https://user:canary with space@h", "'https://[secret]@h' is not"),
+    (DEV, "image.repository", "user:canary@registry.example.com/x", "'[secret]@registry.example.com/x' is not"),
+    (
+        DEV,
+        "artifacts",
+        {"azureBlob": {"account": "https://u:canary@models.blob.core.windows.net", "container": "ccc"}},
+        "'models'",
+    ),
     (PRODUCTION, f"{POSTGRESQL}.host", 5, "expected a string, got 5; put it in quotes: '5'"),
     (changed(PRODUCTION, f"{POSTGRESQL}.connectionLimit", 10), "server.workers", 1, "x 1 process x"),
     (DEV, "keys.kekPassphrase", "x", "has 1 character;"),
+    *(
+        (DEV, "server.staticPrefix", prefix, "leave it out, or write a leading slash")
+        for prefix in ("/", "//", "/..", "/é")
+    ),
 ]
 
 
@@ -386,6 +406,7 @@ TRUE_REASONS = [
 def test_message_tells_the_true_reason(configuration, path: str, value, reason: str) -> None:
     (line,) = messages(changed(configuration, path, value))
     assert reason in line
+    assert "canary" not in line and len(line) < 1000
 
 
 SHARED_VOLUME = with_changes(BUCKET, {"artifacts": {"volume": {"accessMode": "ReadWriteMany"}}})

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from components import versions
-from tests.configurations import AZURE, CERTIFICATE, DEV, GCP, changed, with_changes
+from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, changed, with_changes
 from tests.unit.refusals import cases, messages
 
 BASE_IMAGE = f"v{versions.MLFLOW}"
@@ -174,6 +174,60 @@ def test_identity_of_google_is_for_a_bucket_of_google(identity: str) -> None:
     (line,) = messages(elsewhere)
     assert line.startswith(f"identity.{identity}: would be allowed nothing")
     assert messages(changed(elsewhere, "artifacts", {"gcs": {"bucket": "models"}})) == []
+
+
+KEY_FILE = '{"type": "service_account"}'
+LOGINS = [
+    ({**GCP, "artifacts": {"gcs": {"bucket": "models", "keyFile": KEY_FILE}}}, "identity.gcpServiceAccount"),
+    ({**DIRECT, "artifacts": {"gcs": {"bucket": "models", "existingSecret": {"name": "s"}}}}, "identity.gcpDirect"),
+    (changed(EXISTING, "artifacts.azureBlob.accessKey", "k"), "identity.azureWorkloadIdentity"),
+    (changed(EXISTING, "artifacts.azureBlob.connectionString", "AccountKey=k"), "identity.azureWorkloadIdentity"),
+    (
+        {
+            **DEV,
+            "artifacts": {
+                "oss": {
+                    "bucket": "models",
+                    "endpoint": "oss-x.aliyuncs.com",
+                    "accessKeyId": "i",
+                    "accessKeySecret": "k",
+                }
+            },
+            "identity": {"alibabaRam": {"roleName": "mlflow"}},
+        },
+        "identity.alibabaRam",
+    ),
+]
+
+
+@pytest.mark.parametrize(("configuration", "path"), LOGINS, ids=[path for _, path in LOGINS])
+def test_a_login_of_the_store_and_an_identity_exclude_each_other(configuration, path: str) -> None:
+    (line,) = messages(configuration)
+    assert line.startswith(path) and "which the pods would use instead of the identity" in line
+
+
+TWICE = [
+    (AWS, {"serviceAccount.annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}}),
+    (GCP, {"serviceAccount.annotations": {"iam.gke.io/gcp-service-account": "x@y.iam.gserviceaccount.com"}}),
+    (AZURE, {"serviceAccount.annotations": {"azure.workload.identity/client-id": "x"}}),
+    (AZURE, {"pod.labels": {"azure.workload.identity/use": "false"}}),
+    (AZURE, {"labels": {"azure.workload.identity/use": "false"}}),
+    (AZURE, {"pod.jobLabels": {"azure.workload.identity/use": "no"}}),
+    (DEV, {"identity.existing.serviceAccountAnnotations": {"a/b": "1"}, "serviceAccount.annotations": {"a/b": "2"}}),
+    (DEV, {"identity.existing.podLabels": {"a/b": "1"}, "pod.labels": {"a/b": "2"}}),
+]
+
+
+@pytest.mark.parametrize(("configuration", "changes"), TWICE)
+def test_what_an_identity_sets_cannot_be_lost_to_another_part(configuration, changes: dict[str, Any]) -> None:
+    (line,) = messages(with_changes(configuration, changes))
+    assert "is given as well as identity." in line and line.endswith("keep one of them")
+
+
+def test_the_same_value_twice_is_no_contradiction() -> None:
+    same = {"identity.existing.podLabels": {"a/b": "1"}, "pod.labels": {"a/b": "1"}}
+    assert messages(with_changes(DEV, same)) == []
+    assert messages(changed(AZURE, "pod.labels", {"azure.workload.identity/use": "true"})) == []
 
 
 def test_identity_of_azure_is_for_a_container() -> None:

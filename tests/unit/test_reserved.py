@@ -61,6 +61,42 @@ REFUSED = [
     (_mounts("/plugins/../etc/mlflow/x"), f"pod.mounts[0].mountPath: '/etc/mlflow/x' {TAKEN}"),
     (_mounts("/tmp/metrics"), f"pod.mounts[0].mountPath: '/tmp/metrics' {TAKEN}"),
     (_mounts("/a", "/a/"), "pod.mounts[1].mountPath: '/a' is mounted already by another of pod.mounts; mount it elsewhere"),
+    (_with(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "pod.containers[0].env[1]: repeats the name of entry 0; keep one of them"),
+    (
+        {"pod.volumes": [{"name": "v", "emptyDir": {}}], **_with(volumeMounts=[{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/a"}])},
+        "pod.containers[0].volumeMounts[1]: repeats the mountPath of entry 0; keep one of them",
+    ),
+    (_with(volumeMounts=[{"name": "models", "mountPath": "/a"}]), "pod.containers[0].volumeMounts[0].name: 'models' is not a volume of the pod; add it to pod.volumes"),
+    (
+        _with({"name": "m", "containerPort": 9000}, {"name": "m", "containerPort": 9001}),
+        "pod.containers[0].ports[1]: repeats the name of entry 0; keep one of them",
+    ),
+    (
+        _with({"name": "Metrics", "containerPort": 9000}),
+        "pod.containers[0].ports[0].name: 'Metrics' is not the name of a port; use at most 15 lower-case letters, digits and single hyphens, and at least one letter",
+    ),
+    ({"image.pullSecrets": ["a", "b", "a"]}, "image.pullSecrets[2]: repeats the name of entry 0; keep one of them"),
+    (
+        {"pod.hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}, {"ip": "10.0.0.1", "hostnames": ["b"]}]},
+        "pod.hostAliases[1]: repeats the ip of entry 0; keep one of them",
+    ),
+    (
+        {"server.jobExecution": True, "pod.hostAliases": [{"ip": "::", "hostnames": ["a"]}]},
+        "pod.hostAliases[0].ip: '::' has a name of the component there with server.jobExecution; remove the entry",
+    ),
+    ({"spread.across": ["zone", "zone"]}, "spread.across[1]: repeats the label of entry 0; keep one of them"),
+    (
+        {"spread.constraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}]},
+        "spread.constraints[0]: 'kubernetes.io/hostname' with ScheduleAnyway is what across already asks for; remove it here, or there",
+    ),
+    (_mounts("models"), "pod.mounts[0].mountPath: 'models' is not an absolute path without ':'; start it with '/', and use no ':'"),
+    (_mounts("/a:b"), "pod.mounts[0].mountPath: '/a:b' is not an absolute path without ':'; start it with '/', and use no ':'"),
+    (
+        {"pod.volumes": [{"name": "v", "emptyDir": {}}], "pod.mounts": [{"name": "v", "mountPath": "/a", "subPath": "../b"}]},
+        "pod.mounts[0].subPath: '../b' leads out of the volume; write a path inside it, without '..'",
+    ),
+    ({"service.annotations": {"mlflow-deployment/kekPassphrase": "x"}}, 'service.annotations["mlflow-deployment/kekPassphrase"]: is set by this component; choose another key'),
+    ({"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}, 'labels["pod-security.kubernetes.io/enforce"]: is set by this component; choose another key'),
     (
         {"server.env": {"MLFLOW_TRACKING_URI": "http://elsewhere"}},
         "server.env.MLFLOW_TRACKING_URI: is set by this component; jobs reach the server by it",
@@ -78,6 +114,13 @@ ACCEPTED = [
     {"pod.initContainers": [{"name": "first", "image": "x:1", "ports": [{"containerPort": 5000}]}]},
     {"service.extraPorts": [{"name": "direct", "port": 81, "targetPort": 5000}]},
     _mounts("/tmp/models", "/opt/plugins", "/etc/mlflow-plugins"),
+    _with(volumeMounts=[{"name": "tmp", "mountPath": "/scratch"}]),
+    {
+        "spread.constraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+        ]
+    },
+    {"pod.hostAliases": [{"ip": "::", "hostnames": ["a"]}]},
     {"server.env": {"PYTHONUNBUFFERED": "0", "DO_NOT_TRACK": "0"}},
 ]
 

@@ -16,6 +16,8 @@ from components.arguments.artifacts import ArtifactsArgs
 from components.arguments.database import DatabaseArgs
 from components.arguments.environment import OWN_VARIABLES
 from components.arguments.kinds import variables_of
+from components.azure import database as azure_database
+from components.gcp import database as gcp_database
 from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, changed, with_changes
 from tests.unit.refusals import messages
 from tests.unit.test_auth import LDAP, OIDC
@@ -155,15 +157,23 @@ INSECURE: list[tuple[Any, str]] = [
     (changed(DEV, "database", {"mssql": {"value": "mssql+pymssql://h/d?TrustServerCertificate=yes"}}), "database.mssql.value"),
     (changed(DEV, "database.registry", {"value": "postgresql+psycopg2://h/d?sslmode=disable"}), "database.registry.value"),
     (changed(DEV, "server.secretEnv", {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "postgresql://h/d?sslmode=disable"}), "server.secretEnv.MLFLOW_READ_REPLICA_BACKEND_STORE_URI"),
+    (changed(DEV, "server.env", {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "postgresql://h/d?sslmode=disable"}), "server.env.MLFLOW_READ_REPLICA_BACKEND_STORE_URI"),
+    (changed(DEV, "server.workspaces", {"storeUri": "postgresql+psycopg2://u:p@h/d?sslmode=disable"}), "server.workspaces.storeUri"),
+    (changed(DEV, "database", {"uri": {"value": "postgresql+psycopg2://h/d?ssl_max_protocol_version=TLSv1.1"}}), "database.uri.value"),
+    *(
+        ({**DEV, "image": {"repository": "registry.example.com/m"}, "database": {"mssql": {"value": f"mssql+pyodbc://?odbc_connect=Driver%3DX%3B{option}"}}}, "database.mssql.value")
+        for option in ("Encrypt%3Dno", "encrypt%3D%7Boptional%7D", "TrustServerCertificate%3Dyes")
+    ),
     (changed(DEV, "auth", {"ldap": {**LDAP, "tls": {"mode": "require"}}}), "auth.ldap.tls.mode"),
     (changed(DEV, "auth", {"ldap": {**LDAP, "uri": "ldap://h", "tls": {"mode": "disable"}}}), "auth.ldap.tls.mode"),
     *(
         (changed(AZURE, "database.azureFlexibleServer.parameters", {name: value}), f"database.azureFlexibleServer.parameters.{name}")
-        for name, value in {"require_secure_transport": "off", "ssl_min_protocol_version": "TLSv1.1", "password_encryption": "md5"}.items()
+        for name, value in {"require_secure_transport": "off", "ssl_min_protocol_version": "TLSv1.1", "password_encryption": "md5", "log_statement": "all"}.items()
     ),
     (changed(AZURE, "database.azureFlexibleServer.parameters", {"require_secure_transport": False}), "database.azureFlexibleServer.parameters.require_secure_transport"),
     (changed(AWS, "database.rds.parameters", {"ssl_min_protocol_version": "TLSv1"}), "database.rds.parameters.ssl_min_protocol_version"),
     (changed(AWS, "database.rds.parameters", {"ssl": 0}), "database.rds.parameters.ssl"),
+    *((changed(AWS, "database.rds", {"engine": "mysql", "parameters": {name: value}}), f"database.rds.parameters.{name}") for name, value in {"ssl_cipher": "AES128-SHA:NULL-MD5:aNULL", "old_passwords": 1, "general_log": True}.items()),
     (changed(AWS, "database", {"aurora": {"engine": "mysql", "serverlessV2": {}, "parameters": {"tls_version": "TLSv1.1,TLSv1.2"}}}), "database.aurora.parameters.tls_version"),
     (changed(GCP, "database.cloudSql", {"engine": "mysql", "flags": {"local_infile": "ON"}}), "database.cloudSql.flags.local_infile"),
     (with_changes(DEV, {"monitoring": {"prometheus": True, "serviceMonitor": {"tlsConfig": {"insecureSkipVerify": True}}}}), "monitoring.serviceMonitor.tlsConfig.insecureSkipVerify"),
@@ -185,6 +195,9 @@ OAUTH2_PROXY = {
     "code-challenge-method": "plain",
     "gcp-healthchecks": True,
     "tls-min-version": "TLS1.0",
+    "cookie-domain": ".example.com",
+    "cookie-domains": "example.com",
+    "pass-host-header": False,
 }
 REFUSED_ALWAYS = (
     "skip-auth-route",
@@ -238,6 +251,25 @@ def test_options_that_keep_the_protection_are_accepted() -> None:
 def test_parameter_of_the_component_is_refused_in_any_spelling(name: str) -> None:
     (line,) = messages(changed(AWS, "database.rds.parameters", {name: "0"}))
     assert "is set by this component" in line
+
+
+HARMLESS_PARAMETERS = {
+    "log_bin_trust_function_creators": "permits MLflow's trigger",
+    "slow_query_log": "of what takes long",
+    "log_checkpoints": "of what the server does by itself",
+    "log_min_messages": "how much is logged of errors",
+    "log_min_error_statement": "how much is logged of errors",
+    "logfiles.retention_days": "how long logs are kept on the server",
+}
+"""Parameters that the component sets, and why another value undoes no protection."""
+
+
+@pytest.mark.parametrize("parameters", [azure_database._PARAMETERS, gcp_database._FLAGS])
+def test_every_parameter_that_the_component_sets_is_a_switch_or_explained(parameters: Any) -> None:
+    for name, value in {name: value for each in parameters.values() for name, value in each.items()}.items():
+        switch = switches.parameter(name)
+        assert (switch is None) == (name in HARMLESS_PARAMETERS), name
+        assert switch is None or (switch.keeps(value) and not switch.keeps("nonsense")), name
 
 
 @pytest.mark.usefixtures("loop")

@@ -1,8 +1,7 @@
 """Checks that Ingress and route share."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from ..base import Input, Path, Problem, plain
 from ..checks import DNS_LABEL
@@ -20,10 +19,3 @@ def public_host(value: Input[str], path: Path) -> Iterable[Problem]:
         yield Problem(path, f"{known!r} has a scheme, a port or a path", f"give the host alone: {bare.lower()!r}")
     elif re.fullmatch(r"[\d.]+|.*:.*", known) or not re.fullmatch(name, known) or len(known) > 253:
         yield Problem(path, f"{known!r} is not a host name", "give a DNS name in lower case, or '*.' and a domain")
-
-
-def duplicates(values: Sequence[Any], path: Path, what: str) -> Iterable[Problem]:
-    """Known entries that repeat an earlier one."""
-    for index, value in enumerate(values):
-        if value is not None and value in values[:index]:
-            yield Problem((*path, index), f"repeats the {what} of entry {values.index(value)}", "keep one of them")

@@ -7,20 +7,38 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from ..base import Block, Input, Problem, block, plain
-from ..checks import DNS_LABEL, between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
-from .hosts import duplicates, public_host
+from ..checks import (
+    DNS_LABEL,
+    between,
+    duplicates,
+    kubernetes_label_name,
+    kubernetes_name,
+    labels,
+    pattern,
+    qualified_keys,
+)
+from .hosts import public_host
 
 __all__ = ["IngressArgs", "IngressHostArgs", "IngressPathArgs", "IngressTlsArgs", "PathType"]
 
 
 ALB_IDLE_SECONDS = 600
 """What an AWS load balancer is told by default. Its own 60 seconds end a request while the store takes a large artifact in."""
-KEPT_SECONDS = {"nginx": 60, "alb": ALB_IDLE_SECONDS, **dict.fromkeys(("gce", "gce-internal"), 600)}
+KEPT_SECONDS = {
+    "alb": ALB_IDLE_SECONDS,
+    **dict.fromkeys(("gce", "gce-internal"), 600),
+    "haproxy": 60,
+    "nginx": 60,
+    "openshift-default": 300,
+    "traefik": 90,
+}
 """How long controllers keep idle connections to pods, by the names that their makers give their classes: docs/network.md."""
 
 
-OUTSIDE = ("alb", "gce", "gce-internal", "azure-application-gateway")
+OUTSIDE = ("alb", "gce", "gce-internal", "azure-application-gateway", "azure/application-gateway")
 """Classes of load balancers outside the cluster, which send requests to pods from networks of their own."""
+_CLASS = "kubernetes.io/ingress.class"
+"""The annotation that was there before the field, and that some controllers still read alone."""
 
 
 class PathType(enum.Enum):
@@ -113,6 +131,9 @@ class IngressArgs(Block):
     def problems(self) -> Iterable[Problem]:
         yield from kubernetes_name(self.class_name, "class_name", "the name of an IngressClass")
         yield from qualified_keys(self.annotations, "annotations")
+        if self.class_name is not None and _CLASS in self.annotations:
+            message = "is given as well as className, which Kubernetes refuses"
+            yield Problem(("annotations", _CLASS), message, "keep one of them")
         yield from labels(self.labels, "labels")
         if not self.hosts:
             yield Problem(("hosts",), "is empty", "give at least one: [{host: mlflow.example.com}]")
@@ -152,11 +173,16 @@ class IngressArgs(Block):
         )
 
     @property
+    def controller(self) -> str:
+        """The class in the field or in the annotation, as far as it is known."""
+        return str(plain(self.class_name) or plain(self.annotations.get(_CLASS)) or "")
+
+    @property
     def kept_seconds(self) -> int:
         """How long the controller keeps idle connections to pods, as far as is known."""
         told = [plain(value) for key, value in self.annotations.items() if key.endswith("/load-balancer-attributes")]
         found = re.search(r"\bidle_timeout\.timeout_seconds=(\d+)", str(told[0])) if told else None
-        return int(found[1]) if found else KEPT_SECONDS.get(str(plain(self.class_name)), 0)
+        return int(found[1]) if found else KEPT_SECONDS.get(self.controller, 0)
 
     def rewrites(self) -> bool:
         """Whether the controller may rewrite paths, in which case they cannot be checked here."""

@@ -21,7 +21,9 @@ __all__ = [
     "LdapTlsMode",
 ]
 
-_DN = r"(?!.*[$%]\{)[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+(,\s*[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+)*"
+_LITERAL = r"(?!.*[$%]\{)"
+"""Nothing that httpd would expand in its configuration."""
+_DN = rf"{_LITERAL}[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+(,\s*[A-Za-z][\w.-]*\s*=(\\.|[^,\\\n])+)*"
 _ATTRIBUTE = r"[A-Za-z][A-Za-z0-9-]*"
 
 
@@ -120,7 +122,11 @@ class LdapSearchArgs(Block):
             self.attribute, _ATTRIBUTE, "attribute", "the name of an attribute", "write for example 'uid'"
         )
         yield from pattern(
-            self.filter, r"\([^\n]+\)", "filter", "a filter", "write for example '(objectClass=inetOrgPerson)'"
+            self.filter,
+            rf"{_LITERAL}\([^\n]+\)",
+            "filter",
+            "a filter",
+            "write for example '(objectClass=inetOrgPerson)', without '${' and '%{'",
         )
         passwords = [name for name in ("bind_password", "existing_secret") if getattr(self, name) is not None]
         if self.bind_dn is not None and not passwords:
@@ -132,7 +138,7 @@ class LdapSearchArgs(Block):
             )
         # Active Directory also takes user@domain and DOMAIN\\user.
         what, fix = "the name of an account", "write for example 'cn=mlflow,ou=services,dc=example,dc=com'"
-        yield from pattern(self.bind_dn, r"[^\x00-\x1f\x7f]+", "bind_dn", what, fix)
+        yield from pattern(self.bind_dn, rf"{_LITERAL}[^\x00-\x1f\x7f]+", "bind_dn", what, fix)
         if self.bind_dn is None and passwords:
             yield Problem(("bind_dn",), "is required with a password", "give both halves, or neither")
         if len(passwords) > 1:

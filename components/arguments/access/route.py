@@ -1,13 +1,14 @@
 """An HTTPRoute of the Gateway API for the Service."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field
 
-from ..base import Block, Input, Path, Problem, block, plain
-from ..checks import between, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
-from .hosts import duplicates, public_host
+from ..base import Block, Input, Path, Problem, block, plain, sort_of
+from ..checks import between, duplicates, kubernetes_label_name, kubernetes_name, labels, pattern, qualified_keys
+from .hosts import public_host
 
 __all__ = ["ParentRefArgs", "RouteArgs", "RouteTimeoutsArgs"]
 
@@ -60,6 +61,16 @@ class RouteTimeoutsArgs(Block):
                 "a duration",
                 "write for example '90s' or '1h30m'",
             )
+        whole, attempt = _seconds(self.request), _seconds(self.backend_request)
+        if whole and attempt and attempt > whole:
+            message = f"{self.backend_request!r} is more than request, {self.request!r}, which the Gateway API refuses"
+            yield Problem(("backend_request",), message, "lower it, or raise request")
+
+
+def _seconds(duration: str | None) -> float:
+    """A duration of the Gateway API; 0 if it is none, or unlimited."""
+    scale = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+    return sum(int(number) * scale[unit] for number, unit in re.findall(r"(\d+)(h|ms|m|s)", duration or ""))
 
 
 @block
@@ -100,7 +111,14 @@ class RouteArgs(Block):
         for index, host in enumerate(self.hostnames):
             yield from public_host(host, ("hostnames", index))
         yield from duplicates([plain(host) for host in self.hostnames], ("hostnames",), "host")
+        parents = [(plain(p.name), plain(p.namespace), p.section_name, p.port) for p in self.parent_refs]
+        known = [None if parent[0] is None else parent for parent in parents]
+        yield from duplicates(known, ("parent_refs",), "Gateway and listener")
         for index, entry in enumerate(self.matches):
+            path = entry.get("path")
+            if path is not None and not isinstance(path, dict):
+                fix = "write for example {type: PathPrefix, value: /mlflow}"
+                yield Problem(("matches", index, "path"), f"expected a mapping, got {sort_of(path)}", fix)
             if unknown := sorted(set(entry) - {"path", "headers", "queryParams", "method"}):
                 path, fix = ("matches", index, unknown[0]), "known keys here: path, headers, queryParams, method"
                 yield Problem(path, "unknown key", fix)
@@ -109,6 +127,16 @@ class RouteArgs(Block):
                 yield Problem(("filters", index), "has no type", "write for example {type: RequestHeaderModifier, …}")
         yield from qualified_keys(self.annotations, "annotations")
         yield from labels(self.labels, "labels")
+
+    @property
+    def kept_seconds(self) -> int:
+        """How long the Gateway keeps idle connections to pods, as far as is known: docs/network.md."""
+        return 600 if self.of_google else 0
+
+    @property
+    def of_google(self) -> bool:
+        """Whether the Gateways are load balancers of Google."""
+        return (self.gateway_class_name or "").startswith("gke-l7-")
 
     @property
     def schemes(self) -> list[str]:

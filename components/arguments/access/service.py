@@ -1,6 +1,7 @@
 """The Service in front of the server's pods."""
 
 import enum
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -9,6 +10,10 @@ from ..base import Block, Input, Problem, block
 from ..checks import between, cidrs, labels, pattern, qualified_keys
 
 __all__ = ["IpFamily", "IpFamilyPolicy", "ServiceArgs", "ServicePortArgs", "ServiceType"]
+
+
+OWN_ANNOTATIONS = "mlflow-deployment/"
+"""Prefix of annotations of the Service that the component reads at the next update."""
 
 
 class ServiceType(enum.Enum):
@@ -98,7 +103,9 @@ class ServiceArgs(Block):
             "write it as name or domain/name",
         )
         yield from cidrs(self.load_balancer_source_ranges, "load_balancer_source_ranges")
-        yield from qualified_keys(self.annotations, "annotations")
+        yield from qualified_keys(
+            self.annotations, "annotations", [key for key in self.annotations if key.startswith(OWN_ANNOTATIONS)]
+        )
         yield from labels(self.labels, "labels")
         if self.node_port is not None and self.type is ServiceType.CLUSTER_IP:
             yield Problem(
@@ -109,7 +116,7 @@ class ServiceArgs(Block):
                 if getattr(self, name):
                     message = f"is given for a Service of type {self.type.value}"
                     yield Problem((name,), message, "set type: LoadBalancer, or remove it")
-        if self.https and not self.annotations:
+        if self.https and not any(re.search("cert|ssl|tls", key.lower()) for key in self.annotations):
             message = "is true, but no annotation names a certificate"
             yield Problem(
                 ("https",),

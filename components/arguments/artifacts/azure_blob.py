@@ -50,6 +50,7 @@ class AzureSecretArgs(ExistingSecret):
 class AzureBlobArgs(ArtifactBlock):
     """An existing container in an Azure storage account. Without key and connection string, the pods' identity is used."""
 
+    keys = ("access_key", "connection_string", "existing_secret")
     variables: ClassVar[Mapping[str, str]] = {
         "AZURE_STORAGE_ACCESS_KEY": "access_key",
         "AZURE_STORAGE_CONNECTION_STRING": "connection_string",
@@ -110,4 +111,4 @@ def azure_container(block: Any) -> Iterable[Problem]:
 
 
 def _account(host: str) -> str:
-    return re.sub(r"^\w+://", "", host).split("/")[0].split(".")[0]
+    return re.sub(r"^\w+://", "", host).split("/")[0].rpartition("@")[2].split(".")[0]

@@ -25,6 +25,7 @@ class GcsSecretArgs(ExistingSecret):
 class GcsArgs(ArtifactBlock):
     """An existing bucket on Google Cloud Storage. Without a key file, the pods' identity is used."""
 
+    keys = ("key_file", "existing_secret")
     variables: ClassVar[Mapping[str, str]] = {
         "GOOGLE_APPLICATION_CREDENTIALS": "key_file",
         "GOOGLE_CLOUD_PROJECT": "project",

@@ -28,6 +28,7 @@ class OssArgs(ArtifactBlock):
 
     The plugin for `oss://` URIs (aliyunstoreplugin) does not work with MLflow 3, and no official image contains it."""
 
+    keys = ("access_key_id", "existing_secret")
     variables: ClassVar[Mapping[str, str]] = {
         "MLFLOW_S3_ENDPOINT_URL": "endpoint",
         "AWS_ACCESS_KEY_ID": "access_key_id",

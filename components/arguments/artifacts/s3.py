@@ -38,6 +38,7 @@ class S3SecretArgs(ExistingSecret):
 class S3Args(ArtifactBlock):
     """An existing bucket, on Amazon S3 or on an S3-compatible service."""
 
+    keys = ("access_key_id", "existing_secret")
     variables: ClassVar[Mapping[str, str]] = {
         "MLFLOW_S3_ENDPOINT_URL": "endpoint_url",
         "MLFLOW_S3_IGNORE_TLS": "ignore_tls",

@@ -13,12 +13,10 @@ __all__ = ["AlibabaRamArgs"]
 class AlibabaRamArgs(IdentityBlock):
     """An existing RAM role that trusts the deployment's ServiceAccount (RRSA on ACK). Nothing is created."""
 
+    annotation = "pod-identity.alibabacloud.com/role-name"
+
     role_name: Input[str]
     """Name of the role."""
-
-    @property
-    def annotates(self) -> bool:
-        return True
 
     def problems(self) -> Iterable[Problem]:
         yield from pattern(

@@ -15,13 +15,10 @@ class IrsaArgs(IdentityBlock):
 
     made_on = CloudName.AWS
     needs = ("oidc_provider_arn",)
+    annotation = "eks.amazonaws.com/role-arn"
 
     max_session_hours: int = 1
     """Maximum lifetime of the pods' credentials in hours (1 to 12); they are renewed automatically."""
-
-    @property
-    def annotates(self) -> bool:
-        return True
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.max_session_hours, 1, 12, "max_session_hours", "hours")

@@ -1,6 +1,7 @@
 """An existing role or identity."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import Field
 
@@ -21,8 +22,12 @@ class ExistingIdentityArgs(IdentityBlock):
     """Labels that every pod needs, for example `azure.workload.identity/use: "true"`."""
 
     @property
-    def annotates(self) -> bool:
-        return bool(self.service_account_annotations)
+    def labels(self) -> Mapping[str, str]:  # type: ignore[override]
+        return self.pod_labels
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        return self.service_account_annotations
 
     def problems(self) -> Iterable[Problem]:
         yield from qualified_keys(self.service_account_annotations, "service_account_annotations")

@@ -14,13 +14,10 @@ class GcpServiceAccountArgs(IdentityBlock):
     """A Google service account that the pods impersonate through Workload Identity."""
 
     made_on = CloudName.GCP
+    annotation = "iam.gke.io/gcp-service-account"
 
     account_id: str | None = None
     """Id of the service account; derived from the component's name if not given."""
-
-    @property
-    def annotates(self) -> bool:
-        return True
 
     def problems(self) -> Iterable[Problem]:
         yield from pattern(

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from ... import versions
-from ..base import Block, Input, Problem, block
-from ..checks import kubernetes_name, pattern
+from ..base import Block, Input, Problem, block, plain
+from ..checks import duplicates, kubernetes_name, pattern
 
 __all__ = ["ImageArgs", "PullPolicy"]
 
@@ -52,3 +52,4 @@ class ImageArgs(Block):
         for index, name in enumerate(self.pull_secrets):
             for problem in kubernetes_name(name, "name", "the name of a Secret"):
                 yield Problem(("pull_secrets", index), problem.message, problem.fix)
+        yield from duplicates([plain(name) for name in self.pull_secrets], ("pull_secrets",), "name")

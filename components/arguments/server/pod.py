@@ -1,13 +1,24 @@
 """Kubernetes settings of the server's pods."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import Field
 
 from .. import reserved
 from ..base import Block, Input, Path, Problem, block, plain
-from ..checks import between, kubernetes_label_name, kubernetes_name, labels, memory, qualified_keys
+from ..checks import (
+    PORT_NAME,
+    PORT_NAME_FIX,
+    between,
+    duplicates,
+    kubernetes_label_name,
+    kubernetes_name,
+    labels,
+    memory,
+    pattern,
+    qualified_keys,
+)
 from ..manifests import Manifest, in_camel_case, shape
 from . import restricted
 from .resources import ResourcesArgs
@@ -160,6 +171,8 @@ class PodArgs(Block):
         yield from self._containers()
         yield from self._volumes()
         yield from self._mounts([volume["name"] for volume in self.part("volumes")])
+        addresses = [plain(alias["ip"]) for alias in self.part("host_aliases")]
+        yield from duplicates(addresses, ("host_aliases",), "ip")
 
     def _containers(self) -> Iterator[Problem]:
         taken = set(reserved.CONTAINERS)
@@ -174,10 +187,27 @@ class PodArgs(Block):
                 yield from _label(name, (field, index, "name"), "a container")
                 if not container.get("image"):
                     yield Problem((field, index, "image"), "is required", "name the image of the container")
+                yield from self._lists(container, (field, index))
                 for at, port in enumerate(container.get("ports") or []):
                     if port.get("name") == reserved.PORT_NAME:
                         message = f"{reserved.PORT_NAME!r} is the port by which the Service finds the server"
                         yield Problem((field, index, "ports", at, "name"), message, "choose another name")
+
+    def _lists(self, container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+        """Items of a container that Kubernetes knows by a name or path, and would refuse the second of, and mounts of volumes that
+        are not there."""
+        for field, key in (("env", "name"), ("volumeMounts", "mountPath"), ("ports", "name")):
+            values = [plain(item.get(key)) for item in container.get(field) or []]
+            yield from duplicates(values, (*path, field), key)
+        for at, port in enumerate(container.get("ports") or []):
+            for problem in pattern(port.get("name"), PORT_NAME, "", "the name of a port", PORT_NAME_FIX):
+                yield Problem((*path, "ports", at, "name"), problem.message, problem.fix)
+        known = [volume["name"] for volume in self.part("volumes")]
+        for at, mount in enumerate(container.get("volumeMounts") or []):
+            if mount["name"] not in (*known, *reserved.VOLUMES):
+                fix = f"use one of: {', '.join(known)}" if known else "add it to pod.volumes"
+                yield Problem((*path, "volumeMounts", at, "name"), f"{mount['name']!r} is not a volume of the pod", fix)
+            yield from _place(mount, (*path, "volumeMounts", at))
 
     def _volumes(self) -> Iterator[Problem]:
         volumes = [volume["name"] for volume in self.part("volumes")]
@@ -202,6 +232,9 @@ class PodArgs(Block):
             given = plain(mount["mountPath"])
             if not isinstance(given, str):
                 continue
+            if wrong := [*_place(mount, ("mounts", index))]:
+                yield from wrong
+                continue
             path, where = reserved.normal(given), ("mounts", index, "mountPath")
             if path == reserved.SCRATCH:
                 yield Problem(where, f"{path!r} is mounted already", "use a folder below it")
@@ -224,6 +257,16 @@ class PodArgs(Block):
     def part(self, name: str) -> Any:
         """One of the parts of Kubernetes objects, with all keys in camelCase."""
         return in_camel_case(getattr(self, name), _PARTS[name])
+
+
+def _place(mount: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Where something is mounted, as Kubernetes takes it."""
+    given, inside = plain(mount.get("mountPath")), plain(mount.get("subPath"))
+    if isinstance(given, str) and (not given.startswith("/") or ":" in given):
+        message = f"{given!r} is not an absolute path without ':'"
+        yield Problem((*path, "mountPath"), message, "start it with '/', and use no ':'")
+    if isinstance(inside, str) and (inside.startswith("/") or ".." in inside.split("/")):
+        yield Problem((*path, "subPath"), f"{inside!r} leads out of the volume", "write a path inside it, without '..'")
 
 
 def _label(name: Any, path: Path, of: str) -> Iterator[Problem]:

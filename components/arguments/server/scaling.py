@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from ..base import Block, Problem, block
-from ..checks import between, one_at_most, qualified_keys
+from ..checks import between, duplicates, one_at_most, qualified_keys
 from ..manifests import Manifest, shape
 
 __all__ = ["AutoscalingArgs", "DisruptionBudgetArgs", "SpreadArgs"]
@@ -84,3 +84,14 @@ class SpreadArgs(Block):
         for index, label in enumerate(self.across):
             for problem in qualified_keys({label: ""}, "across"):
                 yield Problem(("across", index), f"{label!r} is not a label", problem.fix)
+        yield from duplicates(self.across, ("across",), "label")
+        # Kubernetes knows constraints by these two, and refuses the second of a kind.
+        ours = "DoNotSchedule" if self.required else "ScheduleAnyway"
+        given = [
+            (constraint.get("topologyKey"), constraint.get("whenUnsatisfiable")) for constraint in self.constraints
+        ]
+        yield from duplicates(given, ("constraints",), "topologyKey and whenUnsatisfiable")
+        for index, pair in enumerate(given):
+            if pair in [(label, ours) for label in self.across]:
+                message = f"{pair[0]!r} with {ours} is what across already asks for"
+                yield Problem(("constraints", index), message, "remove it here, or there")

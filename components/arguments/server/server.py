@@ -107,6 +107,9 @@ class WorkspacesArgs(Block):
     """URI of a plugin's store for the workspaces themselves; MLflow's database if not given. A network policy opens the way to
     its host if the URI names a port, or is that of a database or `https://`; `networkPolicy.egress` opens any other."""
 
+    def insecure(self) -> Iterable[Problem]:
+        yield from switches.connection(self.store_uri, "store_uri")
+
 
 @block
 class ServerArgs(Block):
@@ -214,8 +217,9 @@ class ServerArgs(Block):
             yield Problem(("job_execution",), f"cannot work {message}", "set it to false, or end TLS at an ingress")
         prefix = self.static_prefix
         if prefix and not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+", prefix):
-            likely = "/" + "/".join(re.findall(r"[A-Za-z0-9._~-]+", prefix))
-            fix = f"write {likely!r}: a leading slash, none at the end, and letters, digits, '.', '_', '~', '-' between them"
+            parts = [part for part in re.findall(r"[A-Za-z0-9._~-]+", prefix) if part.strip(".")]
+            form = "a leading slash, none at the end, and letters, digits, '.', '_', '~', '-' between them"
+            fix = f"write {'/' + '/'.join(parts)!r}: {form}" if parts else f"leave it out, or write {form}"
             yield Problem(("static_prefix",), f"{prefix!r} is not a path prefix", fix)
         for index, host in enumerate(self.allowed_hosts):
             known = plain(host)
