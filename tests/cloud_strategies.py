@@ -9,7 +9,11 @@ from tests.configurations import AZURE, CERTIFICATE, GCP
 _NAMES = st.from_regex(r"[a-z][a-z0-9]{3,10}", fullmatch=True)
 _SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=33, max_size=40).map("canary-{}".format)
 _ENDPOINT = AZURE["azure"]["privateEndpoint"]
-_INJECTED = {key: AZURE["azure"][key] for key in ("delegatedSubnetId", "privateDnsZoneId")}
+_INJECTED = {
+    "delegatedSubnetId": AZURE["azure"]["delegatedSubnetId"],
+    # A real one says for which engine it is.
+    "privateDnsZoneId": AZURE["azure"]["privateDnsZoneId"].replace("postgres.", ""),
+}
 
 
 def _block(required: dict[str, Any], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

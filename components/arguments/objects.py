@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .base import Problem, plain
-from .checks import DNS_SUBDOMAIN
+from .base import Path, Problem, plain
+from .checks import DNS_SUBDOMAIN, OWN_LABELS
 from .manifests import Manifest, shape
 
 
@@ -16,6 +16,38 @@ def patch_problems(overrides: Mapping[str, Manifest]) -> Iterator[Problem]:
             yield Problem(
                 ("overrides", name), "is not the name of an object", "write kind and name: 'Deployment/server'"
             )
+        yield from _identity(overrides[name], ("overrides", name))
+
+
+_NAMED = {
+    "Service": "use names.service for that of the server",
+    "Deployment": "use names.deployment",
+    "ServiceAccount": "use serviceAccount.name",
+    "Namespace": "use namespace",
+    "CronJob": "remove it",
+}
+"""Kinds whose names others write down, and what to use instead."""
+
+
+def _identity(patch: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """What others know an object by: its kind, its name, and the labels by which pods are selected."""
+    for key in ("apiVersion", "kind"):
+        if key in patch:
+            yield Problem((*path, key), "cannot be changed", "remove it, or use extraObjects for another object")
+    metadata, kind = patch.get("metadata"), str(path[-1]).partition("/")[0]
+    fixes = {"namespace": "use namespace", **({"name": _NAMED[kind]} if kind in _NAMED else {})}
+    for key in (key for key in fixes if isinstance(metadata, Mapping) and key in metadata):
+        yield Problem((*path, "metadata", key), "is what others refer to", fixes[key])
+    yield from _selected(patch, path)
+
+
+def _selected(patch: Any, path: Path) -> Iterator[Problem]:
+    """Labels of the component in a patch, at any depth."""
+    for key, value in patch.items() if isinstance(patch, Mapping) else ():
+        if key in OWN_LABELS[:3]:
+            yield Problem((*path, key), "is a label by which objects are found", "remove it")
+        else:
+            yield from _selected(value, (*path, key))
 
 
 def manifest_problems(objects: Sequence[Manifest]) -> Iterator[Problem]:

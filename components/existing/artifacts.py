@@ -260,7 +260,7 @@ def uri(args: UriArgs) -> ArtifactStore:
         secret_environment={name: pulumi.Output.secret(value) for name, value in (args.secret_env or {}).items()},
         network=ANYWHERE,
         credentials=credentials.of_uri(
-            known.partition(":")[0] if isinstance(known, str) else None, {**args.env, **(args.secret_env or {})}
+            known.partition(":")[0].lower() if isinstance(known, str) else None, {**args.env, **(args.secret_env or {})}
         ),
         presigned=args.presigned,
     )

@@ -106,11 +106,23 @@ def _files(plain: dict[str, Input[str]], secret: dict[str, SecretValue]) -> list
     return [Files(name="backup-destination", directory=FILES, plain=plain, secret=secret)] if plain or secret else []
 
 
+_DOMAINS = {
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+}
+"""Domains of Amazon's partitions, by how their regions begin: https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json."""
+
+
 def _amazon(region: Input[str] | None) -> pulumi.Output[str]:
     """Amazon's own endpoint of a region: https://docs.aws.amazon.com/general/latest/gr/s3.html."""
 
     def url(name: str | None) -> str:
-        return f"https://s3.{name}.amazonaws.com{'.cn' if str(name).startswith('cn-') else ''}"
+        domain = next((domain for start, domain in _DOMAINS.items() if str(name).startswith(start)), "amazonaws.com")
+        return f"https://s3.{name}.{domain}"
 
     return pulumi.Output.from_input(region).apply(url)
 

@@ -12,6 +12,7 @@ from ..arguments.base import Path, Problem, blanks, walk
 from ..arguments.checks import pattern
 from ..arguments.deployment import MlflowDeploymentArgs
 from ..rules import problems as rules
+from ..rules.names import too_long
 from .messages import MISSING, UNKNOWN_KEY, is_block, masked, meant, path_of, problem_of, spelled, type_at
 
 _ADAPTER = pydantic.TypeAdapter(MlflowDeploymentArgs)
@@ -64,7 +65,8 @@ def to_arguments(
         problems += found
         broken += [p.path for p in found]
     if name is not None:
-        problems += pattern(name, r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "name", "a component name", _NAME_FIX)
+        wrong = [*pattern(name, r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "name", "a component name", _NAME_FIX)]
+        problems += wrong or (too_long(name, arguments) if arguments is not None else [])
     if problems:
         problems = [masked(p, hide) for p in sorted(problems, key=lambda p: [str(part) for part in p.path])]
         raise ConfigurationError(problems, prefix)

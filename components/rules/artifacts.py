@@ -22,6 +22,7 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             ("artifacts", "proxied"): not args.artifacts.proxied,
             ("artifacts", "default_root"): args.artifacts.default_root is not None,
             ("server", "job_execution"): args.server.job_execution,
+            ("database", "registry"): args.database.registry is not None,
         }
         for path in (path for path, wrong in refused.items() if wrong):
             yield Problem(path, "makes no sense with server.artifactsOnly, which has no experiments", "remove it")

@@ -1,9 +1,10 @@
 """Rules for Azure only."""
 
+import re
 from collections.abc import Iterator
 
-from ..arguments import AzureArgs, MlflowDeploymentArgs
-from ..arguments.base import Problem
+from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, MlflowDeploymentArgs
+from ..arguments.base import Problem, plain
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
@@ -20,10 +21,26 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
         yield from _network(args, args.azure)
 
 
+def _zone(server: AzureFlexibleServerArgs, facts: AzureArgs) -> Iterator[Problem]:
+    """A zone of the other engine, in whose names Azure would refuse to put the server."""
+    other = {CloudEngine.POSTGRESQL: "mysql", CloudEngine.MYSQL: "postgres"}[server.engine]
+    endpoint = facts.private_endpoint
+    zones = {
+        ("private_dns_zone_id",): facts.private_dns_zone_id,
+        ("private_endpoint", "database_dns_zone_id"): endpoint.database_dns_zone_id if endpoint else None,
+    }
+    for path, zone in zones.items():
+        if re.search(rf"[/.]{other}\.database\.[a-z.]+$", str(plain(zone)), re.IGNORECASE):
+            message = f"is a zone for {'MySQL' if other == 'mysql' else 'PostgreSQL'}, and the engine is {server.engine.value}"
+            yield Problem(("azure", *path), message, "give the zone of the engine")
+
+
 def _network(args: MlflowDeploymentArgs, facts: AzureArgs) -> Iterator[Problem]:
     endpoint, container = facts.private_endpoint, args.artifacts.azure_container
     injected = facts.delegated_subnet_id is not None or facts.private_dns_zone_id is not None
     reached = injected or (endpoint is not None and endpoint.database_dns_zone_id is not None)
+    if args.database.azure_flexible_server is not None:
+        yield from _zone(args.database.azure_flexible_server, facts)
     if args.database.azure_flexible_server is not None and not reached:
         message = "names no private network for database.azureFlexibleServer"
         fix = "give delegatedSubnetId and privateDnsZoneId, or privateEndpoint.databaseDnsZoneId"

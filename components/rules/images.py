@@ -19,10 +19,12 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     tag = plain(args.image.tag)
     # A separate registry is always a database server.
     full = args.database.registry is not None or any(image >= MlflowImage.FULL for image in needed)
+    # MLflow exports metrics by prometheus-flask-exporter, of its extras.
+    full = full or args.monitoring.prometheus
     if full and isinstance(tag, str) and not tag.endswith("-full"):
         yield Problem(
             ("image", "tag"),
-            f"{tag!r} is the official base image, which holds no database driver, no cloud client and no log-in",
+            f"{tag!r} is the official base image, which holds no database driver, no cloud client, no log-in and no metrics",
             f"use '{tag}-full'",
         )
     for block, name, kind in args.kinds:

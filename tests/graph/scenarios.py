@@ -421,6 +421,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         AZURE,
         {
             "azure.privateEndpoint": None,
+            "azure.privateDnsZoneId": AZURE["azure"]["privateDnsZoneId"].replace("postgres", "mysql"),
             "database.azureFlexibleServer": {"engine": "mysql"},
             "artifacts": {"azureBlob": {"account": "models", "container": "mlflow"}},
             "identity.azureWorkloadIdentity.containerId": CONTAINER,

@@ -10,6 +10,7 @@ from components import ConfigurationError
 from components.cluster.overrides import merge
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
 from tests.graph.program import Secret, deploy, make, run
+from tests.unit.refusals import messages
 
 SERVER = "Deployment/server"
 
@@ -80,6 +81,30 @@ def test_unknown_object_is_refused_with_those_that_there_are() -> None:
         assert 'overrides["Service/service"].spec.tipe: unknown key; did you mean type?' in second
 
     run(program)
+
+
+OTHERS: list[tuple[str, dict[str, Any], str]] = [
+    ("Service/service", {"metadata": {"name": "x"}}, "metadata.name: is what others refer to; use names.service"),
+    ("CronJob/backup", {"metadata": {"name": "x"}}, "metadata.name: is what others refer to; remove it"),
+    ("Secret/admin", {"metadata": {"namespace": "x"}}, "metadata.namespace: is what others refer to; use namespace"),
+    ("Service/service", {"kind": "Pod"}, "kind: cannot be changed; remove it, or use extraObjects"),
+    (
+        "Deployment/server",
+        {"spec": {"template": {"metadata": {"labels": {"app.kubernetes.io/instance": "x"}}}}},
+        'spec.template.metadata.labels["app.kubernetes.io/instance"]: is a label by which objects are found; remove it',
+    ),
+    (
+        "Service/service",
+        {"spec": {"selector": {"app.kubernetes.io/component": "x"}}},
+        'spec.selector["app.kubernetes.io/component"]: is a label by which objects are found; remove it',
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "patch", "told"), OTHERS, ids=[name for name, *_ in OTHERS])
+def test_what_others_know_an_object_by_is_not_patched(name: str, patch: dict[str, Any], told: str) -> None:
+    (line,) = messages(changed(DEV, "overrides", {name: patch}))
+    assert line.startswith(f'overrides["{name}"].{told}')
 
 
 SERVER_POD = {"containers": [{"name": "mlflw", "resources": {"limits": {"cpu": "2"}}}]}

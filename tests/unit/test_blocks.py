@@ -373,6 +373,23 @@ TRUE_REASONS = [
     (URI, "database.uri.value", "mysql+pymysql://h:70000/d", "70000 is out of range"),
     (DEV, "artifacts", {"uri": {"uri": "/data/x"}}, "which neither its jobs nor other replicas have"),
     (DEV, "artifacts", {"uri": {"uri": "bucket/path"}}, "has no scheme"),
+    (DEV, "artifacts", {"uri": {"uri": "C:/data"}}, "is a path of Windows"),
+    (DEV, "artifacts", {"uri": {"uri": "s3:/bucket/path"}}, "write s3://, and what follows it"),
+    (DEV, "artifacts", {"uri": {"uri": "S3://bucket", "presigned": True}}, "to the global host of S3"),
+    (ONLY, "database.registry", {"value": "mysql+pymysql://u:p@h/d"}, "makes no sense with server.artifactsOnly"),
+    (with_changes(DEV, {"image.tag": BASE_IMAGE}), "monitoring", {"prometheus": True}, "no log-in and no metrics"),
+    (
+        changed(AZURE, "database.azureFlexibleServer", {"engine": "mysql"}),
+        "azure.tags",
+        {},
+        "is a zone for PostgreSQL, and the engine is mysql",
+    ),
+    (
+        AZURE,
+        "azure.privateDnsZoneId",
+        AZURE["azure"]["privateDnsZoneId"].replace("postgres", "mysql"),
+        "is a zone for MySQL, and the engine is postgresql",
+    ),
     (DEV, "server.env", {"A": []}, "expected a string, got a list; write a string"),
     (DEV, "server.env", {"A": None}, "got null; write a string, or remove it"),
     (
@@ -452,6 +469,22 @@ def test_component_name_that_is_no_service_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["a", "mlflow-2", "a" * 40])
 def test_component_name_is_accepted(name: str) -> None:
     assert messages(DEV, name=name) == []
+
+
+LONG_NAMES = [
+    (changed(DEV, "garbageCollection", {}), 33),
+    (changed(DEV, "backup", {"destination": {"volume": {}}}), 39),
+    (changed(DEV, "backup", {"destination": {"volume": {}}, "drill": None}), 40),
+    (with_changes(PRODUCTION, {POSTGRESQL: {"host": "h", "create": {"existingSecret": {"name": "s"}}}}), 36),
+    (DEV, 40),
+]
+
+
+@pytest.mark.parametrize(("configuration", "most"), LONG_NAMES, ids=[str(most) for _, most in LONG_NAMES])
+def test_a_name_that_its_jobs_cannot_have_is_refused(configuration, most: int) -> None:
+    assert messages(configuration, name="a" * most) == []
+    (line,) = messages(configuration, name="a" * (most + 1))
+    assert line.startswith("name: ") and f"at most {most} " in line
 
 
 @pytest.mark.parametrize(

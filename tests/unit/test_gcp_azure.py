@@ -14,7 +14,9 @@ BASE_IMAGE = f"v{versions.MLFLOW}"
 SQL, SERVER = "database.cloudSql", "database.azureFlexibleServer"
 BUCKET, CONTAINER = "artifacts.gcpBucket", "artifacts.azureContainer"
 PLUS = changed(GCP, SQL, {"edition": "ENTERPRISE_PLUS"})
-GCP_MYSQL, AZURE_MYSQL = changed(GCP, SQL, {"engine": "mysql"}), changed(AZURE, SERVER, {"engine": "mysql"})
+GCP_MYSQL = changed(GCP, SQL, {"engine": "mysql"})
+MYSQL_ZONE = AZURE["azure"]["privateDnsZoneId"].replace("postgres", "mysql")
+AZURE_MYSQL = with_changes(AZURE, {SERVER: {"engine": "mysql"}, "azure.privateDnsZoneId": MYSQL_ZONE})
 # Small machines grant few connections.
 FEW = {"database.poolSize": 1, "database.maxOverflow": 1}
 ZONAL = with_changes(GCP, {SQL: {"highAvailability": False}, **FEW})
@@ -81,7 +83,8 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (AZURE, "azure.privateEndpoint", [None, {}, {"subnetId": SUBNET}, {"subnetId": SUBNET, "blobDnsZoneId": ZONE, "databaseDnsZoneId": ZONE}], [{"subnetId": SUBNET, "blobDnsZoneId": ZONE}]),
     (AZURE, "azure.aksOidcIssuerUrl", [None, "", "http://issuer.example.com", "issuer", "https://i.example.com/?x"], ["issuer.example.com/x", "https://issuer.example.com"]),
     (AZURE, "azure.tags", [{"a/b": "c"}, {"": "c"}, {"a": "b" * 257}], [{"Cost Centre": "a/b"}]),
-    (AZURE, f"{SERVER}.engine", ["postgres"], ["postgresql", "mysql"]),
+    (AZURE, f"{SERVER}.engine", ["postgres"], ["postgresql"]),
+    (AZURE_MYSQL, f"{SERVER}.engine", [], ["mysql"]),
     (AZURE, f"{SERVER}.version", ["12", "8.4"], ["13", "18"]),
     (AZURE_MYSQL, f"{SERVER}.version", ["5.7", "8.0"], ["8.0.21", "8.4"]),
     (AZURE, f"{SERVER}.name", ["ab", "My", "a--b", "-ab", "ab-", "a" * 64], ["abc", "a-1", "a" * 63]),

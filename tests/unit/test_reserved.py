@@ -131,7 +131,7 @@ def test_what_is_free_is_accepted(changes: dict[str, Any]) -> None:
 
 
 OF_STORES = [
-    ("s3", {"bucket": "models", "region": "eu-west-1"}, {"AWS_CA_BUNDLE": "use artifacts.s3.caCertificate", "AWS_DEFAULT_REGION": "use artifacts.s3.region"}),
+    ("s3", {"bucket": "models", "region": "eu-west-1"}, {"AWS_CA_BUNDLE": "use artifacts.s3.caCertificate", "AWS_DEFAULT_REGION": "use artifacts.s3.region", "AWS_ENDPOINT_URL_S3": "use artifacts.s3.endpointUrl", "AWS_ENDPOINT_URL": "use artifacts.s3.endpointUrl"}),
     ("gcs", {"bucket": "models"}, {"GOOGLE_APPLICATION_CREDENTIALS": "use artifacts.gcs.keyFile", "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "use artifacts.gcs.transferTimeoutSeconds"}),
     ("oss", {"bucket": "models", "endpoint": "oss-x.aliyuncs.com"}, {"AWS_CONFIG_FILE": "artifacts.oss needs it as it is"}),
     ("uri", {"uri": "b2://models", "env": {"B2_REALM": "a"}}, {"B2_REALM": "artifacts.uri has it as well: keep one of them"}),

@@ -14,6 +14,10 @@ from ..kinds import ArtifactBlock, CloudName
 __all__ = ["AddressingStyle", "S3Args", "S3SecretArgs"]
 
 
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+"""Variables with which boto3 asks somebody else than the bucket's service, MLflow's own variable aside."""
+
+
 class AddressingStyle(enum.Enum):
     """Where a request carries the bucket's name."""
 
@@ -50,6 +54,7 @@ class S3Args(ArtifactBlock):
         "AWS_ACCESS_KEY_ID": "access_key_id",
         "AWS_SECRET_ACCESS_KEY": "secret_access_key",
         "AWS_CA_BUNDLE": "ca_certificate",
+        **dict.fromkeys(ENDPOINTS, "endpoint_url"),
     }
 
     bucket: Input[str]

@@ -71,9 +71,14 @@ class UriArgs(ArtifactBlock):
             message = "is a path in the server's container, which neither its jobs nor other replicas have"
             fix = "use artifacts.volume (a claim of your own is existingClaim there), or artifacts.nfs"
             yield Problem(("uri",), f"{message}, and what is not on a volume is lost with the pod", fix)
+        elif re.match(r"[A-Za-z]:[/\\]", uri):
+            yield Problem(("uri",), "is a path of Windows, and the server runs on Linux", "give the address of a store")
+        elif re.match(r"(s3|gs|r2|b2|wasbs?|abfss?|ftp|sftp):/[^/]", uri, re.IGNORECASE):
+            fix = f"write {uri.partition(':')[0].lower()}://, and what follows it"
+            yield Problem(("uri",), "has one slash behind the scheme, and so names no host or bucket", fix)
         elif scheme is None:
             yield Problem(("uri",), "is no URI, since it has no scheme", "write scheme and path: s3://bucket/path")
-        elif scheme[1] == "s3" and self.presigned:
+        elif scheme[1].lower() == "s3" and self.presigned:
             yield from self._regional({*self.env, *(self.secret_env or {})})
         elif re.match(r"(runs|models):|mlflow-artifacts:/(?!/)", uri):
             yield Problem(("uri",), f"{scheme[1]}: refers to the server itself", "give the address of a store")
