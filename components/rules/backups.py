@@ -1,10 +1,30 @@
 """Backups: what can be backed up, and whether the pods may write where it goes."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from pydantic.alias_generators import to_camel
 
-from ..arguments import AccessMode, BackupArgs, BackupArtifacts, MlflowDeploymentArgs, NfsArgs, VolumeArgs
+from ..arguments import (
+    AccessMode,
+    AwsBucketArgs,
+    AzureBlobArgs,
+    AzureContainerArgs,
+    BackupArgs,
+    BackupArtifacts,
+    BackupAzureArgs,
+    BackupGcsArgs,
+    BackupS3Args,
+    BackupSftpArgs,
+    GcpBucketArgs,
+    GcsArgs,
+    MlflowDeploymentArgs,
+    NfsArgs,
+    S3Args,
+    SftpArgs,
+    UriArgs,
+    VolumeArgs,
+)
 from ..arguments.base import Problem, plain
 
 _OTHER_DATABASES: dict[tuple[str, ...], str] = {
@@ -91,21 +111,49 @@ def _login(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Problem]:
 
 def _place(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Problem]:
     """Backups among the artifacts would be listed, and could be deleted, by MLflow."""
-    pairs = (("s3", args.artifacts.s3, "bucket"), ("gcs", args.artifacts.gcs, "bucket"))
-    blob, azure = args.artifacts.azure_blob, backup.destination.azure
-    if blob is not None and azure is not None and plain(blob.account) != plain(azure.account):
-        azure = None
-    for name, store, field in (*pairs, ("azure", blob if azure is not None else None, "container")):
-        kind = getattr(backup.destination, name)
-        if store is None or kind is None or getattr(store, "endpoint_url", None) != getattr(kind, "endpoint_url", None):
-            continue
-        ours, theirs = (
-            [plain(getattr(each, field)), *str(plain(each.prefix) or "").split("/")] for each in (kind, store)
-        )
-        ours, theirs = ([part for part in each if part] for each in (ours, theirs))
-        if not ours or not theirs or None in (plain(kind.prefix), plain(store.prefix)):
-            continue
-        if ours[: len(theirs)] == theirs or theirs[: len(ours)] == ours:
-            message = "would lie among the artifacts, or these among the backups"
-            fix = "use another bucket, best in another account, or give both a prefix of their own"
-            yield Problem(("backup", "destination", name, "prefix"), message, fix, either=(("artifacts",),))
+    if args.artifacts.chosen is None or backup.destination.chosen is None:
+        return
+    (name, to), (_, store) = backup.destination.chosen, args.artifacts.chosen
+    ours, theirs = _parts(to), _parts(store)
+    if ours is None or theirs is None or ours[0] != theirs[0]:
+        return
+    ours, theirs = ours[1], theirs[1]
+    if ours[: len(theirs)] == theirs or theirs[: len(ours)] == ours:
+        field = "path" if isinstance(to, BackupSftpArgs) else "prefix"
+        message = "would lie among the artifacts, or these among the backups"
+        fix = "use another bucket, best in another account, or give both a prefix of their own"
+        yield Problem(("backup", "destination", name, field), message, fix, either=(("artifacts",),))
+
+
+def _parts(kind: object) -> tuple[tuple[object, ...], list[str]] | None:
+    """A server, and the bucket and the path there; None if it is none, or they are not known."""
+    match kind:
+        case BackupS3Args() | S3Args():
+            server, parts = ("s3", kind.endpoint_url), (kind.bucket, kind.prefix)
+        case AwsBucketArgs():
+            server, parts = ("s3", None), (kind.bucket, kind.prefix)
+        case BackupGcsArgs() | GcsArgs():
+            server, parts = ("gs", None), (kind.bucket, kind.prefix)
+        case GcpBucketArgs():
+            server, parts = ("gs", None), (kind.name, kind.prefix)
+        case BackupAzureArgs() | AzureBlobArgs():
+            server, parts = ("azure", kind.account), (kind.container, kind.prefix)
+        case AzureContainerArgs():
+            server, parts = ("azure", kind.account_name), (kind.container, kind.prefix)
+        case BackupSftpArgs() | SftpArgs():
+            server, parts = ("sftp", kind.host), ("", kind.path)
+        case UriArgs():
+            uri = plain(kind.uri)
+            place = urlsplit(uri) if isinstance(uri, str) else None
+            if place is None or place.scheme not in ("s3", "gs") or kind.env or kind.secret_env:
+                return None
+            server, parts = (place.scheme, None), (place.netloc, place.path)
+        case _:
+            return None
+    known = [plain(part) for part in (*server[1:], *parts)]
+    if any(given is not None and part is None for given, part in zip((*server[1:], *parts), known, strict=True)):
+        return None  # an output
+    if parts[0] is None or (server[0] in ("azure", "sftp") and server[1] is None):
+        return None  # generated
+    found = [part for text in parts for part in str(text).split("/") if part]
+    return (server[0], known[0]), found

@@ -6,7 +6,7 @@ from itertools import combinations
 from pydantic.alias_generators import to_camel
 
 from ..arguments import MlflowDeploymentArgs, VolumeArgs
-from ..arguments.base import Problem, walk
+from ..arguments.base import Problem, plain, walk
 
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
@@ -21,3 +21,10 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             message = f"is the directory of {spelled}, or one of the two lies within the other, on one claim"
             fix = "give each a directory of its own, such as 'database' and 'artifacts'"
             yield Problem((*path, "sub_path"), message, fix, either=((*first, "sub_path"),))
+    to = args.backup.destination.volume if args.backup is not None else None
+    claim = plain(to.existing_claim) if to is not None else None
+    for path, one in given:
+        if isinstance(claim, str) and claim == plain(one.existing_claim):
+            spelled = ".".join(to_camel(str(part)) for part in path)
+            message = f"{claim!r} is the claim of {spelled}: what destroys one destroys the other"
+            yield Problem(("backup", "destination", "volume", "existing_claim"), message, "use another claim")

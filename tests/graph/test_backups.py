@@ -30,6 +30,35 @@ def test_an_identity_of_this_stack_may_write_backups(base: Any, destination: Any
     assert place in str(grant.inputs)
 
 
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "s3.eu-central-1.amazonaws.com"),
+        ("us-gov-west-1", "s3.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "s3.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", "s3.eusc-de-east-1.amazonaws.eu"),
+        ("us-iso-east-1", "s3.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "s3.us-isob-east-1.sc2s.sgov.gov"),
+    ],
+)
+def test_backups_go_to_the_endpoint_of_their_region_in_every_partition(region: str, host: str) -> None:
+    keys = {"accessKeyId": "i", "secretAccessKey": "k"}
+    to = {"backup": {"destination": {"s3": {"bucket": "backups", "region": region, **keys}}, "continuous": {}}}
+    graph = deploy(with_changes(DEV, to))
+    found = {
+        variable["value"]
+        for _, pod in graph.pods()
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
+        for variable in container["env"]
+        if variable["name"] == "RESTIC_REPOSITORY"
+    }
+    assert found == {f"s3:https://{host}/backups/mlflow-backups/restic"}
+    assert (
+        f'"endpoint": "https://{host}"'
+        in graph.named("mlflow-continuous", "ConfigMap").inputs["data"]["litestream.yml"]
+    )
+
+
 def test_one_grant_on_a_bucket_that_holds_both() -> None:
     artifacts = {"gcs": {"bucket": "both", "prefix": "artifacts"}}
     graph = deploy(with_changes(GCP, {"artifacts": artifacts, "backup": {"destination": {"gcs": {"bucket": "both"}}}}))

@@ -41,6 +41,34 @@ ACCEPTED = [
     ({**AWS, "artifacts": {"volume": {"accessMode": "ReadWriteMany"}}}, _to({"s3": AMAZON})),
 ]
 
+AMONG = "would lie among the artifacts"
+AMONG_ARTIFACTS = [
+    (AWS, {"artifacts.awsBucket": {"bucket": "backups"}}, {"s3": AMAZON}, f"s3.prefix: {AMONG}"),
+    (GCP, {"artifacts.gcpBucket": {"name": "backups"}}, {"gcs": {"bucket": "backups"}}, f"gcs.prefix: {AMONG}"),
+    (
+        AZURE,
+        {"artifacts.azureContainer": {"accountName": "backups"}},
+        {"azure": {**BLOB, "containerId": CONTAINER}},
+        f"azure.prefix: {AMONG}",
+    ),
+    (DEV, {"artifacts": {"uri": {"uri": "gs://backups/mlflow-backups/a"}}}, {"gcs": {"bucket": "backups", "existingSecret": {"name": "s"}}}, f"gcs.prefix: {AMONG}"),
+    (
+        DEV,
+        {"artifacts": {"sftp": {**SFTP, "path": "/srv", "privateKey": "-----BEGIN RSA PRIVATE KEY-----"}}},
+        {"sftp": {**SFTP, "path": "/srv/backups"}},
+        f"sftp.path: {AMONG}",
+    ),
+    (DEV, {"artifacts.volume.existingClaim": "c"}, {"volume": {"existingClaim": "c"}}, "volume.existingClaim: 'c' is the claim of artifacts.volume"),
+    (DEV, {"database.sqlite.volume.existingClaim": "c"}, {"volume": {"existingClaim": "c"}}, "volume.existingClaim: 'c' is the claim of database.sqlite.volume"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("base", "changes", "to", "told"), AMONG_ARTIFACTS, ids=[told for *_, told in AMONG_ARTIFACTS])
+def test_backups_are_kept_apart_from_what_they_are_of(base: Any, changes: Any, to: Any, told: str) -> None:
+    (line,) = messages(with_changes(base, {**changes, **_to(to)}))
+    assert line.startswith(f"backup.destination.{told}")
+
+
 REFUSED = [
     (DEV, {"backup": {}}, "backup.destination: is required"),
     (DEV, _to({}), "backup.destination: no choice was made"),
