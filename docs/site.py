@@ -17,6 +17,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from toolchain import versions
+
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "components" / "stack-config.schema.json"
 COMPONENT = "# The component\n\n::: components.MlflowDeployment\n\n::: components.to_arguments\n\n::: components.ConfigurationError\n"
@@ -50,7 +52,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = posixpath.normpath(posixpath.join(here, path))
         inside = place.removeprefix("docs/")
         if inside != place and (files.get_file_from_path(inside) or inside.endswith(_IMAGES)):
-            return f"[{text}]({posixpath.relpath(inside, posixpath.dirname(page.file.src_uri) or '.')}{mark}{anchor})"
+            caption = f"\n\n*MLflow {versions.MLFLOW}*" if inside.endswith(".png") else ""
+            to = posixpath.relpath(inside, posixpath.dirname(page.file.src_uri) or ".")
+            return f"[{text}]({to}{mark}{anchor}){caption}"
         if place == "README.md":
             return (
                 f"[{text}]({posixpath.relpath('index.md', posixpath.dirname(page.file.src_uri) or '.')}{mark}{anchor})"

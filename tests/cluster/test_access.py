@@ -6,7 +6,6 @@ In either form clients come by the Ingress and from inside the cluster, and Prom
 import base64
 import contextlib
 import json
-import os
 import secrets
 import socket
 from collections.abc import Iterator
@@ -28,8 +27,6 @@ from tests.support.processes import PATIENCE, eventually
 
 pytestmark = pytest.mark.core
 
-SCREENSHOT = "SCREENSHOT"
-"""Environment variable with the file to keep a picture of the page in, such as docs/images/experiments.png."""
 HOST, PREFIX = "mlflow.example.com", "/team/mlflow"
 ROOT, URI = f"https://{HOST}", f"https://{HOST}{PREFIX}"
 MADE = certificates.make(HOST)
@@ -225,8 +222,6 @@ def test_a_browser_logs_in_shows_the_pages_and_creates_an_experiment(
         wait.until(lambda page: "/experiments/" in page.current_url and name in page.page_source)
         browser.get(f"{URI}/#/experiments?workspace=default")
         wait.until(lambda page: name in page.page_source)
-        if SCREENSHOT in os.environ:
-            browser.save_screenshot(os.environ[SCREENSHOT])
         refused = [line["message"] for line in browser.get_log("browser") if " 403 " in line["message"]]
         assert refused == []
     found = MlflowClient(tracking_uri=URI).get_experiment_by_name(name)

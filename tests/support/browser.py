@@ -16,17 +16,15 @@ from toolchain.bare import debian
 
 
 @contextlib.contextmanager
-def open_browser(folder: Path, hosts: dict[str, str], certificate: str) -> Iterator[Chrome]:
+def open_browser(folder: Path, hosts: dict[str, str], certificate: str | None = None) -> Iterator[Chrome]:
     """Start it.
 
     Args:
         folder: An empty folder for its profile.
-        hosts: Addresses by the names that it is to look up there.
+        hosts: Addresses by the names that it is to look up there; `*` is every name.
         certificate: The one certificate that it trusts besides the usual ones, in PEM form.
     """
     browser, driver_program, environment = _programs()
-    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
-    encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     options = ChromeOptions()
     options.binary_location = browser
     for argument in (
@@ -36,7 +34,7 @@ def open_browser(folder: Path, hosts: dict[str, str], certificate: str) -> Itera
         "--window-size=1280,760",
         f"--user-data-dir={folder}",
         "--host-resolver-rules=" + ",".join(f"MAP {name} {address}" for name, address in hosts.items()),
-        f"--ignore-certificate-errors-spki-list={base64.b64encode(hashlib.sha256(encoded).digest()).decode()}",
+        *([f"--ignore-certificate-errors-spki-list={_fingerprint(certificate)}"] if certificate else []),
         *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses root
     ):
         options.add_argument(argument)
@@ -47,6 +45,12 @@ def open_browser(folder: Path, hosts: dict[str, str], certificate: str) -> Itera
         yield driver
     finally:
         driver.quit()
+
+
+def _fingerprint(certificate: str) -> str:
+    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
 
 
 def _programs() -> tuple[str, str, dict[str, str]]:

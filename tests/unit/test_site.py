@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from toolchain import checks
+from tests import screenshots
+from toolchain import checks, versions
 from toolchain.paths import ROOT
 
 
@@ -68,6 +69,14 @@ def test_nothing_is_loaded_from_elsewhere(site: dict[str, Links]) -> None:
     loaded = list(_targets(site, "loaded"))
     assert loaded
     assert [(page, link) for page, link, place in loaded if urlsplit(link).netloc or place not in site] == []
+
+
+def test_pictures_are_of_this_version_of_mlflow_and_small() -> None:
+    assert {path.name for path in screenshots.IMAGES.glob("*.png")} == set(screenshots.PAGES)
+    for name in screenshots.PAGES:
+        picture = (screenshots.IMAGES / name).read_bytes()
+        assert screenshots.version_of(picture) == versions.MLFLOW, "run `python -m tests.screenshots`"
+        assert len(picture) < 150_000
 
 
 def test_every_block_of_arguments_has_a_page_with_an_example(site: dict[str, Links]) -> None:

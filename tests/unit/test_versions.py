@@ -20,6 +20,7 @@ DERIVED = (
     "components/stack-config.schema.json",
     "provider/schema.json",
     "docs/compatibility.md",
+    "docs/images/*.png",
     "pyproject.toml",
     "Pulumi.yaml",
     "requirements.txt",
@@ -29,7 +30,7 @@ DERIVED = (
     "toolchain/bare/go/*go.sum",
     "toolchain/bare/npm/*/package-lock.json",
 )
-"""What `make bump` writes, or what other tools lock."""
+"""What `make bump` writes, what a script makes anew, or what other tools lock."""
 
 HISTORY = ("CHANGELOG.md", "docs/benchmarks.md", "docs/decisions/*", "tests/states/*")
 """What was so once. Links to sources elsewhere carry the version that was read, and stay too."""
