@@ -47,6 +47,10 @@ _CLOUD_SQL = _with(
     insights=st.booleans(),
     flags=st.dictionaries(_NAMES, _NAMES, max_size=2),
     psc=st.just({"subnetwork": "projects/p/regions/r/subnetworks/s"}),
+    restore=st.one_of(
+        _block({"source": _NAMES, "pointInTime": st.just("2026-03-14T09:26:53Z")}),
+        _block({"source": _NAMES, "snapshot": st.just("1740000000000")}),
+    ),
     **_SERVER,
 )
 _GCP = _block(
@@ -67,6 +71,17 @@ _GCP = _block(
         "identity": st.sampled_from([{"gcpServiceAccount": {}}, {"gcpDirect": {}}]),
     }
 )
+
+
+def _with_source(values: dict[str, Any]) -> dict[str, Any]:
+    """A source of the same engine, whose password is known."""
+    if "restore" not in values:
+        return values
+    product = {"postgresql": "PostgreSQL", "mysql": "MySQL"}[values["engine"]]
+    source = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.DBfor{product}/flexibleServers/prod"
+    return {"password": "canary-password-of-the-source", **values, "restore": {"source": source, **values["restore"]}}
+
+
 _FLEXIBLE_SERVER = _with(
     # Azure's SDK does not list MySQL 8.4 yet.
     [engine for engine in _ENGINES if engine.get("version") != "8.4"],
@@ -76,8 +91,9 @@ _FLEXIBLE_SERVER = _with(
     geoRedundantBackup=st.booleans(),
     parameters=st.dictionaries(_NAMES, _NAMES, max_size=2),
     caCertificate=st.just(CERTIFICATE),
+    restore=_block({"pointInTime": st.just("2026-03-14T09:26:53Z")}, completed=st.booleans()),
     **_SERVER,
-)
+).map(_with_source)
 _AZURE = _block(
     {
         "azure": st.one_of(

@@ -535,6 +535,10 @@ _AWS_DATABASE = {
     "backup": block(retentionDays=st.integers(1, 30), finalSnapshot=st.booleans()),
     "monitoring": block(intervalSeconds=st.sampled_from([0, 60]), performanceInsights=st.booleans()),
     "maintenance": block(window=st.just("sun:05:00-sun:06:00"), applyImmediately=st.booleans()),
+    "restore": st.one_of(
+        block({"snapshot": NAMES}),
+        block({"source": NAMES.map("db{}".format), "pointInTime": st.just("2026-03-14T09:26:53Z")}),
+    ),
     "snapshotIdentifier": NAMES,
     "parameters": st.dictionaries(NAMES.map(lambda name: name.replace("-", "_")), WORDS, max_size=2),
     "tls": st.just({"caCertificate": CERTIFICATE}),
@@ -545,7 +549,12 @@ _AWS_DATABASE = {
 def _aws_database(required: dict[str, Any], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     common = dict(_AWS_DATABASE)
     first = {"engine": common.pop("engine"), "connectionLimit": common.pop("connectionLimit")}
-    return block({**first, **required}, **common, **optional)
+    made = block({**first, **required}, **common, **optional)
+    return made.map(lambda values: _without(values, "snapshotIdentifier") if "restore" in values else values)
+
+
+def _without(values: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != key}
 
 
 _ON_AWS = {

@@ -3,16 +3,17 @@
 `instance` and `cluster` are long since each is one list of the settings of a resource, which splitting would only scatter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_random as random
 from pulumi_aws import iam, rds
 
-from ..arguments import AuroraArgs, AwsEngine, AwsMaintenanceArgs, RdsArgs, TlsMode
+from ..arguments import AuroraArgs, AwsEngine, AwsMaintenanceArgs, AwsRestoreArgs, Input, RdsArgs, TlsMode
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination
-from ..resources.refusals import guard_version, is_older
+from ..resources.refusals import RESTORED_FROM, every, guard_restore, guard_version, is_older
 from . import certificates, network, policies, sdk
 from .resources import Aws, when_ready
 
@@ -61,9 +62,9 @@ _KINDS = {
 }
 
 
-_FOR_LIFE = ["kmsKeyId", "performanceInsightsKmsKeyId", "snapshotIdentifier"]
-"""What a database keeps for life: its keys, which encrypt its backups as well, and the snapshot it was restored from. A change would replace
-it by an empty one."""
+_FOR_LIFE = ["kmsKeyId", "performanceInsightsKmsKeyId", "snapshotIdentifier", "restoreToPointInTime"]
+"""What a database keeps for life: its keys, which encrypt its backups as well, and what it was restored from. A change would replace it by
+an empty one."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class _Surroundings:
 def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
     """An RDS instance."""
     around = _surroundings(aws, args, "instance", _KINDS[args.engine].logs)
-    kind, restored = around.kind, args.snapshot_identifier is not None
+    kind, restored = around.kind, args.restored
     name = f"{aws.place.name}-database"
     parameters = rds.ParameterGroup(
         name,
@@ -121,17 +122,18 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         instance_class=args.instance_class,
         multi_az=args.multi_az,
         storage_type="gp3",
-        # A restore takes the snapshot's key and no other, and a disk that is not smaller:
+        # A restore takes its source's key and no other, and a disk that is not smaller:
         # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
         allocated_storage=None if restored else args.storage_gb,
         max_allocated_storage=args.max_storage_gb,
         storage_encrypted=True,
         kms_key_id=None if restored else aws.key,
-        # A snapshot brings its own names.
+        # What is restored brings its own names.
         db_name=None if restored else args.database,
         username=None if restored else args.username,
         password=around.password,
-        snapshot_identifier=args.snapshot_identifier,
+        snapshot_identifier=restored.snapshot if restored else None,
+        restore_to_point_in_time=_instance_at(restored) if restored and restored.time else None,
         port=around.port,
         publicly_accessible=False,
         db_subnet_group_name=around.subnets,
@@ -156,13 +158,13 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
         performance_insights_enabled=args.monitoring.performance_insights,
         performance_insights_kms_key_id=aws.key if args.monitoring.performance_insights else None,
         performance_insights_retention_period=7 if args.monitoring.performance_insights else None,
-        tags=aws.tags,
+        tags=_tags(aws, restored),
         opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
             # The disk grows automatically.
-            ignore_changes=["allocatedStorage", *_FOR_LIFE],
-            hooks=_guarded(aws, args.maintenance, "database.rds"),
+            ignore_changes=["allocatedStorage", *_FOR_LIFE, *_untouched(restored)],
+            hooks=_guarded(aws, args.maintenance, "database.rds", restored),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
@@ -172,7 +174,7 @@ def instance(aws: Aws, args: RdsArgs) -> DatabaseConnection:
 def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
     """An Aurora cluster with its instances."""
     around = _surroundings(aws, args, "cluster", _KINDS[args.engine].aurora_logs)
-    kind = around.kind
+    kind, restored = around.kind, args.restored
     name = f"{aws.place.name}-database"
     parameters = rds.ClusterParameterGroup(
         name,
@@ -198,10 +200,11 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         else None,
         storage_encrypted=True,
         kms_key_id=aws.key,
-        database_name=None if args.snapshot_identifier else args.database,
-        master_username=None if args.snapshot_identifier else args.username,
+        database_name=None if restored else args.database,
+        master_username=None if restored else args.username,
         master_password=around.password,
-        snapshot_identifier=args.snapshot_identifier,
+        snapshot_identifier=restored.snapshot if restored else None,
+        restore_to_point_in_time=_cluster_at(restored) if restored and restored.time else None,
         port=around.port,
         db_subnet_group_name=around.subnets,
         vpc_security_group_ids=[around.group.id],
@@ -218,12 +221,12 @@ def cluster(aws: Aws, args: AuroraArgs) -> DatabaseConnection:
         allow_major_version_upgrade=args.maintenance.allow_major_version_upgrade,
         apply_immediately=args.maintenance.apply_immediately,
         enabled_cloudwatch_logs_exports=list(kind.aurora_logs),
-        tags=aws.tags,
+        tags=_tags(aws, restored),
         opts=aws.place.options(
             protect=aws.protect,
             depends_on=[*around.before],
-            ignore_changes=[*_FOR_LIFE],
-            hooks=_guarded(aws, args.maintenance, "database.aurora"),
+            ignore_changes=[*_FOR_LIFE, *_untouched(restored)],
+            hooks=_guarded(aws, args.maintenance, "database.aurora", restored),
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="120m", delete="60m"),
         ),
     )
@@ -314,8 +317,39 @@ def _surroundings(aws: Aws, args: RdsArgs | AuroraArgs, what: str, logs: Sequenc
     )
 
 
-def _guarded(aws: Aws, maintenance: AwsMaintenanceArgs, block: str) -> pulumi.ResourceHookBinding:
-    """Refuse version changes that AWS would reject, or that would fail halfway."""
+def _instance_at(restored: AwsRestoreArgs) -> rds.InstanceRestoreToPointInTimeArgs:
+    deleted = restored.deleted_source
+    return rds.InstanceRestoreToPointInTimeArgs(
+        restore_time=restored.time,
+        source_db_instance_identifier=None if deleted else restored.source,
+        source_dbi_resource_id=restored.source if deleted else None,
+    )
+
+
+def _cluster_at(restored: AwsRestoreArgs) -> rds.ClusterRestoreToPointInTimeArgs:
+    deleted = restored.deleted_source
+    return rds.ClusterRestoreToPointInTimeArgs(
+        restore_to_time=restored.time,
+        # The provider sends an empty one otherwise.
+        restore_type="full-copy",
+        source_cluster_identifier=None if deleted else restored.source,
+        source_cluster_resource_id=restored.source if deleted else None,
+    )
+
+
+def _tags(aws: Aws, restored: AwsRestoreArgs | None) -> Mapping[str, Input[str]]:
+    return {**aws.tags, RESTORED_FROM: restored.origin} if restored else aws.tags
+
+
+def _untouched(restored: AwsRestoreArgs | None) -> list[str]:
+    """The tag stays when the entry goes."""
+    return [] if restored else [f'tags["{RESTORED_FROM}"]']
+
+
+def _guarded(
+    aws: Aws, maintenance: AwsMaintenanceArgs, block: str, restored: AwsRestoreArgs | None
+) -> pulumi.ResourceHookBinding:
+    """Refuse version changes that AWS would reject, or that would fail halfway, and a restore of what exists."""
 
     def upgraded(old: str, new: str) -> str | None:
         if not is_older(old, new):
@@ -333,7 +367,15 @@ def _guarded(aws: Aws, maintenance: AwsMaintenanceArgs, block: str) -> pulumi.Re
         return None
 
     argument = f"{block}.engineVersion"
-    return guard_version(aws.place, argument, "engineVersion", "engineVersionActual", refused=upgraded)
+    version = guard_version(aws.place, argument, "engineVersion", "engineVersionActual", refused=upgraded)
+    if restored is None:
+        return version
+
+    def recorded(inputs: Mapping[str, Any]) -> object:
+        # Earlier versions set no tag.
+        return (inputs.get("tags") or {}).get(RESTORED_FROM) or inputs.get("snapshotIdentifier")
+
+    return every(version, guard_restore(aws.place, f"{block}.restore", restored.origin, recorded))
 
 
 def _final_snapshot(around: _Surroundings, wanted: bool) -> pulumi.Output[str] | None:

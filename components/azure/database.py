@@ -4,16 +4,18 @@ Subnets, DNS zones and their links belong to the network and are not created her
 knows the administrator, who is not a superuser on a flexible server.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_random as random
 
-from ..arguments import AzureArgs, AzureFlexibleServerArgs, CloudEngine, TlsMode
+from ..arguments import AzureArgs, AzureFlexibleServerArgs, AzureRestoreArgs, CloudEngine, Input, TlsMode
 from ..arguments.database.azure import DEFAULT_VERSIONS, tier_of
 from ..arguments.outputs import read
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
-from ..resources.refusals import guard_version
+from ..resources.refusals import RESTORED_FROM, every, guard, guard_restore, guard_version
 from . import sdk
 from .network import private_endpoint
 
@@ -55,6 +57,8 @@ def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConn
         last = _private_endpoint(place, args, facts, server)
     last = _configured(place, args, facts, server, last)
     make_database = sdk.PostgresqlDatabase if postgresql else sdk.MysqlDatabase
+    # A restored server has its database already, which is looked up: the provider makes no second one of that name.
+    there = pulumi.Output.concat(server.id, f"/databases/{args.database}") if args.restore else None
     database = make_database(
         f"{place.name}-database",
         resource_group_name=facts.resource_group,
@@ -62,7 +66,7 @@ def flexible_server(place: Place, args: AzureFlexibleServerArgs) -> DatabaseConn
         database_name=args.database,
         charset="UTF8" if postgresql else "utf8mb4",
         collation="en_US.utf8" if postgresql else "utf8mb4_0900_ai_ci",
-        opts=place.options(protect=place.args.deletion_protection, depends_on=[last]),
+        opts=place.options(id=there, protect=place.args.deletion_protection and there is None, depends_on=[last]),
     )
     if place.args.deletion_protection:
         lock(place, "database", server.id, database)
@@ -108,7 +112,7 @@ def _postgresql_server(
         location=facts.location,
         server_name=args.name,
         version=args.version or DEFAULT_VERSIONS[args.engine],
-        create_mode="Default",
+        **_restored(args.restore, "point_in_time_utc"),
         administrator_login=args.username,
         administrator_login_password=password,
         auth_config={"password_auth": "Enabled", "active_directory_auth": "Disabled", "tenant_id": ""},
@@ -132,8 +136,8 @@ def _postgresql_server(
             "start_hour": args.maintenance_hour,
             "start_minute": 0,
         },
-        tags=facts.tags or None,
-        opts=_server_options(place),
+        tags=_tags(facts, args.restore),
+        opts=_server_options(place, args.restore),
     )
 
 
@@ -146,7 +150,7 @@ def _mysql_server(
         location=facts.location,
         server_name=args.name,
         version=args.version or DEFAULT_VERSIONS[args.engine],
-        create_mode="Default",
+        **_restored(args.restore, "restore_point_in_time"),
         administrator_login=args.username,
         administrator_login_password=password,
         sku={"name": args.sku, "tier": _tier(args)},
@@ -174,12 +178,39 @@ def _mysql_server(
             "start_hour": args.maintenance_hour,
             "start_minute": 0,
         },
-        tags=facts.tags or None,
-        opts=_server_options(place),
+        tags=_tags(facts, args.restore),
+        opts=_server_options(place, args.restore),
     )
 
 
-def _server_options(place: Place) -> pulumi.ResourceOptions:
+def _restored(restore: AzureRestoreArgs | None, time: str) -> dict[str, Any]:
+    """How a server is made, and changed. The point in time has another name on each engine."""
+    if restore is None or restore.completed:
+        return {"create_mode": "Default"}
+    return {"create_mode": "PointInTimeRestore", "source_server_resource_id": restore.source, time: restore.time}
+
+
+def _tags(facts: AzureArgs, restore: AzureRestoreArgs | None) -> Mapping[str, Input[str]] | None:
+    return {**facts.tags, RESTORED_FROM: restore.origin} if restore else facts.tags or None
+
+
+def _guarded(place: Place, restore: AzureRestoreArgs | None) -> pulumi.ResourceHookBinding:
+    version = guard_version(place, "database.azureFlexibleServer.version", "version")
+    if restore is None:
+        return version
+
+    def recorded(inputs: Mapping[str, Any]) -> object:
+        return (inputs.get("tags") or {}).get(RESTORED_FROM)
+
+    argument = "database.azureFlexibleServer.restore"
+    hooks = [version, guard_restore(place, argument, restore.origin, recorded)]
+    if not restore.completed:
+        reason = f"{argument}.completed: the server is there, and Azure restores into new ones only; set it to true to change the server"
+        hooks.append(guard(place, "database-restored", lambda _: reason))
+    return every(*hooks)
+
+
+def _server_options(place: Place, restore: AzureRestoreArgs | None) -> pulumi.ResourceOptions:
     return place.options(
         protect=place.args.deletion_protection,
         ignore_changes=[
@@ -188,8 +219,13 @@ def _server_options(place: Place) -> pulumi.ResourceOptions:
             "highAvailability.standbyAvailabilityZone",
             # The disk grows automatically and never shrinks.
             "storage.storageSizeGB",
+            # From what it was made.
+            "sourceServerResourceId",
+            "pointInTimeUTC",
+            "restorePointInTime",
+            *([] if restore else [f'tags["{RESTORED_FROM}"]']),
         ],
-        hooks=guard_version(place, "database.azureFlexibleServer.version", "version"),
+        hooks=_guarded(place, restore),
     )
 
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     )
 else:
     AccessTier = Action = DefaultAction = PublicAccess = str
-    _SERVER = {"outputs": ["name", "fully_qualified_domain_name"], "spellings": {"storage_size_gb": "storageSizeGB"}}
+    _SERVER = {
+        "outputs": ["name", "fully_qualified_domain_name"],
+        "spellings": {"storage_size_gb": "storageSizeGB", "point_in_time_utc": "pointInTimeUTC"},
+    }
     BlobContainer = bare_class("azure-native:storage:BlobContainer", outputs=["name"])
     BlobServiceProperties = bare_class("azure-native:storage:BlobServiceProperties")
     ManagementLockByScope = bare_class("azure-native:authorization:ManagementLockByScope")

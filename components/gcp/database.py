@@ -4,16 +4,18 @@ Private services access, which the instance's network must have, is not created 
 instances share it. `_instance` is long since it is one list of the settings of one resource.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
-from ..arguments import CloudEngine, CloudSqlArgs, GcpArgs, Input, TlsMode
+from ..arguments import CloudEngine, CloudSqlArgs, CloudSqlRestoreArgs, GcpArgs, Input, TlsMode
 from ..arguments.database.gcp import DEFAULT_VERSIONS
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, NetworkDestination, Place
-from ..resources.refusals import guard_version
+from ..resources.refusals import RESTORED_FROM, every, guard_restore, guard_version
 
 # CIS Google Cloud Platform Foundation Benchmark, sections 6.1 and 6.2, as far as they suit a server with one client.
 _FLAGS = {
@@ -39,15 +41,7 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
     assert facts is not None, "arguments hold the block of the cloud"
     keep = place.options(protect=place.args.deletion_protection)
     instance = _instance(place, args, facts)
-    database = gcp.sql.Database(
-        f"{place.name}-database",
-        instance=instance.name,
-        name=args.database,
-        project=facts.project,
-        # PostgreSQL refuses to drop a database with open connections; it is deleted with the instance.
-        deletion_policy="ABANDON",
-        opts=keep,
-    )
+    name = _database(place, args, facts, instance, keep)
     password = pulumi.Output.secret(args.password) if args.password is not None else _password(place)
     user = gcp.sql.User(
         f"{place.name}-database",
@@ -55,6 +49,7 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
         name=args.username,
         password=password,
         project=facts.project,
+        # A restored instance has the user already, and is given this password.
         # PostgreSQL refuses to drop a user that owns tables; it is deleted with the instance.
         deletion_policy="ABANDON",
         opts=keep,
@@ -67,7 +62,7 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
         driver=DRIVERS[engine],
         host=host,
         port=port,
-        database=database.name,
+        database=name,
         username=user.name,
         password=password,
         # The certificate names the instance, not its address. Its authority belongs to the instance and signs nothing
@@ -79,7 +74,64 @@ def cloud_sql(place: Place, args: CloudSqlArgs) -> DatabaseConnection:
     )
 
 
+def _database(
+    place: Place,
+    args: CloudSqlArgs,
+    facts: GcpArgs,
+    instance: gcp.sql.DatabaseInstance,
+    opts: pulumi.ResourceOptions,
+) -> pulumi.Output[str]:
+    """Name of the database, once it is there. A restored one is looked up: Cloud SQL makes no second one of that name."""
+    if args.restore:
+        path = pulumi.Output.concat(
+            "projects/", facts.project, "/instances/", instance.name, f"/databases/{args.database}"
+        )
+        return gcp.sql.Database.get(f"{place.name}-database", path, opts=place.options()).name
+    made = gcp.sql.Database(
+        f"{place.name}-database",
+        instance=instance.name,
+        name=args.database,
+        project=facts.project,
+        # PostgreSQL refuses to drop a database with open connections; it is deleted with the instance.
+        deletion_policy="ABANDON",
+        opts=opts,
+    )
+    return made.name
+
+
+def _restored(restore: CloudSqlRestoreArgs | None) -> dict[str, Any]:
+    """What makes an instance from another one: a clone at a point in time, or a new one into which a backup is loaded."""
+    if restore is None:
+        return {}
+    if restore.time:
+        clone = gcp.sql.DatabaseInstanceCloneArgs(source_instance_name=restore.source, point_in_time=restore.time)
+        return {"clone": clone}
+    context = gcp.sql.DatabaseInstanceRestoreBackupContextArgs(
+        backup_run_id=int(restore.snapshot or 0), instance_id=restore.source
+    )
+    return {"restore_backup_context": context}
+
+
+def _label(restore: CloudSqlRestoreArgs) -> str:
+    """What it is restored from, as a label, of which a long name loses its end:
+    https://cloud.google.com/sql/docs/postgres/label-instance#requirements."""
+    return re.sub(r"[^a-z0-9_-]+", "_", f"{restore.snapshot or restore.time} {restore.source}".lower())[:63]
+
+
+def _guarded(place: Place, restore: CloudSqlRestoreArgs | None) -> pulumi.ResourceHookBinding:
+    version = guard_version(place, "database.cloudSql.version", "databaseVersion")
+    if restore is None:
+        return version
+
+    def recorded(inputs: Mapping[str, Any]) -> object:
+        return ((inputs.get("settings") or {}).get("userLabels") or {}).get(RESTORED_FROM)
+
+    return every(version, guard_restore(place, "database.cloudSql.restore", _label(restore), recorded))
+
+
 def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.DatabaseInstance:
+    restore = args.restore
+    labels = {**facts.labels, RESTORED_FROM: _label(restore)} if restore else facts.labels
     protected = place.args.deletion_protection
     version = args.version or DEFAULT_VERSIONS[args.engine]
     product = "POSTGRES" if args.engine is CloudEngine.POSTGRESQL else "MYSQL"
@@ -90,7 +142,9 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
         database_version=f"{product}_{version.replace('.', '_')}",
         project=facts.project,
         region=facts.region,
-        encryption_key_name=facts.kms_key,
+        # A clone has the key of its source.
+        encryption_key_name=None if restore and restore.time else facts.kms_key,
+        **_restored(restore),
         # Two switches: this one stops the Pulumi provider, the one in the settings everybody else.
         deletion_protection=protected,
         settings=sql.DatabaseInstanceSettingsArgs(
@@ -137,13 +191,20 @@ def _instance(place: Place, args: CloudSqlArgs, facts: GcpArgs) -> gcp.sql.Datab
                 sql.DatabaseInstanceSettingsDatabaseFlagArgs(name=name, value=value)
                 for name, value in sorted({**_FLAGS[args.engine], **args.flags}.items())
             ],
-            user_labels=facts.labels or None,
+            user_labels=labels or None,
         ),
         opts=place.options(
             protect=protected,
-            # The disk grows automatically, and an instance keeps its key for life: another size or key would replace the instance.
-            ignore_changes=["encryptionKeyName", "settings.diskSize"],
-            hooks=guard_version(place, "database.cloudSql.version", "databaseVersion"),
+            ignore_changes=[
+                # The disk grows automatically, and an instance keeps its key for life: another size or key would replace the instance.
+                "encryptionKeyName",
+                "settings.diskSize",
+                # A backup would be loaded over the data of an instance that exists.
+                "restoreBackupContext",
+                "clone",
+                *([] if restore else [f'settings.userLabels["{RESTORED_FROM}"]']),
+            ],
+            hooks=_guarded(place, restore),
         ),
     )
 

@@ -4,7 +4,8 @@ Clouds would refuse them, too, but only during the update, or they would replace
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pulumi
 
@@ -63,6 +64,42 @@ def guard_version(
         return f"{argument}: {reason}" if reason else None
 
     return guard(place, "database-version", problem)
+
+
+def guard_restore(
+    place: Place, argument: str, origin: str, recorded: Callable[[Mapping[str, Any]], object]
+) -> pulumi.ResourceHookBinding:
+    """Hooks for the resource of a database that is to be restored: one that exists never is, since a restore makes a new one.
+
+    The properties that restore are ignored once there is a database. The tag that names its origin is what changes, and calls this.
+
+    Args:
+        place: The deployment.
+        argument: Path of the argument that asks for it, for the message.
+        origin: What is to be restored, as that tag says it.
+        recorded: What a database was restored from, by the inputs that made it.
+    """
+
+    def problem(change: Change) -> str | None:
+        former = recorded(change.old_inputs or {})
+        if former == origin:
+            return None
+        state = f"was restored from {former}" if former else "holds its own data"
+        return (
+            f"{argument}: {change.name} exists and {state}, and a restore only makes new databases: nothing was changed; take the entry "
+            f"out again, and restore {origin} in a new stack (docs/restore.md)"
+        )
+
+    return guard(place, "database-restore", problem)
+
+
+def every(*bindings: pulumi.ResourceHookBinding) -> pulumi.ResourceHookBinding:
+    """All these hooks."""
+    return pulumi.ResourceHookBinding(before_update=[hook for each in bindings for hook in each.before_update or ()])
+
+
+RESTORED_FROM = "restored-from"
+"""Tag of a restored database, which names its origin."""
 
 
 def is_older(version: str, than: str) -> bool:

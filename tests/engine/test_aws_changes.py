@@ -87,15 +87,17 @@ def test_a_restored_instance_plans_no_change(
         assert database["storageEncrypted"] is True
         assert database["kmsKeyId"] == source["kmsKeyId"] != stack.made("Key")["arn"]
         assert stack.changes(values) == {}, "the snapshot is looked at only once"
-        again = with_changes(restored, {"database.rds.snapshotIdentifier": "another"})
-        assert stack.changes(again) == {}
+        another = with_changes(restored, {"database.rds.snapshotIdentifier": "another"})
+        told = stack.change(another).preview().failed().output
+        assert "mlflow-database exists and was restored from before" in told and "nothing was changed" in told
         assert stack.changes(with_changes(values, {"database.rds.database": "other"})) != {}
         # As earlier versions restored it, with a key that a restore does not take.
         state = json.loads(stack.stack.export())
         (restored_before,) = [each for each in state["deployment"]["resources"] if each["type"].endswith(":Instance")]
         restored_before["inputs"]["kmsKeyId"] = stack.made("Key")["arn"]
+        del restored_before["inputs"]["tags"]["restored-from"]
         stack.stack.load(state)
-        assert stack.changes(restored) == {}
+        assert set(stack.changes(restored).values()) <= {"update"}, "the tag"
 
 
 def test_a_restored_cluster_plans_no_change(new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud) -> None:
@@ -110,6 +112,29 @@ def test_a_restored_cluster_plans_no_change(new_aws_stack: Deploy, unreachable: 
             assert stack.changes(restored) == {}
             assert stack.made("Cluster")["storageEncrypted"] is True
             assert stack.changes(first) == {}
+        when = {"source": identifier, "pointInTime": "2026-03-14T09:26:53Z"}
+        at_a_time = with_changes(first, {"database.aurora.restore": when})
+        with deployed(new_aws_stack, unreachable, aws_cloud, at_a_time) as stack:
+            assert stack.changes(at_a_time) == {}
+            assert stack.made("Cluster")["kmsKeyId"] == stack.made("Key")["arn"], "a copy has a key of its own"
+            assert stack.changes(first) == {}
+
+
+def test_an_instance_at_a_point_in_time_plans_no_change(
+    made: Parts, values: dict[str, Any], new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
+) -> None:
+    source = made.made("Instance")
+    when = {"source": source["identifier"], "pointInTime": "2026-03-14T11:26:53+02:00"}
+    restored = with_changes(values, {"database.rds.restore": when})
+    told = made.change(restored).preview().failed().output
+    assert "database.rds.restore: mlflow-database exists and holds its own data" in told and "docs/restore.md" in told
+    made.change(values)
+    with deployed(new_aws_stack, unreachable, aws_cloud, restored) as stack:
+        assert stack.changes(restored) == {}
+        database = stack.made("Instance")
+        assert database["kmsKeyId"] == source["kmsKeyId"] != stack.made("Key")["arn"]
+        assert database["dbName"] == source["dbName"] and database["identifier"] != source["identifier"]
+        assert stack.changes(values) == {}, "the entry may go"
 
 
 def test_a_major_upgrade_is_refused_unless_it_is_allowed_and_happens_at_once(

@@ -136,6 +136,8 @@ class _Provider(mocks.Mocks):
             if self.preview:
                 computed = dict.fromkeys(computed, rpc.UNKNOWN) | ({"name": state["name"]} if state.get("name") else {})
             state |= computed
+        if args.resource_id:  # looked up
+            return args.resource_id, state | {"name": args.resource_id.rpartition("/")[2]}
         return (None if self.preview else clouds.identifier(args.typ, args.name)), state
 
 

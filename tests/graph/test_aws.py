@@ -161,6 +161,46 @@ def test_a_snapshot_brings_database_and_user() -> None:
     assert not {"dbName", "username", "kmsKeyId", "allocatedStorage"} & set(instance) and "password" in instance
 
 
+PAST = {"source": "mlflow-prod", "pointInTime": "2026-03-14T11:26:53+02:00"}
+
+
+def test_an_instance_at_a_point_in_time_has_our_password_and_its_sources_names_and_key() -> None:
+    graph = deploy(changed(AWS, "database.rds.restore", PAST))
+    instance = inputs(graph, "Instance")
+    assert instance["restoreToPointInTime"] == {
+        "restoreTime": "2026-03-14T09:26:53Z",
+        "sourceDbInstanceIdentifier": "mlflow-prod",
+    }
+    assert instance["tags"]["restored-from"] == "mlflow-prod 2026-03-14T09:26:53Z"
+    assert not {"dbName", "username", "kmsKeyId", "allocatedStorage", "snapshotIdentifier"} & set(instance)
+    assert isinstance(instance["password"], Secret)
+    assert {"kmsKeyId", "restoreToPointInTime", "snapshotIdentifier"} <= set(graph.one("Instance").ignored)
+    deleted = changed(AWS, "database.rds.restore", {**PAST, "source": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"})
+    source = inputs(deploy(deleted), "Instance")["restoreToPointInTime"]
+    assert (
+        source["sourceDbiResourceId"] == "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ" and "sourceDbInstanceIdentifier" not in source
+    )
+
+
+def test_a_cluster_at_a_point_in_time_is_a_copy_with_our_key_and_password() -> None:
+    graph = deploy(changed(SCENARIOS["aws-aurora-serverless"], "database.aurora.restore", PAST))
+    cluster = inputs(graph, "Cluster")
+    assert cluster["restoreToPointInTime"] == {
+        "restoreToTime": "2026-03-14T09:26:53Z",
+        "restoreType": "full-copy",
+        "sourceClusterIdentifier": "mlflow-prod",
+    }
+    assert cluster["storageEncrypted"] and cluster["kmsKeyId"].endswith("1234567890ab")
+    assert not {"databaseName", "masterUsername", "snapshotIdentifier"} & set(cluster)
+    assert isinstance(cluster["masterPassword"], Secret)
+
+
+def test_both_ways_to_name_a_snapshot_are_one() -> None:
+    long = changed(AWS, "database.rds.restore", {"snapshot": "before"})
+    short = changed(AWS, "database.rds.snapshotIdentifier", "before")
+    assert inputs(deploy(long), "Instance") == inputs(deploy(short), "Instance")
+
+
 def test_names_of_a_long_deployment_fit() -> None:
     """Pulumi adds eight characters to the names of resources that are given none."""
     longest = "a" * 39 + "b"

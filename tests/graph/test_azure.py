@@ -52,6 +52,26 @@ def test_server_is_injected_available_and_backed_up(graph: Graph) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("engine", "product", "time"),
+    [("postgresql", "PostgreSQL", "pointInTimeUTC"), ("mysql", "MySQL", "restorePointInTime")],
+)
+def test_a_restored_server_has_its_database_and_password_already(engine: str, product: str, time: str) -> None:
+    source = f"{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DBfor{product}/flexibleServers/prod"
+    restore = {"source": source, "pointInTime": "2026-03-14T09:26:53Z"}
+    server = {"engine": engine, "password": "password-of-the-source", "restore": restore}
+    graph = deploy(changed(AZURE, "database.azureFlexibleServer", server))
+    made = graph.one(f"dbfor{engine}:Server")
+    assert made.inputs["createMode"] == "PointInTimeRestore"
+    assert (made.inputs["sourceServerResourceId"], made.inputs[time]) == (source, "2026-03-14T09:26:53Z")
+    assert made.inputs["tags"] == {"team": "a", "restored-from": f"{source} 2026-03-14T09:26:53Z"}
+    assert {"sourceServerResourceId", time} <= set(made.ignored)
+    assert graph.of(f"dbfor{engine}:Database") == [], "it is looked up"
+    completed = {**server, "restore": {**restore, "completed": True}}
+    later = deploy(changed(AZURE, "database.azureFlexibleServer", completed)).one(f"dbfor{engine}:Server")
+    assert later.inputs["createMode"] == "Default" and later.inputs["tags"] == made.inputs["tags"]
+
+
 def test_parameters_are_set_one_after_the_other(graph: Graph) -> None:
     parameters = graph.of("dbforpostgresql:Configuration")
     assert {(r.inputs["configurationName"], r.inputs["value"]) for r in parameters} >= {

@@ -78,6 +78,42 @@ def test_database_and_user_outlive_what_postgresql_refuses(graph: Graph) -> None
     assert (database.inputs["name"], user.inputs["name"]) == ("mlflow", "mlflow")
 
 
+@pytest.mark.parametrize(
+    ("restore", "made_by", "label"),
+    [
+        (
+            {"pointInTime": "2026-03-14T09:26:53Z"},
+            {"clone": {"sourceInstanceName": "mlflow-prod", "pointInTime": "2026-03-14T09:26:53Z"}},
+            "2026-03-14t09_26_53z_mlflow-prod",
+        ),
+        (
+            {"snapshot": "1740000000000"},
+            {"restoreBackupContext": {"backupRunId": 1740000000000, "instanceId": "mlflow-prod"}},
+            "1740000000000_mlflow-prod",
+        ),
+    ],
+)
+def test_a_restored_instance_has_its_database_already_and_gets_our_password(
+    restore: dict[str, str], made_by: dict[str, Any], label: str
+) -> None:
+    graph = deploy(changed(GCP, "database.cloudSql.restore", {"source": "mlflow-prod", **restore}))
+    instance = graph.one(INSTANCE)
+    assert made_by.items() <= instance.inputs.items()
+    assert instance.inputs["settings"]["userLabels"] == {"team": "a", "restored-from": label}
+    # Over an instance that exists, a backup would be loaded.
+    assert {"clone", "restoreBackupContext", "encryptionKeyName"} <= set(instance.ignored)
+    assert graph.of("sql/database:Database") == [], "it is looked up"
+    assert isinstance(graph.one("sql/user:User").inputs["password"], Secret)
+    assert environment(graph) >= {("PGDATABASE", "mlflow"), ("PGUSER", "mlflow")}
+
+
+def test_a_clone_has_the_key_of_its_source() -> None:
+    configuration = with_changes(
+        DIRECT, {"database.cloudSql.restore": {"source": "mlflow-prod", "pointInTime": "2026-03-14T09:26:53Z"}}
+    )
+    assert "encryptionKeyName" not in deploy(configuration).one(INSTANCE).inputs
+
+
 def test_bucket_is_private_versioned_and_kept(graph: Graph) -> None:
     bucket = graph.one("storage/bucket:Bucket")
     assert bucket.protect

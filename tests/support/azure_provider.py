@@ -47,8 +47,18 @@ PARENTS = {
     "PrivateDnsZoneGroup": ("PrivateEndpoint", "privateEndpointName"),
 }
 """The resource that another one is part of, and the property that names it."""
+SEGMENTS = {"Server": "flexibleServers", "Database": "databases", "Configuration": "configurations"}
+"""Parts of ids that the component writes or reads."""
 FIXED = {
-    "Server": {"location", "administratorLogin", "network.delegatedSubnetResourceId", "backup.geoRedundantBackup"},
+    "Server": {
+        "location",
+        "administratorLogin",
+        "network.delegatedSubnetResourceId",
+        "backup.geoRedundantBackup",
+        "sourceServerResourceId",
+        "pointInTimeUTC",
+        "restorePointInTime",
+    },
     "StorageAccount": {"location", "kind", "encryption.requireInfrastructureEncryption"},
     "RoleAssignment": {"principalId", "scope", "roleDefinitionId"},
     "Database": {"charset", "collation"},
@@ -94,9 +104,9 @@ class Azure:
         if kind in PARENTS:
             parent, key = PARENTS[kind]
             above = self.identifier(f"azure-native:{module}:{parent}", {**inputs, NAMES[parent]: inputs[key]})
-            between = "/blobServices/default/containers" if kind == "BlobContainer" else f"/{kind}"
+            between = "/blobServices/default/containers" if kind == "BlobContainer" else f"/{SEGMENTS.get(kind, kind)}"
             return f"{above}{between}/{name}"
-        return f"{group}/providers/Microsoft.{module}/{kind}/{name}"
+        return f"{group}/providers/Microsoft.{module}/{SEGMENTS.get(kind, kind)}/{name}"
 
     def computed(self, token: str, inputs: dict[str, Any], known: bool = True) -> dict[str, Any]:
         """What Azure adds to a resource."""
@@ -125,10 +135,26 @@ class Azure:
             self.on_create(token, state)
             self.made[identifier], self.asked[identifier] = (token, state), inputs
             self.calls.append(("create", kind))
+            if inputs.get("createMode") == "PointInTimeRestore":
+                self._copy(identifier, inputs["sourceServerResourceId"])
         return identifier, state
+
+    def _copy(self, target: str, source: str) -> None:
+        """Give a restored server what its source has: databases, and a password that the request does not change."""
+        if source not in self.made:
+            raise RefusedError(f"ResourceNotFound: {source}")
+        password = self.asked[source]["administratorLoginPassword"]
+        self.made[target][1]["administratorLoginPassword"] = password
+        for identifier, (token, state) in list(self.made.items()):
+            if identifier.startswith(f"{source}/databases/"):
+                there = f"{target}{identifier.removeprefix(source)}"
+                self.made[there] = (token, {**state, "serverName": target.rpartition("/")[2]})
+                self.asked[there] = self.asked[identifier]
 
     def update(self, token: str, identifier: str, inputs: dict[str, Any]) -> dict[str, Any]:
         """Change a resource."""
+        if inputs.get("createMode") == "PointInTimeRestore":
+            raise RefusedError(f"ServerNameAlreadyExists: '{identifier}': a restore makes a new server")
         state = {**inputs, **self.computed(token, inputs)}
         with self._one_at_a_time(token.split(":")[-1], inputs):
             self.made[identifier], self.asked[identifier] = (token, state), inputs

@@ -90,6 +90,7 @@ class Cloud:
         return [
             (r"/sql/v1beta4/projects/([^/]+)/operations/(.+)", self._operation),
             (rf"{instances}(?:/([^/]+))?", self._instance),
+            (rf"{instances}/([^/]+)/(clone|restoreBackup)", self._restore),
             (rf"{instances}/([^/]+)/databases(?:/([^/]+))?", self._database),
             (rf"{instances}/([^/]+)/users(?:/([^/]+))?", self._user),
             (r"/storage/v1/b(?:/([^/]+))?", self._bucket),
@@ -142,6 +143,23 @@ class Cloud:
         found.update({**body, "settings": settings})
         return 200, _done(project, f"update-{name}")
 
+    def _restore(self, _: str, match: re.Match[str], query: Any, body: dict[str, Any]) -> tuple[int, Any]:
+        """A clone is a new instance with the settings, databases and users of another one. A backup is loaded over those of an instance."""
+        project, name = match[1], match[2]
+        if match[3] == "clone":
+            source, target = name, body["cloneContext"]["destinationInstanceName"]
+            if source not in self.instances:
+                return _error(404, f"the instance {source} does not exist")
+            made = json.loads(json.dumps(self.instances[source]))
+            self.instances[target] = {**made, "name": target, **self._computed(project, target, made)}
+        else:
+            source, target = body["restoreBackupContext"]["instanceId"], name
+        for table in (self.databases, self.users):
+            for key, each in list(table.items()):
+                if key.startswith(f"{source}/"):
+                    table[f"{target}/{each['name']}"] = {**each, "instance": target}
+        return 200, _done(project, f"{match[3]}-{target}")
+
     def server(self, instance: str) -> Managed:
         """The real server behind an instance."""
         return self.servers[self.instances[instance]["databaseVersion"].split("_")[0]][1]
@@ -174,6 +192,8 @@ class Cloud:
         project, instance, name = match[1], match[2], match[3] or body.get("name", "")
         key = f"{instance}/{name}"
         if method == "POST":
+            if key in self.databases:
+                return _error(400, f"Invalid request: database {name} already exists.")
             self.server(instance).database(name)
             here = {"charset": "UTF8", "collation": "en_US.UTF8", "project": project, "instance": instance}
             self.databases[key] = {"kind": "sql#database", **here, **body}

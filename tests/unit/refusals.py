@@ -30,3 +30,16 @@ def cases(values: list[tuple[Any, str, list[Any], list[Any]]], accepted: bool) -
         for configuration, path, refused, allowed in values
         for value in (allowed if accepted else refused)
     ]
+
+
+PAST = "2026-03-14T09:26:53Z"
+"""A point in time that a database can be restored to."""
+NO_TIMES = [
+    "yesterday",
+    "2026-03-14",
+    "2026-03-14T09:26:53",
+    "2026-02-30T09:26:53Z",
+    "2026-03-14T09:26Z",
+    "9026-03-14T09:26:53Z",
+]
+"""What is none."""

@@ -12,7 +12,7 @@ from components.arguments.clouds.aws import issuer
 from components.arguments.database.aws import AwsEngine, max_connections, memory_gib
 from components.aws import certificates, policies
 from tests.configurations import AWS, DEV, PRODUCTION, changed, with_changes
-from tests.unit.refusals import messages
+from tests.unit.refusals import NO_TIMES, PAST, messages
 
 RDS = "database.rds"
 AURORA = with_changes(AWS, {"database": {"aurora": {"engine": "postgresql", "serverlessV2": {}}}})
@@ -22,6 +22,7 @@ BUCKET_ONLY = with_changes(DEV, {"artifacts": {"awsBucket": {}}, "identity": {"e
 MODELS = {"bucket": "models", "region": "eu-central-1"}
 S3_AND_ROLE = with_changes(PRODUCTION, {"artifacts.s3": MODELS, "identity": {"irsa": {}}, "aws": AWS["aws"]})
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
+CLUSTER_SNAPSHOT = "arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:before"
 
 # Configuration, path, what is refused there, what is accepted there.
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
@@ -55,6 +56,11 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (A_MYSQL_CLUSTER, "database.aurora.engineVersion", ["8.4", "8.0.mysql_aurora.3.08.0"], ["8.0"]),
     (AWS, f"{RDS}.identifier", ["a--b", "1a", "a-", "A", "a_b", "a" * 64, "a"], ["ab", "a-b", "a" * 63]),
     (AWS, f"{RDS}.snapshotIdentifier", ["", "a b", "1a"], ["before", "rds:mlflow-2026-01-01-03-05", "arn:aws:rds:eu-central-1:111122223333:snapshot:before"]),
+    (AWS, f"{RDS}.restore", [{}, {"source": "mlflow"}, {"pointInTime": PAST}, {"snapshot": "before", "source": "mlflow"}, {"snapshot": "a b"}, {"snapshot": CLUSTER_SNAPSHOT}, {"source": "a/b", "pointInTime": PAST}, {"source": "mlflow", "pointInTime": PAST, "snapshot": "before"}], [{"snapshot": "before"}, {"source": "mlflow-0a1b2c3d", "pointInTime": PAST}, {"source": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "pointInTime": PAST}]),
+    (changed(AWS, f"{RDS}.restore", {"snapshot": "before"}), f"{RDS}.snapshotIdentifier", ["before"], [None]),
+    (AWS, f"{RDS}.snapshotIdentifier", [CLUSTER_SNAPSHOT], []),
+    (AURORA, "database.aurora.restore", [{"snapshot": CLUSTER_SNAPSHOT.replace("cluster-", "")}], [{"snapshot": CLUSTER_SNAPSHOT}, {"source": "mlflow", "pointInTime": PAST}]),
+    (AURORA, "database.aurora.restore", [{"source": "mlflow", "pointInTime": each} for each in NO_TIMES], []),
     (AWS, f"{RDS}.database", ["", "1a", "a-b", "a" * 64], ["a", "A_1", "a" * 63]),
     (AWS, f"{RDS}.port", [80, 1149, 65_536], [1150, 5432]),
     (AWS, f"{RDS}.username", ["", "1a", "a-b", "admin", "postgres", "a" * 64], ["a", "a" * 63]),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.configurations import AWS_FACTS, CERTIFICATE, DEV, OIDC, PRODUCTION
+from tests.configurations import AWS, AWS_FACTS, CERTIFICATE, DEV, OIDC, PRODUCTION
 from tests.support.commands import FENCE
 from tests.unit.conftest import Load
 from toolchain.paths import ROOT
@@ -98,6 +98,7 @@ AROUND: dict[str, dict[str, Any]] = {
     "docs/how-to/single-sign-on.md-1": {"auth": {"ldap": {"search": {"bindPassword": "s"}}}},
     "docs/how-to/sizing.md": {"aws": AWS_FACTS, "identity": {"irsa": {}}},
     "docs/how-to/tls.md": {"auth": {"basic": {}}},
+    "docs/restore.md-0": dict(AWS),
 }
 """What the page says in words, or has the reader set with a command, by the page, or by the page and the number of its block."""
 

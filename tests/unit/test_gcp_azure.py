@@ -7,7 +7,7 @@ import pytest
 
 from components import versions
 from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, changed, with_changes
-from tests.unit.refusals import cases, messages
+from tests.unit.refusals import NO_TIMES, PAST, cases, messages
 
 BASE_IMAGE = f"v{versions.MLFLOW}"
 
@@ -36,6 +36,8 @@ EXISTING = with_changes(
 )
 KEY = "projects/p-of-keys/locations/europe-west3/keyRings/r/cryptoKeys/k"
 LONG_PASSWORD = "a-password-of-16"
+A_SERVER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers/mlflow"
+A_MYSQL_SERVER = A_SERVER.replace("PostgreSQL", "MySQL")
 
 VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (GCP, "gcp", [None, {}], []),
@@ -66,6 +68,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (GCP, f"{SQL}.database", ["", "my-db", "a" * 33, "1a"], ["Mlflow_1", "a" * 32]),
     (GCP, f"{SQL}.username", ["postgres", "root", "cloudsqladmin", "pg_x", "a-b"], ["mlflow_app"]),
     (GCP, f"{SQL}.password", ["a" * 15], ["a" * 16]),
+    (GCP, f"{SQL}.restore", [{"source": "mlflow"}, {"source": "p:europe-west3:mlflow", "pointInTime": PAST}, {"source": "projects/p/instances/mlflow", "snapshot": "1"}, {"source": "mlflow", "snapshot": "before"}, {"source": "mlflow", "snapshot": "1", "pointInTime": PAST}, *({"source": "mlflow", "pointInTime": each} for each in NO_TIMES)], [{"source": "mlflow", "snapshot": "1740000000000"}, {"source": "mlflow", "pointInTime": PAST}]),
     (changed(GCP, "gcp.kmsKey", KEY), f"{BUCKET}.location", ["EU", "europe-west4"], ["europe-west3", "EUROPE-WEST3", None]),
     (GCP, f"{BUCKET}.name", ["ab", "Models", "a" * 64, "goog-x", "my-google-x", "-ab", "gs://ab"], ["abc", "a_b-c", "a" * 63]),
     (GCP, f"{BUCKET}.prefix", ["/a", "a/"], ["", "a/b"]),
@@ -100,6 +103,9 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (AZURE, f"{SERVER}.database", ["a-b", ""], ["mlflow_1"]),
     (AZURE, f"{SERVER}.username", ["admin", "azure_superuser", "root", "guest", "pg_x", "public"], ["mlflow_app"]),
     (AZURE, f"{SERVER}.password", ["short"], [LONG_PASSWORD]),
+    (changed(AZURE, f"{SERVER}.password", LONG_PASSWORD), f"{SERVER}.restore", [{"source": "mlflow", "pointInTime": PAST}, {"source": A_MYSQL_SERVER, "pointInTime": PAST}, *({"source": A_SERVER, "pointInTime": each} for each in NO_TIMES)], [{"source": A_SERVER.lower(), "pointInTime": PAST}]),
+    (with_changes(AZURE_MYSQL, {f"{SERVER}.password": LONG_PASSWORD}), f"{SERVER}.restore", [{"source": A_SERVER, "pointInTime": PAST}], [{"source": A_MYSQL_SERVER, "pointInTime": PAST}]),
+    (changed(AZURE, f"{SERVER}.restore", {"source": A_SERVER, "pointInTime": PAST}), f"{SERVER}.password", [None], [LONG_PASSWORD]),
     (AZURE, f"{SERVER}.caCertificate", ["no"], [CERTIFICATE]),
     (AZURE, f"{CONTAINER}.accountName", ["ab", "My", "a-b", "a" * 25], ["abc", "a1" * 12]),
     (AZURE, f"{CONTAINER}.container", ["ab", "a--b", "A", "-ab", "a" * 64], ["abc", "a-b"]),

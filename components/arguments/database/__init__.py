@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..base import Problem, block
 from ..checks import between
 from ..kinds import Choice, DatabaseBlock, MlflowImage
-from . import aws, azure, connection, creation, gcp, in_cluster, mysql, postgresql, sql_server, sqlite, uri
+from . import aws, azure, connection, creation, gcp, in_cluster, mysql, postgresql, restore, sql_server, sqlite, uri
 from .aws import *
 from .azure import *
 from .connection import *
@@ -14,6 +14,7 @@ from .gcp import *
 from .in_cluster import *
 from .mysql import *
 from .postgresql import *
+from .restore import *
 from .sql_server import *
 from .sqlite import *
 from .uri import *
@@ -27,6 +28,7 @@ __all__ += gcp.__all__
 __all__ += in_cluster.__all__
 __all__ += mysql.__all__
 __all__ += postgresql.__all__
+__all__ += restore.__all__
 __all__ += sql_server.__all__
 __all__ += sqlite.__all__
 __all__ += uri.__all__

@@ -14,6 +14,7 @@ from .. import switches
 from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between, certificate, counted, exactly_one, pattern
 from ..kinds import CloudName, DatabaseBlock, granted_connections
+from .restore import AwsRestoreArgs
 
 __all__ = [
     "AuroraArgs",
@@ -170,13 +171,7 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
         yield from pattern(getattr(args, name), rf"[A-Za-z]\w{{0,{most - 1}}}", name, what, fix)
     if args.username.lower() in ("admin", "rdsadmin", "root", "user", "postgres"):
         yield Problem(("username",), f"{args.username!r} is reserved", "choose another name, for example 'mlflow'")
-    yield from pattern(
-        args.snapshot_identifier,
-        r"[A-Za-z][\w:-]*",
-        "snapshot_identifier",
-        "a snapshot of RDS",
-        "write its name or its ARN",
-    )
+    yield from _restore(args)
     password = plain(args.password)
     if isinstance(password, str) and not re.fullmatch(r"[!#-.0-?A-~]{8,41}", password):
         yield Problem(
@@ -190,6 +185,20 @@ def _common(args: "RdsArgs | AuroraArgs", versions: dict[AwsEngine, tuple[str, .
         message = f"{args.backup.window!r} overlaps the maintenance window"
         yield Problem(("backup", "window"), message, "choose another time of day")
     yield from switches.parameter_names(args.parameters, "parameters", OWN_PARAMETERS)
+
+
+def _restore(args: "RdsArgs | AuroraArgs") -> Iterator[Problem]:
+    if args.restore is not None and args.snapshot_identifier is not None:
+        yield Problem(("snapshot_identifier",), "is given as well as restore, which says the same", "keep restore")
+    path: Path = ("snapshot_identifier",) if args.restore is None else ("restore", "snapshot")
+    short = () if args.snapshot_identifier is None else AwsRestoreArgs(snapshot=args.snapshot_identifier).problems()
+    yield from (Problem(path, each.message, each.fix) for each in short if args.restore is None)
+    snapshot = (args.restored.snapshot if args.restored else None) or ""
+    other = "snapshot" if isinstance(args, AuroraArgs) else "cluster-snapshot"
+    # Aurora takes snapshots of instances of RDS as well, and then converts them, which is a migration and no restore.
+    if re.match(rf"arn:[^:]+:rds:[^:]*:[^:]*:{other}:", snapshot):
+        kind = "an instance of RDS" if other == "snapshot" else "a cluster of Aurora"
+        yield Problem(path, f"{snapshot!r} is a snapshot of {kind}", "restore it to the block of that kind")
 
 
 def _daily(window: str | None) -> set[int] | None:
@@ -289,9 +298,11 @@ class RdsArgs(DatabaseBlock):
     """Master user, which MLflow connects as."""
     password: Input[str] | None = secret()
     """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
+    restore: AwsRestoreArgs | None = None
+    """Make the database from a snapshot, or from another database at a point in time, of the same major version. Its database and
+    user must have the names given here; the password becomes the one given here. Refused for a database that exists."""
     snapshot_identifier: str | None = None
-    """Snapshot to restore the database from, by name or ARN. It must be encrypted and of the same major version. Its database
-    and user must have the names given here. Only used when the database is created."""
+    """Short for `restore: {snapshot: …}`."""
     tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
     """Certificates. The database refuses connections without TLS, and MLflow verifies the server."""
     backup: AwsBackupArgs = AwsBackupArgs()
@@ -317,6 +328,13 @@ class RdsArgs(DatabaseBlock):
     @property
     def backups(self) -> tuple[Path, int]:
         return ("backup", "retention_days"), self.backup.retention_days
+
+    @property
+    def restored(self) -> AwsRestoreArgs | None:
+        """What the database is restored from, whichever way it is written."""
+        if self.restore is None and self.snapshot_identifier is not None:
+            return AwsRestoreArgs(snapshot=self.snapshot_identifier)
+        return self.restore
 
     @property
     def version(self) -> str:
@@ -407,9 +425,11 @@ class AuroraArgs(DatabaseBlock):
     """Master user, which MLflow connects as."""
     password: Input[str] | None = secret()
     """Password of the user, 8 to 41 printable characters without space, `/`, `"` and `@`. Generated if not given."""
+    restore: AwsRestoreArgs | None = None
+    """Make the database from a snapshot, or from another database at a point in time, of the same major version. Its database and
+    user must have the names given here; the password becomes the one given here. Refused for a database that exists."""
     snapshot_identifier: str | None = None
-    """Snapshot to restore the database from, by name or ARN. It must be encrypted and of the same major version. Its database
-    and user must have the names given here. Only used when the database is created."""
+    """Short for `restore: {snapshot: …}`."""
     tls: AwsDatabaseTlsArgs = AwsDatabaseTlsArgs()
     """Certificates. The database refuses connections without TLS, and MLflow verifies the server."""
     backup: AwsBackupArgs = AwsBackupArgs()
@@ -433,6 +453,13 @@ class AuroraArgs(DatabaseBlock):
     @property
     def backups(self) -> tuple[Path, int]:
         return ("backup", "retention_days"), self.backup.retention_days
+
+    @property
+    def restored(self) -> AwsRestoreArgs | None:
+        """What the database is restored from, whichever way it is written."""
+        if self.restore is None and self.snapshot_identifier is not None:
+            return AwsRestoreArgs(snapshot=self.snapshot_identifier)
+        return self.restore
 
     @property
     def version(self) -> str:

@@ -11,6 +11,7 @@ from ..base import Input, Path, Problem, block, plain, secret
 from ..checks import between, pattern
 from ..clouds.names import CloudEngine, cloud_name, database_names
 from ..kinds import CloudName, DatabaseBlock, granted_connections
+from .restore import AzureRestoreArgs
 
 __all__ = ["AzureFlexibleServerArgs", "AzureHighAvailability"]
 
@@ -80,6 +81,10 @@ class AzureFlexibleServerArgs(DatabaseBlock):
     """Administrator of the server, the user that MLflow connects as."""
     password: Input[str] | None = secret()
     """Password of the administrator; generated if not given."""
+    restore: AzureRestoreArgs | None = None
+    """Make the server from another one at a point in time. Its database and administrator must have the names given here, and
+    `password` must be its password, which Azure keeps. Leave the entry in place: it also says that the database was there. Refused for a
+    server that exists."""
     ca_certificate: Input[str] | None = None
     """Certificate authorities in PEM form to verify the server with; the public ones that Azure uses if not given."""
 
@@ -105,7 +110,19 @@ class AzureFlexibleServerArgs(DatabaseBlock):
     def insecure(self) -> Iterable[Problem]:
         yield from switches.insecure("parameters", self.parameters, switches.parameter)
 
+    def _restore(self) -> Iterable[Problem]:
+        if self.restore is None:
+            return
+        if self.password is None:
+            message = "is required with restore: a restored server keeps the password of its source"
+            yield Problem(("password",), message, "give that password, and change it once the server is there")
+        product = re.search(r"(?i)/Microsoft\.DBfor(postgresql|mysql)/", self.restore.source)
+        if product and product[1].lower() != self.engine.value:
+            message = f"{self.restore.source!r} is a server of another engine than {self.engine.value}"
+            yield Problem(("restore", "source"), message, f"set engine to {product[1].lower()}, or name another server")
+
     def problems(self) -> Iterable[Problem]:
+        yield from self._restore()
         versions = VERSIONS[self.engine]
         if self.version is not None and self.version not in versions:
             message = f"{self.version!r} is not a version of {self.engine.value} on flexible servers"

@@ -11,6 +11,7 @@ from ..base import Block, Input, Path, Problem, block, plain, secret
 from ..checks import between
 from ..clouds.names import CloudEngine, cloud_name, database_names
 from ..kinds import CloudName, DatabaseBlock, granted_connections
+from .restore import CloudSqlRestoreArgs
 
 __all__ = ["CloudSqlArgs", "CloudSqlEdition", "CloudSqlPscArgs"]
 
@@ -91,6 +92,10 @@ class CloudSqlArgs(DatabaseBlock):
     """Query Insights: the slowest queries with their plans, kept for a week free of charge."""
     flags: dict[str, str] = Field(default_factory=dict)
     """Database flags, which override those that this component sets."""
+    restore: CloudSqlRestoreArgs | None = None
+    """Make the instance from a backup of another one, or from another one at a point in time, of the same version. Its database and
+    user must have the names given here; the password becomes the one given here. Leave the entry in place: it also says that the
+    database was there. Refused for an instance that exists."""
     psc: CloudSqlPscArgs | None = None
     """Private Service Connect; private services access is used if not given."""
     database: str = "mlflow"
