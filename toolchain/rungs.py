@@ -25,7 +25,7 @@ class Rung:
     Attributes:
         prepared: Whether they need the tools and a cluster.
         workers: How many processes of pytest run side by side: more than processors where tests wait more than they compute.
-        share: What a process takes at a time: `loadfile` where tests of a file share what they deploy.
+        share: What a process takes at a time: `loadscope` where tests of a file or of a class share what they deploy.
         longest: Names of files that take longest and therefore begin first, lest the last one runs alone.
         tiers: Those that its tests belong to. Where there are two, each file, class or test says which one is its own.
     """
@@ -43,16 +43,20 @@ RUNGS: Mapping[str, Rung] = {
     "property": Rung(prepared=True),
     "engine": Rung(
         prepared=True,
-        workers=3,
-        share="loadfile",
+        workers=4,
+        share="loadscope",
         longest=("test_deployments", "test_aws", "test_aws_changes", "test_backups", "test_schemas"),
         tiers=(CORE, EXTENDED),
     ),
     "cluster": Rung(
         prepared=True,
-        workers=4,
-        share="loadfile",
-        longest=("test_combinations", "test_access", "test_postgresql", "test_make_up", "test_azure", "test_backup"),
+        workers=5,
+        share="loadscope",
+        # A process takes another file when two tests are left of its own, so that one of a single test is followed by one that is short.
+        longest=(
+            *("test_combinations", "test_postgresql", "test_make_up", "test_access", "test_upgrade", "test_backup"),
+            *("test_rollback", "test_migration", "test_artifacts", "test_azure", "test_gcp", "test_faults"),
+        ),
         tiers=(CORE, EXTENDED),
     ),
     "node": Rung(prepared=True),

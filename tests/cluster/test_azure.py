@@ -287,7 +287,7 @@ def test_destroy_is_refused_until_the_protection_is_lifted(deployed: Deployed, w
     assert cloud.of("ManagementLockByScope") == []
     deployed.stack.destroy().succeeded()
     assert cloud.made == {}
-    assert deployed.stack.resources() == []
+    assert deployed.stack.left() == []
 
 
 @pytest.mark.feature("art-azure", "db-azure")

@@ -1,10 +1,13 @@
-"""Databases, artifact stores and ways to log in, each with each other: real servers, and a client that does all it can."""
+"""Databases, artifact stores and ways to log in, each with each other: real servers, and a client that does all it can.
+
+The deployments of each database are a class, which may run beside those of the others.
+"""
 
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -20,7 +23,7 @@ from toolchain.session import Session
 
 pytestmark = pytest.mark.extended
 
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = 3
 """How many servers start at the same time: beside what other tests do, more would leave a small machine no time for its cluster."""
 
 PROGRAM = """
@@ -63,12 +66,13 @@ def place(
         yield Place(ends.enter_context(new_stack(program=PROGRAM)), namespace, stores, directory)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def admins(
     request: pytest.FixtureRequest, place: Place, postgresql_server: postgresql.Server, mariadb_server: mariadb.Server
 ) -> Mapping[str, Any]:
-    """The deployments of one database, all up; the outputs that tell of their administrators."""
-    chosen = [each for each in COMBINATIONS if each.database == request.param]
+    """The deployments of the class's database, all up; the outputs that tell of their administrators."""
+    assert request.cls
+    chosen = [each for each in COMBINATIONS if each.database == request.cls.database]
     makers = {"postgresql": postgresql_server.database, "mariadb": mariadb_server.database}
     values = {}
     for each in chosen:
@@ -108,41 +112,54 @@ def _values(
     return values
 
 
-@pytest.mark.parametrize("admins", DATABASES, indirect=True, scope="module")
-@pytest.mark.parametrize("store", STORES)
-def test_what_is_logged_is_found_again_and_nobody_else_gets_in(
-    request: pytest.FixtureRequest,
-    admins: Mapping[str, Any],
-    store: str,
-    place: Place,
-    kubectl: Kubectl,
-    tmp_path: Path,
-) -> None:
-    database = request.node.callspec.params["admins"]
-    (chosen,) = [each for each in COMBINATIONS if (each.database, each.store) == (database, store)]
-    passwords = place.directory.passwords
-    with kubectl.forward(place.namespace, chosen.name, tmp_path) as url:
-        if chosen.login == "none":
-            owner = None
-        elif chosen.login == "basic":
-            owner = users.named(kubectl, place.namespace, admins[chosen.name])
-        else:
-            owner = users.Login("grace", passwords["grace"])
-        with client.login(*owner) if owner else contextlib.nullcontext():
-            logged = client.log(url, 50 * client.MIB)
-            client.read_back(url, logged)
-            model = client.log_model(url, logged)
-            assert client.read_model(url, logged) == model
-        assert requests.get(f"{url}/health", timeout=120).status_code == 200
-        assert users.status(url, owner) == 200
-        foreign = {"Host": "attacker.example"}
-        answer = requests.get(f"{url}/get-artifact", headers=foreign, auth=users.encoded(owner), timeout=120)
-        assert answer.status_code == 403 and "Host" in answer.text, answer.text
-        if owner is not None:
-            _refused(url, owner, logged, chosen.login, passwords)
-    read = place.stores[chosen.store].read
-    if read is not None:
-        assert read(f"{logged.run_id}/artifacts/model/weights.bin") == logged.artifact
+class Combined:
+    """What is tried with each store and its way to log in, on one database."""
+
+    database: ClassVar[str]
+
+    @pytest.mark.parametrize("store", STORES)
+    def test_what_is_logged_is_found_again_and_nobody_else_gets_in(
+        self, admins: Mapping[str, Any], store: str, place: Place, kubectl: Kubectl, tmp_path: Path
+    ) -> None:
+        (chosen,) = [each for each in COMBINATIONS if (each.database, each.store) == (self.database, store)]
+        passwords = place.directory.passwords
+        with kubectl.forward(place.namespace, chosen.name, tmp_path) as url:
+            if chosen.login == "none":
+                owner = None
+            elif chosen.login == "basic":
+                owner = users.named(kubectl, place.namespace, admins[chosen.name])
+            else:
+                owner = users.Login("grace", passwords["grace"])
+            with client.login(*owner) if owner else contextlib.nullcontext():
+                logged = client.log(url, 50 * client.MIB)
+                client.read_back(url, logged)
+                model = client.log_model(url, logged)
+                assert client.read_model(url, logged) == model
+            assert requests.get(f"{url}/health", timeout=120).status_code == 200
+            assert users.status(url, owner) == 200
+            foreign = {"Host": "attacker.example"}
+            answer = requests.get(f"{url}/get-artifact", headers=foreign, auth=users.encoded(owner), timeout=120)
+            assert answer.status_code == 403 and "Host" in answer.text, answer.text
+            if owner is not None:
+                _refused(url, owner, logged, chosen.login, passwords)
+        read = place.stores[chosen.store].read
+        if read is not None:
+            assert read(f"{logged.run_id}/artifacts/model/weights.bin") == logged.artifact
+
+
+class TestPostgresql(Combined):
+    database = "postgresql"
+
+
+class TestMariadb(Combined):
+    database = "mariadb"
+
+
+class TestSqlite(Combined):
+    database = "sqlite"
+
+
+assert [each.database for each in Combined.__subclasses__()] == [*DATABASES]
 
 
 def _refused(url: str, owner: users.Login, logged: client.Logged, login: str, passwords: Mapping[str, str]) -> None:

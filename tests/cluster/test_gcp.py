@@ -184,7 +184,7 @@ def test_destroy_is_refused_until_the_protection_is_lifted(deployed: Deployed, c
         cloud.empty(bucket)
     deployed.stack.destroy().succeeded()
     assert not (cloud.instances or cloud.buckets or cloud.accounts)
-    assert deployed.stack.resources() == []
+    assert deployed.stack.left() == []
 
 
 @pytest.mark.feature("art-gcs", "db-cloudsql")

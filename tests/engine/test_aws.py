@@ -180,7 +180,7 @@ def test_data_is_deleted_in_two_steps_only(production: Deployed, aws_cloud: aws.
     production.reconfigure(deletionProtection=False).up().succeeded()
     empty(stack, aws_cloud)
     stack.destroy().succeeded()
-    assert stack.resources() == []
+    assert stack.left() == []
     rds = aws_cloud.client("rds")
     assert identifier not in [found["DBInstanceIdentifier"] for found in rds.describe_db_instances()["DBInstances"]]
     snapshots = [found["DBSnapshotIdentifier"] for found in rds.describe_db_snapshots()["DBSnapshots"]]

@@ -151,7 +151,7 @@ def test_protected_data_is_deleted_in_two_steps_only(new_stack: Deploy, kubectl:
         stack.configure(values).up().succeeded()
         assert _uids(kubectl, namespace) == claims
         stack.destroy().succeeded()
-        assert stack.resources() == []
+        assert stack.left() == []
         assert not kubectl.exists("namespace", namespace)
 
 

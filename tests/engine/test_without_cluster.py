@@ -66,7 +66,7 @@ def test_wrong_configuration_is_refused_with_every_message_before_anything_is_ma
             ):
                 assert path in output, output
             assert "hunter2" not in output
-        assert stack.resources() == []
+        assert stack.left() == []
 
 
 def test_a_secret_of_the_wrong_type_is_not_shown(new_stack: Deploy, unreachable: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from components import ConfigurationError
+from tests.conftest import spare_the_collector
 from tests.graph.invariants import CHECKS, Check
 from tests.graph.program import Graph, Registration, Secret, deploy
 from tests.property.corners import CORNERS
@@ -77,11 +78,13 @@ class Deployment:
 
 def corners() -> list[Deployment]:
     """What chance would leave out."""
+    spare_the_collector()
     return [Deployment.of(spelled_out(each), f"corner {number}") for number, each in enumerate(CORNERS)]
 
 
 def part(number: int) -> list[Deployment]:
     """One part of what is generated, every other one with all that can be said."""
+    spare_the_collector()
     labels = f"SEED={SEED}, part {number}, number "
     return [
         Deployment.of(spelled_out(each) if index % 2 else each, f"{labels}{index}")

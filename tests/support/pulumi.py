@@ -171,9 +171,12 @@ class Stack:
 
     def resources(self) -> list[dict[str, Any]]:
         """The resources in the state, those of the engine itself left out, with secrets in clear."""
-        resources = json.loads(self.export("--show-secrets"))["deployment"].get("resources", [])
-        own = [each for each in resources if not each["type"].startswith("pulumi:")]
-        return [_in_clear(each) for each in own]
+        return [_in_clear(each) for each in _own(json.loads(self.export("--show-secrets"))["deployment"])]
+
+    def left(self) -> list[dict[str, Any]]:
+        """The same as the backend keeps them, with secrets encrypted; a command would take half a second to decrypt them."""
+        (state,) = (self.folder / "backend" / ".pulumi" / "stacks").glob(f"*/{self.name}.json")
+        return _own(json.loads(state.read_text())["checkpoint"].get("latest") or {})
 
     def package(self, *arguments: str) -> Result:
         """Run `pulumi package`, which knows nothing of stacks."""
@@ -230,7 +233,7 @@ def stack(session: Session, folder: Path, kubeconfig: Path, **options: Any) -> I
     try:
         yield made
     finally:
-        if resources := made.resources():
+        if resources := made.left():
             if any(each.get("protect") for each in resources):
                 made._run("state", "unprotect", "--all", "--yes")
             made.destroy().succeeded()
@@ -251,6 +254,11 @@ def cloud_stack(session: Session, plugin: str, folder: Path, kubeconfig: Path, *
     tools = dataclasses.replace(session, path=session.cloud_paths[plugin], pulumi_home=session.clouds_home)
     with stack(tools, folder, kubeconfig, **options) as made:
         yield made
+
+
+def _own(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The resources of a deployment without those of the engine itself."""
+    return [each for each in deployment.get("resources") or [] if not each["type"].startswith("pulumi:")]
 
 
 def _in_clear(value: Any) -> Any:
