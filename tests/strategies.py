@@ -516,7 +516,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
     "deletionProtection": st.booleans(),
     "allowInsecure": st.booleans(),
     "migrationTimeoutSeconds": st.integers(601, 86_400),
-    "upgrade": block({"withoutBackup": st.just(True)}, mode=st.sampled_from(["manual", "automatic"])),
+    "upgrade": block({"withoutBackup": st.just(True)}, mode=st.sampled_from(["manual", "automatic", "blue-green"])),
     "resources": block(
         all=block(cpuLimit=st.just("2"), ephemeralStorageLimit=st.just("100Gi")),
         migration=_RESOURCES,
@@ -623,7 +623,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made.pop("auth", None)
         if "workspaces" in server:
             server["workspaces"].setdefault("storeUri", draw(SECRETS))
-    if "mssql" in made["database"]:
+    if {"mssql", "sqlServer"} & set(made["database"]):
         made.pop("upgrade", None)
     if "minAvailable" in made.get("disruptionBudget", {}) and not (shared and server["replicas"] > 1):
         made.pop("disruptionBudget")

@@ -246,6 +246,12 @@ def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
             configuration["backup"]["artifacts"] = "copied" if files else "versions"
         if "sqlite" not in database or "existingConfig" in (configuration.get("auth") or {}).get("basic", {}):
             configuration["backup"].pop("continuous", None)
+    if (
+        bool({"none", "sqlite", "registry"} & set(database))
+        or not database
+        or "database" in (configuration.get("auth") or {})
+    ) and configuration.get("upgrade", {}).get("mode") == "blue-green":
+        configuration["upgrade"]["mode"] = "automatic"
     if "ftp" in configuration["artifacts"]:
         configuration.pop("garbageCollection", None)
     if "workspaces" not in configuration.get("server", {}):

@@ -105,7 +105,7 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     extra_objects: list[Manifest] = Field(default_factory=list)
     """Additional Kubernetes objects to create with the deployment, in its namespace unless they name another."""
     migration_timeout_seconds: int = 3600
-    """How long a migration of the database schema may take, in seconds; with `upgrade.mode: automatic`, all of the upgrade, its
+    """How long a migration of the database schema may take, in seconds; with `upgrade.mode: automatic` or `blue-green`, all of the upgrade, its
     backup too."""
     deletion_protection: bool = True
     """Refuse to delete anything that holds data (claims, their namespace, generated keys): to delete it, set this to
@@ -155,7 +155,7 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     @property
     def upgrades_itself(self) -> bool:
         """Whether the migration Job stops and starts the servers. SQLite's are stopped by the Deployment itself."""
-        return self.upgrade.mode is UpgradeMode.AUTOMATIC and self.database.kind.server
+        return self.upgrade.mode is not UpgradeMode.MANUAL and self.database.kind.server
 
     @property
     def backup_before_upgrade(self) -> bool:

@@ -19,6 +19,8 @@ from typing import Any
 from connecting import CONNECT_TIMEOUT, RefusalError, wait_for
 from database_uri import SECONDS, options
 
+# Whether upgrades keep copies of the database beside it.
+COPIES = os.environ.get("DATABASE_COPIES") == "true"
 MASTER_FOLDER = Path("/etc/mlflow/master")
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER"
 """What MLflow's schema with its trigger needs on MySQL."""
@@ -61,11 +63,12 @@ def postgresql(database: str, user: str, password: str) -> None:
             cursor.execute(sql.SQL(statement).format(*(sql.Literal(value) for value in values), **identifiers))
             return cursor.fetchall() if cursor.description else []
 
-        roles = run("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = {}", user)
+        # One that may make databases, and nothing else, is what copies of this one take.
+        roles = run("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = {}", user)
         if roles and roles[0][0]:
             raise RefusalError(f"the user {user!r} is an administrator of the server; give MLflow a user of its own")
         verb = "ALTER" if roles else "CREATE"
-        run(f"{verb} ROLE {{user}} LOGIN PASSWORD {{}}", password, user=user)
+        run(f"{verb} ROLE {{user}} LOGIN{' CREATEDB' if COPIES else ''} PASSWORD {{}}", password, user=user)
         say(f"user {user!r}: {'password set' if roles else 'created'}")
         owners = run("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {}", database)
         if owners:
@@ -123,7 +126,9 @@ def mysql(database: str, user: str, password: str) -> None:
         say(f"database {database!r}: {'already exists' if exists else 'created'}")
         cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
         cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (user, password))
-        cursor.execute(f"GRANT {PRIVILEGES} ON {granted.replace('%', '%%')}.* TO %s@'%%'", (user,))
+        # The second one is of copies, whose names begin as this one's.
+        for pattern in (granted, *([granted[:-1] + r"\_%`"] if COPIES else [])):
+            cursor.execute(f"GRANT {PRIVILEGES} ON {pattern.replace('%', '%%')}.* TO %s@'%%'", (user,))
         say(f"user {user!r}: exists, with its password and its rights on this database")
 
 

@@ -257,8 +257,9 @@ def behind_pooler(engine: Any) -> bool:
         return False
     with engine.connect() as connection:
         process = connection.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar()
+        # What the driver knows of it ends with the connection.
         info = getattr(connection.connection.dbapi_connection, "info", None)
-    return info is not None and info.backend_pid != process
+        return info is not None and info.backend_pid != process
 
 
 def probe_trigger(engine: Any) -> None:

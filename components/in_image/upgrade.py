@@ -2,7 +2,8 @@
 
 Runs inside the MLflow image as the migration Job. What it has done so far is in a ConfigMap, so that the next one goes on
 where this one was cut off: servers that it has stopped are started by it or by its successor. Until the migration has changed
-the database, every failure ends with the old version serving again; after that, only the new version may.
+the database, every failure ends with the old version serving again; after that, only the new version may. Where a copy of the database
+is kept, the old version can serve again after that too: the copy gets the database's name.
 """
 
 # Its imports are in the image, not here.
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import check_schema
+import copies
 import exclusive
 import migrate
 import migrate_users
@@ -39,8 +41,13 @@ IMAGE = os.environ.get("UPGRADE_IMAGE", "")
 CONTAINER = os.environ.get("UPGRADE_CONTAINER", "mlflow")
 # CronJobs of the deployment by their component, whether they exist yet or not.
 SCHEDULES = dict(each.split("=") for each in os.environ.get("UPGRADE_SCHEDULES", "").split(",") if each)
-# CronJob that takes a backup; `database` if the database's own backups are what to go back to; nothing without a backup.
+# CronJob that takes a backup; `database` if the database's own backups are what to go back to; `copy` for a copy on the same server;
+# nothing without a backup.
 BACKUP = os.environ.get("UPGRADE_BACKUP", "")
+COPIES = BACKUP == "copy"
+# The copy that is to be put back, or to be dropped.
+CHOSEN = os.environ.get("UPGRADE_KEPT", "")
+TRY_OUT = os.environ.get("UPGRADE_TRY_OUT") == "true"
 # How long pods may take to end, and a new one to answer.
 STOP_SECONDS = float(os.environ.get("UPGRADE_STOP_SECONDS", "120"))
 START_SECONDS = float(os.environ.get("UPGRADE_START_SECONDS", "120"))
@@ -53,7 +60,13 @@ Database = tuple[Any, list[Schema]]
 
 
 def main() -> int:
-    programs: dict[str, Callable[[], None]] = {"check": lambda: check_schema.run(databases()), "automatic": automatic}
+    programs: dict[str, Callable[[], None]] = {
+        "check": lambda: check_schema.run(databases()),
+        "automatic": lambda: alone(Upgrade.run),
+        "blue-green": lambda: alone(Upgrade.run),
+        "put-back": lambda: alone(Upgrade.put_back),
+        "drop": lambda: alone(Upgrade.drop),
+    }
     return migrate.main(programs.get(MODE, perform))
 
 
@@ -68,14 +81,18 @@ def databases() -> list[Database]:
     return [*found, (migrate_users.store(), [migrate.AUTH])] if USERS else found
 
 
-def automatic() -> None:
+def alone(work: Callable[[Upgrade], None]) -> None:
     found = databases()
     first = found[0][0]
-    with migrate.alone(first, "upgrade"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(migrate.alone(first, "upgrade"))
         for engine, _ in found[1:]:
             if engine.dialect.name != "sqlite":
                 migrate.wait_until_it_answers(engine)
-        Upgrade(Cluster(say), found).run()
+        if COPIES and (aloof := copies.aloof(first)) is not first:
+            stack.close()
+            stack.enter_context(migrate.lock(aloof, "", "upgrade"))
+        work(Upgrade(Cluster(say), found))
 
 
 def now() -> str:
@@ -86,7 +103,7 @@ class Upgrade:
     """One upgrade, which may have been begun by another process.
 
     Its record holds `step`, what has been reached: `closing` (servers are being stopped), `closed`, `saved`, `migrating`,
-    `migrated`, `opening`.
+    `migrated`, `opening`; or `returning` (the copy is being put back).
     """
 
     def __init__(self, cluster: Cluster, found: list[Database]) -> None:
@@ -98,6 +115,8 @@ class Upgrade:
         data = held.get("data") or {}
         self.record: dict[str, Any] = json.loads(data.get("current", "null") or "null") or {}
         self.history: list[dict[str, Any]] = json.loads(data.get("history", "[]"))
+        # Databases beside this one, with what they hold: they stay until somebody drops them.
+        self.kept: dict[str, str] = json.loads(data.get("kept", "{}"))
 
     def run(self) -> None:
         pending = self.pending()
@@ -113,6 +132,8 @@ class Upgrade:
             self.check(pending)
             self.begin()
         try:
+            if self.record["step"] == "returning":
+                raise RefusalError(self.record["reason"])
             if pending:
                 self.close()
                 self.save()
@@ -173,7 +194,11 @@ class Upgrade:
         self.write()
 
     def write(self) -> None:
-        data = {"current": json.dumps(self.record) if self.record else None, "history": json.dumps(self.history)}
+        data = {
+            "current": json.dumps(self.record) if self.record else None,
+            "history": json.dumps(self.history),
+            "kept": json.dumps(self.kept) if self.kept else None,
+        }
         self.cluster.patch("configmaps", RECORD, {"data": data})
 
     def finish(self, result: str, **more: Any) -> None:
@@ -198,6 +223,8 @@ class Upgrade:
             if migrate.MLFLOW in due and engine.dialect.name == "mysql":
                 with _collected(found):
                     migrate.probe_trigger(engine)
+        if COPIES and not found:
+            found += self.copy_problems()
         deployment = self.cluster.get("deployments", DEPLOYMENT)
         if deployment is None:
             connected = sum(migrate.connected_servers(engine) for engine, _ in self.databases)
@@ -215,13 +242,19 @@ class Upgrade:
                 with _collected(found):
                     suspended = bool(schedule["spec"].get("suspend"))
                     self.cluster.patch("cronjobs", name, {"spec": {"suspend": suspended}}, try_out=True)
-        if BACKUP not in ("", "database") and self.cluster.get("cronjobs", BACKUP) is None:
+        if BACKUP not in ("", "database", "copy") and self.cluster.get("cronjobs", BACKUP) is None:
             found.append(
                 f"there is no CronJob {BACKUP} yet to take a backup with: run `pulumi up` with the old image first, or set "
                 "upgrade.withoutBackup: true for this once"
             )
         if found:
             raise RefusalError(f"nothing was stopped, because the upgrade would fail: {'; '.join(found)}")
+
+    def copy_problems(self) -> list[str]:
+        (first, _), *others = self.databases
+        if any(not copies.same(first, engine) for engine, _ in others):
+            return ["users or registered models are in another database than experiments; set upgrade.mode: automatic"]
+        return copies.of(first).problems()
 
     def begin(self) -> None:
         deployment = self.cluster.get("deployments", DEPLOYMENT)
@@ -280,11 +313,13 @@ class Upgrade:
         self.cluster.patch("deployments", DEPLOYMENT, {"spec": {"replicas": replicas}}, try_out=try_out)
 
     def save(self) -> None:
-        """Take a backup, unless this upgrade has one."""
-        if self.record["step"] not in ("closing", "closed"):
+        """Take a backup, unless this upgrade has one. A copy is made again: servers may have been started meanwhile."""
+        if self.record["step"] not in ("closing", "closed", *(["saved"] if COPIES else [])):
             return
-        saved: dict[str, str] = {}
-        if BACKUP == "database":
+        saved: dict[str, Any] = {}
+        if COPIES:
+            saved = self.copy()
+        elif BACKUP == "database":
             saved = {"restorePoint": now()}
             say(f"the database can be restored to {saved['restorePoint']}, by its own backups")
         elif BACKUP:
@@ -323,6 +358,78 @@ class Upgrade:
             logs = [self.cluster.log(pod["metadata"]["name"]) for pod in self.cluster.list("pods", {"job-name": name})]
         found = re.findall(r"(?:saved as )?snapshot ([0-9a-f]{8,64})\b", "\n".join(logs))
         return {"backupJob": name, **({"snapshot": found[-1]} if found else {})}
+
+    def copy(self) -> dict[str, Any]:
+        of = copies.of(self.databases[0][0])
+        name = copies.named(of.name, copies.BEFORE, self.stamp())
+        # Written down first: nobody would find one that was cut off.
+        self.kept[name] = f"as MLflow {self.record['from']['image']} left it, {self.record['startedAt']}"
+        self.write()
+        say(f"copying the database to {name}")
+        started = time.monotonic()
+        triggers = of.make(name)
+        copied, rows = of.at(name), check_schema.rows(of.engine)
+        wrong = [
+            *(table for table, count in check_schema.rows(copied).items() if count != rows.get(table, count)),
+            *(
+                schema.name
+                for schema in self.schemas()
+                if check_schema.fingerprint(copied, schema) != check_schema.fingerprint(of.engine, schema)
+            ),
+        ]
+        if wrong:
+            raise RefusalError(f"the copy {name} differs from the database: {', '.join(wrong)}")
+        return {"kept": name, "triggers": triggers, "copySeconds": round(time.monotonic() - started, 1)}
+
+    def stamp(self) -> str:
+        return "".join(filter(str.isdigit, self.record["startedAt"]))[:14]
+
+    def exchange(self, done: dict[str, Any]) -> str:
+        """Give the copy of an upgrade the database's name; returns the other one's."""
+        of, kept = copies.of(self.databases[0][0]), done["kept"]
+        aside = kept.replace(f"_{copies.BEFORE}_", f"_{copies.AFTER}_")
+        self.kept[aside] = f"as MLflow {done['to']['image']} left it, {now()}"
+        self.write()
+        of.exchange(kept, aside, done["triggers"])
+        self.kept.pop(kept, None)
+        self.write()
+        return aside
+
+    def put_back(self) -> None:
+        """The copy of an upgrade in the place of what was written since; this is the way back after a success."""
+        done = next((each for each in (self.record, *reversed(self.history)) if each.get("kept") == CHOSEN), None)
+        if done is None:
+            raise RefusalError(f"no upgrade that is written down has kept the database {CHOSEN}")
+        of = copies.of(self.databases[0][0])
+        if problems := self.copy_problems():
+            raise RefusalError("; ".join(problems))
+        aside = CHOSEN.replace(f"_{copies.BEFORE}_", f"_{copies.AFTER}_")
+        old, new = (CHOSEN, of.name) if of.exists(CHOSEN) else (of.name, aside)
+        if not (of.exists(old) and of.exists(new)):
+            raise RefusalError(f"there is no database {CHOSEN} any more")
+        before, after = check_schema.rows(of.at(old)), check_schema.rows(of.at(new))
+        more = {name: rows - before.get(name, 0) for name, rows in after.items() if rows > before.get(name, 0)}
+        tables = f" ({', '.join(f'{name} {rows}' for name, rows in sorted(more.items()))})" if more else ""
+        say(f"written since the upgrade, and kept in {aside}: {sum(more.values())} rows{tables}")
+        if TRY_OUT:
+            return
+        if servers := migrate.connected_servers(of.engine):
+            raise RefusalError(f"{servers} connection(s) of running MLflow servers are open: stop them")
+        self.exchange(done)
+        say(f"{of.name} is as it was before the upgrade; what was there is {aside}")
+
+    def drop(self) -> None:
+        """A database that was kept, once nobody needs it any more."""
+        if CHOSEN not in self.kept:
+            there = f"there are: {', '.join(self.kept)}" if self.kept else "there is none"
+            raise RefusalError(f"no upgrade has kept a database {CHOSEN}; {there}")
+        self.discard(CHOSEN)
+        say(f"dropped {CHOSEN}")
+
+    def discard(self, name: str) -> None:
+        copies.of(self.databases[0][0]).drop(name)
+        self.kept.pop(name, None)
+        self.write()
 
     def migrate(self, pending: list[tuple[int, Schema]]) -> None:
         if pending and self.record["step"] == "migrating":
@@ -414,12 +521,21 @@ class Upgrade:
                 if engine.dialect.name != "sqlite":
                     migrate.wait_until_it_answers(engine)
             # Before the servers were stopped, nothing is recorded and nothing was changed.
-            known = self.record.get("fingerprints")
-            unchanged = self.heads() == self.record["heads"] and known in (None, self.fingerprints())
+            unchanged = self.unchanged()
+            # Nobody has written since the copy was made, as long as the new version was not started.
+            if "kept" in self.record and (
+                self.record["step"] == "returning"
+                or (not unchanged and self.record["step"] in ("migrating", "migrated"))
+            ):
+                self.reach("returning", reason=_reason(error))
+                say(f"putting the copy {self.record['kept']} back in its place")
+                self.exchange(self.record)
+                unchanged = self.unchanged()
             if unchanged:
                 self.start(self.record["from"]["image"])
                 seconds = self.since_closed()
                 self.resume()
+                self.clear()
                 self.finish("failed", freezeSeconds=seconds, reason=_reason(error))
                 say(f"the database is as it was before, and the old version serves again, after {seconds} seconds")
                 return
@@ -434,6 +550,20 @@ class Upgrade:
             f"the database is no longer as it was, so the servers stay stopped. Restore it ({what}) and run `pulumi up` again; "
             "docs/upgrade.md has the commands"
         )
+
+    def unchanged(self) -> bool:
+        """Whether the database is as it was when the servers were stopped."""
+        known = self.record.get("fingerprints")
+        return self.heads() == self.record["heads"] and known in (None, self.fingerprints())
+
+    def clear(self) -> None:
+        """Leave no copy of an upgrade that has failed, as far as that is possible now."""
+        self.record.pop("kept", None)
+        for name in [each for each in self.kept if each.endswith(self.stamp())]:
+            try:
+                self.discard(name)
+            except Exception as error:
+                say(f"the copy {name} is still there: {_reason(error)}")
 
 
 class Guard:

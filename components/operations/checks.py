@@ -39,15 +39,7 @@ def before_upgrade(target: Target, console: Console, image: str) -> dict[str, An
     Returns:
         The document that the migration prints in this mode.
     """
-    pod = migration_pod(target)
-    old = next(each["image"] for each in pod["spec"]["containers"] if each["name"] == MIGRATION)
-    for each in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]):
-        if each["image"] == old:
-            each["image"] = image
-    set_variables(pod["spec"], {"MIGRATION_MODE": "check"})
-    labels = selector(target.name, MIGRATION)
-    job = from_template(target, f"{target.name}-check", labels, pod, "check", _CHECK_SECONDS)
-    quiet = Quiet(console)
+    job, quiet = migration_job(target, "check", _CHECK_SECONDS, image=image), Quiet(console)
     outcome = follow(target, start(target, job, quiet), quiet)
     # What is in the way of the upgrade is in the document, and the program ends with an error because of it.
     for _, line in reversed(outcome.lines):
@@ -84,6 +76,27 @@ def describe(found: Mapping[str, Any]) -> str:
 def problems(found: Mapping[str, Any]) -> list[str]:
     """What is in the way of an upgrade."""
     return [problem for each in found["databases"] for problem in each.get("problems") or []]
+
+
+def migration_job(
+    target: Target, mode: str, seconds: int, variables: Mapping[str, str] | None = None, image: str | None = None
+) -> Object:
+    """A Job of the newest migration's pod that does something else.
+
+    Args:
+        target: The deployment.
+        mode: What it does, as `MIGRATION_MODE` says it.
+        seconds: How long it may take.
+        variables: Further variables.
+        image: Another image of MLflow; the same if None.
+    """
+    pod = migration_pod(target)
+    old = next(each["image"] for each in pod["spec"]["containers"] if each["name"] == MIGRATION)
+    for each in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]):
+        if image is not None and each["image"] == old:
+            each["image"] = image
+    set_variables(pod["spec"], {"MIGRATION_MODE": mode, **(variables or {})})
+    return from_template(target, f"{target.name}-{mode}", selector(target.name, MIGRATION), pod, mode, seconds)
 
 
 def migration_pod(target: Target) -> Object:

@@ -266,11 +266,22 @@ def rollback(
         bool, typer.Option("--without-backup", help="Do not save the database as it is now.")
     ] = False,
 ) -> None:
-    """Undo the last upgrade: the image alone where the schema is the same, else the backup from before it too."""
+    """Undo the last upgrade: the image alone where the schema is the same, else the database of before it, kept or backed up."""
     from . import rollback as back
 
     done = back.rollback(session.target, session.console, without_backup=without_backup)
     session.console.result(done, back.advice(done["image"]))
+
+
+@_command
+def drop(
+    session: Session,
+    database: Annotated[str, typer.Argument(help="Name of the database, as `status` shows it.")],
+) -> None:
+    """Drop a database that an upgrade with `upgrade.mode: blue-green`, or a rollback, has kept."""
+    from . import kept
+
+    session.console.result(kept.drop(session.target, session.console, database).data(), f"dropped {database}")
 
 
 @_command

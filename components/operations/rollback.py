@@ -1,4 +1,5 @@
-"""Back to the version before the last upgrade: the image alone where the schema is the same, else the backup too.
+"""Back to the version before the last upgrade: the image alone where the schema is the same, else the database that was kept, or the
+backup.
 
 What is known of it is in the ConfigMap that the upgrade has written: `current`, the one that has not ended, and `history`.
 """
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..labels import MIGRATION
-from . import backups, fence, status
+from . import backups, fence, kept, status
 from .console import Console
 from .errors import NOT_FOUND, OperationError
 from .jobs import running
@@ -34,8 +35,8 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
         without_backup: Do not save the database as it is now before it is replaced.
 
     Returns:
-        `image`, `restored` (the snapshot, or null), `lost` (rows that were written since, or null if they were not counted) and
-        `before` (the snapshot of what was replaced, which holds them).
+        `image`, `restored` (the snapshot or the kept database, or null), `lost` (rows that were written since, or null if they were
+        not counted) and `before` (the snapshot or the database with what was replaced, which holds them).
 
     Raises:
         OperationError: There is no record, or nothing to restore from.
@@ -50,7 +51,7 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
     if unfinished and fence.record(target) is None:
         console.confirm(f"give up the upgrade of {target} to {last['to']['image']} and go back to {image}")
         suspended = [name for name, was in (last.get("suspended") or {}).items() if not was]
-        known = {} if same else {"snapshot": _snapshot(last)}
+        known = {} if same or last.get("kept") else {"snapshot": _snapshot(last)}
         fence.adopt(target, last["replicas"], suspended, PURPOSE, **known)
     if same and fence.record(target) is not None:
         fence.open_(target, console, image=image)
@@ -61,6 +62,8 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
         target.cluster.patch("deployments", target.namespace, server["metadata"]["name"], body)
         fence.let_go(target, "deployments", server["metadata"]["name"])
         fence.wait_until_ready(target, console)
+    elif last.get("kept"):
+        done |= kept.put_back(target, console, last["kept"], image, PURPOSE)
     else:
         restored = backups.restore(
             target,

@@ -31,6 +31,7 @@ def status(target: Target) -> dict[str, Any]:
         "heads": heads(target),
         "stopped": fence.record(target),
         "upgrade": unfinished(target),
+        "kept": kept(target),
         "schedules": _schedules(target),
         "problems": problems(target),
     }
@@ -55,6 +56,11 @@ def heads(target: Target) -> dict[str, str]:
 def unfinished(target: Target) -> Any:
     """The record of an upgrade that was begun and has not ended; None if there is none."""
     return json.loads(target.config_map(UPGRADE).get("current") or "null")
+
+
+def kept(target: Target) -> dict[str, str]:
+    """Databases that upgrades and rollbacks have kept, each with what it holds."""
+    return json.loads(target.config_map(UPGRADE).get("kept") or "{}")
 
 
 def problems(target: Target) -> list[str]:
@@ -102,6 +108,9 @@ def describe(found: dict[str, Any]) -> str:
         lines["upgrade"] = (
             f"not finished: {json.dumps(upgrade)}. `pulumi up` goes on, `pulumi-mlflow rollback` goes back"
         )
+    if databases := found["kept"]:
+        each = "; ".join(f"{name} ({what})" for name, what in databases.items())
+        lines["kept"] = f"{each}. `pulumi-mlflow drop NAME` once nobody goes back to it"
     width = max(map(len, lines))
     text = [f"{name:<{width}}  {value}" for name, value in lines.items() if value]
     if found["problems"]:

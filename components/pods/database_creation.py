@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import DatabaseCreationArgs, Input, SecretsStoreArgs, TlsMode
+from ..arguments import DatabaseCreationArgs, Input, SecretsStoreArgs, TlsMode, UpgradeMode
 from ..contracts import DatabaseConnection, Engine, Files, SecretKey, SecretValue
 from ..in_image import Program
 from .containers import mlflow_container
@@ -67,6 +67,7 @@ def _environment(
         "DATABASE_ENGINE": connection.engine.value,
         "DATABASE_NAME": connection.database or "",
         "DATABASE_TLS_MODE": connection.tls_mode.value,
+        **({"DATABASE_COPIES": "true"} if scope.args.upgrade.mode is UpgradeMode.BLUE_GREEN else {}),
         **certificate,
     }
     if connection.engine is Engine.POSTGRESQL:

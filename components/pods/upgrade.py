@@ -5,7 +5,7 @@ from __future__ import annotations  # else importing this loads modules of the S
 import pulumi_kubernetes as k8s
 
 from .. import labels
-from ..arguments import Input
+from ..arguments import Input, UpgradeMode
 from .containers import image_reference
 from .environment import plain_environment
 from .part import PodPart
@@ -43,6 +43,7 @@ def record(scope: Scope) -> k8s.core.v1.ConfigMap:
 def upgrade_part(scope: Scope) -> PodPart:
     """The Job's settings."""
     args = scope.args
+    copies = args.upgrade.mode is UpgradeMode.BLUE_GREEN
     managed = args.database.kind.backups
     backup = "database" if managed is not None and managed[1] > 0 else ""
     values: dict[str, Input[str]] = {
@@ -53,7 +54,9 @@ def upgrade_part(scope: Scope) -> PodPart:
         "UPGRADE_CONTAINER": labels.SERVER_CONTAINER,
         "UPGRADE_IMAGE": image_reference(args.image),
         "UPGRADE_SCHEDULES": ",".join(f"{component}={name}" for component, name in schedules(scope).items()),
-        "UPGRADE_BACKUP": ""
+        "UPGRADE_BACKUP": "copy"
+        if copies
+        else ""
         if args.upgrade.without_backup
         else schedules(scope)[labels.BACKUP]
         if args.backup_before_upgrade

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from psycopg import sql
 
 from components import versions
 from tests.support import backups, client, configurations, older, postgresql, s3
@@ -40,7 +41,6 @@ def old(new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, buck
 def _contents(database: postgresql.Database) -> dict[str, str]:
     """A checksum of each table's rows, those with the schema's versions and the users too."""
     tables = [name for (name,) in database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    assert {"alembic_version", "alembic_version_auth", "users"} <= set(tables)
     return {
         name: database.query(f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{name}" t')[0][0]
         for name in tables
@@ -85,6 +85,7 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
         logged = client.log(url)
     _user(database)
     before = _contents(database)
+    assert {"alembic_version", "alembic_version_auth", "users"} <= set(before)
 
     # The same schema: the image alone.
     old.reconfigure(image={"tag": older.tag(SAME_SCHEMA)}).up().succeeded()
@@ -118,3 +119,44 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
         client.read_back(url, logged)
         assert client.log(url)
     assert command.run("status").code == 0
+
+
+@pytest.mark.feature("blue-green")
+def test_the_database_of_before_a_blue_green_upgrade_is_back_under_its_name(
+    old: Deployed,
+    kubectl: Kubectl,
+    postgresql_server: postgresql.Server,
+    database: postgresql.Database,
+    tmp_path: Path,
+) -> None:
+    command = CommandLine(kubectl.kubeconfig, old.namespace)
+    blue_green = {"upgrade": {"mode": "blue-green"}}
+    before = _contents(database)
+    pods = {pod["metadata"]["name"] for pod in kubectl.pods(old.namespace)}
+    output = old.reconfigure(**blue_green, image={}).up().failed().output
+    assert "nothing was stopped" in output and "CREATEDB" in output
+    assert {pod["metadata"]["name"] for pod in kubectl.pods(old.namespace)} == pods
+
+    postgresql_server.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(database.name)))
+    old.reconfigure(**blue_green, image={}).up().succeeded()
+    assert _version(old, kubectl) == older.tag(versions.MLFLOW)
+    (kept,) = command.run("status", "--json").json["kept"]
+    with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
+        logged = client.log(url)
+
+    answer = _rolled_back(command)
+    done = answer.json
+    assert done["restored"] == kept and done["lost"] >= 1
+    assert f"kept in {done['before']}" in answer.progress
+    assert _version(old, kubectl) == older.tag(BEFORE)
+    assert _contents(database) == before
+    later = f"SELECT count(*) FROM runs WHERE run_uuid = '{logged.run_id}'"
+    assert postgresql_server.query(done["before"], later) == [(1,)] and database.query(later) == [(0,)]
+    old.reconfigure(**blue_green).up().succeeded()
+    old.stack.up("--expect-no-changes", "--refresh").succeeded()
+    with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
+        assert client.log(url)
+    assert command.run("drop", done["before"], "--yes").code == 0
+    names = f"SELECT datname FROM pg_database WHERE datname LIKE '{database.name}%'"
+    assert postgresql_server.query("postgres", names) == [(database.name,)]
+    assert command.run("status", "--json").json["kept"] == {}

@@ -28,9 +28,33 @@ def test_backups_that_are_off_are_named() -> None:
     assert any("database.rds.backup.retentionDays is 0" in message for message in messages(off))
 
 
-def test_sql_server_does_not_tell_who_is_connected() -> None:
-    configuration = changed({**PRODUCTION, **AUTOMATIC}, "database", {"mssql": {"uri": "mssql+pyodbc://u:p@h/d"}})
-    assert any("'automatic' is not possible on SQL Server" in message for message in messages(configuration))
+@pytest.mark.parametrize("mode", ["automatic", "blue-green"])
+@pytest.mark.parametrize(
+    "database",
+    [
+        {"mssql": {"uri": "mssql+pyodbc://u:p@h/d"}},
+        {"sqlServer": {"host": "h", "database": "d", "username": "u", "password": "p"}},
+    ],
+)
+def test_sql_server_does_not_tell_who_is_connected(mode: str, database: dict[str, Any]) -> None:
+    configuration = changed({**PRODUCTION, "upgrade": {"mode": mode}}, "database", database)
+    refused = f"upgrade.mode: {mode!r} is not possible on SQL Server"
+    assert any(message.startswith(refused) for message in messages(configuration))
+
+
+BLUE_GREEN = {"upgrade": {"mode": "blue-green"}}
+
+
+def test_a_copy_needs_no_backup_but_one_database_on_a_server() -> None:
+    assert messages({**PRODUCTION, **BLUE_GREEN}) == [] and to_arguments({**PRODUCTION, **BLUE_GREEN}).upgrades_itself
+    (message,) = messages({**DEV, **BLUE_GREEN})
+    assert message.startswith("upgrade.mode: 'blue-green' needs a database server") and "use manual" in message
+    registry = {**PRODUCTION["database"], "registry": {"uri": "postgresql://u:p@h/registry"}}
+    (message, *_) = [each for each in messages({**PRODUCTION, **BLUE_GREEN, "database": registry}) if "mode" in each]
+    assert message.startswith(
+        "upgrade.mode: 'blue-green' copies one database, and there is another in database.registry"
+    )
+    assert "use automatic" in message
 
 
 def test_only_a_server_is_upgraded_by_the_job() -> None:

@@ -305,7 +305,7 @@ def _saved(plan: Plan, server: Step) -> str | None:
     for step in ours:
         if step.kind == "kubernetes:batch:Job" and _component(step.new) == MIGRATION:
             variables = {name: value for each in _containers(step.new) for name, value in _variables(each).items()}
-            if variables.get("MIGRATION_MODE") == "automatic":
+            if variables.get("MIGRATION_MODE") in ("automatic", "blue-green"):
                 if not variables.get("UPGRADE_BACKUP"):
                     return None
                 return "the migration stops the servers, saves it and goes on"

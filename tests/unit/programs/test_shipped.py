@@ -122,6 +122,7 @@ def test_a_program_comes_with_what_it_imports() -> None:
     assert set(Program("upgrade.py").files) == {
         "upgrade.py",
         "check_schema.py",
+        "copies.py",
         "kubernetes_api.py",
         "migrate_users.py",
         *ours,

@@ -1,0 +1,263 @@
+"""Upgrades that keep the database as it was beside the one that goes on, on real servers, with schemas of an older version.
+
+The programs are processes of this machine, the pods are only written down. A process ends itself where a test says so.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from tests.engine import test_schemas as schemas
+from tests.support import mariadb, older, postgresql
+
+pytestmark = pytest.mark.extended
+
+BY_ITSELF = """
+import copy, json, os, pathlib, sys
+import upgrade, copies
+
+file = pathlib.Path(os.environ["STATE"])
+pod = {"containers": [{"name": "mlflow", "image": "old"}]}
+server = {"metadata": {"generation": 1}, "spec": {"replicas": 2, "template": {"spec": pod}}}
+state = json.loads(file.read_text()) if file.exists() else {"server": server, "record": {}}
+ends, fails = os.environ.get("ENDS_AT"), os.environ.get("FAILS_AT")
+
+def reached(step):
+    if ends and step == ends:
+        print("ends at", step, flush=True)
+        os._exit(9)
+
+def merge(into, change):
+    for key, value in change.items():
+        if isinstance(value, dict):
+            merge(into.setdefault(key, {}), value)
+        elif isinstance(value, list):
+            into[key][0].update(value[0])
+        elif value is None:
+            into.pop(key, None)
+        else:
+            into[key] = value
+
+class Cluster:
+    # Its pods end at once.
+    def __init__(self, say):
+        pass
+    def get(self, kind, name):
+        status = {"observedGeneration": 1, "availableReplicas": state["server"]["spec"]["replicas"]}
+        return copy.deepcopy({**state[name], "status": status}) if name in state else None
+    def list(self, kind, labels):
+        return []
+    def patch(self, kind, name, body, by_name=False, try_out=False):
+        if not try_out:
+            merge(state[name], body)
+            file.write_text(json.dumps(state))
+            reached(json.loads(body.get("data", {}).get("current") or "{}").get("step"))
+    def let_go(self, kind, name):
+        pass
+
+def then(work, step):
+    def both(*given):
+        found = work(*given)
+        reached(step)
+        return found
+    return both
+
+def failing(work):
+    def first(*given):
+        work(*given)
+        raise upgrade.RefusalError("as the test says")
+    return first
+
+for of in (copies._PostgreSQL, copies._MySQL):
+    of.make = then(of.make, "copied")
+    of.exchange = then(of.exchange, "exchanged")
+    of.drop = then(of.drop, "dropped") if ends == "dropped" else of.drop
+if ends == "renamed":
+    import sqlalchemy
+    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "after_cursor_execute")
+    def executed(connection, cursor, statement, *_):
+        if statement.startswith("RENAME TABLE"):
+            reached("renamed")
+if ends == "half":
+    import sqlalchemy
+    made = []
+    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "after_cursor_execute")
+    def executed(connection, cursor, statement, *_):
+        if statement.lstrip().startswith("CREATE TABLE") and "migrating" in json.dumps(state["record"]):
+            reached("half")
+if fails == "smoke":
+    upgrade.read_every_table = failing(upgrade.read_every_table)
+upgrade.Cluster = Cluster
+code = upgrade.main()
+print("serving:", state["server"]["spec"]["replicas"], state["server"]["spec"]["template"]["spec"]["containers"][0]["image"])
+sys.exit(code)
+"""
+CUT_OFF = ("closing", "closed", "copied", "saved", "migrating", "migrated", "opening")
+
+
+class Upgrades:
+    """Upgrades of one database."""
+
+    def __init__(self, folder: Path, database: older.Database) -> None:
+        schemas._programs(folder)
+        self.database, self.folder = database, folder
+        (folder / "by_itself.py").write_text(BY_ITSELF)
+
+    def run(self, mode: str = "blue-green", *, code: int = 0, **more: str) -> str:
+        """Run the migration's program to its end."""
+        upgrade = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new", "BACKUP": "copy"}
+        variables = {f"UPGRADE_{name}": value for name, value in upgrade.items()}
+        process: subprocess.Popen[str] = schemas._migrate(
+            self.folder / "by_itself.py",
+            self.database,
+            STATE=str(self.folder / "state.json"),
+            MIGRATION_MODE=mode,
+            **variables,
+            **more,
+        )
+        return schemas._ended(process, code)
+
+    def record(self, key: str) -> Any:
+        state = json.loads((self.folder / "state.json").read_text())
+        return json.loads(state["record"].get("data", {}).get(key, "null"))
+
+    def head(self) -> Any:
+        return self.database.query("SELECT version_num FROM alembic_version")
+
+    def tables(self) -> list[str]:
+        """Everything in it but rows."""
+        postgres = isinstance(self.database, postgresql.Database)
+        where = "table_schema = 'public'" if postgres else "table_schema = DATABASE()"
+        trigger = "trigger_schema = 'public'" if postgres else "trigger_schema = DATABASE()"
+        columns = "table_name, column_name, data_type, column_default, is_nullable"
+        found = [
+            *self.database.query(f"SELECT {columns} FROM information_schema.columns WHERE {where}"),
+            *self.database.query(
+                f"SELECT table_name, constraint_name, constraint_type FROM information_schema.table_constraints WHERE {where}"
+            ),
+            *self.database.query(
+                f"SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE {trigger}"
+            ),
+        ]
+        return sorted(str(row) for row in found if "_not_null" not in str(row))
+
+    def there(self) -> set[str]:
+        """Databases beside it."""
+        query = (
+            "SELECT datname FROM pg_database"
+            if isinstance(self.database, postgresql.Database)
+            else "SELECT schema_name FROM information_schema.schemata"
+        )
+        return {name for (name,) in self.database.query(query) if name.startswith(f"{self.database.name}_")}
+
+
+def _allow(database: older.Database, server: postgresql.Server | mariadb.Server) -> None:
+    if isinstance(server, postgresql.Server):
+        server.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(database.name)))
+    else:
+        server.execute(f"GRANT ALL ON `{database.name}\\_%%`.* TO {database.name}@'%%'")
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> postgresql.Server | mariadb.Server:
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
+    server: postgresql.Server | mariadb.Server, tmp_path: Path
+) -> None:
+    database = server.database()
+    schemas._seed(schemas.MINORS[-1], database)
+    upgrades = Upgrades(tmp_path, database)
+    before, tables, head = schemas._contents(database), upgrades.tables(), upgrades.head()
+
+    output = upgrades.run(code=1)
+    assert "nothing was stopped" in output and "may not make a copy of the database" in output
+    assert ("CREATEDB" if isinstance(server, postgresql.Server) else "GRANT ALL ON") in output
+    assert "serving: 2 old" in output and upgrades.there() == set()
+    _allow(database, server)
+    if isinstance(server, postgresql.Server):
+        # What belongs to the database, and not to what is in it.
+        database.query(f"REVOKE ALL ON DATABASE {database.name} FROM PUBLIC")
+        database.query(f"ALTER DATABASE {database.name} SET search_path = public, pg_catalog")
+
+    for step in CUT_OFF:
+        upgrades.run(code=9, ENDS_AT=step)
+    assert "serving: 2 new" in upgrades.run()
+    assert schemas._contents(database) == before and upgrades.head() != head
+    (done,) = upgrades.record("history")
+    assert (done["result"], upgrades.record("current")) == ("upgraded", None)
+    assert set(upgrades.record("kept")) == {done["kept"]} == upgrades.there()
+
+    database.query("INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (77, 'later', 'active')")
+    kept = {"UPGRADE_KEPT": done["kept"]}
+    output = upgrades.run("put-back", UPGRADE_TRY_OUT="true", **kept)
+    aside = done["kept"].replace("_before_", "_after_")
+    assert f"written since the upgrade, and kept in {aside}: 1 rows (experiments 1)" in output
+    assert upgrades.there() == {done["kept"]} and upgrades.head() != head
+    application = "mlflow-server"
+    if isinstance(database, postgresql.Database):
+        with postgresql.connected(database, application):
+            assert "connection(s) of running MLflow servers are open" in upgrades.run("put-back", code=1, **kept)
+
+    upgrades.run(
+        "put-back", code=9, ENDS_AT="exchanged" if isinstance(server, postgresql.Server) else "renamed", **kept
+    )
+    for _ in range(2):
+        assert f"what was there is {aside}" in upgrades.run("put-back", **kept)
+    assert (schemas._contents(database), upgrades.tables(), upgrades.head()) == (before, tables, head)
+    assert set(upgrades.record("kept")) == {aside} == upgrades.there()
+    if isinstance(server, postgresql.Server):
+        assert database.query("SHOW search_path") == [("public, pg_catalog",)]
+        public = (
+            f"SELECT count(*) FROM pg_database, aclexplode(datacl) WHERE datname = '{database.name}' AND grantee = 0"
+        )
+        assert database.query(public) == [(0,)]
+    else:
+        # References are to the tables of the same database.
+        parents = (
+            "SELECT DISTINCT unique_constraint_schema FROM information_schema.referential_constraints "
+            "WHERE constraint_schema = DATABASE()"
+        )
+        assert database.query(parents) == [(database.name,)]
+
+    assert f"no upgrade has kept a database {database.name}" in upgrades.run("drop", code=1, UPGRADE_KEPT=database.name)
+    upgrades.run("drop", UPGRADE_KEPT=aside)
+    assert upgrades.there() == set() and upgrades.record("kept") is None
+    # And again, from the start.
+    assert "serving: 2 new" in upgrades.run()
+    assert schemas._contents(database) == before
+
+
+def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_version(
+    server: postgresql.Server | mariadb.Server, tmp_path: Path
+) -> None:
+    database = server.database()
+    schemas._seed(schemas.MINORS[-1], database)
+    _allow(database, server)
+    upgrades = Upgrades(tmp_path, database)
+    before = schemas._contents(database), upgrades.tables(), upgrades.head()
+    if isinstance(server, mariadb.Server):
+        # Half a migration, which MySQL cannot take back.
+        upgrades.run(code=9, ENDS_AT="half")
+        assert upgrades.tables() != before[1]
+        upgrades.run(code=9, ENDS_AT="renamed")
+        first = upgrades.run(code=1)
+        assert "the migration was cut off" in first
+    else:
+        upgrades.run(code=9, FAILS_AT="smoke", ENDS_AT="exchanged")
+        first = upgrades.run(code=1)
+        assert "as the test says" in first
+    second = upgrades.run(code=1, FAILS_AT="smoke")
+    assert "as the test says" in second
+    for output in (first, second):
+        assert "the old version serves again" in output and "serving: 2 old" in output
+    assert (schemas._contents(database), upgrades.tables(), upgrades.head()) == before
+    assert upgrades.there() == set() and upgrades.record("kept") is None
+    assert [each["result"] for each in upgrades.record("history")] == ["failed", "failed"]
+    assert "serving: 2 new" in upgrades.run()
+    assert schemas._contents(database) == before[0]
