@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,9 @@ from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
 from tests.support.processes import eventually
 
-OLDER = "3.10.1"
+OLDER = os.environ.get("MLFLOW_UPGRADE_FROM", "3.10.1")
 METRICS = 100_000
+Database = postgresql.Database | mariadb.Database
 ITSELF = {"mode": "automatic", "withoutBackup": True}
 
 
@@ -52,10 +54,13 @@ def _url(kubectl: Kubectl, namespace: str) -> str:
     return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}"
 
 
-def _seed(database: postgresql.Database, run_id: str) -> None:
+def _seed(database: Database, run_id: str) -> None:
+    key, numbers, number = "key", f"generate_series(1, {METRICS}) n", "n"
+    if isinstance(database, mariadb.Database):
+        key, numbers, number = "`key`", f"seq_1_to_{METRICS}", "seq"
     database.query(
-        "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) "
-        f"SELECT 'seed', n, n, '{run_id}', n, false FROM generate_series(1, {METRICS}) n"
+        f"INSERT INTO metrics ({key}, value, timestamp, run_uuid, step, is_nan) "
+        f"SELECT 'seed', {number}, {number}, '{run_id}', {number}, false FROM {numbers}"
     )
 
 
@@ -89,16 +94,18 @@ class Watch(threading.Thread):
         self.join()
 
 
-def _compare(url: str, database: postgresql.Database, experiment: str, done: list[work.Acknowledged]) -> None:
+def _compare(url: str, database: Database, experiment: str, done: list[work.Acknowledged]) -> None:
     """Everything that was acknowledged is there, once, and nothing else."""
     assert [each.failures for each in done if each.failures] == []
     runs = {row[0] for row in database.query(f"SELECT run_uuid FROM runs WHERE experiment_id = {experiment}")}
     assert runs == {each.run_id for each in done}
+    traces = [row[0] for row in database.query(f"SELECT request_id FROM trace_info WHERE experiment_id = {experiment}")]
+    assert sorted(traces) == sorted(trace for each in done for trace in each.traces)
     client = MlflowClient(url)
     for each in done:
         steps = database.query(f"SELECT step FROM metrics WHERE run_uuid = '{each.run_id}' ORDER BY step")
         assert [row[0] for row in steps] == list(range(each.steps))
-        params = database.query(f"SELECT key FROM params WHERE run_uuid = '{each.run_id}'")
+        params = database.query(f"SELECT * FROM params WHERE run_uuid = '{each.run_id}'")
         assert {row[0] for row in params} == set(each.params)
         assert {file.path for file in client.list_artifacts(each.run_id)} == set(each.files)
 
@@ -158,7 +165,12 @@ def _images(kubectl: Kubectl, namespace: str) -> set[str]:
 
 @pytest.mark.extended
 def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
-    new_stack: Deploy, kubectl: Kubectl, mariadb_server: mariadb.Server, mariadb_database: mariadb.Database, s3_url: str
+    new_stack: Deploy,
+    kubectl: Kubectl,
+    mariadb_server: mariadb.Server,
+    mariadb_database: mariadb.Database,
+    s3_url: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     older.ensure(OLDER)
     bucket, database = s3.bucket(s3_url), mariadb_database
@@ -174,7 +186,10 @@ def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
     with deploy(new_stack, kubectl, scaled, configurations.mysql_secrets(database, bucket)) as old:
         namespace = old.namespace
         url = _url(kubectl, namespace)
-        experiment = MlflowClient(url).create_experiment("work")
+        client = MlflowClient(url)
+        seeded = client.create_run("0").info.run_id
+        _seed(database, seeded)
+        experiment = client.create_experiment("work")
 
         # What the database does not allow is found out before anything stops.
         mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = OFF")
@@ -184,7 +199,7 @@ def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
         assert "nothing was stopped" in output and "log_bin_trust_function_creators" in output
         assert {pod["metadata"]["name"] for pod in kubectl.pods(namespace)} == pods
 
-        with work.clients(url, experiment, 5) as running:
+        with work.clients(url, experiment, 20) as running:
             time.sleep(2)
             cut_off = old.stack.popen("up", "--yes", "--skip-preview")
             eventually(lambda: "closedAt" in _current(kubectl, namespace), "an upgrade under way", 0.5)
@@ -194,12 +209,12 @@ def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
             eventually(lambda: _images(kubectl, namespace) == {older.tag(versions.MLFLOW)}, "the new version", 1)
             time.sleep(2)
         done = [each.result() for each in running]
-        assert [each.failures for each in done if each.failures] == []
-        for each in done:
-            steps = database.query(f"SELECT step FROM metrics WHERE run_uuid = '{each.run_id}' ORDER BY step")
-            assert [row[0] for row in steps] == list(range(each.steps))
+        _compare(url, database, experiment, done)
+        assert database.query(f"SELECT count(*) FROM metrics WHERE run_uuid = '{seeded}'") == [(METRICS,)]
         old.stack.cancel()
         old.stack.up("--refresh").succeeded()
         old.stack.up("--expect-no-changes", "--refresh").succeeded()
         (upgraded,) = _history(kubectl, namespace)
         assert upgraded["result"] == "upgraded"
+        record_property("freeze_seconds", upgraded["freezeSeconds"])
+        record_property("migration_seconds", upgraded["migrationSeconds"])

@@ -1,6 +1,7 @@
 """Unmodified MLflow clients at work, which remember every write that was acknowledged."""
 
 import contextlib
+import os
 import tempfile
 import threading
 import time
@@ -9,7 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import mlflow
 from mlflow import MlflowClient
+from mlflow.entities.trace_location import MlflowExperimentLocation
 
 CALLS_PER_SECOND = 20
 """Of all clients together: enough that some are always under way, and the processors are left to what is tested."""
@@ -24,6 +27,7 @@ class Acknowledged:
         steps: Number of metrics, one for each step from 0.
         params: Names of parameters.
         files: Names of artifacts.
+        traces: Ids of traces. MLflow's tracing does not say whether one arrived, so these are the ones that were sent.
         failures: Calls that failed, after all that the client itself does about it.
         longest: The longest that a call took, in seconds.
     """
@@ -32,6 +36,7 @@ class Acknowledged:
     steps: int = 0
     params: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     longest: float = 0.0
 
@@ -40,7 +45,7 @@ class Acknowledged:
 def clients(url: str, experiment: str, count: int) -> Iterator[list["Future[Acknowledged]"]]:
     """Log from several clients for as long as the context lasts; their results are there after it."""
     ended = threading.Event()
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
+    with _tracing(url), tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
         work = [
             pool.submit(_log, url, experiment, Path(folder, str(number)), count / CALLS_PER_SECOND, ended)
             for number in range(count)
@@ -49,6 +54,22 @@ def clients(url: str, experiment: str, count: int) -> Iterator[list["Future[Ackn
             yield work
         finally:
             ended.set()
+
+
+@contextlib.contextmanager
+def _tracing(url: str) -> Iterator[None]:
+    """Send traces to that server, each before its span ends."""
+    names = ("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "MLFLOW_TRACKING_URI")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
+    mlflow.set_tracking_uri(url)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+        if before[names[0]] is None:
+            del os.environ[names[0]]
 
 
 def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading.Event) -> Acknowledged:
@@ -63,6 +84,9 @@ def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading
             if number % 5 == 0:
                 client.log_param(done.run_id, f"p{number}", number)
                 done.params.append(f"p{number}")
+                with mlflow.start_span("step", trace_destination=MlflowExperimentLocation(experiment)) as span:
+                    span.set_inputs({"step": number})
+                done.traces.append(span.trace_id)
             if number % 20 == 0:
                 file = folder / f"{number}.txt"
                 file.write_text(str(number))
