@@ -51,6 +51,13 @@ def test_configuration_that_is_set_exists_in_the_schema(command: Command) -> Non
     assert [path for path in paths if not known(path.removeprefix("mlflow:"))] == []
 
 
+@pytest.mark.parametrize("program", ["__main__.py", "examples/template/__main__.py"])
+def test_outputs_that_are_read_are_exported(program: str) -> None:
+    exported = set(re.findall(r'pulumi\.export\("(\w+)"', (ROOT / program).read_text()))
+    read = {each.words[3] for each in documented("pulumi") if each.words[:3] == ("pulumi", "stack", "output")}
+    assert len(read) > 4 and read <= exported
+
+
 def test_the_commands_are_found() -> None:
     assert {each.program for each in documented("kubectl", "make", "pulumi", "pulumi-mlflow")} == {
         "kubectl",
