@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
+from components import versions
 from tests.configurations import AWS, AWS_FACTS, CERTIFICATE, DEV, OIDC, PRODUCTION
 from tests.support.commands import FENCE
 from tests.unit.conftest import Load
@@ -136,3 +138,29 @@ def test_configuration_in_the_documents_loads(name: str, shown: dict[str, Any], 
 
 def test_what_stands_around_a_block_has_its_block() -> None:
     assert set(AROUND) <= {each for name, _ in _configurations() for each in (name, name.rpartition("-")[0])}
+
+
+def _others() -> Iterator[tuple[str, str]]:
+    """Blocks of YAML that are no configuration, by the page and the number."""
+    configurations = {name for name, _ in _configurations()}
+    for document in DOCUMENTS:
+        for number, (_, block) in enumerate(YAML.findall(document.read_text(encoding="utf-8"))):
+            name = f"{document.relative_to(ROOT)}-{number}"
+            if name not in configurations:
+                yield name, textwrap.dedent(block)
+
+
+ELSEWHERE = {
+    "docs/authentication.md": "lines that go on with the block before them",
+    "docs/operations.md-1": "a scrape job of Prometheus",
+    "docs/other-languages.md-0": "examples/yaml, deployed in tests/engine/test_other_languages.py",
+}
+"""Blocks that are neither a configuration nor objects of Kubernetes, by the page, or by the page and the number of its block."""
+
+
+@pytest.mark.parametrize(("name", "block"), [pytest.param(*each, id=each[0]) for each in _others()])
+def test_what_else_is_shown_are_objects_that_kubernetes_takes(name: str, block: str) -> None:
+    if {name, name.rpartition("-")[0]} & set(ELSEWHERE):
+        return
+    for shown in yaml.safe_load_all(block):
+        kubernetes_validate.validate(shown, versions.KUBERNETES.rpartition(".")[0], strict=True)
