@@ -3,8 +3,11 @@
 The programs are processes of this machine, the pods are only written down. A process ends itself where a test says so.
 """
 
+import contextlib
 import json
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +99,7 @@ code = upgrade.main()
 print("serving:", state["server"]["spec"]["replicas"], state["server"]["spec"]["template"]["spec"]["containers"][0]["image"])
 sys.exit(code)
 """
-CUT_OFF = ("closing", "closed", "copied", "saved", "migrating", "migrated", "opening")
+CUT_OFF = ("copied", "saved", "migrating", "opening")
 
 
 class Upgrades:
@@ -162,9 +165,16 @@ def _allow(database: older.Database, server: postgresql.Server | mariadb.Server)
         server.execute(f"GRANT ALL ON `{database.name}\\_%%`.* TO {database.name}@'%%'")
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
-def server(request: pytest.FixtureRequest) -> postgresql.Server | mariadb.Server:
-    return request.getfixturevalue(f"{request.param}_server")
+@pytest.fixture(scope="module", params=[postgresql.serve, mariadb.serve], ids=["postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> Iterator[postgresql.Server | mariadb.Server]:
+    """A server of its own, in memory: each of MariaDB's tables is a file, which it would write to the disk at once."""
+    memory = Path("/dev/shm")
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        if memory.is_dir():
+            patch.setattr(tempfile, "tempdir", str(memory))
+        made = stack.enter_context(request.param("127.0.0.1"))
+        patch.undo()
+        yield made
 
 
 def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
@@ -228,9 +238,6 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     assert f"no upgrade has kept a database {database.name}" in upgrades.run("drop", code=1, UPGRADE_KEPT=database.name)
     upgrades.run("drop", UPGRADE_KEPT=aside)
     assert upgrades.there() == set() and upgrades.record("kept") is None
-    # And again, from the start.
-    assert "serving: 2 new" in upgrades.run()
-    assert schemas._contents(database) == before
 
 
 def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_version(
@@ -246,18 +253,15 @@ def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_vers
         upgrades.run(code=9, ENDS_AT="half")
         assert upgrades.tables() != before[1]
         upgrades.run(code=9, ENDS_AT="renamed")
-        first = upgrades.run(code=1)
-        assert "the migration was cut off" in first
+        output = upgrades.run(code=1)
+        assert "the migration was cut off" in output
     else:
         upgrades.run(code=9, FAILS_AT="smoke", ENDS_AT="exchanged")
-        first = upgrades.run(code=1)
-        assert "as the test says" in first
-    second = upgrades.run(code=1, FAILS_AT="smoke")
-    assert "as the test says" in second
-    for output in (first, second):
-        assert "the old version serves again" in output and "serving: 2 old" in output
+        output = upgrades.run(code=1)
+        assert "as the test says" in output
+    assert "the old version serves again" in output and "serving: 2 old" in output
     assert (schemas._contents(database), upgrades.tables(), upgrades.head()) == before
     assert upgrades.there() == set() and upgrades.record("kept") is None
-    assert [each["result"] for each in upgrades.record("history")] == ["failed", "failed"]
+    assert [each["result"] for each in upgrades.record("history")] == ["failed"]
     assert "serving: 2 new" in upgrades.run()
     assert schemas._contents(database) == before[0]
