@@ -5,6 +5,7 @@ The programs are processes of this machine, the pods are only written down. A pr
 
 import contextlib
 import json
+import secrets
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg import sql
 
+from components.in_image import Program
 from tests.engine import test_schemas as schemas
 from tests.support import mariadb, older, postgresql
 
@@ -158,11 +159,23 @@ class Upgrades:
         return {name for (name,) in self.database.query(query) if name.startswith(f"{self.database.name}_")}
 
 
-def _allow(database: older.Database, server: postgresql.Server | mariadb.Server) -> None:
+def _allow(database: older.Database, server: postgresql.Server | mariadb.Server, folder: Path) -> None:
+    """Give the user the right to make copies, as the Job does that creates databases."""
+    for name, text in Program("create_database.py").files.items():
+        (folder / name).write_text(text)
+    master, password = f"m{secrets.token_hex(4)}", secrets.token_hex(8)
     if isinstance(server, postgresql.Server):
-        server.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(database.name)))
+        engine = "postgresql"
+        server.role(master, password, "SUPERUSER")
     else:
-        server.execute(f"GRANT ALL ON `{database.name}\\_%%`.* TO {database.name}@'%%'")
+        engine = "mysql"
+        server.execute(f"GRANT ALL ON *.* TO {master}@'%%' IDENTIFIED BY '{password}' WITH GRANT OPTION")
+    of_ours = {"NAME": database.name, "USERNAME": database.name, "PASSWORD": database.password, "COPIES": "true"}
+    of_server = {"ENGINE": engine, "HOST": database.host, "PORT": str(database.port), "TLS_MODE": "require"}
+    variables = {f"DATABASE_{name}": value for name, value in {**of_ours, **of_server}.items()}
+    variables |= {"PGHOST": database.host, "PGPORT": str(database.port), "PGSSLMODE": "require"}
+    program = str(folder / "create_database.py")
+    schemas._ended(older.python(program, MASTER_USERNAME=master, MASTER_PASSWORD=password, **variables))
 
 
 @pytest.fixture(scope="module", params=[postgresql.serve, mariadb.serve], ids=["postgresql", "mariadb"])
@@ -189,7 +202,7 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     assert "nothing was stopped" in output and "may not make a copy of the database" in output
     assert ("CREATEDB" if isinstance(server, postgresql.Server) else "GRANT ALL ON") in output
     assert "serving: 2 old" in output and upgrades.there() == set()
-    _allow(database, server)
+    _allow(database, server, tmp_path)
     if isinstance(server, postgresql.Server):
         # What belongs to the database, and not to what is in it.
         database.query(f"REVOKE ALL ON DATABASE {database.name} FROM PUBLIC")
@@ -245,7 +258,7 @@ def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_vers
 ) -> None:
     database = server.database()
     schemas._seed(schemas.MINORS[-1], database)
-    _allow(database, server)
+    _allow(database, server, tmp_path)
     upgrades = Upgrades(tmp_path, database)
     before = schemas._contents(database), upgrades.tables(), upgrades.head()
     if isinstance(server, mariadb.Server):
