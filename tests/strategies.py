@@ -627,7 +627,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made.pop("upgrade", None)
     if "minAvailable" in made.get("disruptionBudget", {}) and not (shared and server["replicas"] > 1):
         made.pop("disruptionBudget")
-    if "oss" in artifacts and draw(st.booleans(), label="with a RAM role"):
+    keyless = "oss" in artifacts and not {"accessKeyId", "existingSecret"} & set(artifacts["oss"])
+    if keyless and draw(st.booleans(), label="with a RAM role"):
         made["identity"] = {"alibabaRam": {"roleName": "mlflow"}}
         made.pop("serviceAccount", None)
     return consistent(made)
