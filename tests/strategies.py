@@ -457,7 +457,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         tag=st.just("v9.9.9-full"),
         digest=st.just("sha256:" + "0" * 64),
         pullPolicy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
-        pullSecrets=st.lists(NAMES, max_size=2),
+        pullSecrets=st.lists(NAMES, max_size=2, unique=True),
     ),
     "identity": st.one_of(
         st.none(),

@@ -27,6 +27,7 @@ _STORES: list[dict[str, Any]] = [
     {"azureBlob": {"account": "models", "container": "models", "existingSecret": {"name": "a", "accessKeyKey": "key"}}},
     {"azureBlob": {"account": "models", "container": "models", "existingSecret": {"name": "a", "connectionStringKey": "c"}}},
     {"oss": {"bucket": "models", "endpoint": "oss.aliyuncs.com", "accessKeyId": "id", "accessKeySecret": _SECRET}},
+    {"uri": {"existingConfigMap": {"name": "artifacts", "key": "uri"}}},
     {"sftp": {"host": "sftp", "username": "u", "knownHosts": "sftp ssh-ed25519 AAAA", "existingSecret": {"name": "s", "passwordKey": "p"}}},
 ]  # fmt: skip
 _DATABASES: list[dict[str, Any]] = [
@@ -140,7 +141,16 @@ CORNERS: list[dict[str, Any]] = [
     changed(AZURE, "database.azureFlexibleServer.version", "16"),
     changed(AWS, "database.rds.restore", {"snapshot": "before"}),
     changed(
-        AWS, "database", {"aurora": {"engine": "postgresql", "serverlessV2": {}, "restore": {"snapshot": "before"}}}
+        AWS,
+        "database",
+        {
+            "aurora": {
+                "engine": "postgresql",
+                "serverlessV2": {},
+                "restore": {"snapshot": "before"},
+                "maintenance": {"window": "sun:05:00-sun:06:00"},
+            }
+        },
     ),
     changed(AWS, "database", {"aurora": {"engine": "postgresql", "serverlessV2": {}, "snapshotIdentifier": "before"}}),
     changed(
