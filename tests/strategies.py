@@ -457,7 +457,7 @@ _REST: dict[str, st.SearchStrategy[Any]] = {
         tag=st.just("v9.9.9-full"),
         digest=st.just("sha256:" + "0" * 64),
         pullPolicy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
-        pullSecrets=st.lists(NAMES, max_size=2),
+        pullSecrets=st.lists(NAMES, max_size=2, unique=True),
     ),
     "identity": st.one_of(
         st.none(),
@@ -627,7 +627,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         made.pop("upgrade", None)
     if "minAvailable" in made.get("disruptionBudget", {}) and not (shared and server["replicas"] > 1):
         made.pop("disruptionBudget")
-    if "oss" in artifacts and draw(st.booleans(), label="with a RAM role"):
+    keyless = "oss" in artifacts and not {"accessKeyId", "existingSecret"} & set(artifacts["oss"])
+    if keyless and draw(st.booleans(), label="with a RAM role"):
         made["identity"] = {"alibabaRam": {"roleName": "mlflow"}}
         made.pop("serviceAccount", None)
     return consistent(made)

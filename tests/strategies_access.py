@@ -71,7 +71,10 @@ ACCESS: dict[str, st.SearchStrategy[Any]] = {
     "route": _block(
         {
             "parentRefs": st.lists(
-                _block({"name": _NAMES}, namespace=_NAMES, port=st.sampled_from([443, 8443])), min_size=1, max_size=2
+                _block({"name": _NAMES}, namespace=_NAMES, port=st.sampled_from([443, 8443])),
+                min_size=1,
+                max_size=2,
+                unique_by=lambda parent: (parent["name"], parent.get("namespace"), parent.get("port")),
             ),
             "hostnames": st.lists(_HOSTS, min_size=1, max_size=2, unique=True),
         },

@@ -38,7 +38,7 @@ class Rung:
 
 
 RUNGS: Mapping[str, Rung] = {
-    "unit": Rung(workers=2),
+    "unit": Rung(workers=3),  # some wait for servers
     "graph": Rung(workers=2),
     "property": Rung(prepared=True),
     "engine": Rung(

@@ -130,29 +130,32 @@ def test_restricted_pod_security_has_no_objection(deployed: Deployed, kubectl: K
         assert {made["kind"] for made in created} >= {"Deployment", "Service", "Secret", "ServiceAccount"}
 
 
-def test_protected_data_is_deleted_in_two_steps_only(new_stack: Deploy, kubectl: Kubectl) -> None:
-    namespace = unique_name()
-    values = configurations.sqlite(namespace, server={"replicas": 0})
-    with new_stack() as stack:
-        stack.configure({**values, "deletionProtection": True}).up().succeeded()
-        protected = [each for each in stack.resources() if each.get("protect")]
-        kinds = collections.Counter(each["type"].rpartition(":")[2] for each in protected)
-        assert kinds == {"Namespace": 1, "PersistentVolumeClaim": 2, "RandomPassword": 2}
-        claims = _uids(kubectl, namespace)
+class TestProtection:
+    """Apart, since it shares nothing with the others and may run beside them."""
 
-        output = stack.destroy().failed().output
-        left = {each["urn"]: each["outputs"] for each in stack.resources()}
-        for each in protected:
-            # What is in the namespace stops Pulumi before it comes to the namespace.
-            assert each["urn"] in output or each["type"].endswith(":Namespace")
-            assert left[each["urn"]] == each["outputs"]
-        assert _uids(kubectl, namespace) == claims
+    def test_protected_data_is_deleted_in_two_steps_only(self, new_stack: Deploy, kubectl: Kubectl) -> None:
+        namespace = unique_name()
+        values = configurations.sqlite(namespace, server={"replicas": 0})
+        with new_stack() as stack:
+            stack.configure({**values, "deletionProtection": True}).up().succeeded()
+            protected = [each for each in stack.resources() if each.get("protect")]
+            kinds = collections.Counter(each["type"].rpartition(":")[2] for each in protected)
+            assert kinds == {"Namespace": 1, "PersistentVolumeClaim": 2, "RandomPassword": 2}
+            claims = _uids(kubectl, namespace)
 
-        stack.configure(values).up().succeeded()
-        assert _uids(kubectl, namespace) == claims
-        stack.destroy().succeeded()
-        assert stack.left() == []
-        assert not kubectl.exists("namespace", namespace)
+            output = stack.destroy().failed().output
+            left = {each["urn"]: each["outputs"] for each in stack.resources()}
+            for each in protected:
+                # What is in the namespace stops Pulumi before it comes to the namespace.
+                assert each["urn"] in output or each["type"].endswith(":Namespace")
+                assert left[each["urn"]] == each["outputs"]
+            assert _uids(kubectl, namespace) == claims
+
+            stack.configure(values).up().succeeded()
+            assert _uids(kubectl, namespace) == claims
+            stack.destroy().succeeded()
+            assert stack.left() == []
+            assert not kubectl.exists("namespace", namespace)
 
 
 def _uids(kubectl: Kubectl, namespace: str) -> list[str]:

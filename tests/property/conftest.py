@@ -2,11 +2,12 @@
 
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 
 import pytest
 
-from tests.property.deployments import PARTS, Deployment, corners, part
+from tests.property.deployments import PARTS, Deployment, check_previews, corners, part
 from toolchain.session import Session
 
 
@@ -23,9 +24,20 @@ def session() -> Session:
 
 
 @pytest.fixture(scope="session")
-def deployments() -> list[Deployment]:
+def pool() -> Iterator[ProcessPoolExecutor]:
+    """A process for each processor: nearly all of the time is Hypothesis' and Pulumi's. Not forked, since Pulumi's threads would be lost."""
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def previews(pool: ProcessPoolExecutor) -> Future[None]:
+    """Whether the rules hold in previews."""
+    return pool.submit(check_previews)
+
+
+@pytest.fixture(scope="session")
+def deployments(pool: ProcessPoolExecutor, previews: Future[None]) -> list[Deployment]:
     """Valid configurations, some of them chosen and most of them generated, with what becomes of them."""
-    # All of the time is Hypothesis' and Pulumi's. Not forked, since Pulumi's threads would be lost.
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        made = [pool.submit(corners), *(pool.submit(part, number) for number in range(PARTS))]
-        return [deployment for each in made for deployment in each.result()]
+    made = [pool.submit(corners), *(pool.submit(part, number) for number in range(PARTS))]
+    return [deployment for each in made for deployment in each.result()]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.configurations import AZURE, CERTIFICATE, changed
+from tests.configurations import AWS, AZURE, CERTIFICATE, GCP, changed
 from tests.strategies import SECRETS_STORES
 
 _SECRET = "canary-of-a-corner-0123456789-abcdefghijklmnop"
@@ -19,7 +19,7 @@ _STORES: list[dict[str, Any]] = [
     _SHARED,
     {"s3": {"bucket": "models", "accessKeyId": "id", "secretAccessKey": _SECRET, "region": "eu-west-1", "presigned": True}},
     {"s3": {"bucket": "models", "endpointUrl": "http://s3:9000", "existingSecret": {"name": "s3"}}},
-    {"minio": {"volume": {"existingClaim": "minio"}}},
+    {"minio": {"volume": {"existingClaim": "minio"}, "password": _SECRET}},
     {"minio": {"volume": _CLAIM}},
     {"minio": {"volume": {"existingClaim": "minio", "subPath": "objects"}}},
     {"azureBlob": {"account": "models", "container": "models", "accessKey": _SECRET}},
@@ -27,6 +27,7 @@ _STORES: list[dict[str, Any]] = [
     {"azureBlob": {"account": "models", "container": "models", "existingSecret": {"name": "a", "accessKeyKey": "key"}}},
     {"azureBlob": {"account": "models", "container": "models", "existingSecret": {"name": "a", "connectionStringKey": "c"}}},
     {"oss": {"bucket": "models", "endpoint": "oss.aliyuncs.com", "accessKeyId": "id", "accessKeySecret": _SECRET}},
+    {"uri": {"existingConfigMap": {"name": "artifacts", "key": "uri"}}},
     {"sftp": {"host": "sftp", "username": "u", "knownHosts": "sftp ssh-ed25519 AAAA", "existingSecret": {"name": "s", "passwordKey": "p"}}},
 ]  # fmt: skip
 _DATABASES: list[dict[str, Any]] = [
@@ -41,6 +42,7 @@ _DATABASES: list[dict[str, Any]] = [
     {"inClusterMysql": {"volume": _CLAIM}},
     {"mssql": {"value": f"mssql+pymssql://u:{_SECRET}@db/mlflow", "connectionLimit": 10_000}},
     {"mssql": {"existingSecret": {"name": "db", "key": "uri"}, "port": 1433}},
+    {"mssql": {"existingConfigMap": {"name": "db", "key": "uri"}, "port": 1433}},
     {"uri": {"existingSecret": {"name": "db", "key": "uri"}, "port": 5432, "connectionLimit": 10_000}},
     {
         "uri": {"value": f"postgresql+psycopg2://u:{_SECRET}@db/mlflow"},
@@ -123,5 +125,37 @@ CORNERS: list[dict[str, Any]] = [
         },
         "server": {"replicas": 2},
     },
+    {
+        "database": {"postgresql": _GIVEN},
+        "artifacts": _STORES[1],
+        "auth": {
+            "oidc": {
+                **_OIDC,
+                "existingSecret": {"name": "oidc", "clientIdKey": "id"},
+                "tls": {"existingSecret": {"name": "authority", "key": "pem"}},
+                "redis": {"existingSecret": {"name": "redis", "key": "url"}, "port": 6380},
+            }
+        },
+        "server": {"replicas": 2},
+    },
     changed(AZURE, "database.azureFlexibleServer.version", "16"),
+    changed(AWS, "database.rds.restore", {"snapshot": "before"}),
+    changed(
+        AWS,
+        "database",
+        {
+            "aurora": {
+                "engine": "postgresql",
+                "serverlessV2": {},
+                "restore": {"snapshot": "before"},
+                "maintenance": {"window": "sun:05:00-sun:06:00"},
+            }
+        },
+    ),
+    changed(AWS, "database", {"aurora": {"engine": "postgresql", "serverlessV2": {}, "snapshotIdentifier": "before"}}),
+    changed(
+        changed(GCP, "artifacts.gcpBucket.name", "models-of-tests"),
+        "database.cloudSql.restore",
+        {"source": "former", "pointInTime": "2026-03-14T09:26:53Z"},
+    ),
 ]

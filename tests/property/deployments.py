@@ -92,6 +92,20 @@ def part(number: int) -> list[Deployment]:
     ]
 
 
+def check_previews() -> None:
+    """The rules where nothing is known yet that providers compute; what breaks one is shrunk here."""
+
+    @settings(max_examples=50)
+    @given(configurations())
+    def check_preview(configuration: dict[str, Any]) -> None:
+        graph = deploy(configuration, preview=True)
+        for check in CHECKS:
+            check(graph, configuration)
+
+    spare_the_collector()
+    check_preview()
+
+
 def _broken(check: Check, graph: Graph, configuration: Mapping[str, Any]) -> str:
     try:
         check(graph, configuration)

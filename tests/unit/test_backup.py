@@ -39,6 +39,8 @@ ACCEPTED = [
     (PRODUCTION, {"artifacts.s3": {**S3, "prefix": "artifacts"}, **_to({"s3": S3})}),
     # An identity for the backups alone, beside artifacts on a volume.
     ({**AWS, "artifacts": {"volume": {"accessMode": "ReadWriteMany"}}}, _to({"s3": AMAZON})),
+    # Brackets that are no address of IPv6 are for the plugin of the scheme.
+    (PRODUCTION, {"artifacts": {"uri": {"uri": "b2://models[1"}}, **_to({"s3": S3})}),
 ]
 
 AMONG = "would lie among the artifacts"
