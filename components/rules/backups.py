@@ -1,7 +1,7 @@
 """Backups: what can be backed up, and whether the pods may write where it goes."""
 
+import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from pydantic.alias_generators import to_camel
 
@@ -143,11 +143,11 @@ def _parts(kind: object) -> tuple[tuple[object, ...], list[str]] | None:
         case BackupSftpArgs() | SftpArgs():
             server, parts = ("sftp", kind.host), ("", kind.path)
         case UriArgs():
-            uri = plain(kind.uri)
-            place = urlsplit(uri) if isinstance(uri, str) else None
-            if place is None or place.scheme not in ("s3", "gs") or kind.env or kind.secret_env:
+            # Not `urlsplit`, which raises on what it cannot read; that is told elsewhere.
+            place = re.match(r"(s3|gs)://([^/?#]*)([^?#]*)", str(plain(kind.uri)))
+            if place is None or kind.env or kind.secret_env:
                 return None
-            server, parts = (place.scheme, None), (place.netloc, place.path)
+            server, parts = (place[1], None), (place[2], place[3])
         case _:
             return None
     known = [plain(part) for part in (*server[1:], *parts)]
