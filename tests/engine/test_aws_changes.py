@@ -130,11 +130,55 @@ def test_an_instance_at_a_point_in_time_plans_no_change(
     assert "database.rds.restore: mlflow-database exists and holds its own data" in told and "docs/restore.md" in told
     made.change(values)
     with deployed(new_aws_stack, unreachable, aws_cloud, restored) as stack:
-        assert stack.changes(restored) == {}
+        steps = stack.change(restored).plan()["steps"]
+        assert [step.get("detailedDiff") for step in steps if step["op"] != "same"] == []
         database = stack.made("Instance")
         assert database["kmsKeyId"] == source["kmsKeyId"] != stack.made("Key")["arn"]
         assert database["dbName"] == source["dbName"] and database["identifier"] != source["identifier"]
         assert stack.changes(values) == {}, "the entry may go"
+
+
+def test_what_exists_is_taken_over_and_each_difference_is_told_before_anything_changes(
+    new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
+) -> None:
+    database = {**aws_cloud.database("postgresql", "adopted"), "identifier": "by-hand"}
+    rds, s3, iam = (aws_cloud.client(name) for name in ("rds", "s3", "iam"))
+    rds.create_db_instance(
+        DBInstanceIdentifier="by-hand",
+        DBInstanceClass="db.t4g.medium",
+        Engine="postgres",
+        EngineVersion="17",
+        DBName="adopted",
+        MasterUsername="adopted",
+        MasterUserPassword="password-of-before",
+        AllocatedStorage=20,
+        StorageEncrypted=True,
+        BackupRetentionPeriod=3,
+    )
+    s3.create_bucket(Bucket="models-by-hand", CreateBucketConfiguration={"LocationConstraint": aws.REGION})
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    iam.create_role(RoleName="by-hand", AssumeRolePolicyDocument=trust)
+    values = {**values_of(aws_cloud, rds=database), "artifacts": {"awsBucket": {"bucket": "models-by-hand"}}}
+    ids = {
+        "aws:rds/instance:Instance::mlflow-database": "by-hand",
+        "aws:s3/bucket:Bucket::mlflow-artifacts": "models-by-hand",
+        "aws:iam/role:Role::mlflow-role": "by-hand",
+    }
+    with new_aws_stack(unreachable, program=PROGRAM) as stack:
+        made = Parts(stack.configure(aws_cloud.configuration), values)
+        stack.take_over(ids).succeeded()
+        steps = {step["urn"].rpartition("$")[2]: step for step in stack.plan()["steps"]}
+        assert {steps[each]["op"] for each in ids} == {"update"}
+        told = steps["aws:rds/instance:Instance::mlflow-database"]["detailedDiff"].keys()
+        assert {"backupRetentionPeriod", "multiAz", "password", "tags.team"} <= told and "storageEncrypted" not in told
+        # What was taken over is protected, so that nothing can take its place.
+        other = with_changes(values, {"database.rds.database": "other", "deletionProtection": True})
+        assert "protect" in made.change(other).preview().failed().output
+        (before,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
+        assert before["BackupRetentionPeriod"] == 3, "nothing has changed yet"
+        made.change(values).up().succeeded()
+        (after,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
+        assert after["DbiResourceId"] == before["DbiResourceId"] and after["BackupRetentionPeriod"] == 14
 
 
 def test_a_major_upgrade_is_refused_unless_it_is_allowed_and_happens_at_once(

@@ -63,7 +63,7 @@ def test_a_restored_server_keeps_database_and_password_and_is_changed_only_when_
             cloud_stack(session, "azure-native", folders[1], unreachable, **options) as stack,
         ):
             parts.give(source, first)
-            source.up("--skip-preview").succeeded()
+            source.up().succeeded()
             (server,) = [each for each in cloud.made if each.rpartition("/")[0].endswith("/flexibleServers")]
             restored = with_changes(
                 first, {f"{block}.restore": {"source": server, "pointInTime": "2026-03-14T09:26:53Z"}}
@@ -73,7 +73,7 @@ def test_a_restored_server_keeps_database_and_password_and_is_changed_only_when_
             assert f"{block}.restore: mlflow-database exists and holds its own data" in told
 
             parts.give(stack, restored)
-            stack.up("--skip-preview").succeeded()
+            stack.up().succeeded()
             stack.preview("--expect-no-changes").succeeded()
             assert [each["administratorLoginPassword"] for each in cloud.of("Server")] == ["password-of-the-source"] * 2
             assert cloud.calls.count(("create", "Database")) == 1, "the restored one was there"
@@ -85,9 +85,9 @@ def test_a_restored_server_keeps_database_and_password_and_is_changed_only_when_
             completed = with_changes(longer, {f"{block}.restore.completed": True, f"{block}.version": "18"})
             parts.give(stack, completed)
             assert {step["op"] for step in stack.plan()["steps"]} - {"same", "read"} == {"update"}
-            stack.up("--skip-preview").succeeded()
+            stack.up().succeeded()
             # Without the entry, the database would be made, which is there.
-            parts.give(stack, first)
-            assert "cannot create already existing resource" in stack.up("--skip-preview").failed().output
+            parts.give(stack, with_changes(completed, {f"{block}.restore": None}))
+            assert "cannot create already existing resource" in stack.up().failed().output
             parts.give(stack, completed)
             stack.preview("--expect-no-changes").succeeded()

@@ -59,7 +59,7 @@ def source(
     """A stack with an instance of its own."""
     with cloud_stack(session, "gcp", tmp_path_factory.mktemp("source"), unreachable, program=PROGRAM) as made:
         parts.give(made.configure(cloud.configuration), FIRST)
-        made.up("--skip-preview").succeeded()
+        made.up().succeeded()
         yield made
 
 
@@ -84,7 +84,7 @@ def test_a_restored_instance_plans_no_change_and_has_our_password(
     ours = with_changes(FIRST, {RESTORE: {"source": name, **restore}, "database.cloudSql.password": "password-of-ours"})
     with cloud_stack(session, "gcp", tmp_path, unreachable, program=PROGRAM) as stack:
         parts.give(stack.configure(cloud.configuration), ours)
-        stack.up("--skip-preview").succeeded()
+        stack.up().succeeded()
         stack.preview("--expect-no-changes").succeeded()
         restored = the_instance(stack)
         assert restored["name"] != name
@@ -99,7 +99,7 @@ def test_a_restored_instance_plans_no_change_and_has_our_password(
         before = list(cloud.calls)
         later = {"snapshot": "1750000000000"} if "snapshot" in restore else {"pointInTime": "2026-03-15T09:26:53Z"}
         parts.give(stack, with_changes(ours, {RESTORE: {"source": name, **later}}))
-        told = stack.up("--skip-preview").failed().output
+        told = stack.up().failed().output
         assert f"{RESTORE}: mlflow-database exists and was restored from" in told
         assert cloud.calls == before
 

@@ -60,15 +60,16 @@ def test_a_restored_server_has_its_database_and_password_already(engine: str, pr
     source = f"{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DBfor{product}/flexibleServers/prod"
     restore = {"source": source, "pointInTime": "2026-03-14T09:26:53Z"}
     server = {"engine": engine, "password": "password-of-the-source", "restore": restore}
-    graph = deploy(changed(AZURE, "database.azureFlexibleServer", server))
+    zone = AZURE["azure"]["privateDnsZoneId"].replace("postgres", "mysql" if engine == "mysql" else "postgres")
+    base = with_changes(AZURE, {"azure.privateDnsZoneId": zone, "database.azureFlexibleServer": server})
+    graph = deploy(base)
     made = graph.one(f"dbfor{engine}:Server")
     assert made.inputs["createMode"] == "PointInTimeRestore"
     assert (made.inputs["sourceServerResourceId"], made.inputs[time]) == (source, "2026-03-14T09:26:53Z")
     assert made.inputs["tags"] == {"team": "a", "restored-from": f"{source} 2026-03-14T09:26:53Z"}
     assert {"sourceServerResourceId", time} <= set(made.ignored)
     assert graph.of(f"dbfor{engine}:Database") == [], "it is looked up"
-    completed = {**server, "restore": {**restore, "completed": True}}
-    later = deploy(changed(AZURE, "database.azureFlexibleServer", completed)).one(f"dbfor{engine}:Server")
+    later = deploy(changed(base, "database.azureFlexibleServer.restore.completed", True)).one(f"dbfor{engine}:Server")
     assert later.inputs["createMode"] == "Default" and later.inputs["tags"] == made.inputs["tags"]
 
 

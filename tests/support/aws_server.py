@@ -57,6 +57,8 @@ def main(settings: dict[str, str]) -> None:
         instance(self, backend, **asked)
         # moto gives all of them the same one, by which the provider looks its own up.
         self.dbi_resource_id = f"db-{secrets.token_hex(13).upper()}"
+        # moto takes what is restored to a point in time for a replica.
+        self.source_db_instance_identifier = None
         if asked.get("master_user_password"):
             make[asked["engine"]](asked["db_name"], asked["master_username"], asked["master_user_password"])
         _watch(self, asked)
@@ -100,7 +102,9 @@ def main(settings: dict[str, str]) -> None:
 
 
 def _watch(instance: Any, asked: dict[str, Any]) -> None:
-    instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
+    # What is restored to a point in time has that of its source, under its other name.
+    inherited = asked.get("performance_insights_enabled", False)
+    instance.performance_insights_enabled = asked.get("enable_performance_insights", inherited)
     instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
     instance.performance_insights_retention_period = asked.get("performance_insights_retention_period")
 

@@ -147,6 +147,23 @@ class Stack:
         options = ["--protect=false", "--generate-code=false", "--yes", "--parent", f"parent={parent}"]
         self._run("import", kind, name, identity, *options).succeeded()
 
+    def take_over(self, identities: Mapping[str, str]) -> Result:
+        """Let `pulumi preview` write what it would make, and `pulumi import` take what exists instead.
+
+        Args:
+            identities: Ids of what exists, by `type::name`; all else of the file is left out, but for components.
+        """
+        file = self.folder / "adopt.json"
+        self._run("preview", "--import-file", str(file)).succeeded()
+        told = json.loads(file.read_text())
+        wanted = [each for each in told["resources"] if each.get("component")]
+        for each in told["resources"]:
+            # Where several have one name, the file gives them others.
+            if identity := identities.get(f"{each['type']}::{each.get('logicalName', each['name'])}"):
+                wanted.append({**each, "id": identity})
+        file.write_text(json.dumps({**told, "resources": wanted}))
+        return self._run("import", "--file", str(file), "--generate-code=false", "--yes")
+
     def destroy(self) -> Result:
         """Run `pulumi destroy`."""
         return self._run("destroy", "--yes", "--skip-preview")
