@@ -580,6 +580,14 @@ _ON_AWS = {
 """Everything on AWS; what is not drawn here is as everywhere else."""
 
 
+def _keep_apart(database: dict[str, Any], artifacts: dict[str, Any]) -> None:
+    """Give database and artifacts directories of their own if they are on one claim."""
+    files = [store["volume"] for store in (database.get("sqlite", {}), artifacts) if "volume" in store]
+    if len(files) > 1 and len({volume.get("existingClaim") for volume in files}) == 1 and "existingClaim" in files[0]:
+        for volume, directory in zip(files, ("database", "artifacts"), strict=True):
+            volume["subPath"] = directory
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     """Any valid configuration, as it stands in a stack file."""
@@ -592,6 +600,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     ]
     artifacts = draw(st.one_of(block({"volume": volume}), block({"s3": _S3}, proxied=st.booleans()), *others))
     artifacts |= draw(block(defaultRoot=st.just("mlflow-artifacts://artifacts.example.com/a")))
+    _keep_apart(database, artifacts)
     database |= draw(_POOL)
     server = draw(block({"replicas": st.integers(0, 3 if shared else 1)}, **_SERVER))
     if (
@@ -630,6 +639,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     keyless = "oss" in artifacts and not {"accessKeyId", "existingSecret"} & set(artifacts["oss"])
     if keyless and draw(st.booleans(), label="with a RAM role"):
         made["identity"] = {"alibabaRam": {"roleName": "mlflow"}}
+        for login in ("accessKeyId", "accessKeySecret", "existingSecret"):
+            artifacts["oss"].pop(login, None)
         made.pop("serviceAccount", None)
     return consistent(made)
 

@@ -209,6 +209,7 @@ ACCESS["backup"] = st.tuples(
         artifacts=st.sampled_from(["copied", "versions"]),
         drill=st.one_of(st.none(), _block(**_SCHEDULE)),
         scratchSize=st.just("1Gi"),
+        scratchVolume=_block(storageClass=st.just("fast")),
         image=st.just("registry.example.com/restic:1"),
         clientImage=st.just("registry.example.com/mysql:8"),
         continuous=_block(

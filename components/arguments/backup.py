@@ -14,6 +14,7 @@ from .clouds.azure import CONTAINER, CONTAINER_FIX
 from .clouds.names import cloud_name
 from .jobs import scheduled
 from .kinds import Choice, CloudName, Kind
+from .server.pod import TmpVolumeArgs
 from .server.resources import ResourcesArgs
 
 __all__ = [
@@ -349,6 +350,9 @@ class BackupArgs(Block):
     """Send every change at once besides; for SQLite."""
     scratch_size: str = "20Gi"
     """Disk of the node that a run may take for the dump, and a drill for the database that it is loaded into."""
+    scratch_volume: TmpVolumeArgs | None = None
+    """Volumes of `scratchSize` for both, instead of the node's disk: where a node has not that much, or grants no more than is requested
+    (GKE Autopilot). They are made with each pod and deleted with it."""
     image: Input[str] = versions.RESTIC_IMAGE
     """Image with restic 0.17 or newer, and an SSH client for `sftp`."""
     client_image: Input[str] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pulumi
@@ -14,6 +14,7 @@ from ..contracts import SecretKey
 from ..pods.addresses import service_names
 from ..pods.authentication import Account
 from ..pods.part import PodPart
+from ..pods.ports import known_while_unchanged
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, secret
 from .alerts import rules
@@ -35,7 +36,7 @@ def exporter() -> PodPart:
 def monitoring(scope: Scope, args: MonitoringArgs, server: k8s.apps.v1.Deployment, account: Account | None) -> None:
     """Create what the arguments ask for; `account` is the administrator, if users have to log in."""
     if scope.args.continuous_port is not None:
-        _continuous(scope, scope.args.continuous_port)
+        _continuous(scope, scope.args.continuous_port, [server])
     if args.service_monitor is not None:
         _service_monitor(scope, args.service_monitor, account)
     if args.dashboard is not None:
@@ -99,9 +100,10 @@ def _service_monitor(
     )
 
 
-def _continuous(scope: Scope, port: int) -> k8s.core.v1.Service:
+def _continuous(scope: Scope, port: int, after: Sequence[pulumi.Resource]) -> k8s.core.v1.Service:
     """Where Prometheus finds the metrics of Litestream: apart from the server's Service, which may be reached from outside."""
     name = f"{scope.name}-{_CONTINUOUS}"
+    ports = [k8s.core.v1.ServicePortArgs(name=_CONTINUOUS, port=port, target_port=port)]
     return k8s.core.v1.Service(
         name,
         # A headless Service has nothing to wait for.
@@ -109,7 +111,7 @@ def _continuous(scope: Scope, port: int) -> k8s.core.v1.Service:
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None",
             selector=scope.selector(),
-            ports=[k8s.core.v1.ServicePortArgs(name=_CONTINUOUS, port=port, target_port=port)],
+            ports=known_while_unchanged(scope, _CONTINUOUS, ports, [port], after),
         ),
         opts=scope.options(),
     )

@@ -15,6 +15,9 @@ from ..pods.scope import Scope
 from ..resources.refusals import Change, guard
 from .ingress_classes import service_annotations
 
+_ADDRESS = "5m"
+"""How long Pulumi waits for the address of a load balancer, which clouds assign within a minute or two."""
+
 
 def service(
     scope: Scope, after: Sequence[pulumi.Resource], fingerprints: Mapping[str, Input[str]]
@@ -53,7 +56,10 @@ def service(
             load_balancer_class=args.load_balancer_class,
             load_balancer_source_ranges=args.load_balancer_source_ranges or None,
         ),
-        opts=scope.options(hooks=guard(scope, "keys", partial(lost_keys, scope.args.keys))),
+        opts=scope.options(
+            hooks=guard(scope, "keys", partial(lost_keys, scope.args.keys)),
+            custom_timeouts=pulumi.CustomTimeouts(create=_ADDRESS, update=_ADDRESS),
+        ),
     )
 
 

@@ -32,7 +32,7 @@ from .environment import database_part, plain_environment, print_command, secret
 from .jobs import cron_job, on_the_node_of
 from .part import PodPart, join
 from .scope import Scope
-from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, secret
+from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, scratch_volume, secret
 
 _SCRIPTS = "/etc/mlflow/backup"
 _LOGIN = "/login"
@@ -139,6 +139,7 @@ class _Pods:
         password: SecretKey,
     ) -> None:
         self._scope, self._args, self._keys = scope, args, keys
+        self._writes = args.scratch_size if args.scratch_volume is None else None
         self._sqlite = connection.engine is Engine.SQLITE
         self._mysql = _is_mysql(scope, connection)
         self._database = database.part_of("mlflow-backup")
@@ -193,7 +194,7 @@ class _Pods:
             volumes=[
                 config_volume("backup", programs),
                 memory_volume("login"),
-                *(_empty(name, args.scratch_size) for name in ("dump", "restored")),
+                *(scratch_volume(args.scratch_size, args.scratch_volume, name) for name in ("dump", "restored")),
             ],
             mounts=[
                 read_only("backup", _SCRIPTS),
@@ -281,6 +282,7 @@ class _Pods:
             command=["python", f"{_SCRIPTS}/{_PROGRAM.name}", command],
             user=database_part(self._scope),
             disk="64Mi",
+            writes=self._writes,
             **rest,
         )
 
@@ -295,6 +297,7 @@ class _Pods:
             resources,
             command=["python", f"{_SCRIPTS}/{_PROGRAM.name}", command],
             disk="64Mi",
+            writes=self._writes,
         )
 
     def _client(
@@ -331,6 +334,7 @@ class _Pods:
             image=image,
             command=["sh", f"{_SCRIPTS}/{script}"],
             disk="64Mi",
+            writes=self._writes,
         )
 
 
@@ -393,10 +397,6 @@ def _joined(
         return f"{scheme}{first}{sign}{slash}{below}"
 
     return pulumi.Output.all(root or "", bucket or "", path).apply(url)
-
-
-def _empty(name: str, size: str) -> k8s.core.v1.VolumeArgs:
-    return k8s.core.v1.VolumeArgs(name=name, empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
 
 
 def _beside_the_server(scope: Scope) -> k8s.core.v1.AffinityArgs:

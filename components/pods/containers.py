@@ -52,6 +52,7 @@ def container(
     command: Sequence[str] | None = None,
     arguments: Sequence[Input[str]] = (),
     disk: str = "16Mi",
+    writes: str | None = None,
     **more: Any,
 ) -> k8s.core.v1.ContainerArgs:
     """A container with a private `/tmp`, a read-only root filesystem and no privileges, unless the user's security context says
@@ -66,6 +67,8 @@ def container(
         command: Replaces the image's entry point.
         arguments: Arguments of the command.
         disk: Request of ephemeral storage.
+        writes: What it may write to a volume on its node's disk, where that is more: a limit that all containers share must leave it
+            that.
         **more: Further fields: ports, probes, lifecycle.
     """
     requests = {"cpu": resources.cpu_request, "memory": resources.memory_request, "ephemeral-storage": disk}
@@ -73,7 +76,7 @@ def container(
     limits = {
         "memory": resources.memory_limit,
         "cpu": resources.cpu_limit or _at_least(requests["cpu"], shared.cpu_limit),
-        "ephemeral-storage": _at_least(disk, shared.ephemeral_storage_limit),
+        "ephemeral-storage": _at_least(writes or disk, shared.ephemeral_storage_limit),
     }
     return k8s.core.v1.ContainerArgs(
         name=name,

@@ -19,14 +19,20 @@ def preflight(scope: Scope, after: Sequence[pulumi.Resource]) -> k8s.batch.v1.Jo
     """Start the image once, where and as the server's pods start, and fail soon if that does not work.
 
     A migration may take an hour, so its Job cannot tell an image that is not there from one that works; and a server that must stop
-    before the next one starts would be stopped for nothing. Asks for little, since the old server may still be there.
+    before the next one starts would be stopped for nothing. It asks for as much as the migration, whose Job would wait for room, or for
+    a quota, as long as a migration may take; and for little without one, since the old server may still be there.
 
     Args:
         scope: The deployment.
         after: Resources that must exist before.
     """
+    resources = scope.args.resources
     container = mlflow_container(
-        scope, _COMPONENT, PodPart(), scope.args.resources.helpers, command=["python", "-c", "pass"]
+        scope,
+        _COMPONENT,
+        PodPart(),
+        resources.migration if scope.args.database.kind.server else resources.helpers,
+        command=["python", "-c", "pass"],
     )
     return job(
         scope,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -61,6 +62,12 @@ def deployment(
         annotations=args.pod.deployment_annotations or None,
     )
     whole = join(front(scope, part), part, PodPart() if part.proxy_port else tls.serving(scope), _user_part(scope))
+    ports = _ports(scope, whole, first)
+    whole = dataclasses.replace(
+        whole,
+        containers=[_with_ports(each, ports) for each in whole.containers],
+        init_containers=[_with_ports(each, ports) for each in whole.init_containers],
+    )
     return k8s.apps.v1.Deployment(
         f"{scope.name}-server",
         metadata=metadata,
@@ -74,7 +81,7 @@ def deployment(
             template=template(
                 scope,
                 whole,
-                [_container(scope, whole, first, exclusive=exclusive)],
+                [_with_ports(_container(scope, whole, exclusive=exclusive), ports)],
                 metadata=scope.pod_metadata("server"),
                 scratch=args.pod.tmp_size,
                 scratch_claim=args.pod.tmp_volume,
@@ -111,9 +118,31 @@ def _user_part(scope: Scope) -> PodPart:
     )
 
 
-def _container(
-    scope: Scope, part: PodPart, first: Sequence[pulumi.Resource], *, exclusive: bool
-) -> k8s.core.v1.ContainerArgs:
+def _ports(scope: Scope, part: PodPart, first: Sequence[pulumi.Resource]) -> pulumi.Output[bool]:
+    """True, and in a preview known only while no container of the pod has another port than before."""
+    pod = scope.args.pod
+    theirs = [
+        [port.get("name"), port.get("containerPort")]
+        for field in ("init_containers", "containers")
+        for container in pod.part(field)
+        for port in container.get("ports") or ()
+    ]
+    return known_while_unchanged(scope, "server", True, [entrance(scope, part), *theirs], first)
+
+
+def _with_ports(container: Any, known: pulumi.Output[bool]) -> Any:
+    """A container, whose ports depend on that."""
+    ports = container.get("ports") if isinstance(container, Mapping) else container.ports
+    if not ports:
+        return container
+    later = known.apply(lambda _: ports)
+    if isinstance(container, Mapping):
+        return {**container, "ports": later}
+    container.ports = later
+    return container
+
+
+def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.ContainerArgs:
     args = scope.args
     server, pod = args.server, args.pod
     behind_proxy = part.proxy_port is not None
@@ -140,15 +169,7 @@ def _container(
         user=scope.user,
         disk=_disk(scope),
         working_dir=TMP,
-        ports=None
-        if behind_proxy
-        else known_while_unchanged(
-            scope,
-            "server",
-            [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
-            [server.port],
-            first,
-        ),
+        ports=None if behind_proxy else [k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=server.port)],
         # Frequent at startup, so that a pod serves within a second of being able to; patient afterwards, to spare a server
         # that is merely busy.
         startup_probe=k8s.core.v1.ProbeArgs(

@@ -13,10 +13,11 @@ from .scope import Scope
 TMP = "/tmp"  # noqa: S108 - a private volume of the pod
 
 
-def scratch_volume(size: str, claim: TmpVolumeArgs | None = None) -> k8s.core.v1.VolumeArgs:
-    """The private `/tmp` of a pod: on its node, or on a volume that is made with the pod and deleted with it."""
+def scratch_volume(size: str, claim: TmpVolumeArgs | None = None, name: str = "tmp") -> k8s.core.v1.VolumeArgs:
+    """The private `/tmp` of a pod: on its node, or on a volume that is made with the pod and deleted with it. Other scratch space too,
+    under another name."""
     if claim is None:
-        return k8s.core.v1.VolumeArgs(name="tmp", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
+        return k8s.core.v1.VolumeArgs(name=name, empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
     spec = k8s.core.v1.PersistentVolumeClaimSpecArgs(
         access_modes=["ReadWriteOnce"],
         storage_class_name=claim.storage_class,
@@ -24,7 +25,7 @@ def scratch_volume(size: str, claim: TmpVolumeArgs | None = None) -> k8s.core.v1
     )
     template = k8s.core.v1.PersistentVolumeClaimTemplateArgs(spec=spec)
     ephemeral = k8s.core.v1.EphemeralVolumeSourceArgs(volume_claim_template=template)
-    return k8s.core.v1.VolumeArgs(name="tmp", ephemeral=ephemeral)
+    return k8s.core.v1.VolumeArgs(name=name, ephemeral=ephemeral)
 
 
 def scratch_mount() -> k8s.core.v1.VolumeMountArgs:

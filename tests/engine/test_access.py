@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import configurations as configurations_of_tests
 from tests.graph.policies import Pod, allowed
 from tests.support import configurations, definitions, earlier, prometheus
 from tests.support.deployed import Deployed, deploy
@@ -255,6 +256,36 @@ def test_ports_can_be_changed_by_the_first_update(published: Deployed, kubectl: 
     (container,) = server["spec"]["template"]["spec"]["containers"]
     assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [("http", 5001)]
     published.stack.up("--expect-no-changes").succeeded()
+
+
+@pytest.mark.extended
+def test_ports_of_other_containers_can_be_changed_too(new_stack: Deploy, kubectl: Kubectl) -> None:
+    """Those of the proxy, of sidecars, and of a headless Service."""
+
+    def values(server: int, sidecar: int, metrics: int) -> dict[str, Any]:
+        log = {"name": "log", "image": "registry.invalid/log:1", "ports": [{"name": "log", "containerPort": sidecar}]}
+        return {
+            "server": {"replicas": 0, "port": server},
+            "pod": {"containers": [log]},
+            "auth": {"oidc": configurations_of_tests.OIDC},
+            "monitoring": {"prometheus": True},
+            "backup": {"destination": {"volume": {}}, "continuous": {"metricsPort": metrics}},
+        }
+
+    before = configurations.sqlite(unique_name(), **values(5000, 9000, 9102))
+    with deploy(new_stack, kubectl, before, {}) as deployed:
+        deployed.reconfigure(**values(8080, 9001, 9103)).preview().succeeded()
+        deployed.stack.up().succeeded()
+        (server,) = kubectl.items("deployments", deployed.namespace)
+        ports = {
+            c["name"]: [p["containerPort"] for p in c["ports"]]
+            for c in server["spec"]["template"]["spec"]["containers"]
+            if "ports" in c
+        }
+        assert ports == {"proxy": [8081], "log": [9001]}
+        found = kubectl.json("get", "service", "mlflow-continuous", "--namespace", deployed.namespace)["spec"]["ports"]
+        assert [port["port"] for port in found] == [9103]
+        deployed.stack.up("--expect-no-changes").succeeded()
 
 
 def _cases(namespace: str, workload: str) -> dict[str, tuple[dict[str, str], dict[str, str]]]:

@@ -59,6 +59,22 @@ def test_backups_go_to_the_endpoint_of_their_region_in_every_partition(region: s
     )
 
 
+def test_a_dump_has_the_room_that_it_may_take() -> None:
+    """On the node's disk no shared limit may be less; on volumes of its own it takes nothing of the node's."""
+    on_node = with_changes(SCENARIOS["backup-postgresql"], {"resources.all.ephemeralStorageLimit": "8Gi"})
+    for configuration, limit in ((on_node, "20Gi"), ({**on_node, "backup": {**on_node["backup"], "scratchVolume": {"storageClass": "fast"}}}, "8Gi")):  # fmt: skip
+        pod = deploy(configuration).named("mlflow-backup", "CronJob").pod["spec"]
+        for container in (*pod["initContainers"], *pod["containers"]):
+            expected = "8Gi" if container["name"] == "database-login" else limit
+            assert container["resources"]["limits"]["ephemeral-storage"] == expected, container["name"]
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        for name in ("dump", "restored"):
+            assert ("emptyDir" in volumes[name]) == (limit == "20Gi"), volumes[name]
+            if limit == "8Gi":
+                claim = volumes[name]["ephemeral"]["volumeClaimTemplate"]["spec"]
+                assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "20Gi")
+
+
 def test_one_grant_on_a_bucket_that_holds_both() -> None:
     artifacts = {"gcs": {"bucket": "both", "prefix": "artifacts"}}
     graph = deploy(with_changes(GCP, {"artifacts": artifacts, "backup": {"destination": {"gcs": {"bucket": "both"}}}}))

@@ -51,11 +51,11 @@ class ContainerResourcesArgs(Block):
     all: SharedLimitsArgs = SharedLimitsArgs()
     """What holds for every container of every pod."""
     migration: ResourcesArgs = ResourcesArgs(cpu_request="100m", memory_request="256Mi", memory_limit="1Gi")
-    """Requests and limits of the migration, in its Job or before a server on SQLite."""
+    """Requests and limits of the migration, in its Job or before a server on SQLite; and of the preflight before that Job."""
     database_creation: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="256Mi")
     """Requests and limits of the Job that creates a database."""
     minio_bucket: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="96Mi", memory_limit="512Mi")
     """Requests and limits of the Job that creates the bucket in MinIO."""
     helpers: ResourcesArgs = ResourcesArgs(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
     """Requests and limits of the init containers that write a file before the server starts: `database-login`, `users`,
-    and of the preflight."""
+    and of the preflight where no Job migrates."""
