@@ -1,6 +1,7 @@
 """The Kubernetes cluster to deploy to: the one that the user names, else one of our own.
 
 A cluster that the user did not name is never touched, and the user's kubeconfig is never written.
+One module although it is long: how a cluster is found, made and recorded is one decision.
 """
 
 from __future__ import annotations

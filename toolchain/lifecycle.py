@@ -1,4 +1,7 @@
-"""The commands that run MLflow: up, down, purge, preview, logs, open."""
+"""The commands that run MLflow: up, down, purge, preview, logs, open.
+
+One module although it is long: a function for each command, and what they share.
+"""
 
 from __future__ import annotations
 

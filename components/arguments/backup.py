@@ -1,4 +1,7 @@
-"""Backups: where they go, when they are taken, how long they are kept, and how they are tried out."""
+"""Backups: where they go, when they are taken, how long they are kept, and how they are tried out.
+
+One module although it is long: all of its blocks are parts of `BackupArgs`, which checks them together.
+"""
 
 import enum
 from collections.abc import Iterable

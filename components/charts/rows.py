@@ -1,4 +1,7 @@
-"""Transformations of values that are neither a store nor a log-in."""
+"""Transformations of values that are neither a store nor a log-in.
+
+One module although it is long: a list of small functions that `tables/` names, none of which knows another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Transformations of values that say where experiments and artifacts are: what has to be kept."""
+"""Transformations of values that say where experiments and artifacts are: what has to be kept.
+
+One module although it is long: where a claim lies decides on database and artifacts together.
+"""
 
 from __future__ import annotations
 

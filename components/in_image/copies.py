@@ -2,6 +2,7 @@
 
 Not a program of its own: `upgrade.py` imports it. The database keeps its name, so that nobody has to learn another one, and with it all
 that hangs on it: grants, settings, replication. Only the way back exchanges names.
+One file although it is long: what PostgreSQL does stands beside what MySQL does, since both promise the same.
 """
 
 # pyright: reportMissingImports=false

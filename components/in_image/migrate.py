@@ -5,6 +5,7 @@ database is initialised, a current schema is left alone, an older one is migrate
 one is refused. On PostgreSQL and MySQL this happens under an advisory lock, so any number of migrations may start at once.
 MLflow itself is imported only if there is something to do, since that import takes seconds. `upgrade.py` stops and starts the
 servers around this where the arguments let it.
+One file although it is long: it also runs without `upgrade.py`, as the init container of a SQLite server.
 """
 
 # Its imports are in the image, not here.

@@ -4,6 +4,7 @@ Runs inside the MLflow image as the migration Job. What it has done so far is in
 where this one was cut off: servers that it has stopped are started by it or by its successor. Until the migration has changed
 the database, every failure ends with the old version serving again; after that, only the new version may. Where a copy of the database
 is kept, the old version can serve again after that too: the copy gets the database's name.
+One file although it is long: its steps share the record, and are read together, in their order, when one was cut off.
 """
 
 # Its imports are in the image, not here.

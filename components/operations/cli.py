@@ -1,4 +1,7 @@
-"""The commands of `pulumi-mlflow`."""
+"""The commands of `pulumi-mlflow`.
+
+One module although it is long: a command is hardly more than its options and its help, which users read as one.
+"""
 
 import functools
 import inspect

@@ -1,6 +1,7 @@
 """Backups, restores and drills: three CronJobs, of which the last starts nothing by itself.
 
 All that they need is declared: whoever starts a Job from one of them needs no more than the right to do that.
+One module although it is long: the three share containers, volumes and variables.
 """
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use

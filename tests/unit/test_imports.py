@@ -1,10 +1,14 @@
-"""Importing is cheap: the package loads no cloud SDK, and the command line not even Pulumi."""
+"""Importing is cheap: the package loads no cloud SDK, and the command line not even Pulumi. Modules are short, or say why not."""
 
+import ast
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from toolchain.paths import ROOT
+
+LONG = 350
 
 
 def test_import_of_the_package_loads_no_cloud_sdk() -> None:
@@ -34,3 +38,13 @@ def _loaded_by(statement: str) -> set[str]:
     program = f"import sys; {statement}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(result.stdout.split())
+
+
+@pytest.mark.parametrize("folder", ["components", "toolchain", "bench"])
+def test_a_long_module_says_why(folder: str) -> None:
+    silent = []
+    for file in (ROOT / folder).rglob("*.py"):
+        text = file.read_text()
+        if text.count("\n") > LONG and "long" not in (ast.get_docstring(ast.parse(text)) or ""):
+            silent.append(str(file.relative_to(ROOT)))
+    assert not silent

@@ -1,4 +1,7 @@
-"""Authentication by an OpenID Connect provider, with oauth2-proxy in front of the server."""
+"""Authentication by an OpenID Connect provider, with oauth2-proxy in front of the server.
+
+One module although it is long: the checks of `OidcAuthArgs` look at every block before it.
+"""
 
 import enum
 import re
