@@ -17,6 +17,9 @@ from toolchain.console import UserError, say, step
 from toolchain.paths import ROOT, lock
 from toolchain.session import VARIABLE, Session
 
+BACKED_UP = (versions.POSTGRESQL_IMAGE, versions.RESTIC_IMAGE)
+"""Images that tests of the core need besides MLflow's."""
+
 EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 """Plugins of clouds that the tests run against emulated APIs, and their SDKs."""
 
@@ -110,8 +113,9 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
     Args:
         session: What is filled.
         context: kubeconfig context to test on; None for a cluster of our own.
-        clouds: Whether plugins of clouds are needed too, of which some may be built for many minutes.
-        tests: Whether images, emulators and judges are needed that only tests use.
+        clouds: Whether what only the tests of the extended tier use is needed too: plugins of clouds, of which some may be built for many
+            minutes, and further images and emulators.
+        tests: Whether images and judges are needed that only tests use.
 
     Raises:
         UserError: A part cannot be had on this machine.
@@ -131,21 +135,30 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         session.save()
         if tests:
             _prepare_tests(session, target)
+        if tests and clouds:
+            _prepare_stores(session, target)
         if clouds:
             _prepare_clouds(session)
 
 
 def _prepare_tests(session: Session, target: Cluster) -> None:
-    """Add what only tests use: further images in the cluster, emulators of object stores, judges of manifests."""
-    for other in images.RECIPES:
-        images.ensure(other, target)
+    """Add what tests of the core use: images of backups, judges of manifests."""
+    for image in BACKED_UP:
+        images.ensure(image, target)
+    judges = golang.build(["pod-security", "kube-score"])
+    session.pod_security, session.kube_score = (str(path) for path in judges.values())
+    session.save()
+
+
+def _prepare_stores(session: Session, target: Cluster) -> None:
+    """Add all other images, and emulators of object stores."""
+    for image in images.RECIPES:
+        images.ensure(image, target)
     for name in emulators.NAMES:
         try:
             session.emulators[name] = str(emulators.ensure(name))
         except UserError as error:
             session.emulator_problems[name] = str(error)
-    judges = golang.build(["pod-security", "kube-score"])
-    session.pod_security, session.kube_score = (str(path) for path in judges.values())
     session.save()
 
 

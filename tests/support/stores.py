@@ -141,5 +141,5 @@ def _host(session: Session) -> str:
 def _program(session: Session, name: str) -> str:
     if name in session.emulator_problems:
         pytest.skip(session.emulator_problems[name])
-    assert name in session.emulators, f"`make test` prepares {name}; it is not there"
+    assert name in session.emulators, f"`make test-all` prepares {name}; it is not there"
     return session.emulators[name]
