@@ -45,7 +45,7 @@ RUNGS: Mapping[str, Rung] = {
         prepared=True,
         workers=4,
         share="loadscope",
-        longest=("test_deployments", "test_aws", "test_aws_changes", "test_backups", "test_schemas"),
+        longest=("test_deployments", "test_aws_changes", "test_aws", "test_schemas", "test_backups"),
         tiers=(CORE, EXTENDED),
     ),
     "cluster": Rung(

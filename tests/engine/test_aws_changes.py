@@ -100,24 +100,29 @@ def test_a_restored_instance_plans_no_change(
         assert set(stack.changes(restored).values()) <= {"update"}, "the tag"
 
 
-def test_a_restored_cluster_plans_no_change(new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud) -> None:
-    cluster = {**aws_cloud.database("postgresql", "cluster"), "serverlessV2": {}, "instances": 1}
-    first = values_of(aws_cloud, aurora=cluster)
-    restored = with_changes(first, {"database.aurora.snapshotIdentifier": "cluster-before"})
-    with deployed(new_aws_stack, unreachable, aws_cloud, first) as source:
-        identifier = source.made("Cluster")["clusterIdentifier"]
-        snapshot = {"DBClusterIdentifier": identifier, "DBClusterSnapshotIdentifier": "cluster-before"}
-        aws_cloud.client("rds").create_db_cluster_snapshot(**snapshot)
-        with deployed(new_aws_stack, unreachable, aws_cloud, restored) as stack:
-            assert stack.changes(restored) == {}
-            assert stack.made("Cluster")["storageEncrypted"] is True
-            assert stack.changes(first) == {}
-        when = {"source": identifier, "pointInTime": "2026-03-14T09:26:53Z"}
-        at_a_time = with_changes(first, {"database.aurora.restore": when})
-        with deployed(new_aws_stack, unreachable, aws_cloud, at_a_time) as stack:
-            assert stack.changes(at_a_time) == {}
-            assert stack.made("Cluster")["kmsKeyId"] == stack.made("Key")["arn"], "a copy has a key of its own"
-            assert stack.changes(first) == {}
+class TestCluster:
+    """Apart, since it shares nothing with the others and may run beside them."""
+
+    def test_a_restored_cluster_plans_no_change(
+        self, new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
+    ) -> None:
+        cluster = {**aws_cloud.database("postgresql", "cluster"), "serverlessV2": {}, "instances": 1}
+        first = values_of(aws_cloud, aurora=cluster)
+        restored = with_changes(first, {"database.aurora.snapshotIdentifier": "cluster-before"})
+        with deployed(new_aws_stack, unreachable, aws_cloud, first) as source:
+            identifier = source.made("Cluster")["clusterIdentifier"]
+            snapshot = {"DBClusterIdentifier": identifier, "DBClusterSnapshotIdentifier": "cluster-before"}
+            aws_cloud.client("rds").create_db_cluster_snapshot(**snapshot)
+            with deployed(new_aws_stack, unreachable, aws_cloud, restored) as stack:
+                assert stack.changes(restored) == {}
+                assert stack.made("Cluster")["storageEncrypted"] is True
+                assert stack.changes(first) == {}
+            when = {"source": identifier, "pointInTime": "2026-03-14T09:26:53Z"}
+            at_a_time = with_changes(first, {"database.aurora.restore": when})
+            with deployed(new_aws_stack, unreachable, aws_cloud, at_a_time) as stack:
+                assert stack.changes(at_a_time) == {}
+                assert stack.made("Cluster")["kmsKeyId"] == stack.made("Key")["arn"], "a copy has a key of its own"
+                assert stack.changes(first) == {}
 
 
 def test_an_instance_at_a_point_in_time_plans_no_change(
@@ -138,47 +143,55 @@ def test_an_instance_at_a_point_in_time_plans_no_change(
         assert stack.changes(values) == {}, "the entry may go"
 
 
-def test_what_exists_is_taken_over_and_each_difference_is_told_before_anything_changes(
-    new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
-) -> None:
-    database = {**aws_cloud.database("postgresql", "adopted"), "identifier": "by-hand"}
-    rds, s3, iam = (aws_cloud.client(name) for name in ("rds", "s3", "iam"))
-    rds.create_db_instance(
-        DBInstanceIdentifier="by-hand",
-        DBInstanceClass="db.t4g.medium",
-        Engine="postgres",
-        EngineVersion="17",
-        DBName="adopted",
-        MasterUsername="adopted",
-        MasterUserPassword="password-of-before",
-        AllocatedStorage=20,
-        StorageEncrypted=True,
-        BackupRetentionPeriod=3,
-    )
-    s3.create_bucket(Bucket="models-by-hand", CreateBucketConfiguration={"LocationConstraint": aws.REGION})
-    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    iam.create_role(RoleName="by-hand", AssumeRolePolicyDocument=trust)
-    values = {**values_of(aws_cloud, rds=database), "artifacts": {"awsBucket": {"bucket": "models-by-hand"}}}
-    ids = {
-        "aws:rds/instance:Instance::mlflow-database": "by-hand",
-        "aws:s3/bucket:Bucket::mlflow-artifacts": "models-by-hand",
-        "aws:iam/role:Role::mlflow-role": "by-hand",
-    }
-    with new_aws_stack(unreachable, program=PROGRAM) as stack:
-        made = Parts(stack.configure(aws_cloud.configuration), values)
-        stack.take_over(ids).succeeded()
-        steps = {step["urn"].rpartition("$")[2]: step for step in stack.plan()["steps"]}
-        assert {steps[each]["op"] for each in ids} == {"update"}
-        told = steps["aws:rds/instance:Instance::mlflow-database"]["detailedDiff"].keys()
-        assert {"backupRetentionPeriod", "multiAz", "password", "tags.team"} <= told and "storageEncrypted" not in told
-        # What was taken over is protected, so that nothing can take its place.
-        other = with_changes(values, {"database.rds.database": "other", "deletionProtection": True})
-        assert "protect" in made.change(other).preview().failed().output
-        (before,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
-        assert before["BackupRetentionPeriod"] == 3, "nothing has changed yet"
-        made.change(values).up().succeeded()
-        (after,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
-        assert after["DbiResourceId"] == before["DbiResourceId"] and after["BackupRetentionPeriod"] == 14
+class TestAdoption:
+    """Apart, since it shares nothing with the others and may run beside them."""
+
+    def test_what_exists_is_taken_over_and_each_difference_is_told_before_anything_changes(
+        self, new_aws_stack: Deploy, unreachable: Path, aws_cloud: aws.Cloud
+    ) -> None:
+        database = {**aws_cloud.database("postgresql", "adopted"), "identifier": "by-hand"}
+        rds, s3, iam = (aws_cloud.client(name) for name in ("rds", "s3", "iam"))
+        rds.create_db_instance(
+            DBInstanceIdentifier="by-hand",
+            DBInstanceClass="db.t4g.medium",
+            Engine="postgres",
+            EngineVersion="17",
+            DBName="adopted",
+            MasterUsername="adopted",
+            MasterUserPassword="password-of-before",
+            AllocatedStorage=20,
+            StorageEncrypted=True,
+            BackupRetentionPeriod=3,
+        )
+        s3.create_bucket(Bucket="models-by-hand", CreateBucketConfiguration={"LocationConstraint": aws.REGION})
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        iam.create_role(RoleName="by-hand", AssumeRolePolicyDocument=trust)
+        values = {**values_of(aws_cloud, rds=database), "artifacts": {"awsBucket": {"bucket": "models-by-hand"}}}
+        ids = {
+            "aws:rds/instance:Instance::mlflow-database": "by-hand",
+            "aws:s3/bucket:Bucket::mlflow-artifacts": "models-by-hand",
+            "aws:iam/role:Role::mlflow-role": "by-hand",
+        }
+        with new_aws_stack(unreachable, program=PROGRAM) as stack:
+            made = Parts(stack.configure(aws_cloud.configuration), values)
+            stack.take_over(ids).succeeded()
+            steps = {step["urn"].rpartition("$")[2]: step for step in stack.plan()["steps"]}
+            assert {steps[each]["op"] for each in ids} == {"update"}
+            told = steps["aws:rds/instance:Instance::mlflow-database"]["detailedDiff"].keys()
+            assert {
+                "backupRetentionPeriod",
+                "multiAz",
+                "password",
+                "tags.team",
+            } <= told and "storageEncrypted" not in told
+            # What was taken over is protected, so that nothing can take its place.
+            other = with_changes(values, {"database.rds.database": "other", "deletionProtection": True})
+            assert "protect" in made.change(other).preview().failed().output
+            (before,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
+            assert before["BackupRetentionPeriod"] == 3, "nothing has changed yet"
+            made.change(values).up().succeeded()
+            (after,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
+            assert after["DbiResourceId"] == before["DbiResourceId"] and after["BackupRetentionPeriod"] == 14
 
 
 def test_a_major_upgrade_is_refused_unless_it_is_allowed_and_happens_at_once(

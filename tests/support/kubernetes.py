@@ -121,7 +121,15 @@ class Kubectl:
 
     @contextlib.contextmanager
     def forward(self, namespace: str, service: str, folder: Path, port: int = 80) -> Iterator[str]:
-        """A port on this machine that leads to a Service; yields the URL."""
+        """A port on this machine that leads to a Service; yields the URL.
+
+        kubectl chooses one pod, and likes those best that have been ready longest, although they may be about to end.
+        """
+
+        def ending() -> list[dict[str, Any]]:
+            return [pod for pod in self.items("pods", namespace) if "deletionTimestamp" in pod["metadata"]]
+
+        processes.eventually(lambda: not ending(), f"pods of {namespace} to have ended", 1)
         log = folder / f"forward-{secrets.token_hex(4)}.log"
         arguments = ["port-forward", "--namespace", namespace, f"service/{service}", f":{port}"]
         command = self.command(*arguments, "--address", "127.0.0.1")
