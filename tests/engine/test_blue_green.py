@@ -15,19 +15,15 @@ from typing import Any
 import pytest
 
 from components.in_image import Program
-from tests.engine import test_schemas as schemas
-from tests.support import mariadb, older, postgresql
+from tests.support import mariadb, older, postgresql, schemas
 
 pytestmark = pytest.mark.extended
 
 BY_ITSELF = """
-import copy, json, os, pathlib, sys
-import upgrade, copies
+import json, os, sys
+import upgrade, copies, written_down
+from written_down import state
 
-file = pathlib.Path(os.environ["STATE"])
-pod = {"containers": [{"name": "mlflow", "image": "old"}]}
-server = {"metadata": {"generation": 1}, "spec": {"replicas": 2, "template": {"spec": pod}}}
-state = json.loads(file.read_text()) if file.exists() else {"server": server, "record": {}}
 ends, fails = os.environ.get("ENDS_AT"), os.environ.get("FAILS_AT")
 
 def reached(step):
@@ -35,33 +31,11 @@ def reached(step):
         print("ends at", step, flush=True)
         os._exit(9)
 
-def merge(into, change):
-    for key, value in change.items():
-        if isinstance(value, dict):
-            merge(into.setdefault(key, {}), value)
-        elif isinstance(value, list):
-            into[key][0].update(value[0])
-        elif value is None:
-            into.pop(key, None)
-        else:
-            into[key] = value
-
-class Cluster:
-    # Its pods end at once.
-    def __init__(self, say):
-        pass
-    def get(self, kind, name):
-        status = {"observedGeneration": 1, "availableReplicas": state["server"]["spec"]["replicas"]}
-        return copy.deepcopy({**state[name], "status": status}) if name in state else None
-    def list(self, kind, labels):
-        return []
+class Cluster(written_down.Cluster):
     def patch(self, kind, name, body, by_name=False, try_out=False):
+        super().patch(kind, name, body, by_name, try_out)
         if not try_out:
-            merge(state[name], body)
-            file.write_text(json.dumps(state))
             reached(json.loads(body.get("data", {}).get("current") or "{}").get("step"))
-    def let_go(self, kind, name):
-        pass
 
 def then(work, step):
     def both(*given):
@@ -97,7 +71,7 @@ if fails == "smoke":
     upgrade.read_every_table = failing(upgrade.read_every_table)
 upgrade.Cluster = Cluster
 code = upgrade.main()
-print("serving:", state["server"]["spec"]["replicas"], state["server"]["spec"]["template"]["spec"]["containers"][0]["image"])
+print(written_down.served())
 sys.exit(code)
 """
 CUT_OFF = ("copied", "saved", "migrating", "opening")
@@ -107,7 +81,7 @@ class Upgrades:
     """Upgrades of one database."""
 
     def __init__(self, folder: Path, database: older.Database) -> None:
-        schemas._programs(folder)
+        schemas.programs(folder)
         self.database, self.folder = database, folder
         (folder / "by_itself.py").write_text(BY_ITSELF)
 
@@ -115,7 +89,7 @@ class Upgrades:
         """Run the migration's program to its end."""
         upgrade = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new", "BACKUP": "copy"}
         variables = {f"UPGRADE_{name}": value for name, value in upgrade.items()}
-        process: subprocess.Popen[str] = schemas._migrate(
+        process: subprocess.Popen[str] = schemas.migrate(
             self.folder / "by_itself.py",
             self.database,
             STATE=str(self.folder / "state.json"),
@@ -123,7 +97,7 @@ class Upgrades:
             **variables,
             **more,
         )
-        return schemas._ended(process, code)
+        return schemas.ended(process, code)
 
     def record(self, key: str) -> Any:
         state = json.loads((self.folder / "state.json").read_text())
@@ -175,7 +149,7 @@ def _allow(database: older.Database, server: postgresql.Server | mariadb.Server,
     variables = {f"DATABASE_{name}": value for name, value in {**of_ours, **of_server}.items()}
     variables |= {"PGHOST": database.host, "PGPORT": str(database.port), "PGSSLMODE": "require"}
     program = str(folder / "create_database.py")
-    schemas._ended(older.python(program, MASTER_USERNAME=master, MASTER_PASSWORD=password, **variables))
+    schemas.ended(older.python(program, MASTER_USERNAME=master, MASTER_PASSWORD=password, **variables))
 
 
 @pytest.fixture(scope="module", params=[postgresql.serve, mariadb.serve], ids=["postgresql", "mariadb"])
@@ -194,9 +168,9 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     server: postgresql.Server | mariadb.Server, tmp_path: Path
 ) -> None:
     database = server.database()
-    schemas._seed(schemas.MINORS[-1], database)
+    schemas.seed(schemas.MINORS[-1], database)
     upgrades = Upgrades(tmp_path, database)
-    before, tables, head = schemas._contents(database), upgrades.tables(), upgrades.head()
+    before, tables, head = schemas.contents(database), upgrades.tables(), upgrades.head()
 
     output = upgrades.run(code=1)
     assert "nothing was stopped" in output and "may not make a copy of the database" in output
@@ -211,7 +185,7 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     for step in CUT_OFF:
         upgrades.run(code=9, ENDS_AT=step)
     assert "serving: 2 new" in upgrades.run()
-    assert schemas._contents(database) == before and upgrades.head() != head
+    assert schemas.contents(database) == before and upgrades.head() != head
     (done,) = upgrades.record("history")
     assert (done["result"], upgrades.record("current")) == ("upgraded", None)
     assert set(upgrades.record("kept")) == {done["kept"]} == upgrades.there()
@@ -232,7 +206,7 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     )
     for _ in range(2):
         assert f"what was there is {aside}" in upgrades.run("put-back", **kept)
-    assert (schemas._contents(database), upgrades.tables(), upgrades.head()) == (before, tables, head)
+    assert (schemas.contents(database), upgrades.tables(), upgrades.head()) == (before, tables, head)
     assert set(upgrades.record("kept")) == {aside} == upgrades.there()
     if isinstance(server, postgresql.Server):
         assert database.query("SHOW search_path") == [("public, pg_catalog",)]
@@ -257,10 +231,10 @@ def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_vers
     server: postgresql.Server | mariadb.Server, tmp_path: Path
 ) -> None:
     database = server.database()
-    schemas._seed(schemas.MINORS[-1], database)
+    schemas.seed(schemas.MINORS[-1], database)
     _allow(database, server, tmp_path)
     upgrades = Upgrades(tmp_path, database)
-    before = schemas._contents(database), upgrades.tables(), upgrades.head()
+    before = schemas.contents(database), upgrades.tables(), upgrades.head()
     if isinstance(server, mariadb.Server):
         # Half a migration, which MySQL cannot take back.
         upgrades.run(code=9, ENDS_AT="half")
@@ -273,8 +247,8 @@ def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_vers
         output = upgrades.run(code=1)
         assert "as the test says" in output
     assert "the old version serves again" in output and "serving: 2 old" in output
-    assert (schemas._contents(database), upgrades.tables(), upgrades.head()) == before
+    assert (schemas.contents(database), upgrades.tables(), upgrades.head()) == before
     assert upgrades.there() == set() and upgrades.record("kept") is None
     assert [each["result"] for each in upgrades.record("history")] == ["failed"]
     assert "serving: 2 new" in upgrades.run()
-    assert schemas._contents(database) == before[0]
+    assert schemas.contents(database) == before[0]

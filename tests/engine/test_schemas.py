@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,48 +16,13 @@ import psycopg
 import pymysql
 import pytest
 
-from components.in_image import Program
-from tests.support import disks, mariadb, older, postgresql
+from tests.support import disks, mariadb, older, postgresql, schemas
 from tests.support.processes import eventually
 
 pytestmark = pytest.mark.extended
 
 Database = older.Database
-MINORS = ("2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
 ROWS = 10_000
-
-SEED = """
-import sys
-import sqlalchemy
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.store.db import utils
-from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-for uri in sys.argv[2:]:
-    utils._initialize_tables(sqlalchemy.create_engine(uri))
-    store = SqlAlchemyStore(uri, "mlflow-artifacts:/")
-    experiment = store.create_experiment("older")
-    run = store.create_run(experiment, "somebody", 1, [RunTag("a", "b")], "first").info.run_id
-    odd = [Metric("odd", float(value), 1, step) for step, value in enumerate(("nan", "inf", "-inf", "0.1"))]
-    store.log_batch(run, odd, [Param("p", "\\u00fc" * 200)], [RunTag("t", "x" * 500)])
-    for first in range(0, int(sys.argv[1]), 1000):
-        store.log_batch(run, [Metric("many", step / 3, step, step) for step in range(first, first + 1000)], [], [])
-    registry = Registry(uri)
-    registry.create_registered_model("model")
-    registry.create_model_version("model", "mlflow-artifacts:/1/model", run)
-"""
-KEPT = {
-    "experiments": "name, artifact_location, lifecycle_stage",
-    "runs": "run_uuid, name, status, start_time, experiment_id, lifecycle_stage",
-    "metrics": "run_uuid, key, value, is_nan, timestamp, step",
-    "latest_metrics": "run_uuid, key, value, is_nan, timestamp, step",
-    "params": "run_uuid, key, value",
-    "tags": "run_uuid, key, value",
-    "registered_models": "name, creation_time",
-    "model_versions": "name, version, source, run_id",
-}
-"""Columns that all versions have."""
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -66,55 +30,21 @@ def database(request: pytest.FixtureRequest) -> Database:
     return request.getfixturevalue(f"{request.param}_server").database()
 
 
-def _seed(version: str, *databases: Database, rows: int = 1000) -> None:
-    seeding = older.python("-c", SEED, str(rows), *map(older.uri, databases), PYTHONPATH=str(older.packages(version)))
-    output, _ = seeding.communicate()
-    assert seeding.returncode == 0, output
-
-
-def _programs(folder: Path) -> Path:
-    for name, text in Program("upgrade.py").files.items():
-        (folder / name).write_text(text)
-    return folder / "upgrade.py"
-
-
-def _migrate(program: Path, database: Database, **variables: str) -> "subprocess.Popen[str]":
-    settings = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration", **variables}
-    return older.python(str(program), **settings)
-
-
-def _ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == code, output
-    return output
-
-
 def _checked(output: str) -> dict[str, Any]:
     return json.loads(next(line for line in output.splitlines() if line.startswith("{")))
 
 
-def _contents(database: Database) -> dict[str, list[Any]]:
-    """What users have written, as sorted text: floating point values that are not numbers do not equal themselves."""
-    # After the name of its table, a column may be called `key` on MySQL.
-    queries = {
-        table: ", ".join(f"{table}.{column}" for column in columns.split(", ")) for table, columns in KEPT.items()
-    }
-    return {
-        table: sorted(map(str, database.query(f"SELECT {columns} FROM {table}"))) for table, columns in queries.items()
-    }
-
-
-@pytest.mark.parametrize("version", MINORS)
+@pytest.mark.parametrize("version", schemas.MINORS)
 def test_what_an_older_minor_wrote_is_the_same_afterwards(
     version: str, postgresql_server: postgresql.Server, mariadb_server: mariadb.Server, tmp_path: Path
 ) -> None:
     databases = [postgresql_server.database(), mariadb_server.database()]
-    _seed(version, *databases, rows=ROWS)
-    program = _programs(tmp_path)
+    schemas.seed(version, *databases, rows=ROWS)
+    program = schemas.programs(tmp_path)
     for database in databases:
-        before = _contents(database)
+        before = schemas.contents(database)
         head = database.query("SELECT version_num FROM alembic_version")[0][0]
-        (found,) = _checked(_ended(_migrate(program, database, MIGRATION_MODE="check")))["databases"]
+        (found,) = _checked(schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check")))["databases"]
         (schema,) = found["schemas"]
         assert (schema["current"], schema["action"], found["problems"]) == (head, "migrate", [])
         assert schema["pending"][-1]["revision"] == schema["head"]
@@ -123,27 +53,28 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
 
         # Several start at once.
         outputs = [
-            _ended(each) for each in [_migrate(program, database) for _ in range(2 if version == MINORS[0] else 1)]
+            schemas.ended(each)
+            for each in [schemas.migrate(program, database) for _ in range(2 if version == schemas.MINORS[0] else 1)]
         ]
         assert sum("done (migrate)" in output for output in outputs) == 1, outputs
         assert database.query("SELECT version_num FROM alembic_version") == [(schema["head"],)]
-        assert _contents(database) == before
+        assert schemas.contents(database) == before
 
 
 def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_path: Path) -> None:
     database = mariadb_server.database()
-    _seed(MINORS[-1], database)
-    program = _programs(tmp_path)
-    found = _checked(_ended(_migrate(program, database, MIGRATION_MODE="check")))
+    schemas.seed(schemas.MINORS[-1], database)
+    program = schemas.programs(tmp_path)
+    found = _checked(schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check")))
     made = next(
         each["revision"]
         for each in found["databases"][0]["schemas"][0]["pending"]
         if "create_table" in each["operations"]
     )
     revisions = "import schemas, sys; print(*schemas.MLFLOW.revisions()[sys.argv[1]].created)"
-    table = _ended(older.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
+    table = schemas.ended(older.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
     database.query(f"CREATE TABLE {table} (id INT)")
-    output = _ended(_migrate(program, database, MIGRATION_MODE="check"), 1)
+    output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"), 1)
     assert f"revision {made} of the mlflow schema is there by half (its table {table}" in output
 
 
@@ -180,7 +111,7 @@ print("own session lives")
 
 
 def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_path: Path) -> None:
-    _programs(tmp_path)
+    schemas.programs(tmp_path)
     variables = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration"}
     guard = older.python("-c", GUARDED, PYTHONPATH=str(tmp_path), **variables)
     assert guard.stdout is not None
@@ -201,11 +132,11 @@ def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_pa
 @pytest.mark.parametrize(("count", "kind"), [(5, "mariadb"), (10, "postgresql")])
 def test_many_migrations_at_once_are_one(count: int, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     database = request.getfixturevalue(f"{kind}_server").database()
-    _seed(MINORS[-1], database)
-    before, program = _contents(database), _programs(tmp_path)
-    outputs = [_ended(each) for each in [_migrate(program, database) for _ in range(count)]]
+    schemas.seed(schemas.MINORS[-1], database)
+    before, program = schemas.contents(database), schemas.programs(tmp_path)
+    outputs = [schemas.ended(each) for each in [schemas.migrate(program, database) for _ in range(count)]]
     assert sum("done (migrate)" in output for output in outputs) == 1, outputs
-    assert _contents(database) == before
+    assert schemas.contents(database) == before
 
 
 @pytest.fixture(scope="module")
@@ -239,25 +170,25 @@ def test_postgresql_is_restarted_in_the_middle_of_a_migration(
     own_postgresql: postgresql.Server, tmp_path: Path
 ) -> None:
     """Everything is as before, and the next migration does all of it."""
-    database, program = own_postgresql.database(), _programs(tmp_path)
-    _seed(MINORS[-1], database)
-    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    database, program = own_postgresql.database(), schemas.programs(tmp_path)
+    schemas.seed(schemas.MINORS[-1], database)
+    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
     # The migration waits for whoever reads this table, after it has changed others.
     where = {"host": str(own_postgresql.folder), "port": own_postgresql.port, "user": "postgres"}
     with contextlib.closing(psycopg.connect(dbname=database.name, **where)) as reader:
         reader.execute("SELECT * FROM experiment_tags")
-        migration = _migrate(program, database)
+        migration = schemas.migrate(program, database)
         waiting = f"""SELECT pid FROM pg_stat_activity WHERE datname = '{database.name}'
             AND application_name = 'mlflow-migration' AND wait_event_type = 'Lock'"""
         eventually(lambda: own_postgresql.query("postgres", waiting), "a migration under way")
         # PostgreSQL ends all sessions, and recovers from its log, when one of its processes crashes.
         os.kill(own_postgresql.query("postgres", waiting)[0][0], signal.SIGKILL)
-        output = _ended(migration, 1)
+        output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and "PostgreSQL has rolled it back" in output
     eventually(lambda: _answers(database), "the database after its recovery")
-    assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
-    assert "done (migrate)" in _ended(_migrate(program, database))
-    assert _contents(database) == before
+    assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert schemas.contents(database) == before
 
 
 def _answers(database: Database) -> bool:
@@ -268,75 +199,47 @@ def _answers(database: Database) -> bool:
 
 def test_mariadb_is_restarted_in_the_middle_of_a_migration(own_mariadb: mariadb.Server, tmp_path: Path) -> None:
     """What was done of it is known, and the next migration does the rest."""
-    database, program = own_mariadb.database(), _programs(tmp_path)
-    _seed(MINORS[-1], database)
-    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    database, program = own_mariadb.database(), schemas.programs(tmp_path)
+    schemas.seed(schemas.MINORS[-1], database)
+    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
     # A session in the database would be taken for a server's.
     session = pymysql.connect(unix_socket=str(own_mariadb.socket), user="root")
     with session, session.cursor() as reader:
         reader.execute(f"SELECT * FROM {database.name}.experiment_tags")
-        migration = _migrate(program, database)
+        migration = schemas.migrate(program, database)
         waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
         eventually(lambda: own_mariadb.execute(waiting), "a migration under way")
         own_mariadb.kill()
-        output = _ended(migration, 1)
+        output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and "restore the backup from before the migration" in output
     eventually(lambda: _answers(database), "the database after its recovery")
     assert database.query("SELECT version_num FROM alembic_version") != head
-    assert "done (migrate)" in _ended(_migrate(program, database))
-    assert _contents(database) == before
+    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert schemas.contents(database) == before
 
 
 def test_a_full_disk_of_the_database_rolls_a_migration_back(
     own_postgresql: postgresql.Server, own_disk: disks.Disk, tmp_path: Path
 ) -> None:
-    database, program = own_postgresql.database(), _programs(tmp_path)
-    _seed(MINORS[-1], database)
-    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    database, program = own_postgresql.database(), schemas.programs(tmp_path)
+    schemas.seed(schemas.MINORS[-1], database)
+    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
     with own_disk.full():
-        output = _ended(_migrate(program, database), 1)
+        output = schemas.ended(schemas.migrate(program, database), 1)
     assert "refused: the migration failed" in output and "No space left on device" in output
     eventually(lambda: _answers(database), "the database after its recovery")
-    assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
-    assert "done (migrate)" in _ended(_migrate(program, database))
-    assert _contents(database) == before
+    assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert schemas.contents(database) == before
 
 
 BY_ITSELF = """
-import copy, json, sys
-import upgrade
+import sys
+import upgrade, written_down
 
-pod = {"containers": [{"name": "mlflow", "image": "old"}]}
-server = {"metadata": {"generation": 1}, "spec": {"replicas": 2, "template": {"spec": pod}}}
-objects = {("deployments", "server"): server, ("configmaps", "record"): {}}
-
-def merge(into, change):
-    for key, value in change.items():
-        if isinstance(value, dict):
-            merge(into.setdefault(key, {}), value)
-        elif isinstance(value, list):
-            into[key][0].update(value[0])
-        else:
-            into[key] = value
-
-class Cluster:
-    # Its pods end at once.
-    def __init__(self, say):
-        pass
-    def get(self, kind, name):
-        status = {"observedGeneration": 1, "availableReplicas": server["spec"]["replicas"]}
-        return copy.deepcopy({**objects[kind, name], "status": status}) if (kind, name) in objects else None
-    def list(self, kind, labels):
-        return []
-    def patch(self, kind, name, body, by_name=False, try_out=False):
-        if not try_out:
-            merge(objects[kind, name], body)
-    def let_go(self, kind, name):
-        pass
-
-upgrade.Cluster = Cluster
+upgrade.Cluster = written_down.Cluster
 code = upgrade.main()
-print("serving:", server["spec"]["replicas"], pod["containers"][0]["image"])
+print(written_down.served())
 sys.exit(code)
 """
 _REFUSED = """CREATE FUNCTION refused() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
@@ -345,18 +248,18 @@ CREATE EVENT TRIGGER refused ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EX
 
 def test_a_migration_that_fails_opens_the_old_version(own_postgresql: postgresql.Server, tmp_path: Path) -> None:
     """An upgrade without a person, on a real database, of pods that are only written down."""
-    database, program = own_postgresql.database(), _programs(tmp_path)
-    _seed(MINORS[-1], database)
-    before, head = _contents(database), database.query("SELECT version_num FROM alembic_version")
+    database, program = own_postgresql.database(), schemas.programs(tmp_path)
+    schemas.seed(schemas.MINORS[-1], database)
+    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
     (tmp_path / "by_itself.py").write_text(BY_ITSELF)
     settings = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new"}
     variables = {"MIGRATION_MODE": "automatic", **{f"UPGRADE_{name}": value for name, value in settings.items()}}
     where = {"host": str(own_postgresql.folder), "port": own_postgresql.port, "user": "postgres"}
     with contextlib.closing(psycopg.connect(dbname=database.name, autocommit=True, **where)) as owner:
         owner.execute(_REFUSED)
-        output = _ended(_migrate(program.with_name("by_itself.py"), database, **variables), 1)
+        output = schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables), 1)
         owner.execute("DROP EVENT TRIGGER refused")
     assert "not today" in output and "the old version serves again" in output and "serving: 2 old" in output
-    assert (_contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
-    assert "serving: 2 new" in _ended(_migrate(program.with_name("by_itself.py"), database, **variables))
-    assert _contents(database) == before
+    assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "serving: 2 new" in schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables))
+    assert schemas.contents(database) == before
