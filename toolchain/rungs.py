@@ -25,6 +25,7 @@ class Rung:
     Attributes:
         prepared: Whether they need the tools and a cluster.
         workers: How many processes of pytest run side by side: more than processors where tests wait more than they compute.
+        further: How many more run the extended tier, whose tests wait more.
         share: What a process takes at a time: `loadscope` where tests of a file or of a class share what they deploy.
         longest: Names of files that take longest and therefore begin first, lest the last one runs alone.
         tiers: Those that its tests belong to. Where there are two, each file, class or test says which one is its own.
@@ -32,6 +33,7 @@ class Rung:
 
     prepared: bool = False
     workers: int = 1
+    further: int = 0
     share: str = "worksteal"
     longest: tuple[str, ...] = ()
     tiers: tuple[str, ...] = (CORE,)
@@ -50,7 +52,8 @@ RUNGS: Mapping[str, Rung] = {
     ),
     "cluster": Rung(
         prepared=True,
-        workers=5,
+        workers=3,  # more would starve the servers that two tests of the core keep busy
+        further=1,
         share="loadscope",
         # A process takes another file when two tests are left of its own, so that one of a single test is followed by one that is short.
         longest=(
@@ -105,8 +108,9 @@ def run(rung: str, tier: str, python: str, environment: Mapping[str, str], argum
     report.unlink(missing_ok=True)
     say(f"\n▸ tests: {result.name}")
     command = [python, "-m", "pytest", f"tests/{rung}", f"--tier={tier}", f"--junitxml={report}"]
-    if how.workers > 1:
-        command += ["--numprocesses", str(how.workers), "--dist", how.share, "--no-loadscope-reorder"]
+    workers = how.workers + (how.further if tier == EXTENDED else 0)
+    if workers > 1:
+        command += ["--numprocesses", str(workers), "--dist", how.share, "--no-loadscope-reorder"]
     command += shlex.split(arguments)
     code = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
     if report.exists():

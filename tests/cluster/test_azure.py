@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 
 from tests.configurations import own_values
-from tests.support import azure, azure_login, azure_provider, certificates, client, earlier, mariadb, postgresql
+from tests.support import (
+    azure,
+    azure_login,
+    azure_provider,
+    certificates,
+    client,
+    configurations,
+    earlier,
+    mariadb,
+    postgresql,
+)
 from tests.support.addresses import leading_to
 from tests.support.azure_provider import SUBSCRIPTION, Azure
 from tests.support.deployed import Deployed
@@ -75,7 +85,7 @@ class World:
                 ],
             },
             "server": {
-                "drainSeconds": 0,
+                **configurations.SERVER,
                 "env": {
                     "REQUESTS_CA_BUNDLE": "/etc/authority/ca.pem",
                     "AZURE_AUTHORITY_HOST": f"https://{azure_login.HOST}/",

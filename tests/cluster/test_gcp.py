@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.configurations import own_values
-from tests.support import client, earlier, gcp, gcs, mariadb, postgresql
+from tests.support import client, configurations, earlier, gcp, gcs, mariadb, postgresql
 from tests.support.addresses import leading_to
 from tests.support.deployed import Deployed
 from tests.support.kubernetes import Kubectl, unique_name
@@ -57,7 +57,7 @@ def deployed(
 ) -> Iterator[Deployed]:
     """The stack, up."""
     values = {**configuration(), **cloud.configuration, "namespace": unique_name()}
-    values["server"] = {"drainSeconds": 0, "env": cloud.pods}
+    values["server"] = {**configurations.SERVER, "env": cloud.pods}
     with cloud_stack(session, "gcp", tmp_path_factory.mktemp("stack"), kubectl.kubeconfig) as stack:
         try:
             up = stack.configure(values).up().succeeded()
@@ -200,7 +200,7 @@ def test_mysql_and_a_bucket_that_exists(
         "database": {"cloudSql": {"engine": "mysql", "version": "8.4"}},
         "artifacts": {"gcs": {"bucket": bucket.name, "prefix": "team/a", "transferTimeoutSeconds": 30}},
         "identity": {"gcpDirect": {}},
-        "server": {"drainSeconds": 0, "env": cloud.pods},
+        "server": {**configurations.SERVER, "env": cloud.pods},
         "deletionProtection": False,
     }
     with cloud_stack(session, "gcp", tmp_path_factory.mktemp("stack"), kubectl.kubeconfig) as stack:

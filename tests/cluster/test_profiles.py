@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.configurations import own_values
-from tests.support import aws, client
+from tests.support import aws, client, configurations
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
 from toolchain.environments import stack_file
@@ -27,7 +27,7 @@ def test_production_on_aws(new_aws_stack: Deploy, kubectl: Kubectl, aws_cloud: a
         "aws": {**values["aws"], **aws_cloud.facts},
         "database": {"rds": rds},
         "artifacts": {"awsBucket": {**values["artifacts"]["awsBucket"], "forceDestroy": True}},
-        "server": {"drainSeconds": 0, "env": aws_cloud.pods},
+        "server": {**configurations.SERVER, "env": aws_cloud.pods},
         "deletionProtection": False,
     }
     with new_aws_stack() as stack:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.core
 def dev(new_stack: Deploy, kubectl: Kubectl) -> Iterator[Deployed]:
     """The deployment."""
     secrets = {"server.secretEnv.EXTRA": canaries.token(), **own_keys()}
-    values = {**own_values(stack_file("dev")), "namespace": unique_name(), "server": {"drainSeconds": 0}}
+    values = {**own_values(stack_file("dev")), "namespace": unique_name(), "server": dict(configurations.SERVER)}
     with deploy(new_stack, kubectl, values, secrets) as deployed:
         earlier.record(deployed.stack, "dev")
         yield deployed

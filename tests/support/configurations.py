@@ -1,6 +1,7 @@
 """Stack configurations of the two kinds of deployment, as small as the test cluster is.
 
 Their pods end without draining, which each rollout would wait for: tests of requests during a rollout give seconds of their own.
+They may take long to start, since the machine is busy with other tests: tests of what is said of pods that never start give less.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from tests.support import mariadb
 from tests.support.postgresql import Database
 from tests.support.s3 import Bucket
 
+SERVER: Mapping[str, Any] = {"drainSeconds": 0, "progressDeadlineSeconds": 600}
+"""What every server is given."""
 SKIP_AWAIT: Mapping[str, Any] = {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}}
 """An override with which Pulumi does not wait for an object."""
 OPENSHIFT: Mapping[str, Any] = {
@@ -26,7 +29,7 @@ def sqlite(namespace: str, **more: Any) -> dict[str, Any]:
         "database": {"sqlite": {"volume": {"sizeGb": 1}}},
         "artifacts": {"volume": {"sizeGb": 1}},
         "deletionProtection": False,
-        "server": {"drainSeconds": 0},
+        "server": dict(SERVER),
     }
     return merged(values, more)
 
@@ -55,10 +58,11 @@ def mysql_secrets(database: mariadb.Database, bucket: Bucket) -> dict[str, str]:
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with whole blocks changed; but pods that end without draining go on to do so."""
+    """Values with whole blocks changed; but what every server is given stays."""
     result = {**values, **changes}
-    if "server" in changes and "drainSeconds" in values.get("server", {}):
-        result["server"] = {"drainSeconds": values["server"]["drainSeconds"], **changes["server"]}
+    if "server" in changes:
+        kept = {name: value for name, value in values.get("server", {}).items() if name in SERVER}
+        result["server"] = {**kept, **changes["server"]}
     return result
 
 
@@ -87,5 +91,5 @@ def _production(namespace: str, database: dict[str, Any], bucket: Bucket) -> dic
             }
         },
         "deletionProtection": False,
-        "server": {"replicas": 2, "drainSeconds": 0},
+        "server": {"replicas": 2, **SERVER},
     }

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,14 @@ def restarts(pods: Sequence[dict[str, Any]]) -> int:
     ]
     assert statuses, "the pods have no containers yet"
     return sum(status["restartCount"] for status in statuses)
+
+
+def started_within(pod: dict[str, Any]) -> float:
+    """How many seconds a pod needed from the start of its first container to being ready."""
+    (ready,) = [each["lastTransitionTime"] for each in pod["status"]["conditions"] if each["type"] == "Ready"]
+    began = pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
+    first, last = (datetime.strptime(each, "%Y-%m-%dT%H:%M:%S%z") for each in (began, ready))
+    return (last - first).total_seconds()
 
 
 def pod_name(pod: dict[str, Any]) -> str:
