@@ -13,6 +13,8 @@ from tests.support.kubernetes import Kubectl, pod_name, unique_name
 pytestmark = pytest.mark.extended
 
 DEADLINE = 30
+SOON = 300
+"""Seconds within which an `up` ends that fails for want of a pod, on a busy machine too: half of Kubernetes' own limit."""
 WRONG = {"repository": "registry.invalid/mlflow", "tag": "v0"}
 
 
@@ -27,7 +29,7 @@ def _soon(deployed: Deployed, **values: Any) -> str:
     """The output of an `up` with changed values that fails for want of a pod."""
     values["server"] = {**values.get("server", {}), "progressDeadlineSeconds": DEADLINE}
     result = deployed.reconfigure(**values).up().failed()
-    assert result.seconds < DEADLINE + 60
+    assert result.seconds < SOON
     return result.output
 
 
@@ -68,4 +70,4 @@ def test_an_image_that_does_not_exist_is_named_before_a_migration(
         result = stack.configure(values, configurations.postgresql_secrets(database, bucket)).up().failed()
         assert "registry.invalid/mlflow:v0" in result.output
         assert "ErrImagePull" in result.output or "ImagePullBackOff" in result.output
-        assert result.seconds < DEADLINE + 60
+        assert result.seconds < SOON

@@ -55,7 +55,7 @@ def test_all_but_the_last_seconds_comes_back_whenever_a_volume_is_lost(
     with pod.replicating(), pod.serving():
         seconds.append(load.lost(moment, in_server(pod.uri)))
     print("seconds of acknowledged writes lost:", [round(each, 2) for each in seconds])
-    assert max(seconds) < LIMIT
+    assert max(seconds) < LIMIT + load.slowest
 
 
 @pytest.mark.core

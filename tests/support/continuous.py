@@ -30,11 +30,13 @@ class Load:
         runs: The runs.
         login: Who they are.
         acknowledged: When each value was acknowledged, by run.
+        slowest: How many seconds the slowest of them took, by which a busy machine may delay what else there is to do.
     """
 
     runs: list[str]
     login: tuple[str, str] | None = None
     acknowledged: dict[str, list[float]] = field(default_factory=dict)
+    slowest: float = 0
 
     @classmethod
     def of(cls, uri: str, login: tuple[str, str] | None = None) -> "Load":
@@ -55,8 +57,10 @@ class Load:
             with contextlib.suppress(requests.RequestException):
                 while not stop.is_set():
                     value = {"run_id": run, "key": "n", "value": len(done), "step": len(done), "timestamp": 0}
+                    began = time.monotonic()
                     session.post(f"{uri}/api/2.0/mlflow/runs/log-metric", json=value, timeout=60).raise_for_status()
                     done.append(time.monotonic())
+                    self.slowest = max(self.slowest, done[-1] - began)
 
         threads = [threading.Thread(target=log, args=[run], daemon=True) for run in self.runs]
         for thread in threads:
