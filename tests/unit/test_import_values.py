@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
 import json
@@ -72,8 +73,6 @@ def test_examples_of_the_charts_become_what_stands_in_examples(name: str, exampl
     case = DOCUMENTED[name][example]
     values = copy.deepcopy(case["values"])
     if "ldapAuth" in values and values["ldapAuth"].get("encodedTrustedCACertificate"):
-        import base64
-
         pem = expected["auth"]["ldap"]["tls"]["caCertificate"]
         values["ldapAuth"]["encodedTrustedCACertificate"] = base64.b64encode(pem.encode()).decode()
     conversion = convert_values(name, values)
@@ -303,6 +302,25 @@ def test_a_mounted_file_of_settings_and_variables_become_the_log_in() -> None:
     made = with_a_log_in(SETTINGS, secret={"secretName": "ini"})
     assert [each.path for each in made.secrets] == ["auth.basic.adminPassword"] and not problems(made)
     assert "mlflow:auth.basic.adminPassword" in "\n".join(steps(made, "f"))
+
+
+@pytest.mark.parametrize(
+    ("file", "ok", "told"),
+    [
+        ("[mlflow]\ndatabase_uri = postgresql+psycopg2://u:planted%%40@db/mlflow\n", True, "users are in postgresql"),
+        ("[mlflow]\ndatabase_uri = sqlite:////mlflow/users.db\n", False, "users are in sqlite, in a file: leave"),
+        ("[mlflow]\nadmin_password = planted\n", False, "is no basic_auth.ini"),
+        ("planted", False, "is no basic_auth.ini"),
+    ],
+)
+def test_where_users_are_is_looked_up_in_the_cluster(file: str, ok: bool, told: str) -> None:
+    made = with_a_log_in(SETTINGS, secret={"secretName": "ini"})
+    data = {"basic_auth.ini": base64.b64encode(file.encode()).decode()}
+    found = {each.what: each for each in judge(made, {("secrets", "ini"): {"data": data}})}
+    assert found["Secret ini"].ok and "planted" not in repr(found)
+    users = found["basic_auth.ini of Secret ini"]
+    assert users.ok is ok and told in users.text
+    assert not [each for each in judge(made, {("secrets", "ini"): {"data": {}}}) if each.what.startswith("basic_auth")]
 
 
 @pytest.mark.parametrize(
