@@ -36,11 +36,13 @@ class Cli:
         command: The program.
         home: PULUMI_HOME, which holds the plugins.
         path: Folders to search for Pulumi's programs, before everything else.
+        built: Whether it is built from source, and with it the plugins of the locked SDKs: no others can be had.
     """
 
     command: Path
     home: Path
     path: tuple[Path, ...]
+    built: bool = False
 
     def variables(self, venv: Path) -> dict[str, str]:
         """Environment variables to run the command with programs in a virtual environment."""
@@ -74,7 +76,7 @@ def ensure() -> Cli:
     if (official / "bin" / "pulumi").exists():
         return Cli(official / "bin" / "pulumi", home, (official / "bin",))
     together = _together(golang.build(["pulumi", "pulumi-language-python"]))
-    return Cli(together / "pulumi", home, (together,))
+    return Cli(together / "pulumi", home, (together,), built=True)
 
 
 def for_program(clouds: Iterable[str]) -> tuple[Path, Cli]:

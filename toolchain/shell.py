@@ -100,5 +100,7 @@ def _variables(name: str) -> tuple[dict[str, str], str]:
     folders = [venv / "bin", *cli.path, environments.command_line().parent]
     if not shutil.which("kubectl"):
         folders.append(cluster.kubectl().parent)
+    if cli.built:  # programs of the user's own get the SDKs whose plugins are there
+        own["PIP_CONSTRAINT"] = os.environ.get("PIP_CONSTRAINT") or str(environments.LOCK)
     of_stack = {"STACK": name, "PULUMI_STACK": name, "PULUMI_MLFLOW_NAMESPACE": record.namespace}
     return {**own, **of_stack}, os.pathsep.join(map(str, folders))

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from ..arguments.access.auth import PASSWORD_LENGTH
 from .conversion import Conversion, Outcome, Transformation, resources
+from .own_users import LOST, SETTINGS, first_administrator, given_password, password_of_file, settings_file
+from .rows import entries
 from .stores import database_uri, on_claim, server
 
 __all__ = ["BY"]
@@ -23,8 +25,15 @@ _TLS = {"required": "verify", "optional": "require", "none": "disable"}
 
 
 def _app_name(c: Conversion, given: Mapping[str, Any]) -> None:
-    if name := c.text("server.value_options.app_name"):
-        _application(c, name)
+    if not (name := c.text("server.value_options.app_name")):
+        return
+    _application(c, name)
+    found = {variable: (f"{path}.{variable}", value) for path, variable, value in entries(c)}
+    settings_file(c, *found.get(SETTINGS, ("", None)))
+    if name == "basic-auth":
+        first_administrator(c, found)
+        if not c.has("auth.basic.existingConfig"):
+            c.remarks.append(LOST)
 
 
 def _application(c: Conversion, name: str) -> None:
@@ -98,10 +107,7 @@ def _users(c: Conversion) -> None:
     folder = c.text("auth.sqliteFullPath")
     found = on_claim(c, f"{folder}{c.text('auth.sqliteFile')}") if folder else None
     if found is None:
-        c.remarks.append(
-            "The chart keeps users and permissions in a file in the pod, which is lost with it: users and their permissions have to be "
-            "created again, or copied out of the running pod first (docs/charts.md)."
-        )
+        c.remarks.append(LOST)
         return
     claim, inside = found
     volume = c.config.get("database", {}).get("sqlite", {}).get("volume", {})
@@ -124,10 +130,7 @@ def _deprecated(c: Conversion) -> None:
     c.put("auth.basic", {})
     if existing := c.text(f"{block}.existingSecret"):
         c.refer("auth.basic.existingConfig", existing, key="basic_auth.ini")
-        c.remarks.append(
-            f"Name the administrator's password in auth.basic.existingSecret or auth.basic.adminPassword: jobs log in with it, and it "
-            f"stands in the file of the Secret {existing} alone."
-        )
+        password_of_file(c, f"{block}.existingSecret")
         return
     made = f"{block}.createSecret"
     for name, ours in (
@@ -138,11 +141,7 @@ def _deprecated(c: Conversion) -> None:
         if value := c.text(f"{made}.{name}"):
             c.put(ours, value)
     if password := c.get(f"{made}.adminPassword"):
-        key = f"{made}.adminPassword"
-        if len(str(password)) < PASSWORD_LENGTH:
-            c.left(key, f"is too short: MLflow requires {PASSWORD_LENGTH} characters. Without one, one is generated")
-        else:
-            c.secret("auth.basic.adminPassword", key, str(password))
+        given_password(c, f"{made}.adminPassword", str(password))
     uri = c.text(f"{made}.databaseUri")
     if uri.startswith("sqlite"):
         c.left(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import configparser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -118,6 +120,7 @@ def judge(made: Conversion, objects: Mapping[tuple[str, str], Mapping[str, Any] 
     for kind, name in made.referred:
         there = objects.get((f"{kind.lower()}s", name))
         found.append(_keys(made, kind, name, there))
+    found += _users(made, objects)
     for kind, name in own_names(made).items():
         there = objects.get((kind, name))
         if there is not None:
@@ -142,6 +145,27 @@ def _keys(made: Conversion, kind: str, name: str, there: Mapping[str, Any] | Non
     missing = sorted(wanted - {*(there.get("data") or {}), *(there.get("binaryData") or {})})
     text = f"has no key {', '.join(missing)}" if missing else "has the keys that are named"
     return Finding(f"{kind} {name}", not missing, text)
+
+
+def _users(made: Conversion, objects: Mapping[tuple[str, str], Mapping[str, Any] | None]) -> list[Finding]:
+    """Where a file of settings that is taken over says that users are. Nothing else of it is told: it may hold passwords."""
+    given = made.config.get("auth", {}).get("basic", {}).get("existingConfig")
+    there = objects.get(("secrets", given["name"])) if given else None
+    encoded = ((there or {}).get("data") or {}).get(given["key"]) if given else None
+    if not given or encoded is None:
+        return []
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(base64.b64decode(encoded).decode())
+        engine = parser.get("mlflow", "database_uri").partition("://")[0].partition("+")[0]
+    except (configparser.Error, ValueError):
+        return [Finding(f"{given['key']} of Secret {given['name']}", False, "is no basic_auth.ini with a database_uri")]
+    text = f"users are in {engine}" + (
+        ", in a file: leave auth.basic.existingConfig out, and bring the file over as docs/charts.md says"
+        if engine == "sqlite"
+        else ""
+    )
+    return [Finding(f"{given['key']} of Secret {given['name']}", engine != "sqlite", text)]
 
 
 def _named_keys(node: Any, name: str) -> list[str]:

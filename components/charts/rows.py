@@ -119,6 +119,8 @@ def _variables(c: Conversion, given: Mapping[str, Any]) -> None:
     store, owned = _store_variables(c)
     for path, name, value in entries(c):
         key = f"{path}.{name}"
+        if name in OWN_VARIABLES and c.told(key):  # the log-in has taken it
+            continue
         if value is None:
             c.left(key, "has no value")
         elif why := _variable(c, key, name, value, store, owned):
@@ -254,7 +256,7 @@ def _volumes(c: Conversion, given: Mapping[str, Any]) -> None:
             c.put(ours[path], kept)
         if len(kept) < len(value):
             names = ", ".join(sorted(c.consumed_volumes))
-            c.say(path, Outcome.DIFFERS, f"{names}: the store's own volume here", "database", "artifacts")
+            c.say(path, Outcome.DIFFERS, f"{names}: the component's own volume here")
 
 
 def _tls(c: Conversion, given: Mapping[str, Any]) -> None:
@@ -414,6 +416,11 @@ def remarks(c: Conversion) -> None:
     workers = c.chart.default("server.value_options.workers")
     if workers and not c.has("server.workers"):
         c.remarks.append(f"A pod has one process, the chart's {workers}. Set server.workers or more replicas for more.")
+    if c.has("auth.basic"):
+        c.remarks.append(
+            "The administrator's password becomes the one that the configuration names, or else a generated one, even if it was "
+            "changed in MLflow since: name the one that is in use."
+        )
     if c.chart.name == "community" and not c.get("artifactRoot.proxiedArtifactStorage"):
         c.remarks.append(
             "Clients reach artifacts through the server. Experiments that exist keep the address that the chart gave them, for "

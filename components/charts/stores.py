@@ -339,9 +339,11 @@ def _artifacts(c: Conversion, uri: str, key: str) -> None:
     if parts.scheme in ("s3", "gs", "oss") and "@" not in parts.netloc:
         ours = {"s3": "artifacts.s3", "gs": "artifacts.gcs", "oss": "artifacts.oss"}[parts.scheme]
         _bucket(c, ours, parts.netloc, prefix)
+        c.say(key, Outcome.CARRIED, "", ours)
     elif parts.scheme in ("wasbs", "wasb") and blob and parts.username:
         values = {"account": blob[1], "container": parts.username, **({"prefix": prefix} if prefix else {})}
         c.put("artifacts.azureBlob", values | ({"domain": blob[2]} if blob[2] != "blob.core.windows.net" else {}))
+        c.say(key, Outcome.CARRIED, "", "artifacts.azureBlob")
     elif parts.password:
         c.secret("artifacts.uri.uri", key, uri)
     else:

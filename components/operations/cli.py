@@ -383,5 +383,5 @@ def import_values(
 
 @app.command()
 def policies() -> None:
-    """Print the folder of the policy pack: pulumi preview --policy-pack "$(pulumi-mlflow policies)"."""
+    """Print the folder of the policy pack: pack="$(pulumi-mlflow policies)" && pulumi preview --policy-pack "$pack"."""
     print(Path(__file__).resolve().parents[1] / "policies")

@@ -55,7 +55,7 @@ def example(tools: Session, checkout: Path, kubeconfig: Path, name: str, secret:
     folder = checkout / "examples" / name
     folder.mkdir(parents=True)
     with stack(tools, folder, kubeconfig, program=EXAMPLES / name) as made:
-        yield made.configure({}, {"kekPassphrase": secret})
+        yield made.configure({}, {f"mlflow-in-{name}:kekPassphrase": secret})
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_a_stack_moves_to_a_program_in_python_without_changes(
         ' "artifacts": {"volume": {"size_gb": 10}},'
         ' "keys": {"kek_passphrase": pulumi.Config().require_secret("kekPassphrase")}})\n'
     )
-    moved = Stack(session, tmp_path, kubectl.kubeconfig, program=program)
+    moved = Stack(session, tmp_path, kubectl.kubeconfig, program=program, project="mlflow-in-yaml")
     moved.load(json.loads(in_yaml.export()))
     moved.config_file.write_text(in_yaml.config_file.read_text())
     plan = moved.plan()
@@ -170,7 +170,7 @@ def test_outputs_and_providers_of_the_program_reach_the_component(
     project.write_text(
         program.replace("    properties:\n", "    options: {providers: ['${cluster}']}\n    properties:\n")
     )
-    steps = new.configure({}, {"kekPassphrase": canaries.token()}).plan()["steps"]
+    steps = new.configure({}, {"mlflow-in-yaml:kekPassphrase": canaries.token()}).plan()["steps"]
     made = {step["urn"].rpartition("::")[2]: step["newState"] for step in steps}
     assert "::cluster::" in made["mlflow-service"]["provider"]
     assert "passphrase" in made

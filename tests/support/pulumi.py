@@ -64,6 +64,7 @@ class Stack:
         kubeconfig: Path,
         program: str | Path | None = None,
         variables: Mapping[str, str] | None = None,
+        project: str = "mlflow",
     ) -> None:
         """Make the project and the stack.
 
@@ -73,6 +74,7 @@ class Stack:
             kubeconfig: The cluster.
             program: Source of the program, or a folder with a whole project to copy; the checkout's own program if None.
             variables: Further environment variables.
+            project: Name of the project, unless the program has one.
         """
         missing = [part for part in ("pulumi", "pulumi_home", "path") if not getattr(session, part)]
         assert not missing, f"`make test` prepares {', '.join(missing)} in {Session.path_of_file()}; it is not there"
@@ -94,7 +96,7 @@ class Stack:
         if isinstance(program, Path):
             shutil.copytree(program, folder, dirs_exist_ok=True)
         else:
-            (folder / "Pulumi.yaml").write_text("name: mlflow\nruntime: python\n")
+            (folder / "Pulumi.yaml").write_text(f"name: {project}\nruntime: python\n")
             (folder / "components").symlink_to(ROOT / "components")
             (folder / "__main__.py").write_text((ROOT / "__main__.py").read_text() if program is None else program)
         self._run("stack", "init").succeeded()
@@ -109,7 +111,7 @@ class Stack:
 
         Args:
             values: Values by their key without `mlflow:`, as the stack file holds them; keys of others are whole.
-            secrets: Secret values by their path, as `pulumi config set --secret --path` takes them.
+            secrets: Secret values by their path, as `pulumi config set --secret --path` takes them; the same holds for these.
         """
         lines = self.config_file.read_text().splitlines() if self.config_file.exists() else []
         kept = [line for line in lines if line.startswith("encryptionsalt:")]
@@ -118,7 +120,8 @@ class Stack:
         )  # JSON is YAML
         self.config_file.write_text("\n".join([*kept, f"config: {config}", ""]))
         if secrets:
-            pairs = [part for path, value in secrets.items() for part in ("--secret", f"mlflow:{path}={value}")]
+            whole = {path if ":" in path else f"mlflow:{path}": value for path, value in secrets.items()}
+            pairs = [part for path, value in whole.items() for part in ("--secret", f"{path}={value}")]
             self._run("config", "set-all", "--path", *pairs).succeeded()
         return self
 

@@ -1,7 +1,9 @@
 """The package as others install it."""
 
+import os
 import re
 import subprocess
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,9 +51,18 @@ def requirements(wheel: Path) -> list[str]:
 def python(version: str, otherwise: str) -> str:
     """An interpreter of this version, or the other one on a machine that has none."""
     command, env = environments.uv()
+    # What pyenv has installed is on no PATH, but for the version that is chosen.
+    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    path = os.pathsep.join([*map(str, sorted(kept.glob("*/bin"))), env.get("PATH", os.defpath)])
     found = subprocess.run(
-        [*command, "python", "find", "--no-project", version], env=env, capture_output=True, text=True, check=False
+        [*command, "python", "find", "--no-project", version],
+        env={**env, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    if not found.stdout.strip():
+        warnings.warn(f"no Python {version} was found: taking {otherwise}", stacklevel=2)
     return found.stdout.strip() or otherwise
 
 

@@ -164,3 +164,10 @@ def test_what_else_is_shown_are_objects_that_kubernetes_takes(name: str, block: 
         return
     for shown in yaml.safe_load_all(block):
         kubernetes_validate.validate(shown, versions.KUBERNETES.rpartition(".")[0], strict=True)
+
+
+def test_each_example_is_a_project_of_its_own() -> None:
+    """Stacks of projects of one name that are kept in one place are taken for each other: `dev` of this checkout, which `make up` deploys."""
+    files = [ROOT / "Pulumi.yaml", *sorted((ROOT / "examples").glob("*/Pulumi.yaml"))]
+    names = [yaml.safe_load(file.read_text())["name"] for file in files]
+    assert len(names) > 6 and len(set(names)) == len(names), names

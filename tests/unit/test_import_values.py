@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
 import json
@@ -72,8 +73,6 @@ def test_examples_of_the_charts_become_what_stands_in_examples(name: str, exampl
     case = DOCUMENTED[name][example]
     values = copy.deepcopy(case["values"])
     if "ldapAuth" in values and values["ldapAuth"].get("encodedTrustedCACertificate"):
-        import base64
-
         pem = expected["auth"]["ldap"]["tls"]["caCertificate"]
         values["ldapAuth"]["encodedTrustedCACertificate"] = base64.b64encode(pem.encode()).decode()
     conversion = convert_values(name, values)
@@ -266,6 +265,80 @@ def test_files_that_keep_data_are_taken_over_or_copied() -> None:
     assert "lost with the pod" in lost.lines[0].text and lost.lines[0].outcome is Outcome.LEFT
     copied = convert_values("community", {"postgresql": {"enabled": True}}, "ml")
     assert "ml-mlflow-postgresql-0" in copied.copies[0]
+
+
+SETTINGS = {"name": "MLFLOW_AUTH_CONFIG_PATH", "value": "/etc/auth/basic_auth.ini"}
+FROM = {"secretKeyRef": {"name": "root", "key": "word"}}
+
+
+def with_a_log_in(*variables: Mapping[str, Any], **volume: Any) -> Conversion:
+    """The official chart's release whose log-in its variables describe."""
+    values: dict[str, Any] = {
+        "mlflow": {"backendStoreUriFrom": {"secretKeyRef": {"name": "db", "key": "uri"}}},
+        "server": {"value_options": {"app_name": "basic-auth"}},
+        "env": list(variables),
+    }
+    if volume:
+        values["extraVolumes"] = [{"name": "users", **volume}]
+        values["extraVolumeMounts"] = [{"name": "users", "mountPath": "/etc/auth"}]
+    return convert_values("official", values)
+
+
+def test_a_mounted_file_of_settings_and_variables_become_the_log_in() -> None:
+    password = {"name": "MLFLOW_AUTH_ADMIN_PASSWORD", "valueFrom": FROM}
+    name = {"name": "MLFLOW_AUTH_ADMIN_USERNAME", "value": "ada"}
+    made = with_a_log_in(name, SETTINGS, password, secret={"secretName": "ini"})
+    secret, file = {"name": "root", "passwordKey": "word"}, {"name": "ini", "key": "basic_auth.ini"}
+    assert made.config["auth"]["basic"] == {"existingConfig": file, "existingSecret": secret, "adminUsername": "ada"}
+    assert "pod" not in made.config and ("Secret", "ini") in made.referred and ("Secret", "root") in made.referred
+    assert not [line for line in made.lines if line.outcome.open] and not problems(made)
+
+    by_reference = {"secretKeyRef": {"name": "root", "key": "who"}}
+    items = {"secretName": "ini", "items": [{"key": "a", "path": "basic_auth.ini"}]}
+    made = with_a_log_in({**name, "value": None, "valueFrom": by_reference}, SETTINGS, password, secret=items)
+    assert made.config["auth"]["basic"]["existingSecret"] == {**secret, "usernameKey": "who"}
+    assert made.config["auth"]["basic"]["existingConfig"] == {"name": "ini", "key": "a"}
+
+    made = with_a_log_in(SETTINGS, secret={"secretName": "ini"})
+    assert [each.path for each in made.secrets] == ["auth.basic.adminPassword"] and not problems(made)
+    assert "mlflow:auth.basic.adminPassword" in "\n".join(steps(made, "f"))
+
+
+@pytest.mark.parametrize(
+    ("file", "ok", "told"),
+    [
+        ("[mlflow]\ndatabase_uri = postgresql+psycopg2://u:planted%%40@db/mlflow\n", True, "users are in postgresql"),
+        ("[mlflow]\ndatabase_uri = sqlite:////mlflow/users.db\n", False, "users are in sqlite, in a file: leave"),
+        ("[mlflow]\nadmin_password = planted\n", False, "is no basic_auth.ini"),
+        ("planted", False, "is no basic_auth.ini"),
+    ],
+)
+def test_where_users_are_is_looked_up_in_the_cluster(file: str, ok: bool, told: str) -> None:
+    made = with_a_log_in(SETTINGS, secret={"secretName": "ini"})
+    data = {"basic_auth.ini": base64.b64encode(file.encode()).decode()}
+    found = {each.what: each for each in judge(made, {("secrets", "ini"): {"data": data}})}
+    assert found["Secret ini"].ok and "planted" not in repr(found)
+    users = found["basic_auth.ini of Secret ini"]
+    assert users.ok is ok and told in users.text
+    assert not [each for each in judge(made, {("secrets", "ini"): {"data": {}}}) if each.what.startswith("basic_auth")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "volume", "told"),
+    [
+        (SETTINGS, {}, "comes from no Secret"),
+        (SETTINGS, {"configMap": {"name": "ini"}}, "comes from no Secret"),
+        ({**SETTINGS, "value": "/elsewhere/basic_auth.ini"}, {"secret": {"secretName": "ini"}}, "comes from no Secret"),
+        ({"name": "MLFLOW_AUTH_ADMIN_PASSWORD", "value": "short"}, {}, "is too short"),
+        ({"name": "MLFLOW_AUTH_ADMIN_PASSWORD", "valueFrom": {"fieldRef": {}}}, {}, "name the Secret that holds it"),
+        ({"name": "MLFLOW_AUTH_ADMIN_USERNAME", "valueFrom": FROM}, {}, "give the name in auth.basic.adminUsername"),
+    ],
+)
+def test_what_a_log_in_cannot_take_is_told(variable: Mapping[str, Any], volume: dict[str, Any], told: str) -> None:
+    made = with_a_log_in(variable, **volume)
+    (line,) = [each for each in made.lines if each.outcome is Outcome.LEFT]
+    assert told in line.text
+    assert any("in a file in the pod, which is lost" in each for each in made.remarks)
 
 
 @pytest.mark.parametrize(

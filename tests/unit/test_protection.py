@@ -1,11 +1,14 @@
 """What holds data and what protects it, by types and properties as the providers have them."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from components.protection import GUARDS, SETTINGS, UNKNOWN, held_by, plain_type
+from toolchain.paths import ROOT
 
 NAMED = {each.name: each for each in SETTINGS}
 OPEN = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
@@ -234,3 +237,11 @@ def test_types_are_told_without_what_varies() -> None:
     assert plain_type("aws:rds/instance:Instance") == "aws:rds:Instance"
     assert plain_type("azure-native_storage_v20240101:storage:StorageAccount") == "azure-native:storage:StorageAccount"
     assert all(pattern.count(":") == 2 for pattern in GUARDS)
+
+
+def test_a_pack_whose_python_lacks_the_policy_sdk_says_what_to_install() -> None:
+    folder = ROOT / "components" / "policies"
+    program = f"import runpy, sys; sys.modules['pulumi_policy'] = None; runpy.run_path({str(folder)!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd="/", check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.strip() == f"{sys.executable} has no pulumi-policy: pip install 'pulumi-mlflow[policies]'"

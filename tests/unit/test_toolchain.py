@@ -12,6 +12,7 @@ import sys
 import threading
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from toolchain import commands, environments, objects, plan, prove, rungs, shell
 from toolchain.console import UserError, duration, fail, run, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
+from toolchain.pulumi import Cli
 from toolchain.pulumi_errors import failure
 from toolchain.session import Session
 
@@ -276,6 +278,27 @@ def test_next_steps_name_the_stack_and_how_to_log_in() -> None:
     assert "password" not in shell.next_steps("dev", "http://x", None)
     steps = shell.next_steps("prod", "http://x", "admin")
     assert "make password STACK=prod" in steps and "make shell STACK=prod" in steps and "make down" in steps
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_in_the_shell_of_a_built_pulumi_pip_takes_the_sdks_whose_plugins_are_there(
+    built: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed = SimpleNamespace(namespace="ml"), SimpleNamespace(kubeconfig=tmp_path / "kubeconfig")
+    monkeypatch.setattr(shell.deployed, "running", lambda name: deployed)
+    monkeypatch.setattr(
+        shell.pulumi, "for_stack", lambda name: (tmp_path, Cli(tmp_path / "pulumi", tmp_path, (), built))
+    )
+    monkeypatch.setattr(environments, "command_line", lambda: tmp_path / "bin" / "pulumi-mlflow")
+    monkeypatch.setattr(shell.shutil, "which", lambda program: program)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    monkeypatch.delenv("PIP_CONSTRAINT", raising=False)
+    shell.env("dev")
+    printed = capsys.readouterr().out
+    assert (f"export PIP_CONSTRAINT={environments.LOCK};" in printed) is built and "PULUMI_STACK=dev;" in printed
+    monkeypatch.setenv("PIP_CONSTRAINT", "/own")
+    shell.env("dev")
+    assert str(environments.LOCK) not in capsys.readouterr().out
 
 
 def test_file_is_written_whole_and_private(tmp_path: Path) -> None:
