@@ -28,6 +28,7 @@ import copies
 import exclusive
 import migrate
 import migrate_users
+import rotate_kek
 from connecting import RefusalError, reason_of
 from kubernetes_api import ApiError, Cluster
 from migrate import say
@@ -62,13 +63,30 @@ Database = tuple[Any, list[Schema]]
 
 def main() -> int:
     programs: dict[str, Callable[[], None]] = {
-        "check": lambda: check_schema.run(databases()),
+        "check": check,
         "automatic": lambda: alone(Upgrade.run),
         "blue-green": lambda: alone(Upgrade.run),
         "put-back": lambda: alone(Upgrade.put_back),
         "drop": lambda: alone(Upgrade.drop),
+        "rotate-kek": lambda: rotate_kek.run(migrate.targets()[0][0]),
     }
     return migrate.main(programs.get(MODE, perform))
+
+
+def check() -> None:
+    """Print what an upgrade would meet, and what of it would be refused."""
+    found = databases()
+
+    def in_the_way() -> list[str]:
+        refusals: list[str] = []
+        # Without it, a person stops the servers, and this program does nothing in the cluster.
+        if DEPLOYMENT:
+            with _collected(refusals):
+                upgrade = Upgrade(Cluster(say), found)
+                refusals += upgrade.in_the_way(upgrade.pending())
+        return refusals
+
+    check_schema.run(found, in_the_way)
 
 
 def perform() -> None:
@@ -215,15 +233,22 @@ class Upgrade:
 
     def check(self, pending: list[tuple[int, Schema]]) -> None:
         """Everything that could be in the way, before anything stops."""
-        found: list[str] = []
-        for number, (engine, _) in enumerate(self.databases):
-            due = [schema for at, schema in pending if at == number]
-            if due and engine.dialect.name not in ("postgresql", "mysql", "sqlite"):
-                found.append(f"{engine.dialect.name} cannot be upgraded automatically; set upgrade.mode: manual")
-            found += check_schema.problems(engine, due)
-            if migrate.MLFLOW in due and engine.dialect.name == "mysql":
-                with _collected(found):
-                    migrate.probe_trigger(engine)
+        found = [
+            problem
+            for number, (engine, _) in enumerate(self.databases)
+            for problem in check_schema.problems(engine, [schema for at, schema in pending if at == number])
+        ]
+        found += self.in_the_way(pending)
+        if found:
+            raise RefusalError(f"nothing was stopped, because the upgrade would fail: {'; '.join(found)}")
+
+    def in_the_way(self, pending: list[tuple[int, Schema]]) -> list[str]:
+        """What is missing for an upgrade besides what every migration needs."""
+        dialects = {self.databases[number][0].dialect.name for number, _ in pending}
+        found = [
+            f"{name} cannot be upgraded automatically; set upgrade.mode: manual"
+            for name in sorted(dialects - {"postgresql", "mysql", "sqlite"})
+        ]
         if COPIES and not found:
             found += self.copy_problems()
         deployment = self.cluster.get("deployments", DEPLOYMENT)
@@ -248,8 +273,7 @@ class Upgrade:
                 f"there is no CronJob {BACKUP} yet to take a backup with: run `pulumi up` with the old image first, or set "
                 "upgrade.withoutBackup: true for this once"
             )
-        if found:
-            raise RefusalError(f"nothing was stopped, because the upgrade would fail: {'; '.join(found)}")
+        return found
 
     def copy_problems(self) -> list[str]:
         (first, _), *others = self.databases

@@ -20,6 +20,7 @@ from tests.support.processes import eventually
 
 OLDER = os.environ.get("MLFLOW_UPGRADE_FROM", "3.10.1")
 METRICS = 100_000
+TRACES = not OLDER.startswith("2.")
 Database = postgresql.Database | mariadb.Database
 ITSELF = {"mode": "automatic", "withoutBackup": True}
 
@@ -120,7 +121,7 @@ def test_no_client_notices_an_upgrade(
     seeded = client.create_run("0").info.run_id
     _seed(database, seeded)
     experiment = client.create_experiment("work")
-    with Watch(database).on() as watch, work.clients(url, experiment, 20) as running:
+    with Watch(database).on() as watch, work.clients(url, experiment, 20, traces=TRACES) as running:
         time.sleep(3)
         up = old.reconfigure(image={}).up()
         time.sleep(3)
@@ -200,7 +201,7 @@ def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
         assert "nothing was stopped" in output and "log_bin_trust_function_creators" in output
         assert {pod["metadata"]["name"] for pod in kubectl.pods(namespace)} == pods
 
-        with work.clients(url, experiment, 20) as running:
+        with work.clients(url, experiment, 20, traces=TRACES) as running:
             time.sleep(2)
             cut_off = old.stack.popen("up", "--yes", "--skip-preview")
             eventually(lambda: "closedAt" in _current(kubectl, namespace), "an upgrade under way", 0.5)
