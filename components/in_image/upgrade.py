@@ -58,6 +58,8 @@ WRITERS = (exclusive.SERVER_APPLICATION_NAME, "mlflow-gc")
 KEPT = 20
 # When a migration is given up, a while before Kubernetes ends the Job.
 DEADLINE = time.monotonic() + max(60.0, migrate.LOCK_TIMEOUT - 60)
+# The first version that ends when Kubernetes asks it to: before, `mlflow server` passed the signal on to nobody.
+ENDS = (3, 10)
 Database = tuple[Any, list[Schema]]
 
 
@@ -263,6 +265,12 @@ class Upgrade:
         else:
             with _collected(found):
                 self.scale(deployment["spec"].get("replicas", 1), try_out=True)
+            grace = deployment["spec"].get("template", {}).get("spec", {}).get("terminationGracePeriodSeconds", 0)
+            if grace > STOP_SECONDS and _deaf(_server_image(deployment["spec"])):
+                found.append(
+                    f"servers of MLflow before {'.'.join(map(str, ENDS))} do not end when they are asked to, and would take {grace} "
+                    "seconds each: set server.shutdownGraceSeconds: 60, and run `pulumi up` with the old image first"
+                )
         for name in SCHEDULES.values():
             if (schedule := self.cluster.get("cronjobs", name)) is not None:
                 with _collected(found):
@@ -692,6 +700,12 @@ def _reason(error: Exception) -> str:
 def _server_image(spec: Any) -> str | None:
     containers = spec.get("template", {}).get("spec", {}).get("containers") or ()
     return next((each["image"] for each in containers if each["name"] == CONTAINER), None)
+
+
+def _deaf(image: str | None) -> bool:
+    """Whether an image, by its tag, is of a version that does not end when it is asked to."""
+    version = re.search(r":v?(\d+)\.(\d+)[^/]*$", image or "")
+    return version is not None and tuple(map(int, version.groups())) < ENDS
 
 
 def _wait(remaining: Callable[[], list[Any]], what: str, seconds: float) -> None:

@@ -21,6 +21,8 @@ from tests.support.processes import eventually
 OLDER = os.environ.get("MLFLOW_UPGRADE_FROM", "3.10.1")
 METRICS = 100_000
 TRACES = not OLDER.startswith("2.")
+GRACE = 20
+"""In seconds: all of it passes where servers are of a version before 3.10, which do not end when they are asked to."""
 Database = postgresql.Database | mariadb.Database
 ITSELF = {"mode": "automatic", "withoutBackup": True}
 
@@ -43,7 +45,7 @@ def old(new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, s3_u
         upgrade=ITSELF,
         garbageCollection={},
         networkPolicy={},
-        server={"replicas": 2, "drainSeconds": 2, "allowedHosts": ["10.*"]},
+        server={"replicas": 2, "drainSeconds": 2, "shutdownGraceSeconds": GRACE, "allowedHosts": ["10.*"]},
     )
     with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
         yield deployed
@@ -183,7 +185,7 @@ def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
         image={"tag": older.tag(OLDER)},
         upgrade=ITSELF,
         autoscaling={"minReplicas": 1, "maxReplicas": 2, "cpuPercent": 500},
-        server={"replicas": 1, "allowedHosts": ["10.*"]},
+        server={"replicas": 1, "drainSeconds": 2, "shutdownGraceSeconds": GRACE, "allowedHosts": ["10.*"]},
     )
     with deploy(new_stack, kubectl, scaled, configurations.mysql_secrets(database, bucket)) as old:
         namespace = old.namespace
