@@ -1,6 +1,7 @@
-"""What an upgrade of the database would meet, without changing anything.
+"""What an upgrade of the database would meet, without changing anything that stays.
 
-Not a program of its own: `upgrade.py` asks it before it stops a server, and prints all of it with `MIGRATION_MODE=check`.
+Not a program of its own: `upgrade.py` asks it before it stops a server, and prints all of it with `MIGRATION_MODE=check`. What only a try
+can tell is tried on a table or database of its own, which is dropped again.
 """
 
 # Its imports are in the image, not here.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import exclusive
@@ -48,8 +49,12 @@ _MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 _TRIGGERS = "SELECT @@log_bin = 0 OR @@log_bin_trust_function_creators = 1"
 
 
-def run(databases: list[tuple[Any, list[Schema]]]) -> None:
+def run(databases: list[tuple[Any, list[Schema]]], besides: Callable[[], list[str]]) -> None:
     """Print one JSON document about all databases, in one line that begins with a brace.
+
+    Args:
+        databases: Each with its schemas.
+        besides: What else is in the way of an upgrade; asked if there is something to migrate.
 
     Raises:
         RefusalError: An upgrade would be refused; the document has been printed.
@@ -58,12 +63,16 @@ def run(databases: list[tuple[Any, list[Schema]]]) -> None:
         if engine.dialect.name != "sqlite":
             migrate.wait_until_it_answers(engine)
     found = [_database(engine, schemas) for engine, schemas in databases]
-    refusals = [problem for each in found for problem in each["problems"]]
+    actions = {schema["action"] for each in found for schema in each["schemas"]}
+    needed = "migrate" in actions
+    others = besides() if needed and "refuse" not in actions else []
+    refusals = [problem for each in found for problem in each["problems"]] + others
     document = {
         "format": 1,
         "mlflow_version": importlib.metadata.version("mlflow"),
-        "upgrade_needed": any(schema["action"] == "migrate" for each in found for schema in each["schemas"]),
+        "upgrade_needed": needed,
         "databases": found,
+        "problems": others,
     }
     print(json.dumps(document, default=str), flush=True)
     if refusals:
@@ -132,6 +141,11 @@ def problems(engine: Any, due: Iterable[Schema]) -> list[str]:
             )
         if _number(engine, _MAY_CREATE) == 0:
             found.append("the user may not create tables: GRANT CREATE ON SCHEMA public TO that user")
+    if engine.dialect.name == "mysql" and MLFLOW in due:
+        try:
+            migrate.probe_trigger(engine)
+        except RefusalError as refusal:
+            found.append(str(refusal))
     for schema in due:
         current, tables = migrate.found(engine, schema)
         if current is None:

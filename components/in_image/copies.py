@@ -9,6 +9,7 @@ One file although it is long: what PostgreSQL does stands beside what MySQL does
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Callable
@@ -302,11 +303,10 @@ class _MySQL(Copies):
         import sqlalchemy
 
         for what in (BEFORE, AFTER):
-            probe = self._quoted(named(self.name, what, "probe"))
+            # A check beside an upgrade must not take its database away.
+            probe = self._quoted(named(self.name, what, f"probe{os.urandom(4).hex()}"))
             try:
-                self._run(
-                    f"CREATE DATABASE IF NOT EXISTS {probe}", f"CREATE TABLE IF NOT EXISTS {probe}.probe (id INT)"
-                )
+                self._run(f"CREATE DATABASE {probe}", f"CREATE TABLE {probe}.probe (id INT)")
             except sqlalchemy.exc.DBAPIError as error:
                 # Names of databases in grants are patterns.
                 pattern = re.sub(r"([_%])", r"\\\1", self.name)

@@ -271,13 +271,17 @@ def probe_trigger(engine: Any) -> None:
     """
     import sqlalchemy
 
-    trigger = "CREATE TRIGGER mlflow_probe BEFORE UPDATE ON mlflow_probe FOR EACH ROW SET NEW.id = OLD.id"
+    # A check beside a migration must not take its table away.
+    probe = f"mlflow_probe_{os.urandom(4).hex()}"
+    trigger = f"CREATE TRIGGER {probe} BEFORE UPDATE ON {probe} FOR EACH ROW SET NEW.id = OLD.id"  # noqa: S608
     with engine.connect() as connection:
         try:
-            connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS mlflow_probe (id INT)"))
+            connection.execute(sqlalchemy.text(f"CREATE TABLE {probe} (id INT)"))
             connection.execute(sqlalchemy.text(trigger))
         except sqlalchemy.exc.DBAPIError as error:
             reason = reason_of(error.orig)
+            if "Errcode: 28" in reason or "is full" in reason:
+                raise RefusalError(f"the database has no room left: {reason}; enlarge its disk or free some") from error
             fix = "grant the user all privileges on the database"
             if "log_bin_trust_function_creators" in reason:
                 fix = (
@@ -289,7 +293,7 @@ def probe_trigger(engine: Any) -> None:
             ) from error
         finally:
             with contextlib.suppress(sqlalchemy.exc.DBAPIError):
-                connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS mlflow_probe"))
+                connection.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {probe}"))
 
 
 def apply(action: str, engine: Any = None, schema: Schema = MLFLOW) -> None:

@@ -28,6 +28,7 @@ import copies
 import exclusive
 import migrate
 import migrate_users
+import rotate_kek
 from connecting import RefusalError, reason_of
 from kubernetes_api import ApiError, Cluster
 from migrate import say
@@ -57,18 +58,37 @@ WRITERS = (exclusive.SERVER_APPLICATION_NAME, "mlflow-gc")
 KEPT = 20
 # When a migration is given up, a while before Kubernetes ends the Job.
 DEADLINE = time.monotonic() + max(60.0, migrate.LOCK_TIMEOUT - 60)
+# The first version that ends when Kubernetes asks it to: before, `mlflow server` passed the signal on to nobody.
+ENDS = (3, 10)
 Database = tuple[Any, list[Schema]]
 
 
 def main() -> int:
     programs: dict[str, Callable[[], None]] = {
-        "check": lambda: check_schema.run(databases()),
+        "check": check,
         "automatic": lambda: alone(Upgrade.run),
         "blue-green": lambda: alone(Upgrade.run),
         "put-back": lambda: alone(Upgrade.put_back),
         "drop": lambda: alone(Upgrade.drop),
+        "rotate-kek": lambda: rotate_kek.run(migrate.targets()[0][0]),
     }
     return migrate.main(programs.get(MODE, perform))
+
+
+def check() -> None:
+    """Print what an upgrade would meet, and what of it would be refused."""
+    found = databases()
+
+    def in_the_way() -> list[str]:
+        refusals: list[str] = []
+        # Without it, a person stops the servers, and this program does nothing in the cluster.
+        if DEPLOYMENT:
+            with _collected(refusals):
+                upgrade = Upgrade(Cluster(say), found)
+                refusals += upgrade.in_the_way(upgrade.pending())
+        return refusals
+
+    check_schema.run(found, in_the_way)
 
 
 def perform() -> None:
@@ -215,15 +235,22 @@ class Upgrade:
 
     def check(self, pending: list[tuple[int, Schema]]) -> None:
         """Everything that could be in the way, before anything stops."""
-        found: list[str] = []
-        for number, (engine, _) in enumerate(self.databases):
-            due = [schema for at, schema in pending if at == number]
-            if due and engine.dialect.name not in ("postgresql", "mysql", "sqlite"):
-                found.append(f"{engine.dialect.name} cannot be upgraded automatically; set upgrade.mode: manual")
-            found += check_schema.problems(engine, due)
-            if migrate.MLFLOW in due and engine.dialect.name == "mysql":
-                with _collected(found):
-                    migrate.probe_trigger(engine)
+        found = [
+            problem
+            for number, (engine, _) in enumerate(self.databases)
+            for problem in check_schema.problems(engine, [schema for at, schema in pending if at == number])
+        ]
+        found += self.in_the_way(pending)
+        if found:
+            raise RefusalError(f"nothing was stopped, because the upgrade would fail: {'; '.join(found)}")
+
+    def in_the_way(self, pending: list[tuple[int, Schema]]) -> list[str]:
+        """What is missing for an upgrade besides what every migration needs."""
+        dialects = {self.databases[number][0].dialect.name for number, _ in pending}
+        found = [
+            f"{name} cannot be upgraded automatically; set upgrade.mode: manual"
+            for name in sorted(dialects - {"postgresql", "mysql", "sqlite"})
+        ]
         if COPIES and not found:
             found += self.copy_problems()
         deployment = self.cluster.get("deployments", DEPLOYMENT)
@@ -238,6 +265,12 @@ class Upgrade:
         else:
             with _collected(found):
                 self.scale(deployment["spec"].get("replicas", 1), try_out=True)
+            grace = deployment["spec"].get("template", {}).get("spec", {}).get("terminationGracePeriodSeconds", 0)
+            if grace > STOP_SECONDS and _deaf(_server_image(deployment["spec"])):
+                found.append(
+                    f"servers of MLflow before {'.'.join(map(str, ENDS))} do not end when they are asked to, and would take {grace} "
+                    "seconds each: set server.shutdownGraceSeconds: 60, and run `pulumi up` with the old image first"
+                )
         for name in SCHEDULES.values():
             if (schedule := self.cluster.get("cronjobs", name)) is not None:
                 with _collected(found):
@@ -248,8 +281,7 @@ class Upgrade:
                 f"there is no CronJob {BACKUP} yet to take a backup with: run `pulumi up` with the old image first, or set "
                 "upgrade.withoutBackup: true for this once"
             )
-        if found:
-            raise RefusalError(f"nothing was stopped, because the upgrade would fail: {'; '.join(found)}")
+        return found
 
     def copy_problems(self) -> list[str]:
         (first, _), *others = self.databases
@@ -668,6 +700,12 @@ def _reason(error: Exception) -> str:
 def _server_image(spec: Any) -> str | None:
     containers = spec.get("template", {}).get("spec", {}).get("containers") or ()
     return next((each["image"] for each in containers if each["name"] == CONTAINER), None)
+
+
+def _deaf(image: str | None) -> bool:
+    """Whether an image, by its tag, is of a version that does not end when it is asked to."""
+    version = re.search(r":v?(\d+)\.(\d+)[^/]*$", image or "")
+    return version is not None and tuple(map(int, version.groups())) < ENDS
 
 
 def _wait(remaining: Callable[[], list[Any]], what: str, seconds: float) -> None:

@@ -137,7 +137,7 @@ def restore(
     with console.goes_on(
         f"the servers of {target} are stopped. The same command goes on; `pulumi-mlflow open` starts them as they were"
     ):
-        known = fence.note(target, fence.close(target, console, purpose), snapshot=found)
+        known = fence.close(target, console, purpose, snapshot=found)
         outcome = _run_once(target, console, known, from_cron_job(cron_job, variables))
         fence.open_(target, console, image=image)
     if (counted := _newer(outcome)) is not None:  # again, when nobody could write any more

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..labels import GARBAGE_COLLECTION, MIGRATION, SERVER, SERVER_CONTAINER, selector
+from ..labels import BACKUP, BACKUP_DRILL, GARBAGE_COLLECTION, MIGRATION, SERVER, SERVER_CONTAINER, selector
 from . import round_trip
 from .cluster import Object
 from .console import Console, Quiet
@@ -19,6 +19,7 @@ from .errors import NOT_FOUND, OperationError
 from .forward import HOST, forwarded
 from .jobs import MADE_BY, follow, from_template, set_variables, start, succeeded
 from .round_trip import Login, Server
+from .status import age, schedules
 from .target import Target
 
 _CHECK_SECONDS = 900
@@ -37,14 +38,15 @@ def before_upgrade(target: Target, console: Console, image: str) -> dict[str, An
         image: The new image.
 
     Returns:
-        The document that the migration prints in this mode.
+        The document that the migration prints in this mode, and `backup`: when the last one succeeded (`taken`), which reads itself
+        back, and when the last one was restored for a try (`drilled`); null without `backup`.
     """
     job, quiet = migration_job(target, "check", _CHECK_SECONDS, image=image), Quiet(console)
     outcome = follow(target, start(target, job, quiet), quiet)
     # What is in the way of the upgrade is in the document, and the program ends with an error because of it.
     for _, line in reversed(outcome.lines):
         if line.startswith("{"):
-            return json.loads(line)
+            return {**json.loads(line), "backup": _last_backup(target)}
     succeeded(target, outcome)
     raise OperationError(
         "the migration program has printed no result",
@@ -69,13 +71,27 @@ def describe(found: Mapping[str, Any]) -> str:
                 lines.append(f"    {one['revision']} {one.get('summary') or ''} ({what})")
         if used := each.get("connections"):
             lines.append(f"  connections: {used['open']} of {used['limit']}, {used['servers']} of servers")
-        lines += [f"  ! {problem}" for problem in each.get("problems") or []]
-    return "\n".join(lines)
+        lines += [
+            f"  transaction of {one['seconds']} s: session {one['session']} ({one['what']})"
+            for one in each.get("long_transactions") or []
+        ]
+        if each.get("locked"):
+            lines.append("  a migration or an upgrade runs")
+    if backup := found.get("backup"):
+        lines.append(f"last backup: {age(backup['taken'])}, last drill: {age(backup['drilled'])}")
+    return "\n".join([*lines, *(f"  ! {problem}" for problem in problems(found))])
 
 
 def problems(found: Mapping[str, Any]) -> list[str]:
     """What is in the way of an upgrade."""
-    return [problem for each in found["databases"] for problem in each.get("problems") or []]
+    of_databases = [problem for each in found["databases"] for problem in each.get("problems") or []]
+    return [*of_databases, *(found.get("problems") or [])]
+
+
+def _last_backup(target: Target) -> dict[str, str | None] | None:
+    known = schedules(target)
+    when = {component: known.get(component, {}).get("lastSuccess") for component in (BACKUP, BACKUP_DRILL)}
+    return {"taken": when[BACKUP], "drilled": when[BACKUP_DRILL]} if BACKUP in known else None
 
 
 def migration_job(

@@ -308,11 +308,25 @@ def gc(session: Session) -> None:
 
 
 @_command
-def rotate(session: Session, key: Annotated[Key, typer.Argument(help="What to rotate.")]) -> None:
-    """Print how to replace a password or key of this deployment, step by step."""
+def rotate(
+    session: Session,
+    what: Annotated[Key, typer.Argument(help="What to rotate.")],
+    secret: Annotated[
+        str | None, typer.Option(help="For `kek`: the Secret with the new passphrase; a Job wraps the keys with it.")
+    ] = None,
+    key: Annotated[str, typer.Option(help="The key in that Secret.")] = "passphrase",
+) -> None:
+    """Print how to replace a password or key of this deployment, step by step; with --secret, replace the passphrase of the gateway's
+    secrets. After an interruption the same command goes on."""
     from . import rotation
 
-    steps = rotation.steps(session.target, key.value)
+    if secret is not None:
+        if what is not Key.KEK:
+            raise OperationError("--secret is for `rotate kek` alone", "Leave it out to see the steps.", USAGE)
+        done = rotation.rotate_kek(session.target, session.console, secret, key)
+        session.console.result(done, rotation.advice(done))
+        return
+    steps = rotation.steps(session.target, what.value)
     session.console.result(steps, "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)))
 
 

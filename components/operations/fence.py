@@ -26,20 +26,20 @@ _MARGIN_SECONDS = 120
 
 def record(target: Target) -> dict[str, Any] | None:
     """What was remembered when the servers were stopped; None if they were not."""
-    text = (target.server()["metadata"].get("annotations") or {}).get(ANNOTATION)
-    return json.loads(text) if text else None
+    return target.remembered(ANNOTATION)
 
 
-def close(target: Target, console: Console, purpose: str) -> dict[str, Any]:
+def close(target: Target, console: Console, purpose: str, **more: Any) -> dict[str, Any]:
     """Stop the servers and the schedules, and wait until no server is left. Again, it changes nothing.
 
     Args:
         target: The deployment.
         console: Where to report.
         purpose: The command that needs it.
+        **more: What else is to be remembered.
 
     Returns:
-        What is remembered: `replicas`, `suspended` and `for`.
+        What is remembered: `replicas`, `suspended`, `for` and the rest.
 
     Raises:
         OperationError: A Job works with the database, or the servers did not end.
@@ -55,6 +55,7 @@ def close(target: Target, console: Console, purpose: str) -> dict[str, Any]:
             "replicas": server["spec"].get("replicas", 1),
             "suspended": [each["metadata"]["name"] for each in schedules],
             "for": purpose,
+            **more,
         }
         console.say(f"▸ stopping the servers of {target} ({known['replicas']} replicas) and its schedules")
         _annotate(target, server, known, replicas=0)
@@ -120,10 +121,15 @@ def open_(target: Target, console: Console, *, image: str | None = None, wait: b
         wait_until_ready(target, console)
 
 
+def image_of(server: Object) -> str:
+    """The server's image."""
+    containers = server["spec"]["template"]["spec"]["containers"]
+    return next(each["image"] for each in containers if each["name"] == SERVER_CONTAINER)
+
+
 def with_image(server: Object, image: str) -> Object:
     """The part of a pod template's patch that puts every container that runs the server's image on another one."""
-    pod = server["spec"]["template"]["spec"]
-    old = next(each["image"] for each in pod["containers"] if each["name"] == SERVER_CONTAINER)
+    pod, old = server["spec"]["template"]["spec"], image_of(server)
     kinds = ("initContainers", "containers")
     lists = {kind: [each["name"] for each in pod.get(kind) or [] if each["image"] == old] for kind in kinds}
     return {

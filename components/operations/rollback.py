@@ -48,6 +48,14 @@ def rollback(target: Target, console: Console, *, without_backup: bool) -> dict[
     last = unfinished or _last(target)
     image, same = last["from"]["image"], _same_schema(last)
     done = {"image": image, "restored": None, "lost": 0, "before": None}
+    if (
+        not unfinished
+        and fence.record(target) is None
+        and fence.image_of(target.server()) == image != last["to"]["image"]
+    ):
+        # The program was ended when only its last line was missing.
+        _settle(target, last)
+        return {**done, "lost": None}
     if unfinished and fence.record(target) is None:
         console.confirm(f"give up the upgrade of {target} to {last['to']['image']} and go back to {image}")
         suspended = [name for name, was in (last.get("suspended") or {}).items() if not was]

@@ -1,15 +1,132 @@
 """How passwords and keys of a deployment are replaced.
 
-These are steps for a person: each value belongs to the stack's configuration, from which the next `pulumi up` would bring back the old
-one, and what a key has encrypted is lost if the order is wrong.
+Most are steps for a person: each value belongs to the stack's configuration, from which the next `pulumi up` would bring back the old
+one, and what a key has encrypted is lost if the order is wrong. The passphrase of the AI gateway's secrets is replaced by a Job, and the
+servers are rolled: what is known of it is in one annotation of the Deployment, written before anything changes, so that whatever ends this
+program, the next one goes on with both passphrases.
 """
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from ..labels import SERVER_CONTAINER
+from . import fence
+from .checks import migration_job
 from .cluster import Object
+from .console import Console
 from .errors import NOT_FOUND, OperationError
+from .jobs import run
+from .status import ROTATION
 from .target import Target
+
+PASSPHRASE, VERSION = "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_CRYPTO_KEK_VERSION"
+_NEW = "ROTATE_KEK_PASSPHRASE"
+_SECONDS = 3600
+
+
+def rotate_kek(target: Target, console: Console, secret: str, key: str) -> dict[str, Any]:
+    """Wrap the gateway's keys with the passphrase in another Secret, and roll the servers to it. After an interruption the same call
+    goes on.
+
+    Args:
+        target: The deployment.
+        console: Where to report.
+        secret: Name of a Secret in its namespace with the new passphrase.
+        key: The key in it.
+
+    Returns:
+        `from` and `to` (each a Secret's `name` and `key`), and `version` of the new passphrase.
+
+    Raises:
+        OperationError: Something refused, or another rotation has begun.
+    """
+    to = {"name": secret, "key": key}
+    known = target.remembered(ROTATION)
+    if known is None:
+        known = {"from": _reference(target), "to": to, "version": int(_plain(target, VERSION) or "1")}
+        if known["from"] == to:
+            raise OperationError(
+                f"the servers of {target} read their passphrase from {secret}/{key} already",
+                "Write the new one into another Secret.",
+            )
+        if key not in (target.cluster.get("secrets", target.namespace, secret).get("data") or {}):
+            raise OperationError(f"the Secret {secret} has no key {key}", "Name the key with --key.", NOT_FOUND)
+        console.confirm(f"wrap the keys of the gateway's secrets of {target} with the passphrase in {secret}/{key}")
+        _remember(target, known)
+    elif known["to"] != to:
+        begun = known["to"]
+        raise OperationError(
+            f"a rotation to the passphrase in {begun['name']}/{begun['key']} has begun",
+            f"Finish it first: pulumi-mlflow rotate kek --secret {begun['name']} --key {begun['key']}",
+        )
+    else:
+        console.say(f"▸ going on with the rotation to {secret}/{key}")
+    with console.goes_on(
+        "the rotation is not finished: the same command goes on. Keep both Secrets until it has ended"
+    ):
+        run(target, _job(target, known), console)
+        console.say(f"▸ rolling the servers of {target} to the new passphrase")
+        changed = [
+            {"name": PASSPHRASE, "value": None, "valueFrom": {"secretKeyRef": known["to"]}},
+            {"name": VERSION, "value": str(known["version"] + 1), "valueFrom": None},
+        ]
+        server = target.server()["metadata"]["name"]
+        container = {"name": SERVER_CONTAINER, "env": changed}
+        body = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        target.cluster.patch("deployments", target.namespace, server, body)
+        fence.let_go(target, "deployments", server)
+        fence.wait_until_ready(target, console)
+        console.say("▸ what servers have written with the old passphrase meanwhile")
+        run(target, _job(target, known), console)
+        _remember(target, None)
+    return {**known, "version": known["version"] + 1}
+
+
+def advice(done: dict[str, Any]) -> str:
+    """What to change in the stack's configuration, without which another change of the server would bring the old passphrase back."""
+    to = done["to"]
+    return "\n".join(
+        (
+            "The stack's configuration still has the old passphrase, and so have backups until then. In the program's folder, now:",
+            f"  pulumi config set --path mlflow:keys.existingSecret.name {to['name']}",
+            f"  pulumi config set --path mlflow:keys.existingSecret.kekPassphraseKey {to['key']}",
+            "  pulumi config rm --path mlflow:keys.kekPassphrase   (if it is there)",
+            f"  pulumi config set --path mlflow:server.env.{VERSION} {done['version']}",
+            "  pulumi up   (refuses and names the fingerprint of the old passphrase; agree, and once more:)",
+            "  pulumi config set --path 'mlflow:keys.abandoned[0]' FINGERPRINT",
+            "Keep the old passphrase as long as backups from before.",
+        )
+    )
+
+
+def _job(target: Target, known: dict[str, Any]) -> Object:
+    """A Job that knows both passphrases, whichever the servers have by now."""
+    job = migration_job(target, "rotate-kek", _SECONDS, {VERSION: str(known["version"])})
+    both = [
+        {"name": name, "valueFrom": {"secretKeyRef": known[which]}}
+        for name, which in ((PASSPHRASE, "from"), (_NEW, "to"))
+    ]
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        container["env"] = [*container["env"], *both]
+    return job
+
+
+def _remember(target: Target, known: dict[str, Any] | None) -> None:
+    body = {"metadata": {"annotations": {ROTATION: None if known is None else json.dumps(known)}}}
+    target.cluster.patch("deployments", target.namespace, target.server()["metadata"]["name"], body)
+
+
+def _reference(target: Target) -> dict[str, str]:
+    found = ((_variable(target, PASSPHRASE) or {}).get("valueFrom") or {}).get("secretKeyRef")
+    if found is None:
+        raise OperationError(
+            f"the servers of {target} have no {PASSPHRASE} from a Secret",
+            'See "Keys" in docs/operations.md.',
+            NOT_FOUND,
+        )
+    return {"name": found["name"], "key": found["key"]}
 
 
 def steps(target: Target, key: str) -> list[str]:
@@ -58,17 +175,16 @@ def _webhook_key(target: Target) -> list[str]:
 
 
 def _kek(target: Target) -> list[str]:
-    version = int(_plain(target, "MLFLOW_CRYPTO_KEK_VERSION") or "1")
     return [
-        _whereabouts(target, "MLFLOW_CRYPTO_KEK_PASSPHRASE"),
+        _whereabouts(target, PASSPHRASE),
         "pulumi-mlflow backup   (the old passphrase opens what is in it: keep both)",
-        f"Stop the servers: {target.kubectl('scale deployment --replicas=0 ' + target.server()['metadata']['name'])}",
-        "Where the database can be reached, with the backend store's URI in MLFLOW_BACKEND_STORE_URI, the old passphrase in "
-        f"MLFLOW_CRYPTO_KEK_PASSPHRASE and {version} in MLFLOW_CRYPTO_KEK_VERSION: mlflow crypto rotate-kek   (it asks for the new "
-        "one, 32 characters or more, and changes all keys in one transaction)",
-        "pulumi config set --secret --path mlflow:keys.kekPassphrase   (the new one)",
-        f"pulumi config set --path mlflow:server.env.MLFLOW_CRYPTO_KEK_VERSION {version + 1}",
-        "pulumi up   (the servers start with the new passphrase)",
+        "Write a new one into a Secret of yours: "
+        + target.kubectl('create secret generic mlflow-kek-2 --from-literal=passphrase="$(openssl rand -base64 48)"'),
+        "pulumi-mlflow rotate kek --secret mlflow-kek-2 --key passphrase   (a Job wraps the keys again, and the servers roll; after "
+        "an interruption the same command goes on)",
+        "It ends with what to change in the stack's configuration.",
+        "With SQLite or SQL Server, whose database no Job reaches or locks: stop the servers, and use `mlflow crypto rotate-kek`; see Keys in "
+        "docs/operations.md.",
     ]
 
 

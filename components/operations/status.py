@@ -16,6 +16,9 @@ from .target import Target
 
 UPGRADE = "upgrade"
 """The ConfigMap `<name>-upgrade` holds the record of upgrades."""
+ROTATION = "pulumi-mlflow/rotation"
+"""Annotation of the Deployment with the rotation that has begun and not ended: `from`, `to` (each a Secret's `name` and `key`) and `version`
+(of `from`)."""
 _HEAD = re.compile(r"migration: (?P<schema>\w+ )?schema is at (?P<head>\w+), as this image expects")
 
 
@@ -31,12 +34,13 @@ def status(target: Target) -> dict[str, Any]:
         "heads": heads(target),
         "stopped": fence.record(target),
         "upgrade": unfinished(target),
+        "rotation": target.remembered(ROTATION),
         "kept": kept(target),
-        "schedules": _schedules(target),
+        "schedules": schedules(target),
         "problems": problems(target),
     }
     failed = [each for each in found["schedules"].values() if each["failed"]]
-    acting = found["stopped"] or found["upgrade"] or found["problems"] or failed
+    acting = found["stopped"] or found["upgrade"] or found["rotation"] or found["problems"] or failed
     return {**found, "healthy": not acting and ready >= wanted}
 
 
@@ -108,6 +112,9 @@ def describe(found: dict[str, Any]) -> str:
         lines["upgrade"] = (
             f"not finished: {json.dumps(upgrade)}. `pulumi up` goes on, `pulumi-mlflow rollback` goes back"
         )
+    if begun := found["rotation"]:
+        secret, key = begun["to"]["name"], begun["to"]["key"]
+        lines["rotation"] = f"not finished. `pulumi-mlflow rotate kek --secret {secret} --key {key}` goes on"
     if databases := found["kept"]:
         each = "; ".join(f"{name} ({what})" for name, what in databases.items())
         lines["kept"] = f"{each}. `pulumi-mlflow drop NAME` once nobody goes back to it"
@@ -118,7 +125,7 @@ def describe(found: dict[str, Any]) -> str:
     return "\n".join(text)
 
 
-def _schedules(target: Target) -> dict[str, Any]:
+def schedules(target: Target) -> dict[str, Any]:
     """The CronJobs by component. Without the template to restore from, which never runs by itself."""
     made = {each["metadata"]["labels"][COMPONENT]: each for each in target.all("cronjobs")}
     order = {name: number for number, name in enumerate((BACKUP, BACKUP_DRILL, GARBAGE_COLLECTION))}

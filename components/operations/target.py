@@ -94,6 +94,11 @@ class Target:
         except MissingError:
             return {}
 
+    def remembered(self, annotation: str) -> Any:
+        """The JSON in an annotation of the server's Deployment; None if there is none."""
+        text = (self.server()["metadata"].get("annotations") or {}).get(annotation)
+        return json.loads(text) if text else None
+
     def kubectl(self, command: str) -> str:
         """A command of kubectl for the user to copy."""
         return self.cluster.kubectl(command, self.namespace)

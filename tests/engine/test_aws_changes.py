@@ -160,6 +160,8 @@ class TestAdoption:
             MasterUsername="adopted",
             MasterUserPassword="password-of-before",
             AllocatedStorage=20,
+            # The emulated API takes no other one later, as AWS does.
+            Port=database["port"],
             StorageEncrypted=True,
             BackupRetentionPeriod=3,
         )
@@ -192,6 +194,7 @@ class TestAdoption:
             made.change(values).up().succeeded()
             (after,) = rds.describe_db_instances(DBInstanceIdentifier="by-hand")["DBInstances"]
             assert after["DbiResourceId"] == before["DbiResourceId"] and after["BackupRetentionPeriod"] == 14
+            assert {step["op"] for step in stack.plan()["steps"]} == {"same"}, "one update takes all of it over"
 
 
 def test_a_major_upgrade_is_refused_unless_it_is_allowed_and_happens_at_once(

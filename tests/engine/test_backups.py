@@ -17,8 +17,9 @@ from urllib.parse import quote
 
 import pytest
 
+from components.in_image import Program
 from tests.configurations import DEV
-from tests.support import disks, file_servers, mariadb, postgresql, rendered
+from tests.support import disks, file_servers, mariadb, older, postgresql, rendered, schemas
 from tests.support.backups import FailedError, Pod
 from tests.support.postgresql import NASTY
 from toolchain.bare import debian
@@ -227,6 +228,20 @@ def test_a_full_scratch_volume_is_named(sqlite: Pod) -> None:
         pod.restore(RESTORE_REPLACE="true")
     assert sqlite.seed("digest") == before
     assert len(json.loads(sqlite.restic("snapshots", "--json"))) == 1
+
+
+@pytest.mark.extended
+def test_garbage_collection_waits_for_a_backup_to_end(sqlite: Pod, tmp_path: Path) -> None:
+    for name, text in Program("collect_garbage.py").files.items():
+        (tmp_path / name).write_text(text)
+    settings = {"MLFLOW_BACKEND_STORE_URI": sqlite.uri, "PYTHONUNBUFFERED": "1"}
+    with sqlite.lock("lock"):
+        collecting = older.python(str(tmp_path / "collect_garbage.py"), "--help", **settings)
+        assert collecting.stdout is not None
+        line = next(line for line in collecting.stdout if "waiting" in line)
+        assert "waiting for another job on this database (lock 'housekeeping')" in line
+        assert collecting.poll() is None
+    assert "Permanently delete" in schemas.ended(collecting)
 
 
 @pytest.mark.extended

@@ -172,11 +172,14 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     upgrades = Upgrades(tmp_path, database)
     before, tables, head = schemas.contents(database), upgrades.tables(), upgrades.head()
 
-    output = upgrades.run(code=1)
-    assert "nothing was stopped" in output and "may not make a copy of the database" in output
-    assert ("CREATEDB" if isinstance(server, postgresql.Server) else "GRANT ALL ON") in output
+    for mode in ("check", "blue-green"):
+        output = upgrades.run(mode, code=1)
+        assert "may not make a copy of the database" in output
+        assert ("CREATEDB" if isinstance(server, postgresql.Server) else "GRANT ALL ON") in output
+    assert "nothing was stopped" in output
     assert "serving: 2 old" in output and upgrades.there() == set()
     _allow(database, server, tmp_path)
+    assert '"problems": []}' in upgrades.run("check") and upgrades.there() == set()
     if isinstance(server, postgresql.Server):
         # What belongs to the database, and not to what is in it.
         database.query(f"REVOKE ALL ON DATABASE {database.name} FROM PUBLIC")

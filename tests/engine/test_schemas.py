@@ -73,6 +73,10 @@ def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_
     )
     revisions = "import schemas, sys; print(*schemas.MLFLOW.revisions()[sys.argv[1]].created)"
     table = schemas.ended(older.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
+    mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = OFF")
+    output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"), 1)
+    mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = ON")
+    assert "set log_bin_trust_function_creators to 1" in output and database.query("SHOW TABLES LIKE '%probe%'") == []
     database.query(f"CREATE TABLE {table} (id INT)")
     output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"), 1)
     assert f"revision {made} of the mlflow schema is there by half (its table {table}" in output
@@ -129,19 +133,43 @@ def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_pa
     assert "ended 1 session(s) of servers that came back" in output and "own session lives" in output
 
 
+HOLDING = """
+import sys, migrate
+(engine, _), = migrate.targets()
+with migrate.alone(engine, "migration"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
 @pytest.mark.parametrize(("count", "kind"), [(5, "mariadb"), (10, "postgresql")])
 def test_many_migrations_at_once_are_one(count: int, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """They wait for whoever holds the lock, each as long as it may, and go on when the holder ends, however that ends."""
     database = request.getfixturevalue(f"{kind}_server").database()
     schemas.seed(schemas.MINORS[-1], database)
     before, program = schemas.contents(database), schemas.programs(tmp_path)
-    outputs = [schemas.ended(each) for each in [schemas.migrate(program, database) for _ in range(count)]]
+    head = database.query("SELECT version_num FROM alembic_version")
+    variables = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PYTHONPATH": str(tmp_path)}
+    holder = older.python("-c", HOLDING, **variables)
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    output = schemas.ended(schemas.migrate(program, database, MIGRATION_LOCK_TIMEOUT_SECONDS="1"), 1)
+    assert "another migration has held the lock for 1 seconds" in output
+    output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"))
+    assert _checked(output)["databases"][0]["locked"] is True
+    assert database.query("SELECT version_num FROM alembic_version") == head
+    waiting = [schemas.migrate(program, database) for _ in range(count)]
+    assert waiting[0].stdout is not None
+    assert any("waiting for another migration" in line for line in waiting[0].stdout)
+    holder.kill()
+    holder.communicate()
+    outputs = [schemas.ended(each) for each in waiting]
     assert sum("done (migrate)" in output for output in outputs) == 1, outputs
     assert schemas.contents(database) == before
 
 
 @pytest.fixture(scope="module")
 def own_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[disks.Disk]:
-    """A disk for a database server."""
+    """A disk for database servers."""
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-disk-"))
     folder.chmod(0o755)
     with disks.disk(folder, "400m") as disk:
@@ -160,9 +188,13 @@ def own_postgresql(own_disk: disks.Disk) -> Iterator[postgresql.Server]:
 
 
 @pytest.fixture(scope="module")
-def own_mariadb() -> Iterator[mariadb.Server]:
-    """A MariaDB server that comes back when it is killed."""
-    with mariadb.serve("127.0.0.1", returns=True) as server:
+def own_mariadb(own_disk: disks.Disk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[mariadb.Server]:
+    """A MariaDB server on it that comes back when it is killed. It waits for room for its binary log, which is elsewhere."""
+    log = tmp_path_factory.mktemp("binlog")
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(own_disk.folder))
+            server = stack.enter_context(mariadb.serve("127.0.0.1", returns=True, log=log))
         yield server
 
 
@@ -229,6 +261,30 @@ def test_a_full_disk_of_the_database_rolls_a_migration_back(
     assert "refused: the migration failed" in output and "No space left on device" in output
     eventually(lambda: _answers(database), "the database after its recovery")
     assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
+    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert schemas.contents(database) == before
+
+
+def test_a_full_disk_of_mariadb_leaves_a_migration_that_the_next_one_finishes(
+    own_mariadb: mariadb.Server, own_disk: disks.Disk, tmp_path: Path
+) -> None:
+    """MariaDB takes no change of a schema back, but each statement is done wholly or not at all."""
+    database, program = own_mariadb.database(), schemas.programs(tmp_path)
+    schemas.seed(schemas.MINORS[-1], database)
+    before = schemas.contents(database)
+    # The migration waits for whoever reads this table, after it has changed others.
+    session = pymysql.connect(unix_socket=str(own_mariadb.socket), user="root")
+    with contextlib.ExitStack() as stack:
+        with session, session.cursor() as reader:
+            reader.execute(f"SELECT * FROM {database.name}.experiment_tags")
+            migration = schemas.migrate(program, database)
+            waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+            eventually(lambda: own_mariadb.execute(waiting), "a migration under way")
+            stack.enter_context(own_disk.full())
+        output = schemas.ended(migration, 1)
+    assert "refused: the migration failed" in output and ("is full" in output or "No space left on device" in output)
+    assert "restore the backup from before the migration" in output
+    assert schemas.contents(database) == before
     assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
     assert schemas.contents(database) == before
 

@@ -76,7 +76,7 @@ class Pod:
 
     def backup(self) -> str:
         """Take a backup; returns the log."""
-        with self._lock("lock"):
+        with self.lock("lock"):
             logs = [self._dump(), self.program("manifest"), self.script("store.sh", BACKUP_TAG="backup")]
         return "".join(logs)
 
@@ -91,7 +91,7 @@ class Pod:
     def restore(self, **settings: str) -> str:
         """Restore, with the settings of whoever starts the Job."""
         before = {**settings, "BACKUP_BEFORE_RESTORE": "true"}
-        with self._lock("lock-restore", **settings):
+        with self.lock("lock-restore", **settings):
             logs = [
                 self.script("fetch.sh", **settings),
                 self.program("check-restore", **settings),
@@ -134,7 +134,8 @@ class Pod:
         return self.program("dump-sqlite", **settings) if self._sqlite else self.script("dump.sh", **settings)
 
     @contextlib.contextmanager
-    def _lock(self, command: str, **settings: str) -> Iterator[None]:
+    def lock(self, command: str, **settings: str) -> Iterator[None]:
+        """Hold the locks as the sidecar of a backup (`lock`) or of a restore (`lock-restore`) does."""
         with (self.folder / "lock.log").open("w") as log:
             process = subprocess.Popen([*self._python, command], env=self._variables(settings), stdout=log, stderr=log)
             try:

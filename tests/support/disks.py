@@ -39,4 +39,5 @@ def disk(folder: Path, size: str) -> Iterator[Disk]:
     try:
         yield Disk(folder)
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # A server that was killed a moment ago may still be there.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

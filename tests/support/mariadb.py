@@ -100,13 +100,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(host: str, *names: str, returns: bool = False) -> Iterator[Server]:
+def serve(host: str, *names: str, returns: bool = False, log: Path | None = None) -> Iterator[Server]:
     """Run a server with an empty data directory that refuses connections without TLS over the network.
 
     Args:
         host: Address of this machine at which pods reach it; also the name in the server's certificate.
         *names: Further names in it.
         returns: Whether it is started again when it was killed, as a pod is.
+        log: Folder of the binary log; beside the data if None.
     """
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-mariadb-"))
     try:
@@ -143,7 +144,7 @@ def serve(host: str, *names: str, returns: bool = False) -> Iterator[Server]:
             ssl_key=folder / "server.key",
             require_secure_transport="ON",
             # As clouds run it; the second lets the schema of MLflow have its trigger.
-            log_bin=folder / "binlog",
+            log_bin=(log or folder) / "binlog",
             log_bin_trust_function_creators="ON",
             skip_name_resolve="ON",
             character_sets_dir=root / "usr/share/mysql/charsets",

@@ -19,6 +19,24 @@ Database = postgresql.Database | mariadb.Database
 REPOSITORY = versions.MLFLOW_IMAGE.partition(":")[0]
 _BESIDE = "opt/older"
 """Where the older version is in an image that is built here: beside the newer one, before it on Python's path."""
+_SERVES = (3, 6)
+"""The first minor that the component's command line starts; older ones have no uvicorn and none of its options."""
+_COMMAND = """#!/opt/venv/bin/python3
+# Servers of this version know fewer options, and as the first process of a pod they would not end when they are asked to.
+import os, signal, sys
+from mlflow.cli import cli
+
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+
+if sys.argv[1:2] == ["server"]:
+    known = {name for each in cli.commands["server"].params for name in each.opts} - {"--app-name"}
+    sys.argv[1:] = [each for each in sys.argv[1:] if not each.startswith("--") or each.partition("=")[0] in known]
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, end)
+sys.exit(cli())
+"""
 
 
 def tag(version: str) -> str:
@@ -29,7 +47,9 @@ def tag(version: str) -> str:
 def ensure(version: str) -> None:
     """See to it that the test cluster has an image of that version or can pull it."""
     reference, target = f"{REPOSITORY}:{tag(version)}", cluster.current()
-    if target is None or not target.ours or target.has_image(reference) or images.registry_answers(reference):
+    if target is None or not target.ours or target.has_image(reference):
+        return
+    if serves(version) and images.registry_answers(reference):
         return
     base = images.archive(versions.MLFLOW_IMAGE)
     folder = paths.cache("images", f"older-{version}-{base.parent.name}")
@@ -43,6 +63,11 @@ def ensure(version: str) -> None:
                 archive.extractall(folder, [archive.getmember(name) for name in below], filter="data")
             root, layer = folder / "root", folder / "layer.tar"
             install(version, root / _BESIDE)
+            if not serves(version):
+                program = root / "opt/venv/bin/mlflow"
+                program.parent.mkdir(parents=True)
+                write(program, _COMMAND)
+                program.chmod(0o755)
             site = root / f"opt/venv/lib/python{mlflow._PYTHON}/site-packages"
             site.mkdir(parents=True)
             write(site / "older.pth", f"import sys; sys.path.insert(0, '/{_BESIDE}')\n")
@@ -55,9 +80,16 @@ def ensure(version: str) -> None:
     target.load_image(folder / "image.tar")
 
 
-def install(version: str, folder: Path, *more: str) -> None:
-    """Install MLflow with further packages and nothing else; what it needs besides is what the newer one needs."""
+def serves(version: str) -> bool:
+    """Whether the component can start the official image of that version."""
+    return tuple(map(int, version.split(".")[:2])) >= _SERVES
+
+
+def install(version: str, folder: Path) -> None:
+    """Install MLflow and nothing else; what it needs besides is what the newer one needs."""
     command, env = environments.uv()
+    # Versions before 3.7 do not run with SQLAlchemy 2.1.
+    more = ["sqlalchemy<2.1"] if tuple(map(int, version.split(".")[:2])) < (3, 7) else []
     # Before 3.0, tracing was in the others.
     names = ["mlflow", "mlflow-skinny", *(["mlflow-tracing"] if version >= "3" else [])]
     packages = [*(f"{name}=={version}" for name in names), *more]
@@ -81,8 +113,7 @@ def packages(version: str) -> Path:
     folder = paths.cache("older", version)
     with paths.lock(f"older-{version}", f"preparing MLflow {version}"):
         if not (folder / ".complete").exists():
-            # Versions before 3.7 do not run with SQLAlchemy 2.1.
-            install(version, folder, "sqlalchemy<2.1")
+            install(version, folder)
             (folder / ".complete").touch()
     return folder
 

@@ -42,12 +42,19 @@ class Acknowledged:
 
 
 @contextlib.contextmanager
-def clients(url: str, experiment: str, count: int) -> Iterator[list["Future[Acknowledged]"]]:
-    """Log from several clients for as long as the context lasts; their results are there after it."""
+def clients(url: str, experiment: str, count: int, *, traces: bool = True) -> Iterator[list["Future[Acknowledged]"]]:
+    """Log from several clients for as long as the context lasts; their results are there after it.
+
+    Args:
+        url: The server.
+        experiment: Where to.
+        count: How many clients.
+        traces: Whether they log traces, which servers before 3.0 do not take from today's clients.
+    """
     ended = threading.Event()
     with _tracing(url), tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
         work = [
-            pool.submit(_log, url, experiment, Path(folder, str(number)), count / CALLS_PER_SECOND, ended)
+            pool.submit(_log, url, experiment, Path(folder, str(number)), count / CALLS_PER_SECOND, ended, traces)
             for number in range(count)
         ]
         try:
@@ -72,7 +79,7 @@ def _tracing(url: str) -> Iterator[None]:
             del os.environ[names[0]]
 
 
-def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading.Event) -> Acknowledged:
+def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading.Event, traces: bool) -> Acknowledged:
     client = MlflowClient(url)
     folder.mkdir()
     done = Acknowledged(client.create_run(experiment).info.run_id)
@@ -84,6 +91,7 @@ def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading
             if number % 5 == 0:
                 client.log_param(done.run_id, f"p{number}", number)
                 done.params.append(f"p{number}")
+            if number % 5 == 0 and traces:
                 with mlflow.start_span("step", trace_destination=MlflowExperimentLocation(experiment)) as span:
                     span.set_inputs({"step": number})
                 done.traces.append(span.trace_id)

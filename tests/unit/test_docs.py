@@ -65,6 +65,17 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
         assert f"\ndef {name}(" in f"\n{(ROOT / path).read_text()}", f"{path}::{name}"
 
 
+def test_every_fault_has_its_expected_end_a_recovery_and_a_test() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    faults = text[text.index("## Faults") : text.index("## What is promised")]
+    rows = [line.strip("|").split("|") for line in faults.splitlines() if line.startswith("| ") and "---" not in line]
+    named = [row for row in rows if row[0].strip() != "fault"]
+    assert len(named) >= 30 and len({row[0] for row in named}) == len(named)
+    for row in named:
+        assert len(row) == 4 and all(cell.strip() for cell in row), row
+        assert re.fullmatch(r" (`tests/[\w/]+\.py::\w+`(<br>)?)+ ", row[3]), row
+
+
 def test_broken_links_are_noticed(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components import versions
-from components.operations import backups, checks, fence, jobs, kept, rollback, status
+from components.operations import backups, checks, fence, jobs, kept, rollback, rotation, status
 from components.operations import target as targets
 from components.operations.cluster import Cluster
 from components.operations.console import Console
@@ -87,8 +87,10 @@ class Api:
         made["metadata"]["annotations"] = {k: v for k, v in made["metadata"]["annotations"].items() if v is not None}
         spec = body.get("spec", {})
         made.setdefault("spec", {}).update({key: value for key, value in spec.items() if key != "template"})
-        for each in spec.get("template", {}).get("spec", {}).get("containers", []):
-            made["spec"]["template"]["spec"]["containers"][0] |= each
+        for each in copy.deepcopy(spec.get("template", {}).get("spec", {}).get("containers", [])):
+            container = made["spec"]["template"]["spec"]["containers"][0]
+            named = {one["name"]: one for one in [*container.get("env", []), *each.pop("env", [])]}
+            container |= {**each, **({"env": list(named.values())} if named else {})}
         for key, value in body.get("data", {}).items():
             made["data"].pop(key, None) if value is None else made["data"].update({key: value})
         if kind == "deployments":
@@ -117,6 +119,10 @@ def _pod(*names: str) -> dict[str, Any]:
 
 @pytest.fixture
 def api() -> Api:
+    return _api()
+
+
+def _api() -> Api:
     made = Api()
     made.add("deployments", "mlflow-server", "server", spec={"replicas": 3, "template": _pod("mlflow")})
     for component, container in (("backup", "store"), ("restore", "restore"), ("garbage-collection", "mlflow")):
@@ -286,6 +292,164 @@ def test_a_restore_whose_job_ended_while_nobody_watched_only_opens(api: Api, tar
     assert len(api.started) == before and _server(api)["spec"]["replicas"] == 3
 
 
+KEPT = {"name": "mlflow-server-1", "key": rotation.PASSPHRASE}
+
+
+def _rotating(api: Api) -> None:
+    """A server with a passphrase, a Secret with another one, and a migration Job that knows what to do."""
+    reference = {"name": rotation.PASSPHRASE, "valueFrom": {"secretKeyRef": dict(KEPT)}}
+    container = _server(api)["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": "A", "value": "1"}, reference]
+    api.add("secrets", "mlflow-kek-2", "")["data"] = {"passphrase": "bmV3"}
+    pod = _pod("migration")
+    pod["spec"]["containers"][0]["command"] = ["python", "/etc/mlflow/migration/upgrade.py"]
+    job = api.add("jobs", "mlflow-migration-1", "migration", spec={"template": pod})
+    job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+
+
+def _rotate(target: targets.Target) -> Any:
+    return rotation.rotate_kek(target, Console(yes=True), "mlflow-kek-2", "passphrase")
+
+
+def test_a_passphrase_is_rotated_by_jobs_that_know_both(api: Api, target: targets.Target) -> None:
+    with pytest.raises(OperationError, match=f"have no {rotation.PASSPHRASE} from a Secret"):
+        _rotate(target)
+    _rotating(api)
+    with pytest.raises(OperationError, match="the Secret mlflow-kek-2 has no key other"):
+        rotation.rotate_kek(target, Console(yes=True), "mlflow-kek-2", "other")
+    with pytest.raises(OperationError, match="Confirm with --yes"):
+        rotation.rotate_kek(target, Console(), "mlflow-kek-2", "passphrase")
+    assert api.started == []
+    done = _rotate(target)
+    new = {"name": "mlflow-kek-2", "key": "passphrase"}
+    assert done == {"from": KEPT, "to": new, "version": 2}
+    assert len(api.started) == 2, "once more for what was written meanwhile"
+    for made in [each for (kind, name), each in api.objects.items() if kind == "jobs" and "rotate-kek" in name]:
+        (container,) = made["spec"]["template"]["spec"]["containers"]
+        given = {each["name"]: each.get("value") or each["valueFrom"]["secretKeyRef"] for each in container["env"]}
+        wanted = {"MIGRATION_MODE": "rotate-kek", rotation.VERSION: "1", "ROTATE_KEK_PASSPHRASE": new}
+        assert given == {**wanted, rotation.PASSPHRASE: KEPT}
+    server = {each["name"]: each for each in _server(api)["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert server[rotation.PASSPHRASE]["valueFrom"] == {"secretKeyRef": new}
+    assert (server[rotation.VERSION]["value"], server["A"]["value"]) == ("2", "1")
+    assert target.remembered(status.ROTATION) is None
+    assert "keys.existingSecret.name mlflow-kek-2" in rotation.advice(done)
+    with pytest.raises(OperationError, match="read their passphrase from mlflow-kek-2/passphrase already"):
+        _rotate(target)
+
+
+def test_a_rotation_that_was_begun_is_told_and_no_other_one_begins(api: Api, target: targets.Target) -> None:
+    _rotating(api)
+    api.fails = {"migration"}
+    with pytest.raises(OperationError, match="as the test says"):
+        _rotate(target)
+    assert "`pulumi-mlflow rotate kek --secret mlflow-kek-2 --key passphrase` goes on" in status.describe(
+        status.status(target)
+    )
+    with pytest.raises(OperationError, match="a rotation to the passphrase in mlflow-kek-2/passphrase has begun"):
+        rotation.rotate_kek(target, Console(yes=True), "another", "passphrase")
+    api.fails = set()
+    assert _rotate(target)["version"] == 2
+
+
+class KilledError(BaseException):
+    """The command line is gone."""
+
+
+class Dying(Api):
+    """Ends who asks it before or after one of its changes.
+
+    Attributes:
+        left: How many changes come before that one.
+        made: Whether that one is still made.
+    """
+
+    left = 1000
+    made = False
+
+    def _change(self, change: Any) -> Any:
+        self.left -= 1
+        if self.left < 0 and not self.made:
+            raise KilledError
+        done = change()
+        if self.left < 0:
+            raise KilledError
+        return done
+
+    def create(self, kind: str, body: dict[str, Any]) -> Any:
+        return self._change(lambda: Api.create(self, kind, body))
+
+    def patch(self, kind: str, namespace: str, name: str, body: Any) -> Any:
+        return self._change(lambda: Api.patch(self, kind, namespace, name, body))
+
+
+def _restore(target: targets.Target) -> Any:
+    return backups.restore(target, Console(yes=True), "latest", replace=True)
+
+
+def _roll_back(target: targets.Target) -> Any:
+    return rollback.rollback(target, Console(yes=True), without_backup=False)
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("command", [_restore, _roll_back])
+def test_a_command_that_is_killed_anywhere_goes_on_and_does_nothing_twice(command: Any, made: bool) -> None:
+    def world() -> tuple[Dying, targets.Target]:
+        api: Any = _api()
+        api.__class__ = Dying
+        _upgrade(api, to="b", snapshot="aaaaaaaa")
+        return api, targets.Target(api, NAMESPACE, NAME)
+
+    def restored() -> int:
+        """How many Jobs have done more than tell what they would do."""
+        ran = [each["env"] for each in api.started if each["component"] == "restore"]
+        return sum("RESTORE_DRY_RUN" not in each for each in ran)
+
+    api, target = world()
+    command(target)
+    changes, ended = 1000 - api.left, (_image(api), _suspended(api))
+    for number in range(changes):
+        api, target = world()
+        api.left, api.made = number, made
+        with pytest.raises(KilledError):
+            command(target)
+        api.left = 1000
+        stopped = fence.record(target) is not None
+        assert stopped is (_server(api)["spec"]["replicas"] == 0)
+        written = "rolled-back" in api.objects["configmaps", "mlflow-upgrade"]["data"]["history"]
+        if stopped or not (written if command is _roll_back else restored()):
+            command(target)
+        assert (_image(api), _suspended(api)) == ended and _server(api)["spec"]["replicas"] == 3
+        assert fence.record(target) is None
+        assert restored() == 1, number
+    if command is _roll_back:
+        with pytest.raises(OperationError, match="was rolled back already"):
+            command(target)
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["before", "after"])
+def test_a_rotation_that_is_killed_anywhere_goes_on(made: bool) -> None:
+    def world() -> tuple[Dying, targets.Target]:
+        api: Any = _api()
+        api.__class__ = Dying
+        _rotating(api)
+        return api, targets.Target(api, NAMESPACE, NAME)
+
+    api, target = world()
+    _rotate(target)
+    for number in range(1000 - api.left):
+        api, target = world()
+        api.left, api.made = number, made
+        with pytest.raises(KilledError):
+            _rotate(target)
+        api.left = 1000
+        if target.remembered(status.ROTATION) is not None or not api.started:
+            assert _rotate(target)["from"] == KEPT
+        server = {each["name"]: each for each in _server(api)["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert server[rotation.VERSION]["value"] == "2" and target.remembered(status.ROTATION) is None
+        assert server[rotation.PASSPHRASE]["valueFrom"]["secretKeyRef"]["name"] == "mlflow-kek-2"
+
+
 def test_nothing_is_stopped_without_an_answer_for_no_backup_or_beside_a_job(api: Api, target: targets.Target) -> None:
     with pytest.raises(OperationError, match="Confirm with --yes"):
         backups.restore(target, Console(), "latest", replace=True)
@@ -396,10 +560,14 @@ def test_an_image_is_checked_by_the_newest_migration_job_if_that_can(api: Api, t
     assert api.started == []
 
     container["command"] = ["python", "/etc/mlflow/migration/upgrade.py"]
-    api.says["migration"] = 'migration: reading\n{"mlflow_version": "3.10.0"}\nmigration: refused: a lock'
+    document = '{"mlflow_version": "3.10.0", "databases": [], "problems": ["a lock"]}'
+    api.says["migration"] = f"migration: reading\n{document}\nmigration: refused: a lock"
+    backed_up = {"taken": None, "drilled": None}
     api.fails = {"migration"}
     for _ in range(2):
-        assert checks.before_upgrade(target, Console(), OLD) == {"mlflow_version": "3.10.0"}
+        found = checks.before_upgrade(target, Console(), OLD)
+        assert found == {"mlflow_version": "3.10.0", "databases": [], "problems": ["a lock"], "backup": backed_up}
+        assert "last backup: never, last drill: never\n  ! a lock" in checks.describe({**found, "upgrade_needed": True})
     made = [each for (kind, name), each in api.objects.items() if kind == "jobs" and "check" in name]
     assert len(made) == 2
     for each in made:

@@ -125,6 +125,7 @@ def test_a_program_comes_with_what_it_imports() -> None:
         "copies.py",
         "kubernetes_api.py",
         "migrate_users.py",
+        "rotate_kek.py",
         *ours,
     }
     assert set(Program("create_database.py").files) == {"create_database.py", "connecting.py", "database_uri.py"}

@@ -363,6 +363,24 @@ def test_missing_rights_and_foreign_servers_stop_nothing(world: World, monkeypat
     assert world.calls == []
 
 
+@pytest.mark.parametrize(
+    ("image", "refused"), [("m:5000/mlflow:v3.9.0-full", True), ("mlflow:v3.10.0", False), (OLD, False)]
+)
+def test_a_version_that_does_not_end_in_time_is_told_before_it_is_asked_to(
+    world: World, monkeypatch: pytest.MonkeyPatch, image: str, refused: bool
+) -> None:
+    pod = world.deployment["spec"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"], pod["containers"][0]["image"] = 310, image
+    monkeypatch.setitem(HEADS, image, HEADS[OLD])
+    if refused:
+        with pytest.raises(RefusalError, match=r"nothing was stopped.*would take 310 seconds.*shutdownGraceSeconds"):
+            run(world)
+        assert world.serving == image and world.calls == []
+        pod["terminationGracePeriodSeconds"] = 0
+    run(world)
+    assert world.serving == NEW
+
+
 def test_servers_that_do_not_end_are_left_serving(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "list", lambda *_: [{"metadata": {"name": "stuck"}}])
     monkeypatch.setattr(upgrade, "SCHEDULES", {})
