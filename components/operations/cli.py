@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_NAMESPACE = "PULUMI_MLFLOW_NAMESPACE"
 _COMMON = {
     "name": Annotated[str | None, typer.Option(help="Name of the deployment, if there is more than one.")],
     "namespace": Annotated[
@@ -35,7 +36,7 @@ _COMMON = {
         typer.Option(
             "--namespace",
             "-n",
-            envvar="PULUMI_MLFLOW_NAMESPACE",
+            envvar=_NAMESPACE,
             help="Its namespace. Default: the context's, then any.",
         ),
     ],
@@ -115,7 +116,9 @@ def _command(function: Callable[..., int | None]) -> Callable[..., None]:
 def _target(common: dict[str, Any]) -> Target:
     from .cluster import Cluster
 
-    if common["stack"] and (common["name"] or common["namespace"]):
+    # The variable, which `make shell` sets, only stands for what nobody has said.
+    namespace = common["namespace"] if common["namespace"] != os.environ.get(_NAMESPACE) else None
+    if common["stack"] and (common["name"] or namespace):
         raise OperationError("--stack names the deployment already", "Leave out --name and --namespace.", USAGE)
     where = of_stack(common["stack"]) if common["stack"] else None
     cluster = Cluster.connect(common["context"])

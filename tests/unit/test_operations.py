@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from components import versions
-from components.operations import backups, checks, fence, jobs, kept, rollback, rotation, status
+from components.operations import backups, checks, cli, fence, jobs, kept, rollback, rotation, status
 from components.operations import target as targets
 from components.operations.cluster import Cluster
 from components.operations.console import Console
@@ -592,3 +593,16 @@ def test_status_tells_what_somebody_has_to_do(api: Api, target: targets.Target) 
     found = status.status(target)
     assert not found["healthy"]
     assert "the Job mlflow-backup-" in status.describe(found) and "as the test says" in status.describe(found)
+
+
+def test_a_stack_is_read_whatever_namespace_the_shell_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_stack(name: str) -> None:
+        raise OperationError(f"read {name}", "", NOT_FOUND)
+
+    monkeypatch.setattr(cli, "of_stack", of_stack)
+    monkeypatch.setenv("PULUMI_MLFLOW_NAMESPACE", "of-the-shell")
+    read = CliRunner().invoke(cli.app, ["status", "--stack", "own"])
+    assert read.exit_code == NOT_FOUND and "read own" in read.stderr
+    for options in (["--namespace", "ml"], ["--name", "mlflow"]):
+        refused = CliRunner().invoke(cli.app, ["status", "--stack", "own", *options])
+        assert refused.exit_code == USAGE and "Leave out --name and --namespace" in refused.stderr
