@@ -21,6 +21,24 @@ _BESIDE = "opt/older"
 """Where the older version is in an image that is built here: beside the newer one, before it on Python's path."""
 _SERVES = (3, 6)
 """The first minor that the component's command line starts; older ones have no uvicorn and none of its options."""
+_NEEDED = {
+    (3, 7): ("sqlalchemy<2.1",),
+    (2, 10): (
+        *(
+            "protobuf<6",
+            "pytz",
+            "entrypoints",
+            "querystring-parser",
+            "databricks-cli",
+            "tabulate",
+            "oauthlib",
+            "pyjwt",
+            "six",
+        ),
+        *("importlib-metadata<9", "setuptools<80", "zipp"),
+    ),
+}
+"""What minors before these need in place of newer packages, or besides them."""
 _COMMAND = """#!/opt/venv/bin/python3
 # Servers of this version know fewer options, and as the first process of a pod they would not end when they are asked to.
 import os, signal, sys
@@ -33,7 +51,8 @@ def end(*_):
 if sys.argv[1:2] == ["server"]:
     known = {name for each in cli.commands["server"].params for name in each.opts} - {"--app-name"}
     sys.argv[1:] = [each for each in sys.argv[1:] if not each.startswith("--") or each.partition("=")[0] in known]
-    os.setpgid(0, 0)
+    if os.getpgid(0) != os.getpid():
+        os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, end)
 sys.exit(cli())
 """
@@ -88,8 +107,8 @@ def serves(version: str) -> bool:
 def install(version: str, folder: Path) -> None:
     """Install MLflow and nothing else; what it needs besides is what the newer one needs."""
     command, env = environments.uv()
-    # Versions before 3.7 do not run with SQLAlchemy 2.1.
-    more = ["sqlalchemy<2.1"] if tuple(map(int, version.split(".")[:2])) < (3, 7) else []
+    minor = tuple(map(int, version.split(".")[:2]))
+    more = [package for before, packages in _NEEDED.items() if minor < before for package in packages]
     # Before 3.0, tracing was in the others.
     names = ["mlflow", "mlflow-skinny", *(["mlflow-tracing"] if version >= "3" else [])]
     packages = [*(f"{name}=={version}" for name in names), *more]

@@ -7,7 +7,7 @@ from typing import Any
 from components.in_image import Program
 from tests.support import older
 
-MINORS = ("2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
+MINORS = ("2.9.2", "2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
 SEED = """
 import sys
 import sqlalchemy
