@@ -25,8 +25,9 @@ _NAMED = {
     "ServiceAccount": "use serviceAccount.name",
     "Namespace": "use namespace",
     "CronJob": "remove it",
+    "ConfigMap/upgrade": "remove it",
 }
-"""Kinds whose names others write down, and what to use instead."""
+"""Kinds, and single objects, whose names others write down, and what to use instead."""
 
 
 def _identity(patch: Mapping[str, Any], path: Path) -> Iterator[Problem]:
@@ -34,8 +35,9 @@ def _identity(patch: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     for key in ("apiVersion", "kind"):
         if key in patch:
             yield Problem((*path, key), "cannot be changed", "remove it, or use extraObjects for another object")
-    metadata, kind = patch.get("metadata"), str(path[-1]).partition("/")[0]
-    fixes = {"namespace": "use namespace", **({"name": _NAMED[kind]} if kind in _NAMED else {})}
+    metadata, one = patch.get("metadata"), str(path[-1])
+    named = _NAMED.get(one) or _NAMED.get(one.partition("/")[0])
+    fixes = {"namespace": "use namespace", **({"name": named} if named else {})}
     for key in (key for key in fixes if isinstance(metadata, Mapping) and key in metadata):
         yield Problem((*path, "metadata", key), "is what others refer to", fixes[key])
     yield from _selected(patch, path)

@@ -38,6 +38,7 @@ _NEVER = r"(?!)"
 _VERIFIES_NOT = "keeps TLS certificates from being verified"
 _TLS_VERSIONS = r"(TLS)?v?1?[._]?[23]|TLSv1[._][23]((\s*,\s*|\s+)TLSv1[._][23])*"
 _UNSEEN = "keeps it from being logged who connects"
+_LOGGED = "(all|receipt|authentication|authorization|setup_durations)"
 _PRIVATE = "lets users send the server to addresses inside the network, those of cloud metadata among them"
 _PLAIN_HTTP = "lets the server speak http:// where it insists on https://"
 
@@ -132,7 +133,8 @@ PARAMETERS: Mapping[str, Switch] = {
     "connection_throttle.enable": Switch("lets passwords be tried at any rate", _ON),
     "audit_log_enabled": Switch(_UNSEEN, _ON),
     "audit_log_events": Switch(_UNSEEN, r".*\bCONNECTION(_V2)?\b.*"),
-    "log_connections": Switch(_UNSEEN, f"{_ON}|all|receipt|authentication|authorization|setup_durations"),
+    # From PostgreSQL 18 on, what is logged: https://www.postgresql.org/docs/18/runtime-config-logging.html
+    "log_connections": Switch(_UNSEEN, rf"{_ON}|{_LOGGED}(\s*,\s*{_LOGGED})*"),
     "log_disconnections": Switch(_UNSEEN, _ON),
     "log_statement": Switch("writes what users store into the log", "none|ddl"),
     "general_log": Switch("writes what users store into the log", _OFF),

@@ -32,7 +32,8 @@ _ROWS = {
     "mysql": "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
 }
 _OPEN = {
-    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'",
+    # Of sessions of others, users may see no more than that they are there, and whose.
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL",
     "mysql": "SHOW STATUS LIKE 'Threads_connected'",
 }
 _LIMIT = {"postgresql": "SHOW max_connections", "mysql": "SELECT @@max_connections"}

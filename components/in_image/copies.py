@@ -98,6 +98,7 @@ class Copies:
         return sqlalchemy.create_engine(self.engine.url.set(database=name), poolclass=NullPool)
 
     def exists(self, name: str) -> bool:
+        """Whether there is a database of that name, on MySQL one that holds tables: an exchange leaves an empty one for a moment."""
         return bool(_rows(self.outside, self._EXISTS, name=name)[0][0])
 
     def problems(self) -> list[str]:
@@ -134,7 +135,8 @@ class Copies:
         self._run(f"DROP DATABASE IF EXISTS {self._quoted(name)}")
 
     def _quoted(self, name: str) -> str:
-        return self.engine.dialect.identifier_preparer.quote_identifier(name)
+        # SQLAlchemy doubles the percent signs of drivers that would take one for a parameter; here, none has parameters.
+        return self.engine.dialect.identifier_preparer.quote_identifier(name).replace("%%", "%")
 
     def _run(self, *statements: str) -> None:
         with self._session() as connection:
@@ -202,11 +204,26 @@ class _PostgreSQL(Copies):
                     f"OWNER TO {quoted}"
                 ]
             ),
+            *self._collation(),
             *(
                 [f"sessions of {others} are in the database, which cannot be copied meanwhile: end them"]
                 if others
                 else []
             ),
+        ]
+
+    def _collation(self) -> list[str]:
+        of: tuple[int, ...] = self.engine.dialect.server_version_info or ()
+        if of < (15,):  # which do not look
+            return []
+        (made, now), *_ = _rows(self.engine, _COLLATION)
+        if made in (None, now):
+            return []
+        # https://www.postgresql.org/docs/current/sql-altercollation.html#SQL-ALTERCOLLATION-NOTES
+        name = self._quoted(self.name)
+        return [
+            f"the database has indexes by version {made} of its collation and the server has {now}, and copies none such: REINDEX DATABASE "
+            f"{name}, then ALTER DATABASE {name} REFRESH COLLATION VERSION"
         ]
 
     def make(self, name: str) -> list[str]:
@@ -234,7 +251,9 @@ class _PostgreSQL(Copies):
                     connection.execute(
                         sqlalchemy.text("SELECT set_config(:key, :value, false)"), {"key": key, "value": value}
                     )
-                    connection.exec_driver_sql(f"ALTER {whose} SET {key} FROM CURRENT")
+                    connection.exec_driver_sql(
+                        f"ALTER {whose} SET {key} FROM CURRENT", execution_options={"no_parameters": True}
+                    )
                 except sqlalchemy.exc.DBAPIError as error:
                     say(f"the copy does not have the setting {key}: {reason_of(error.orig)}")
 
@@ -245,7 +264,7 @@ class _PostgreSQL(Copies):
             raise RefusalError(f"there is no database {kept} any more")
 
         def both() -> None:
-            with self.outside.begin() as connection:
+            with self.outside.connect().execution_options(no_parameters=True) as connection, connection.begin():
                 for old, new in ((self.name, aside), (kept, self.name)):
                     connection.exec_driver_sql(f"ALTER DATABASE {self._quoted(old)} RENAME TO {self._quoted(new)}")
 
@@ -275,8 +294,10 @@ class _PostgreSQL(Copies):
 
 _RIGHTS = """SELECT r.rolname, r.rolcreatedb OR r.rolsuper, pg_has_role(d.datdba, 'MEMBER'), pg_get_userbyid(d.datdba),
 (SELECT string_agg(DISTINCT a.usename, ', ') FROM pg_stat_activity a
- WHERE a.datid = d.oid AND a.usename <> current_user AND a.backend_type = 'client backend')
+ WHERE a.datid = d.oid AND a.usename <> current_user)
 FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = current_user"""
+_COLLATION = """SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database
+WHERE datname = current_database()"""
 _OWNER = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :database"
 _GRANTS = """SELECT format('GRANT %s ON DATABASE %I TO %s%s', a.privilege_type, CAST(:copy AS text),
 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
@@ -293,7 +314,7 @@ class _MySQL(Copies):
     with many of these is all or nothing: https://mariadb.com/docs/server/reference/sql-statements/data-definition/rename-table. Only
     tables with triggers may not move."""
 
-    _EXISTS = "SELECT count(*) FROM information_schema.schemata WHERE schema_name = :name"
+    _EXISTS = "SELECT count(*) FROM information_schema.tables WHERE table_schema = :name"
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
@@ -309,10 +330,12 @@ class _MySQL(Copies):
                 self._run(f"CREATE DATABASE {probe}", f"CREATE TABLE {probe}.probe (id INT)")
             except sqlalchemy.exc.DBAPIError as error:
                 # Names of databases in grants are patterns.
-                pattern = re.sub(r"([_%])", r"\\\1", self.name)
-                return [
-                    f"the user may not make a copy of the database ({reason_of(error.orig)}): GRANT ALL ON `{pattern}\\_%`.* TO the user"
+                patterns = [
+                    re.sub(r"([_%])", r"\\\1", self._quoted(named(self.name, each, "")))[:-1]
+                    for each in (BEFORE, AFTER)
                 ]
+                grants = "; ".join(f"GRANT ALL ON {pattern}%`.* TO the user" for pattern in patterns)
+                return [f"the user may not make a copy of the database ({reason_of(error.orig)}): {grants}"]
             finally:
                 with contextlib.suppress(sqlalchemy.exc.DBAPIError):
                     self._run(f"DROP DATABASE IF EXISTS {probe}")
@@ -333,35 +356,42 @@ class _MySQL(Copies):
                 written = _rows(self.outside, _COLUMNS, name=self.name, table=table)
                 columns, into = ", ".join(self._quoted(column) for (column,) in written), self._quoted(table)
                 do(f"INSERT INTO {into} ({columns}) SELECT {columns} FROM {database}.{into}")  # noqa: S608 - names are quoted
-            texts = [
-                do(f"SHOW CREATE TRIGGER {database}.{self._quoted(each)}").all()[0][2]
-                for each in self._triggers(self.name)
-            ]
-            # Nobody may make one for somebody else.
-            triggers = [re.sub(r"\bDEFINER\s*=\s*`[^`]*`@`[^`]*`\s*", "", text) for text in texts]
-            for text in triggers:
-                do(text)
+        triggers = self._statements(self.name)
+        self._run(f"USE {copy}", *triggers)
         return triggers
 
     def exchange(self, kept: str, aside: str, triggers: list[str]) -> None:
+        import sqlalchemy
+
         tables = self._tables(kept)
         if not tables and not self._tables(aside):
             raise RefusalError(f"there is no database {kept} any more")
         if tables:
             self._run(f"CREATE DATABASE IF NOT EXISTS {self._quoted(aside)}")
-            for database in (self.name, kept):
-                self._run(
-                    *(
-                        f"DROP TRIGGER {self._quoted(database)}.{self._quoted(each)}"
-                        for each in self._triggers(database)
-                    )
-                )
+            ours = self._statements(self.name)
+            drops = [
+                f"DROP TRIGGER {self._quoted(database)}.{self._quoted(each)}"
+                for database in (self.name, kept)
+                for each in self._triggers(database)
+            ]
             moves = [
                 f"{self._quoted(old)}.{self._quoted(table)} TO {self._quoted(new)}.{self._quoted(table)}"
                 for old, new in ((self.name, aside), (kept, self.name))
                 for table in self._tables(old)
             ]
-            self._run(f"SET SESSION lock_wait_timeout = {ALONE_SECONDS:.0f}", f"RENAME TABLE {', '.join(moves)}")
+            # By itself, MySQL waits a year for a transaction that has read a table.
+            wait = f"SET SESSION lock_wait_timeout = {ALONE_SECONDS:.0f}"
+            try:
+                self._run(wait, *drops, f"RENAME TABLE {', '.join(moves)}")
+            except sqlalchemy.exc.DBAPIError:
+                # Somebody may start the servers as they were.
+                self._complete(ours)
+                raise
+        self._complete(triggers)
+        self.drop(kept)
+
+    def _complete(self, triggers: list[str]) -> None:
+        """Give the database those of the triggers that it has not."""
         there = self._triggers(self.name)
         missing = [
             text
@@ -369,13 +399,21 @@ class _MySQL(Copies):
             if not any(re.search(rf"\bTRIGGER\s+`?{re.escape(each)}\b", text) for each in there)
         ]
         self._run(f"USE {self._quoted(self.name)}", *missing)
-        self.drop(kept)
 
     def _tables(self, name: str) -> list[str]:
         return [table for (table,) in _rows(self.outside, _TABLES, name=name)]
 
     def _triggers(self, name: str) -> list[str]:
         return [trigger for (trigger,) in _rows(self.outside, _TRIGGERS, name=name)]
+
+    def _statements(self, name: str) -> list[str]:
+        """What makes the triggers of a database, without who made them: nobody may make one for somebody else."""
+        with self._session() as connection:
+            texts = [
+                connection.exec_driver_sql(f"SHOW CREATE TRIGGER {self._quoted(name)}.{self._quoted(each)}").all()[0][2]
+                for each in self._triggers(name)
+            ]
+        return [re.sub(r"\bDEFINER\s*=\s*`[^`]*`@`[^`]*`\s*", "", text) for text in texts]
 
 
 _TABLES = """SELECT table_name FROM information_schema.tables

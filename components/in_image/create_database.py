@@ -19,8 +19,8 @@ from typing import Any
 from connecting import CONNECT_TIMEOUT, RefusalError, wait_for
 from database_uri import SECONDS, options
 
-# Whether upgrades keep copies of the database beside it.
-COPIES = os.environ.get("DATABASE_COPIES") == "true"
+# Whether upgrades keep copies of the database beside it, and what follows its name in theirs (`copies.py`).
+COPIES = ("before", "after") if os.environ.get("DATABASE_COPIES") == "true" else ()
 MASTER_FOLDER = Path("/etc/mlflow/master")
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER"
 """What MLflow's schema with its trigger needs on MySQL."""
@@ -126,8 +126,8 @@ def mysql(database: str, user: str, password: str) -> None:
         say(f"database {database!r}: {'already exists' if exists else 'created'}")
         cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
         cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (user, password))
-        # The second one is of copies, whose names begin as this one's.
-        for pattern in (granted, *([granted[:-1] + r"\_%`"] if COPIES else [])):
+        # Of copies, and of no other database whose name begins as this one's.
+        for pattern in (granted, *(rf"{granted[:-1]}\_{what}\_%`" for what in COPIES)):
             cursor.execute(f"GRANT {PRIVILEGES} ON {pattern.replace('%', '%%')}.* TO %s@'%%'", (user,))
         say(f"user {user!r}: exists, with its password and its rights on this database")
 

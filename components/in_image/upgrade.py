@@ -110,7 +110,8 @@ def alone(work: Callable[[Upgrade], None]) -> None:
         for engine, _ in found[1:]:
             if engine.dialect.name != "sqlite":
                 migrate.wait_until_it_answers(engine)
-        if COPIES and (aloof := copies.aloof(first)) is not first:
+        # Copies are put back and dropped, too, after the mode has changed.
+        if MODE != "automatic" and (aloof := copies.aloof(first)) is not first:
             stack.close()
             stack.enter_context(migrate.lock(aloof, "", "upgrade"))
         work(Upgrade(Cluster(say), found))
@@ -140,7 +141,8 @@ class Upgrade:
         self.kept: dict[str, str] = json.loads(data.get("kept", "{}"))
 
     def run(self) -> None:
-        pending = self.pending()
+        # What is half done is going to be replaced, and may be unknown to the image that was set back meanwhile.
+        pending = [] if self.record.get("step") == "returning" else self.pending()
         if self.record.get("step") == "opening" and pending:
             self.finish("upgraded")  # cut off when only the end was missing; what is pending now is another upgrade
         if not self.record and not pending:
@@ -159,7 +161,8 @@ class Upgrade:
                 self.close()
                 self.save()
             self.migrate(pending)
-            self.smoke()
+            if self.record["step"] != "opening":  # else servers may have run, and users deleted something
+                self.smoke()
         except Exception as error:
             if not isinstance(error, RefusalError):
                 traceback.print_exc()
@@ -453,6 +456,10 @@ class Upgrade:
 
     def drop(self) -> None:
         """A database that was kept, once nobody needs it any more."""
+        if self.record.get("kept") == CHOSEN:
+            raise RefusalError(
+                f"the upgrade of {self.record['startedAt']} has not ended and may need {CHOSEN}: run `pulumi up`, which ends it"
+            )
         if CHOSEN not in self.kept:
             there = f"there are: {', '.join(self.kept)}" if self.kept else "there is none"
             raise RefusalError(f"no upgrade has kept a database {CHOSEN}; {there}")
@@ -568,15 +575,26 @@ class Upgrade:
                 self.start(self.record["from"]["image"])
                 seconds = self.since_closed()
                 self.resume()
-                self.clear()
+                # Written down first: without its copy, a record would lead nowhere.
+                made = [name for name in self.kept if name.endswith(self.stamp())]
+                self.record.pop("kept", None)
                 self.finish("failed", freezeSeconds=seconds, reason=_reason(error))
+                self.clear(made)
                 say(f"the database is as it was before, and the old version serves again, after {seconds} seconds")
                 return
         except Exception as another:
             say(f"cannot start the old version now: {_reason(another)}")
             say("the servers stay stopped; the next `pulumi up` goes on from here")
             return
-        names = {"snapshot": "snapshot", "restorePoint": "its state at", "backupJob": "the backup of job"}
+        if self.record["step"] == "opening":
+            say("the new version was being started: the next `pulumi up` goes on, `pulumi-mlflow rollback` goes back")
+            return
+        names = {
+            "snapshot": "snapshot",
+            "restorePoint": "its state at",
+            "backupJob": "the backup of job",
+            "kept": "the copy",
+        }
         saved = [f"{name} {self.record[key]}" for key, name in names.items() if key in self.record]
         what = saved[0] if saved else "the backup from before"
         say(
@@ -589,10 +607,9 @@ class Upgrade:
         known = self.record.get("fingerprints")
         return self.heads() == self.record["heads"] and known in (None, self.fingerprints())
 
-    def clear(self) -> None:
+    def clear(self, made: list[str]) -> None:
         """Leave no copy of an upgrade that has failed, as far as that is possible now."""
-        self.record.pop("kept", None)
-        for name in [each for each in self.kept if each.endswith(self.stamp())]:
+        for name in made:
             try:
                 self.discard(name)
             except Exception as error:

@@ -16,7 +16,7 @@ from .jobs import Outcome, run
 from .target import Target
 
 _SECONDS = 3600
-_NEWER = re.compile(r"written since the upgrade, and kept in (\w+): (\d+) rows")
+_NEWER = re.compile(r"written since the upgrade, and kept in (.+): (\d+) rows")
 
 
 def put_back(target: Target, console: Console, name: str, image: str, purpose: str) -> dict[str, Any]:

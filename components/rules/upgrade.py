@@ -10,6 +10,8 @@ from ..arguments.base import Problem
 
 def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
     """A database that can be fenced, and something to go back to."""
+    if args.database.chosen is None:
+        return
     mode, path = args.upgrade.mode, ("upgrade", "mode")
     copies = mode is UpgradeMode.BLUE_GREEN
     if copies and not args.database.kind.server:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from components.in_image import Program
 from tests.support import mariadb, older, postgresql, schemas
@@ -74,6 +76,57 @@ code = upgrade.main()
 print(written_down.served())
 sys.exit(code)
 """
+COPIES = """
+import sys
+import sqlalchemy
+import copies
+from sqlalchemy.pool import NullPool
+
+copies.ALONE_SECONDS = 1
+# As it is: the name is not encoded in URLs either.
+url = sqlalchemy.make_url(sys.argv[1]).set(database=sys.argv[2])
+of = copies.of(sqlalchemy.create_engine(url, poolclass=NullPool))
+
+def run(*statements):
+    with of.engine.connect() as connection:
+        made = connection.execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
+        found = [made.exec_driver_sql(each) for each in statements][-1]
+        return [list(row) for row in found.all()] if found.returns_rows else None
+
+with of.at(sys.argv[3]).connect() as outside:
+    made = outside.execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
+    made.exec_driver_sql(f"CREATE DATABASE {of._quoted(of.name)}")
+kept, aside = of.name + "_before", of.name + "_after"
+run("CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)")
+"""
+END = """
+print(run("SELECT * FROM t"), of.exists(aside))
+of.drop(aside)
+print(of.exists(aside))
+"""
+POSTGRESQL = """
+run(f"ALTER DATABASE {of._quoted(of.name)} SET search_path = public, pg_catalog")
+triggers = of.make(kept)
+run("INSERT INTO t VALUES (2)")
+of.exchange(kept, aside, triggers)
+print(run("SHOW search_path"))
+"""
+MYSQL = """
+run("CREATE TRIGGER keep BEFORE UPDATE ON t FOR EACH ROW SET NEW.id = OLD.id", "CREATE TABLE z (id INT)")
+triggers = of.make(kept)
+run("INSERT INTO t VALUES (2)")
+with of.engine.connect() as other:
+    other.exec_driver_sql("SELECT * FROM z").all()  # its transaction holds the table
+    try:
+        of.exchange(kept, aside, triggers)
+    except sqlalchemy.exc.DBAPIError as error:
+        print(error.orig)
+print(of._triggers(of.name))
+of.exchange(kept, aside, triggers)
+print(of._triggers(of.name))
+"""
+ODD = "An-odd%name\"`'"
+"""Name of a database in which each character is quoted in another way."""
 CUT_OFF = ("copied", "saved", "migrating", "opening")
 
 
@@ -94,8 +147,7 @@ class Upgrades:
             self.database,
             STATE=str(self.folder / "state.json"),
             MIGRATION_MODE=mode,
-            **variables,
-            **more,
+            **{**variables, **more},
         )
         return schemas.ended(process, code)
 
@@ -152,6 +204,21 @@ def _allow(database: older.Database, server: postgresql.Server | mariadb.Server,
     schemas.ended(older.python(program, MASTER_USERNAME=master, MASTER_PASSWORD=password, **variables))
 
 
+@contextlib.contextmanager
+def _in_the_way(server: postgresql.Server | mariadb.Server, database: older.Database) -> Iterator[list[str]]:
+    """Have what keeps a server from copying a database; yields what is to be told of it, the missing right included."""
+    if not isinstance(server, postgresql.Server):
+        yield [rf"GRANT ALL ON `{database.name}\_{what}\_%`.* TO the user" for what in ("before", "after")]
+        return
+    other = f"o{secrets.token_hex(4)}"
+    server.role(other, other, "")
+    version = "UPDATE pg_database SET datcollversion = {} WHERE datname = {}"
+    server.execute(sql.SQL(version).format("0", database.name))
+    with psycopg.connect(host=database.host, port=database.port, dbname=database.name, user=other, password=other):
+        yield ["CREATEDB", f"sessions of {other} are in the database", "REFRESH COLLATION VERSION"]
+    server.execute(sql.SQL(version).format(None, database.name))
+
+
 @pytest.fixture(scope="module", params=[postgresql.serve, mariadb.serve], ids=["postgresql", "mariadb"])
 def server(request: pytest.FixtureRequest) -> Iterator[postgresql.Server | mariadb.Server]:
     """A server of its own, in memory: each of MariaDB's tables is a file, which it would write to the disk at once."""
@@ -172,10 +239,11 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     upgrades = Upgrades(tmp_path, database)
     before, tables, head = schemas.contents(database), upgrades.tables(), upgrades.head()
 
-    for mode in ("check", "blue-green"):
-        output = upgrades.run(mode, code=1)
-        assert "may not make a copy of the database" in output
-        assert ("CREATEDB" if isinstance(server, postgresql.Server) else "GRANT ALL ON") in output
+    with _in_the_way(server, database) as told:
+        for mode in ("check", "blue-green"):
+            output = upgrades.run(mode, code=1)
+            assert "may not make a copy of the database" in output
+            assert all(each in output for each in told), output
     assert "nothing was stopped" in output
     assert "serving: 2 old" in output and upgrades.there() == set()
     _allow(database, server, tmp_path)
@@ -207,8 +275,9 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     upgrades.run(
         "put-back", code=9, ENDS_AT="exchanged" if isinstance(server, postgresql.Server) else "renamed", **kept
     )
-    for _ in range(2):
-        assert f"what was there is {aside}" in upgrades.run("put-back", **kept)
+    for backup in ("copy", ""):  # the second time as after a change of upgrade.mode
+        output = upgrades.run("put-back", UPGRADE_BACKUP=backup, **kept)
+        assert f"what was there is {aside}" in output and f"kept in {aside}: 1 rows" in output
     assert (schemas.contents(database), upgrades.tables(), upgrades.head()) == (before, tables, head)
     assert set(upgrades.record("kept")) == {aside} == upgrades.there()
     if isinstance(server, postgresql.Server):
@@ -244,14 +313,38 @@ def test_an_upgrade_that_fails_after_the_database_was_changed_opens_the_old_vers
         assert upgrades.tables() != before[1]
         upgrades.run(code=9, ENDS_AT="renamed")
         output = upgrades.run(code=1)
-        assert "the migration was cut off" in output
+        assert "the migration was cut off" in output and "the old version serves again" in output
     else:
         upgrades.run(code=9, FAILS_AT="smoke", ENDS_AT="exchanged")
-        output = upgrades.run(code=1)
-        assert "as the test says" in output
-    assert "the old version serves again" in output and "serving: 2 old" in output
+        assert "as the test says" in upgrades.run(code=9, ENDS_AT="dropped")
+        # All is written down by then: another `pulumi up` begins anew.
+        assert upgrades.record("current") is None and upgrades.there() == set()
+        (left,) = upgrades.record("kept")
+        output = upgrades.run("drop", UPGRADE_KEPT=left)
+    assert "serving: 2 old" in output
     assert (schemas.contents(database), upgrades.tables(), upgrades.head()) == before
     assert upgrades.there() == set() and upgrades.record("kept") is None
     assert [each["result"] for each in upgrades.record("history")] == ["failed"]
     assert "serving: 2 new" in upgrades.run()
     assert schemas.contents(database) == before[0]
+
+
+def test_a_database_with_an_odd_name_is_copied_and_put_back(
+    server: postgresql.Server | mariadb.Server, tmp_path: Path
+) -> None:
+    name, password = f"m{secrets.token_hex(4)}", secrets.token_hex(8)
+    if isinstance(server, postgresql.Server):
+        server.role(name, password, "SUPERUSER")
+        scheme, options, first, work = "postgresql+psycopg2", "sslmode=require", "postgres", POSTGRESQL
+    else:
+        server.execute(f"GRANT ALL ON *.* TO {name}@'%%' IDENTIFIED BY '{password}' WITH GRANT OPTION")
+        scheme, options, first, work = "mysql+pymysql", "ssl_check_hostname=false", "", MYSQL
+    program = schemas.programs(tmp_path).with_name("of_copies.py")
+    program.write_text(COPIES + work + END)
+    url = f"{scheme}://{name}:{password}@{server.host}:{server.port}/?{options}"
+    output = schemas.ended(older.python(str(program), url, ODD, first))
+    assert "[[1]] True\nFalse\n" in output, output
+    if isinstance(server, postgresql.Server):
+        assert "public, pg_catalog" in output
+    else:
+        assert "Lock wait timeout" in output and output.count("['keep']") == 2

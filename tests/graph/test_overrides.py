@@ -86,6 +86,7 @@ def test_unknown_object_is_refused_with_those_that_there_are() -> None:
 OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("Service/service", {"metadata": {"name": "x"}}, "metadata.name: is what others refer to; use names.service"),
     ("CronJob/backup", {"metadata": {"name": "x"}}, "metadata.name: is what others refer to; remove it"),
+    ("ConfigMap/upgrade", {"metadata": {"name": "x"}}, "metadata.name: is what others refer to; remove it"),
     ("Secret/admin", {"metadata": {"namespace": "x"}}, "metadata.namespace: is what others refer to; use namespace"),
     ("Service/service", {"kind": "Pod"}, "kind: cannot be changed; remove it, or use extraObjects"),
     (

@@ -52,6 +52,8 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (BALANCER, "service.https", [True], [False]),
     (changed(BALANCER, "service.annotations", {"example.com/team": "ml"}), "service.https", [True], [False]),
     (changed(BALANCER, "service.annotations", CERTIFIED), "service.https", [], [True]),
+    (changed(BALANCER, "service.annotations", {"service.beta.kubernetes.io/linode-loadbalancer-port-443": '{"tls-secret-name": "mlflow"}'}), "service.https", [], [True]),
+    (changed(BALANCER, "service.annotations", {"service.beta.kubernetes.io/aws-load-balancer-backend-protocol": "ssl"}), "service.https", [True], [False]),
     (INGRESS, "ingress.annotations", [], [{"kubernetes.io/ingress.class": "alb"}]),
     (changed(INGRESS, "ingress.className", "nginx"), "ingress.annotations", [{"kubernetes.io/ingress.class": "nginx"}], [{}]),
     (changed(INGRESS, "ingress.annotations", {"kubernetes.io/ingress.class": "alb"}), "server.keepAliveSeconds", [60, 600], [601]),
@@ -238,6 +240,8 @@ def test_hosts_of_a_larger_program_are_not_checked() -> None:
     ingress = {"hosts": [{"host": later}], "tls": [{"hosts": [later], "secretName": later}], "className": later}
     assert messages(changed(OPEN, "ingress", ingress)) == []
     assert messages(changed(OPEN, "route", {"parentRefs": [{"name": later}], "hostnames": [later]})) == []
+    elsewhere = [{"name": "public"}, {"name": "public", "namespace": later}]
+    assert messages(changed(OPEN, "route", {"parentRefs": elsewhere, "hostnames": [later]})) == []
     assert messages(changed(POLICY, "networkPolicy.databaseCidrs", [later])) == []
 
 

@@ -105,6 +105,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (AZURE, f"{SERVER}.password", ["short"], [LONG_PASSWORD]),
     (changed(AZURE, f"{SERVER}.password", LONG_PASSWORD), f"{SERVER}.restore", [{"source": "mlflow", "pointInTime": PAST}, {"source": A_MYSQL_SERVER, "pointInTime": PAST}, *({"source": A_SERVER, "pointInTime": each} for each in NO_TIMES)], [{"source": A_SERVER.lower(), "pointInTime": PAST}]),
     (with_changes(AZURE_MYSQL, {f"{SERVER}.password": LONG_PASSWORD}), f"{SERVER}.restore", [{"source": A_SERVER, "pointInTime": PAST}], [{"source": A_MYSQL_SERVER, "pointInTime": PAST}]),
+    (with_changes(AZURE, {f"{SERVER}.password": LONG_PASSWORD, f"{SERVER}.restore": {"source": A_SERVER, "pointInTime": PAST}}), f"{SERVER}.name", [A_SERVER.rpartition("/")[2]], [None, "mlflow-2"]),
     (changed(AZURE, f"{SERVER}.restore", {"source": A_SERVER, "pointInTime": PAST}), f"{SERVER}.password", [None], [LONG_PASSWORD]),
     (AZURE, f"{SERVER}.caCertificate", ["no"], [CERTIFICATE]),
     (AZURE, f"{CONTAINER}.accountName", ["ab", "My", "a-b", "a" * 25], ["abc", "a1" * 12]),

@@ -508,32 +508,32 @@ def test_rollback_gives_up_an_upgrade_that_stopped_half_way(step: str, api: Api,
 
 
 def test_rollback_puts_a_kept_database_back_and_another_command_drops_one(api: Api, target: targets.Target) -> None:
-    _upgrade(api, to="b", kept="mlflow_before_1")
+    _upgrade(api, to="b", kept="ml-flow_before_1")
     record = api.objects["configmaps", "mlflow-upgrade"]
-    record["data"]["kept"] = json.dumps({"mlflow_before_1": "as MLflow 3.10.0 left it"})
+    record["data"]["kept"] = json.dumps({"ml-flow_before_1": "as MLflow 3.10.0 left it"})
     pod = _pod("migration")
     pod["spec"]["containers"][0]["command"] = ["python", "/etc/mlflow/migration/upgrade.py"]
     api.add("jobs", "mlflow-migration-1", "migration", spec={"template": pod})["status"] = {
         "conditions": [{"type": "Complete", "status": "True"}]
     }
-    assert "mlflow_before_1 (as MLflow 3.10.0 left it)" in status.describe(status.status(target))
-    api.says["migration"] = "migration: written since the upgrade, and kept in mlflow_after_1: 5 rows (runs 5)"
-    with pytest.raises(OperationError, match="the 5 rows written since will be in the database mlflow_after_1 only"):
+    assert "ml-flow_before_1 (as MLflow 3.10.0 left it)" in status.describe(status.status(target))
+    api.says["migration"] = "migration: written since the upgrade, and kept in ml-flow_after_1: 5 rows (runs 5)"
+    with pytest.raises(OperationError, match="the 5 rows written since will be in the database ml-flow_after_1 only"):
         rollback.rollback(target, Console(), without_backup=False)
     assert _server(api)["spec"]["replicas"] == 3
     done = rollback.rollback(target, Console(yes=True), without_backup=False)
-    assert done == {"image": OLD, "restored": "mlflow_before_1", "before": "mlflow_after_1", "lost": 5}
+    assert done == {"image": OLD, "restored": "ml-flow_before_1", "before": "ml-flow_after_1", "lost": 5}
     assert (_image(api), _server(api)["spec"]["replicas"]) == (OLD, 3)
-    wanted = {"MIGRATION_MODE": "put-back", "UPGRADE_KEPT": "mlflow_before_1"}
+    wanted = {"MIGRATION_MODE": "put-back", "UPGRADE_KEPT": "ml-flow_before_1"}
     rehearsed = [{**wanted, "UPGRADE_TRY_OUT": dry} for dry in ("true", "true", "false")]
     assert [each["env"] for each in api.started] == rehearsed
 
     with pytest.raises(OperationError, match="has kept a database 'mlflow'"):
         kept.drop(target, Console(yes=True), "mlflow")
-    kept.drop(target, Console(yes=True), "mlflow_before_1")
+    kept.drop(target, Console(yes=True), "ml-flow_before_1")
     assert api.started[-1]["env"] == {
         "MIGRATION_MODE": "drop",
-        "UPGRADE_KEPT": "mlflow_before_1",
+        "UPGRADE_KEPT": "ml-flow_before_1",
         "UPGRADE_TRY_OUT": "false",
     }
 

@@ -286,3 +286,8 @@ def test_encryption_that_is_asked_for_is_accepted() -> None:
         messages(changed(PRODUCTION, "database.postgresql.tls", {"mode": "verify-full", "caCertificate": CERTIFICATE}))
         == []
     )
+
+
+@pytest.mark.parametrize("value", ["on", "all", "receipt", "receipt,authentication", "receipt, authorization"])
+def test_what_is_logged_of_connections_may_be_chosen(value: str) -> None:
+    assert messages(changed(AWS, "database.rds.parameters", {"log_connections": value})) == []

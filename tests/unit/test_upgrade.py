@@ -45,6 +45,13 @@ def test_sql_server_does_not_tell_who_is_connected(mode: str, database: dict[str
 BLUE_GREEN = {"upgrade": {"mode": "blue-green"}}
 
 
+@pytest.mark.parametrize("mode", ["automatic", "blue-green"])
+@pytest.mark.parametrize("database", [None, {}])
+def test_without_a_database_that_alone_is_told(mode: str, database: Any) -> None:
+    (message,) = messages({**PRODUCTION, "upgrade": {"mode": mode}, "database": database})
+    assert message.startswith("database: ")
+
+
 def test_a_copy_needs_no_backup_but_one_database_on_a_server() -> None:
     assert messages({**PRODUCTION, **BLUE_GREEN}) == [] and to_arguments({**PRODUCTION, **BLUE_GREEN}).upgrades_itself
     (message,) = messages({**DEV, **BLUE_GREEN})

@@ -112,7 +112,8 @@ class RouteArgs(Block):
             yield from public_host(host, ("hostnames", index))
         yield from duplicates([plain(host) for host in self.hostnames], ("hostnames",), "host")
         parents = [(plain(p.name), plain(p.namespace), p.section_name, p.port) for p in self.parent_refs]
-        known = [None if parent[0] is None else parent for parent in parents]
+        unknown = [None in (plain(p.name), "" if p.namespace is None else plain(p.namespace)) for p in self.parent_refs]
+        known = [None if output else parent for output, parent in zip(unknown, parents, strict=True)]
         yield from duplicates(known, ("parent_refs",), "Gateway and listener")
         for index, entry in enumerate(self.matches):
             path = entry.get("path")

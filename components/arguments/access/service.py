@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from ..base import Block, Input, Problem, block
+from ..base import Block, Input, Problem, block, plain
 from ..checks import between, cidrs, labels, pattern, qualified_keys
 
 __all__ = ["IpFamily", "IpFamilyPolicy", "ServiceArgs", "ServicePortArgs", "ServiceType"]
@@ -116,7 +116,12 @@ class ServiceArgs(Block):
                 if getattr(self, name):
                     message = f"is given for a Service of type {self.type.value}"
                     yield Problem((name,), message, "set type: LoadBalancer, or remove it")
-        if self.https and not any(re.search("cert|ssl|tls", key.lower()) for key in self.annotations):
+        # Some clouds (Linode) take it as a part of a value.
+        telling = "cert|ssl|tls", "cert|tls-?secret"
+        given = [(key.lower(), str(plain(value)).lower()) for key, value in self.annotations.items()]
+        if self.https and not any(
+            re.search(words, text) for each in given for words, text in zip(telling, each, strict=True)
+        ):
             message = "is true, but no annotation names a certificate"
             yield Problem(
                 ("https",),

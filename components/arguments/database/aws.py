@@ -195,6 +195,18 @@ def _restore(args: "RdsArgs | AuroraArgs") -> Iterator[Problem]:
     yield from (Problem(path, each.message, each.fix) for each in short if args.restore is None)
     snapshot = (args.restored.snapshot if args.restored else None) or ""
     other = "snapshot" if isinstance(args, AuroraArgs) else "cluster-snapshot"
+    if args.restore is not None and args.restore.source is not None:
+        source = args.restore.source
+        if source == args.identifier:
+            message = f"{source!r} is the identifier of the new database, too, and a restore makes another one"
+            yield Problem(("restore", "source"), message, "choose another identifier")
+        if args.restore.deleted_source and source.startswith("cluster-") is not isinstance(args, AuroraArgs):
+            kind = "a cluster of Aurora" if source.startswith("cluster-") else "an instance of RDS"
+            yield Problem(
+                ("restore", "source"),
+                f"{source!r} is the resource id of {kind}",
+                "restore it to the block of that kind",
+            )
     # Aurora takes snapshots of instances of RDS as well, and then converts them, which is a migration and no restore.
     if re.match(rf"arn:[^:]+:rds:[^:]*:[^:]*:{other}:", snapshot):
         kind = "an instance of RDS" if other == "snapshot" else "a cluster of Aurora"

@@ -116,6 +116,9 @@ class AzureFlexibleServerArgs(DatabaseBlock):
         if self.password is None:
             message = "is required with restore: a restored server keeps the password of its source"
             yield Problem(("password",), message, "give that password, and change it once the server is there")
+        if (name := plain(self.name)) and self.restore.source.rpartition("/")[2].lower() == str(name).lower():
+            message = f"{name!r} is the name of the new server, too, and a restore makes another one"
+            yield Problem(("restore", "source"), message, "choose another name: no two servers have the same")
         product = re.search(r"(?i)/Microsoft\.DBfor(postgresql|mysql)/", self.restore.source)
         if product and product[1].lower() != self.engine.value:
             message = f"{self.restore.source!r} is a server of another engine than {self.engine.value}"

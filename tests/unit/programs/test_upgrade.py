@@ -262,6 +262,28 @@ def test_whoever_comes_next_finishes_what_was_cut_off(world: World, number: int)
     assert world.backups == 1
 
 
+def test_what_users_delete_once_servers_have_started_is_no_loss(world: World) -> None:
+    world.dies_at = STEPS.index("deployments: open") + 1
+    with pytest.raises(KilledError):
+        run(world)
+    assert world.serving == NEW and world.record["step"] == "opening"
+    world.dies_at, world.rows = None, 90
+    run(world)
+    upgraded(world)
+
+
+def test_the_copy_of_an_upgrade_that_has_not_ended_is_not_dropped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = "mlflow_before_1"
+    record = {"step": "returning", "startedAt": "2026-03-14T09:26:53Z", "kept": kept}
+    data = {"current": json.dumps(record), "kept": json.dumps({kept: "as MLflow left it"})}
+    world.objects["configmaps", "record"] = {"data": data}
+    monkeypatch.setattr(upgrade, "CHOSEN", kept)
+    with pytest.raises(RefusalError, match=f"has not ended and may need {kept}: run `pulumi up`"):
+        upgrade.Upgrade(world, [(Engine, [migrate.MLFLOW])]).drop()  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("first", range(1, len(STEPS), 3))
 @pytest.mark.parametrize("second", range(1, 9, 2))
 def test_twice_too(world: World, first: int, second: int) -> None:
