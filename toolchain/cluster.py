@@ -186,8 +186,12 @@ def current() -> Cluster | None:
 
 def recorded() -> str | None:
     """The kind of the cluster that we made, running or not."""
+    return _recorded().get("kind")
+
+
+def _recorded() -> dict[str, str]:
     path = state("cluster.json")
-    return json.loads(path.read_text())["kind"] if path.exists() else None
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def delete() -> None:
@@ -291,8 +295,8 @@ def _minified(context: str) -> Path:
 
 @functools.cache
 def engine() -> str | None:
-    """The container engine that answers: `docker` or `podman`."""
-    for name in ("docker", "podman"):
+    """The container engine that answers: `docker` or `podman`; the one first in which our cluster is."""
+    for name in sorted(("docker", "podman"), key=lambda name: name != _recorded().get("engine")):
         if shutil.which(name):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if subprocess.run([name, "info"], capture_output=True, timeout=10, check=False).returncode == 0:
@@ -309,6 +313,12 @@ def _maker() -> str | None:
     if not engine():
         say(f"  {installed[0]} is installed, but no container engine answers")
         return None
+    if (home := _recorded().get("engine")) not in (None, engine()):
+        # Another engine knows nothing of it, and would be given a second, empty one.
+        raise UserError(
+            f"the {recorded()} cluster {NAME} was made with {home}, which does not answer",
+            f"Start {home}; to give the cluster up with its data, delete {state('cluster.json')}.",
+        )
     # k3d speaks to Docker's API alone, which Podman has on a socket that DOCKER_HOST must name: https://k3d.io/stable/usage/advanced/podman/
     usable = [name for name in installed if name != "k3d" or engine() == "docker" or "DOCKER_HOST" in os.environ]
     if not usable:
@@ -362,4 +372,5 @@ def _maker_env(kubeconfig: Path) -> dict[str, str]:
 
 
 def _record(kind: str) -> None:
-    write(state("cluster.json"), json.dumps({"kind": kind}))
+    made = {"kind": kind, **({"engine": engine() or ""} if kind in MAKERS else {})}
+    write(state("cluster.json"), json.dumps(made))

@@ -293,3 +293,17 @@ def test_an_installer_that_fails_leaves_it_to_a_build(machine: Machine, installe
     monkeypatch.setattr(pulumi.golang, "build", lambda names: {name: built / name for name in names})
     assert pulumi.ensure().command.name == "pulumi"
     assert "building Pulumi from source instead" in capsys.readouterr().out
+
+
+def test_a_cluster_stays_with_the_engine_that_it_is_in(machine: Machine) -> None:
+    machine.install("podman", "kind", "kubectl")
+    cluster.find(None)
+    machine.install("docker")
+    cluster.engine.cache_clear()
+    assert cluster.engine() == "podman"
+    machine.install("podman", failing="info")
+    machine.install("kubectl", failing="--kubeconfig")
+    cluster.engine.cache_clear()
+    cluster._maker.cache_clear()
+    with pytest.raises(UserError, match="the kind cluster mlflow was made with podman, which does not answer"):
+        cluster.find(None)
