@@ -22,7 +22,7 @@ _GO = "Require the same version in toolchain/bare/go (`go get`, then `go mod tid
 _BY_HAND = {
     "PACKAGE": "Give the section Unreleased of CHANGELOG.md its number and date; CONTRIBUTING.md says how to publish.",
     "MLFLOW": "Read its release notes for changed options, schema and artifact repositories; take the pictures of the documentation anew "
-    "(`python -m tests.screenshots`); run `make test` and `make test-all`.",
+    "(`python -m tests.screenshots`) and the transcripts of the runbook (`python -m tests.transcripts`); run `make test` and `make test-all`.",
     "KUBERNETES": _GO,
     "PULUMI_CLI": _GO,
     "PULUMI_KUBERNETES": _GO,

@@ -76,6 +76,14 @@ def test_every_fault_has_its_expected_end_a_recovery_and_a_test() -> None:
         assert re.fullmatch(r" (`tests/[\w/]+\.py::\w+`(<br>)?)+ ", row[3]), row
 
 
+def test_every_operation_of_the_runbook_has_its_transcript() -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    made = dict(re.findall(r"<!-- transcript: ([\w-]+) -->\n(.*?)<!-- end -->", text, re.DOTALL))
+    assert len(made) > 12 and text.count("<!-- transcript: ") == len(made)
+    missing = [name for name, block in made.items() if not block.startswith("```console\n$ pulumi")]
+    assert missing == [], "run `python -m tests.transcripts`"
+
+
 def test_broken_links_are_noticed(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text(
