@@ -16,6 +16,7 @@ from .arguments import (
     AzureContainerArgs,
     AzureFlexibleServerArgs,
     AzureWorkloadIdentityArgs,
+    BackupArgs,
     BackupVolumeArgs,
     CloudSqlArgs,
     DatabaseUriArgs,
@@ -51,6 +52,7 @@ from .in_cluster import database as in_cluster_database
 from .in_cluster import database_server as in_cluster_server
 from .in_cluster.minio import minio
 from .in_cluster.nfs import nfs
+from .pods.backup_place import BackupPlace
 from .pods.scope import Scope
 
 T = TypeVar("T")
@@ -89,13 +91,16 @@ def identity(place: Place, cloud: Cloud | None) -> WorkloadIdentity:
             assert_never(kind)
 
 
-def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]) -> DatabaseConnection | None:
+def database(
+    scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource], backups: BackupPlace | None
+) -> DatabaseConnection | None:
     """The backend store; None without one.
 
     Args:
         scope: The deployment.
         cloud: The cloud on which this stack creates something.
         first: First objects in the cluster, which generated passwords wait for.
+        backups: The place of backups, where a server in the cluster may archive its log.
     """
     kind = scope.args.database.kind
     match kind:
@@ -104,7 +109,7 @@ def database(scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource]
         case SqliteArgs():
             return in_cluster_database.sqlite(scope, kind)
         case InClusterPostgresqlArgs():
-            return in_cluster_server.postgresql(scope, kind)
+            return in_cluster_server.postgresql(scope, kind, backups)
         case InClusterMysqlArgs():
             return in_cluster_server.mysql(scope, kind)
         case PostgresqlArgs():
@@ -164,11 +169,9 @@ def artifacts(scope: Scope, cloud: Cloud | None) -> ArtifactStore:
             return existing_artifacts.store(kind)
 
 
-def backup_destination(scope: Scope) -> BackupDestination | None:
-    """Where backups go; None without them."""
-    if scope.args.backup is None:
-        return None
-    kind = scope.args.backup.destination.kind
+def backup_destination(scope: Scope, args: BackupArgs) -> BackupDestination:
+    """Where backups go."""
+    kind = args.destination.kind
     return (
         in_cluster_backup.volume(scope, kind)
         if isinstance(kind, BackupVolumeArgs)

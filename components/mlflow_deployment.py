@@ -22,14 +22,14 @@ from .cluster.rbac import roles, service_account, upgrade_rights
 from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
-from .contracts import ArtifactStore, BackupDestination, DatabaseConnection, Place
+from .contracts import ArtifactStore, DatabaseConnection, Place
 from .labels import GARBAGE_COLLECTION
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
 from .pods.authentication import Account, Authentication, authentication
 from .pods.backend_store import BackendStore, backend_store, further_stores
 from .pods.backup import Backups, backups
-from .pods.backup_place import backup_place
+from .pods.backup_place import BackupPlace, backup_place
 from .pods.continuous import continuous
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
@@ -164,7 +164,6 @@ class _Foundation:
         database: The backend store; None without one.
         artifacts: The artifact store.
         backups: Where backups go; None without them.
-        reach: How a pod gets there.
         ready: Resources that must exist before the server can start.
     """
 
@@ -173,8 +172,7 @@ class _Foundation:
     first: Sequence[pulumi.Resource]
     database: DatabaseConnection | None
     artifacts: ArtifactStore
-    backups: BackupDestination | None
-    reach: PodPart
+    backups: BackupPlace | None
     ready: Sequence[pulumi.Resource]
 
     @property
@@ -192,8 +190,10 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
     scope = dataclasses.replace(scope, user=user_part(scope))
     account = service_account(scope)
     first = [account] if account else []
-    database, artifacts = makers.database(scope, cloud, first), makers.artifacts(scope, cloud)
-    backups = makers.backup_destination(scope)
+    backups = (
+        backup_place(scope, args.backup, makers.backup_destination(scope, args.backup), first) if args.backup else None
+    )
+    database, artifacts = makers.database(scope, cloud, first, backups), makers.artifacts(scope, cloud)
     granted = cloud.grant() if cloud else []
     return _Foundation(
         scope=scope,
@@ -202,7 +202,6 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
         database=database,
         artifacts=artifacts,
         backups=backups,
-        reach=backup_place(scope, backups) if backups else PodPart(),
         ready=[*first, *scope.identity.ready, *artifacts.ready, *granted],
     )
 
@@ -293,7 +292,7 @@ def _continuous(
     if place is None or database is None or database.path is None:
         return PodPart(), PodPart()
     files = {"database": database.path, **({"users": login.file} if login and login.file else {})}
-    return continuous(foundation.scope, place, foundation.reach, files, backend)
+    return continuous(foundation.scope, place, files, backend)
 
 
 def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.core.v1.Service, Backups | None]:
@@ -315,12 +314,11 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
             scope, args.garbage_collection, stores, asks, exclusive=workload.exclusive, after=[workload.server]
         )
     kept: Backups | None = None
-    if args.backup is not None and foundation.backups is not None and foundation.database is not None:
+    if args.backup and foundation.backups and foundation.database:
         kept = backups(
             scope,
             args.backup,
             foundation.backups,
-            foundation.reach,
             foundation.database,
             workload.backend,
             foundation.artifacts,
@@ -336,6 +334,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
             server=workload.pod,
             jobs=workload.jobs,
             scheduled=scheduled,
+            stores={"database": foundation.backups.reach} if args.archives and foundation.backups else {},
         )
     autoscaler(scope, workload.server)
     disruption_budget(scope)

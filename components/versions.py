@@ -41,6 +41,10 @@ LITESTREAM = "0.5.17"
 LITESTREAM_DIGEST = ""
 LITESTREAM_IMAGE = f"docker.io/litestream/litestream:{LITESTREAM}"
 
+PGBACKREST = "2.58.0"
+PGBACKREST_DIGEST = ""
+PGBACKREST_IMAGE = f"docker.io/woblerr/pgbackrest:{PGBACKREST}"
+
 IMAGES = {
     MLFLOW_IMAGE: MLFLOW_DIGEST,
     POSTGRESQL_IMAGE: POSTGRESQL_DIGEST,
@@ -50,6 +54,7 @@ IMAGES = {
     RESTIC_IMAGE: RESTIC_DIGEST,
     OAUTH2_PROXY_IMAGE: OAUTH2_PROXY_DIGEST,
     LITESTREAM_IMAGE: LITESTREAM_DIGEST,
+    PGBACKREST_IMAGE: PGBACKREST_DIGEST,
 }
 """Digest of the multi-platform index of each default image; empty where no public record of it was found. Those of Docker's official
 images are from https://github.com/docker-library/repo-info. Defaults are pinned by tag alone: docs/decisions/0018-one-file-of-versions.md."""

@@ -81,6 +81,7 @@ ARGUMENTS = {
     "auth.ldap.image": versions.HTTPD_IMAGE,
     "auth.oidc.image": versions.OAUTH2_PROXY_IMAGE,
     "backup.continuous.image": versions.LITESTREAM_IMAGE,
+    "backup.continuous.image, of PostgreSQL": versions.PGBACKREST_IMAGE,
 }
 """The image that each argument names by default."""
 

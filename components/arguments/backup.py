@@ -288,21 +288,23 @@ class BackupDrillArgs(Block):
 
 @block
 class BackupContinuousArgs(Block):
-    """Send every change of a SQLite database to the destination, by Litestream beside the server, which restores a lost file by itself
-    when the server's pod starts. What was written in the last seconds before a loss is lost. Unlike the scheduled backups it is not
-    encrypted by this component, and keeps no artifacts."""
+    """Send every change of the database to the destination, from beside its server, and restore a lost one by itself when that starts.
+    What was written in the last seconds before a loss is lost. For SQLite by Litestream, whose copies this component does not encrypt;
+    for PostgreSQL in the cluster by pgBackRest, encrypted with the password of the backups. Artifacts are not in it."""
 
-    interval_seconds: int = 1
-    """How often changes are sent, in seconds. While there are any, each time is one request to a bucket."""
+    interval_seconds: int | None = None
+    """How often changes are sent, in seconds; 1 for SQLite and 2 for PostgreSQL if not given. While there are any, each time is one
+    request to a bucket, and for PostgreSQL a segment of its log (16 MiB on its claim, compressed for the destination)."""
     retention_days: int = 7
     """How far back the database can be restored to a moment, in days. One copy of it is kept for each."""
     scratch_size: str = "5Gi"
-    """Disk of the node for changes that are not yet sent, and for one copy of the database: at least its size. A pod that needs more,
-    because the destination has not answered for long, is evicted and starts again."""
+    """For SQLite: disk of the node for changes that are not yet sent, and for one copy of the database: at least its size. A pod that
+    needs more, because the destination has not answered for long, is evicted and starts again. PostgreSQL keeps them on its claim."""
     metrics_port: int = 9102
-    """Port in the pod at which Litestream's metrics are served, with `monitoring.prometheus`."""
-    image: Input[str] = versions.LITESTREAM_IMAGE
-    """Image with Litestream 0.5 as its entry point."""
+    """For SQLite: port in the pod at which Litestream's metrics are served, with `monitoring.prometheus`."""
+    image: Input[str] | None = None
+    """For SQLite, an image with Litestream 0.5 as its entry point; for PostgreSQL, one with a shell and a pgBackRest that knows the
+    server's version. By default the official one of Litestream, and woblerr/pgbackrest."""
     resources: ResourcesArgs = ResourcesArgs(cpu_request="25m", memory_request="64Mi", memory_limit="256Mi")
     """Requests and limits of each of its containers."""
 
@@ -350,7 +352,7 @@ class BackupArgs(Block):
     drill: BackupDrillArgs | None = BackupDrillArgs()
     """Restore drills; none if null."""
     continuous: BackupContinuousArgs | None = None
-    """Send every change at once besides; for SQLite."""
+    """Send every change at once besides; for SQLite, and for PostgreSQL in the cluster."""
     scratch_size: str = "20Gi"
     """Disk of the node that a run may take for the dump, and a drill for the database that it is loaded into."""
     scratch_volume: TmpVolumeArgs | None = None

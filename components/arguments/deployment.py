@@ -140,7 +140,15 @@ class MlflowDeploymentArgs(ScheduledJobsArgs):
     def continuous_port(self) -> int | None:
         """Port of the server's pod at which Litestream serves its metrics, if it does."""
         continuous = self.backup.continuous if self.backup is not None else None
-        return continuous.metrics_port if continuous is not None and self.monitoring.prometheus else None
+        if continuous is None or self.database.sqlite is None or not self.monitoring.prometheus:
+            return None
+        return continuous.metrics_port
+
+    @property
+    def archives(self) -> bool:
+        """Whether a PostgreSQL server in the cluster archives its log."""
+        continuous = self.backup is not None and self.backup.continuous is not None
+        return continuous and self.database.in_cluster_postgresql is not None
 
     @property
     def users_in_mlflow(self) -> bool:

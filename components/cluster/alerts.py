@@ -6,7 +6,14 @@ from ..arguments import AlertsArgs, BackupArgs
 
 
 def rules(
-    args: AlertsArgs, *, name: str, service: str, namespace: str, workload: str, backup: BackupArgs | None
+    args: AlertsArgs,
+    *,
+    name: str,
+    service: str,
+    namespace: str,
+    workload: str,
+    backup: BackupArgs | None,
+    archives: bool,
 ) -> list[dict[str, Any]]:
     """The rules of one deployment, in Prometheus' format. One long function, since it is a list with shared selectors.
 
@@ -17,6 +24,7 @@ def rules(
         namespace: Its namespace.
         workload: Name of the Deployment.
         backup: Backups, if there are any.
+        archives: Whether a PostgreSQL server in the cluster archives its log.
     """
     here, of = f'namespace="{namespace}"', f'namespace="{namespace}",service="{service}"'
     share, free = args.error_percent / 100, args.volume_free_percent / 100
@@ -71,7 +79,32 @@ def rules(
                 f"Nobody knows whether the backups can be restored. See the last Job of the CronJob {name}-backup-drill.",
             )
         )
-    if backup is not None and backup.continuous is not None:
+    if archives:
+
+        def restarts(container: str, during: str) -> str:
+            """More than the one that a restart of the node is."""
+            which = f'{{{here},pod="{name}-database-0",container="{container}"}}'
+            return f"increase(kube_pod_init_container_status_restarts_total{which}[{during}]) > 1.5"
+
+        kept += [
+            rule(
+                "MlflowArchiveBehind",
+                "critical",
+                "0m",
+                restarts("archive", "1h"),
+                "changes of the database are no longer sent to the backups' destination",
+                "What is logged now would be lost with the volume. The log of the container `archive` says why.",
+            ),
+            rule(
+                "MlflowBaseBackupTooOld",
+                "warning",
+                "0m",
+                restarts("base-backup", "8h"),
+                "no base backup of the database has succeeded for hours",
+                "A restore takes longer each hour. The log of the container `base-backup` says why.",
+            ),
+        ]
+    elif backup is not None and backup.continuous is not None:
         archive = f'{{namespace="{namespace}",service="{name}-continuous"}}'
         changed = f"sum(increase(litestream_txid{archive}[10m])) > 0"
         sent = f'sum(increase(litestream_replica_operation_total{archive[:-1]},operation="PUT"}}[10m])) > 0'

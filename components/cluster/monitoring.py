@@ -147,7 +147,11 @@ def _alerts(scope: Scope, args: AlertsArgs, server: k8s.apps.v1.Deployment) -> N
     """The alert rules, for the operator or as a file."""
     group = f"mlflow-{scope.args.namespace}-{scope.name}"
     groups = _named(
-        scope, server, lambda **names: [{"name": group, "rules": rules(args, backup=scope.args.backup, **names)}]
+        scope,
+        server,
+        lambda **names: [
+            {"name": group, "rules": rules(args, backup=scope.args.backup, archives=scope.args.archives, **names)}
+        ],
     )
     if args.prometheus_rule:
         k8s.apiextensions.CustomResource(

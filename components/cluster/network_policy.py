@@ -42,6 +42,7 @@ def network_policies(
     server: PodPart,
     jobs: PodPart,
     scheduled: Mapping[str, PodPart],
+    stores: Mapping[str, PodPart],
 ) -> None:
     """One policy for each kind of pod: servers, jobs, and stores in the cluster.
 
@@ -52,6 +53,7 @@ def network_policies(
         server: What the server's pods must reach.
         jobs: What jobs must reach.
         scheduled: What each scheduled job must reach, besides the server, by its component.
+        stores: What a store in the cluster must reach, by its component; nothing if it is not here.
     """
     dns = _rule(_blocks(args.dns_cidrs) or None, _DNS, protocols=("UDP", "TCP"))
     further = [_further(more) for more in args.egress]
@@ -81,7 +83,8 @@ def network_policies(
         rule = net.NetworkPolicyIngressRuleArgs(
             from_=[net.NetworkPolicyPeerArgs(pod_selector=callers)], ports=_ports([destination.port])
         )
-        _policy(scope, component, _component("In", [component]), [rule], [])
+        needs = [dns, *_to(scope, stores[component].network), *further] if component in stores else []
+        _policy(scope, component, _component("In", [component]), [rule], needs)
 
 
 def _policy(

@@ -1,6 +1,6 @@
 """PostgreSQL and MariaDB in the cluster: one pod with one claim, with a database and a user for MLflow.
 
-There are no backups and no second pod: for data that matters more than that, use a managed database.
+There is no second pod: for data that must not be away while a node is, use a managed database.
 """
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
@@ -15,11 +15,13 @@ import pulumi_random as random
 from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, Input, TlsMode
 from ..arguments.connections import needed
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
+from ..pods.backup_place import BackupPlace
 from ..pods.containers import container
 from ..pods.environment import plain_environment, secret_environment
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, claims, files, secret
+from .archive import PGDATA, SOCKET, archive
 from .claims import claim
 from .stores import store
 
@@ -68,21 +70,21 @@ class _Server:
     stop: Sequence[str] | None = None
 
 
-def postgresql(scope: Scope, args: InClusterPostgresqlArgs) -> DatabaseConnection:
-    """A PostgreSQL server."""
+def postgresql(scope: Scope, args: InClusterPostgresqlArgs, backups: BackupPlace | None) -> DatabaseConnection:
+    """A PostgreSQL server, whose log is archived at the place of backups if the arguments say so."""
     server = _Server(
         engine=Engine.POSTGRESQL,
         arguments=["postgres", "-c", f"max_connections={_connections(scope, args) + _RESERVED}"],
-        environment={"PGDATA": "/var/lib/postgresql/data/pgdata"},
+        environment={"PGDATA": PGDATA},
         passwords=("POSTGRES_PASSWORD", "MLFLOW_PASSWORD"),
         data="/var/lib/postgresql/data",
-        runtime="/var/run/postgresql",
+        runtime=SOCKET,
         files=Files(name="database-init", directory="/docker-entrypoint-initdb.d", plain={"create.sql": _CREATE}),
         alive=["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={_NAME}", f"--dbname={_NAME}"],
         # SIGTERM would wait until the last client disconnects.
         stop=["bash", "-c", "kill -INT 1"],
     )
-    return _make(scope, args, server)
+    return _make(scope, args, server, backups if scope.args.archives else None)
 
 
 def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
@@ -115,7 +117,12 @@ def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
     return _make(scope, args, server)
 
 
-def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, server: _Server) -> DatabaseConnection:
+def _make(
+    scope: Scope,
+    args: InClusterPostgresqlArgs | InClusterMysqlArgs,
+    server: _Server,
+    archived_at: BackupPlace | None = None,
+) -> DatabaseConnection:
     name = f"{scope.name}-database"
     service = k8s.core.v1.Service(
         name,
@@ -123,6 +130,8 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
         metadata=scope.metadata(_COMPONENT, name, annotations={"pulumi.com/skipAwait": "true"}),
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None",
+            # A sidecar that is started again makes the pod not ready for a moment, and the server serves on.
+            publish_not_ready_addresses=True if archived_at else None,
             selector=scope.selector(_COMPONENT),
             ports=[k8s.core.v1.ServicePortArgs(name="database", port=PORTS[server.engine], target_port="database")],
         ),
@@ -137,7 +146,8 @@ def _make(scope: Scope, args: InClusterPostgresqlArgs | InClusterMysqlArgs, serv
     if args.existing_secret is not None:
         keys.append(SecretKey(name=args.existing_secret.name, key=args.existing_secret.password_key))
     volume = claim(scope, "database", args.volume, server.data)
-    server_set = _stateful_set(scope, args, server, name, dict(zip(server.passwords, keys, strict=True)), volume)
+    login = dict(zip(server.passwords, keys, strict=True))
+    server_set = _stateful_set(scope, args, server, name, login, volume, archived_at)
     host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
     return DatabaseConnection(
         engine=server.engine,
@@ -174,18 +184,22 @@ def _stateful_set(
     service: str,
     passwords: Mapping[str, SecretKey],
     volume: Volume,
+    archived_at: BackupPlace | None,
 ) -> k8s.apps.v1.StatefulSet:
     alive = k8s.core.v1.ExecActionArgs(command=list(server.alive))
     runtime = k8s.core.v1.VolumeArgs(name="run", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="16Mi"))
     login = secret_environment(scope, "database-server", _COMPONENT, passwords)
-    part = join(
-        PodPart(
-            environment=[*plain_environment({"HOME": TMP, **server.environment}), *login],
-            volumes=[runtime],
-            mounts=[k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime)],
-        ),
+    data = join(
+        PodPart(volumes=[runtime], mounts=[k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime)]),
         claims([volume]),
+    )
+    continuous = scope.args.backup.continuous if scope.args.backup else None
+    archived = archive(scope, continuous, archived_at, data) if continuous and archived_at else PodPart()
+    part = join(
+        PodPart(environment=[*plain_environment({"HOME": TMP, **server.environment}), *login]),
+        data,
         files(scope, _COMPONENT, server.files) if server.files else PodPart(),
+        archived,
     )
     stop = k8s.core.v1.ExecActionArgs(command=list(server.stop)) if server.stop else None
     made = container(
@@ -195,11 +209,13 @@ def _stateful_set(
         args,
         image=args.image,
         # Not `command`: the image's entry point initialises an empty claim.
-        arguments=server.arguments,
+        arguments=[*server.arguments, *archived.arguments],
         disk="256Mi",
         ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
-        # Ten minutes: after a crash, a database first replays its log.
-        startup_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=600),
+        # Ten minutes: after a crash, a database first replays its log. An hour if that may be the log of a whole archive.
+        startup_probe=k8s.core.v1.ProbeArgs(
+            exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=3600 if archived_at else 600
+        ),
         readiness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=10, timeout_seconds=5, failure_threshold=3),
         liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),
         lifecycle=k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=stop)) if stop else None,
@@ -212,5 +228,9 @@ def _stateful_set(
         service=service,
         scratch="256Mi",
         user=_USER,
+        # A volume for backups is shared with pods of MLflow's own user.
+        groups=[scope.args.pod.run_as_user]
+        if archived_at and scope.args.pod.run_as_user and archived_at.destination.volumes
+        else (),
         termination_grace_period_seconds=120,
     )

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
-import pulumi_random as random
 
 from .. import versions
 from ..arguments import BackupArgs, BackupDrillArgs, Input, NfsArgs, ResourcesArgs, VolumeArgs
@@ -27,13 +26,14 @@ from ..contracts import (
 from ..in_image import Program
 from ..labels import BACKUP, BACKUP_DRILL, COMPONENT, RESTORE, SERVER
 from .backend_store import BackendStore
+from .backup_place import BackupPlace
 from .backup_scripts import FILES
 from .containers import container, mlflow_container
 from .environment import database_part, plain_environment, print_command, secret_environment, unique
 from .jobs import cron_job, on_the_node_of
 from .part import PodPart, join
 from .scope import Scope
-from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, scratch_volume, secret
+from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, scratch_volume
 
 _SCRIPTS = "/etc/mlflow/backup"
 _LOGIN = "/login"
@@ -59,8 +59,7 @@ class Backups:
 def backups(
     scope: Scope,
     args: BackupArgs,
-    destination: BackupDestination,
-    reach: PodPart,
+    place: BackupPlace,
     connection: DatabaseConnection,
     database: BackendStore,
     store: ArtifactStore,
@@ -73,15 +72,14 @@ def backups(
     Args:
         scope: The deployment.
         args: The block.
-        destination, reach: Where backups go, and how a pod gets there.
+        place: Where backups go.
         connection: The database.
         database: How a pod reaches it.
         store: The artifacts.
         keys: The keys that all replicas share, as variables.
         after: Resources that must exist before.
     """
-    password = _password(scope, args, after)
-    pod = _Pods(scope, args, destination, reach, connection, database, store, keys, password)
+    pod = _Pods(scope, args, place, connection, database, store, keys)
     parts = {
         BACKUP: pod.backup(),
         RESTORE: pod.restore(),
@@ -109,19 +107,7 @@ def backups(
             affinity=beside if component != BACKUP_DRILL else None,
         )
     scheduled = {component: part for component, (part, _) in parts.items()}
-    return Backups(scheduled=scheduled, password_command=print_command(password, scope.namespace))
-
-
-def _password(scope: Scope, args: BackupArgs, after: Sequence[pulumi.Resource]) -> SecretKey:
-    """Where the repository's password is."""
-    if args.existing_secret is not None:
-        return SecretKey(name=args.existing_secret.name, key=args.existing_secret.key)
-    password = args.password
-    if password is None:
-        # After a first object in the cluster, so that an `up` that cannot reach it leaves nothing in the state.
-        options = scope.options(depends_on=[*after], protect=scope.args.deletion_protection)
-        password = random.RandomPassword(f"{scope.name}-backup-password", length=40, special=False, opts=options).result
-    return SecretKey(name=secret(scope, "backup-password", BACKUP, {"password": password}), key="password")
+    return Backups(scheduled=scheduled, password_command=print_command(place.password, scope.namespace))
 
 
 class _Pods:
@@ -131,14 +117,13 @@ class _Pods:
         self,
         scope: Scope,
         args: BackupArgs,
-        destination: BackupDestination,
-        reach: PodPart,
+        place: BackupPlace,
         connection: DatabaseConnection,
         database: BackendStore,
         store: ArtifactStore,
         keys: PodPart,
-        password: SecretKey,
     ) -> None:
+        destination, reach = place.destination, place.reach
         self._scope, self._args, self._keys = scope, args, keys
         self._writes = args.scratch_size if args.scratch_volume is None else None
         self._sqlite = connection.engine is Engine.SQLITE
@@ -161,7 +146,7 @@ class _Pods:
         }
         self._about = PodPart(environment=plain_environment(plain))
         hidden = secret_environment(
-            scope, "backup", BACKUP, {**destination.secret_environment, "RESTIC_PASSWORD": password}
+            scope, "backup", BACKUP, {**destination.secret_environment, "RESTIC_PASSWORD": place.password}
         )
         self._restic = join(
             PodPart(

@@ -15,9 +15,11 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from .. import versions
 from ..arguments import BackupContinuousArgs, Input
 from ..contracts import BackupDestination, DestinationKind, in_uri
 from .backend_store import BackendStore
+from .backup_place import BackupPlace
 from .containers import container
 from .environment import plain_environment, secret_environment
 from .part import PodPart, join
@@ -28,6 +30,9 @@ _CONFIGURATION = "/etc/mlflow/continuous"
 _FILE = "litestream.yml"
 _STATE = "/mlflow/continuous"
 """Changes that are not yet sent. Not on the database's claim: while the place of backups does not answer they grow, and would fill it."""
+
+_INTERVAL = 1
+"""Seconds from one look for changes to the next."""
 
 _REPLICATE = """for file in "$@"; do
   left=30
@@ -48,19 +53,20 @@ https://www.sqlite.org/c3ref/wal_checkpoint_v2.html."""
 
 
 def continuous(
-    scope: Scope, place: BackupDestination, reach: PodPart, databases: Mapping[str, str], store: BackendStore
+    scope: Scope, backups: BackupPlace, databases: Mapping[str, str], store: BackendStore
 ) -> tuple[PodPart, PodPart]:
     """What comes before the migration, and what comes after it.
 
     Args:
         scope: The deployment.
-        place, reach: Where backups go, and how a pod gets there.
+        backups: The place of backups.
         databases: Paths of the files, by what they hold.
         store: The backend store, whose claim holds them.
     """
     args = scope.args.backup.continuous if scope.args.backup is not None else None
     if args is None:
         return PodPart(), PodPart()
+    place, reach = backups.destination, backups.reach
     settings = pulumi.Output.json_dumps(_configuration(scope, args, place, databases))  # JSON is YAML
     made = config_map(scope, "continuous", "server", {_FILE: settings})
     unsent = k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=args.scratch_size)
@@ -87,7 +93,15 @@ def continuous(
     )
 
     def litestream(name: str, *arguments: str, **more: Any) -> k8s.core.v1.ContainerArgs:
-        return container(scope, name, inside, args.resources, image=args.image, arguments=arguments, **more)
+        return container(
+            scope,
+            name,
+            inside,
+            args.resources,
+            image=args.image or versions.LITESTREAM_IMAGE,
+            arguments=arguments,
+            **more,
+        )
 
     configured = ("-config", f"{_CONFIGURATION}/{_FILE}", "-no-expand-env")
     # A file that is there ends the command; `-force` removes what a lost one has left beside it.
@@ -123,7 +137,7 @@ def _configuration(
                 "replica": {
                     **_replica(place),
                     "path": _below(scope, place.path, posixpath.basename(file)),
-                    "sync-interval": f"{args.interval_seconds}s",
+                    "sync-interval": f"{args.interval_seconds or _INTERVAL}s",
                 },
             }
             for what, file in databases.items()

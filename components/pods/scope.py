@@ -114,6 +114,7 @@ class Scope(Place):
         self,
         *,
         user: int | None = None,
+        groups: Sequence[int] = (),
         token: bool = False,
         account: Input[str] | None = None,
         affinity: k8s.core.v1.AffinityArgs | None = None,
@@ -125,6 +126,7 @@ class Scope(Place):
         Args:
             user: Numeric user id that the image is made for; that of MLflow's pods if not given. If the arguments let the
                 cluster choose, it chooses users and groups of every pod.
+            groups: Further groups of that user.
             token: Whether the pod gets a token for the Kubernetes API.
             account: Its ServiceAccount; that of the servers if not given.
             affinity: Where the pod must run; as in the arguments if not given.
@@ -145,6 +147,7 @@ class Scope(Place):
                     "runAsGroup": user,
                     "fsGroup": user,
                     "fsGroupChangePolicy": "OnRootMismatch",
+                    **({"supplementalGroups": list(groups)} if groups and user is not None else {}),
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 pod.part("security_context"),

@@ -1,4 +1,4 @@
-"""Continuous backups of SQLite with real pods: a claim that is lost under load, and a moment that is restored by hand."""
+"""Continuous backups with real pods: a claim that is lost under load, and a moment that is restored by hand."""
 
 import secrets
 import time
@@ -12,7 +12,9 @@ from tests.support.continuous import LIMIT, Load, in_server
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
+from tests.support.processes import eventually
 from tests.support.users import Login
+from toolchain.session import Session
 
 pytestmark = pytest.mark.extended
 
@@ -56,3 +58,49 @@ def test_a_claim_lost_under_load_comes_back_with_all_but_the_last_seconds(
     (pod,) = kubectl.pods(deployed.namespace)
     print(f"lost {lost:.1f} s of acknowledged writes; pulumi up --refresh until serving: {seconds:.0f} s")
     assert lost < LIMIT
+
+
+@pytest.mark.feature("backup-continuous-postgresql")
+def test_a_claim_of_postgresql_lost_under_load_comes_back_with_all_but_the_last_seconds(
+    new_stack: Deploy, kubectl: Kubectl, session: Session, tmp_path: Path
+) -> None:
+    host, name = str(session.host_address), "objects.example.com"
+    small = {"volume": {"sizeGb": 1}, "cpuRequest": "50m", "memoryRequest": "256Mi"}
+    with s3.serve_minio(host, name, tmp_path) as (bucket, endpoint):
+        destination = {
+            "bucket": bucket.name,
+            "endpointUrl": endpoint,
+            "accessKeyId": bucket.access_key_id,
+            "caCertificate": (tmp_path / "authority.pem").read_text(),
+        }
+        values = configurations.sqlite(
+            unique_name(),
+            database={"inClusterPostgresql": small, "connectTimeoutSeconds": 60},
+            backup={"destination": {"s3": destination}, "continuous": {}, "drill": None},
+            networkPolicy={},
+            pod={**configurations.OPENSHIFT, "hostAliases": [{"ip": host, "hostnames": [name]}]},
+        )
+        keys = {"backup.destination.s3.secretAccessKey": bucket.secret_access_key}
+        with deploy(new_stack, kubectl, values, keys) as deployed:
+            where = ("--namespace", deployed.namespace)
+
+            def backed_up() -> bool:
+                said = kubectl.text("logs", "mlflow-database-0", "--container", "base-backup", *where)
+                return "backup command end: completed successfully" in said
+
+            eventually(backed_up, "a base backup")
+            with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+                load = Load.of(url)
+                with load.running(url):
+                    time.sleep(5)
+                    kubectl.text("delete", "persistentvolumeclaim", "mlflow-database", "--wait=false", *where)
+                    kubectl.text("delete", "pod", "mlflow-database-0", "--grace-period=0", "--force", *where)
+                    moment = time.monotonic()
+            started = time.monotonic()
+            deployed.stack.up("--refresh").succeeded()
+            kubectl.rolled_out(deployed.namespace)
+            seconds = time.monotonic() - started
+            with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+                lost = load.lost(moment, in_server(url))
+            print(f"lost {lost:.1f} s of acknowledged writes; pulumi up --refresh until serving: {seconds:.0f} s")
+            assert lost < LIMIT

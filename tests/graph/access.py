@@ -145,7 +145,9 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
     for component in [name for name in pods if any(r.name.endswith(f"-{name}") for r in graph.of("NetworkPolicy"))]:
         if component not in ("server", "garbage-collection", "migration", *BACKUPS):
             store = pods.pop(component)
-            assert not allowed(policies, store, outside, 443) and not allowed(policies, store, outside, 53, "UDP")
+            reaches = component == "database" and arguments.archives
+            assert reaches or not allowed(policies, store, outside, 443)
+            assert allowed(policies, store, outside, 53, "UDP") <= reaches
             assert not allowed(policies, neighbour, store, 9000)
             assert any(allowed(policies, server, store, port) for port in (9000, 5432, 3306))
     for component, pod in pods.items():
@@ -156,7 +158,9 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             google = _is_somebody_on_google(arguments)
             meant = component in ("server", "garbage-collection") and port == 80 and google
             # Backups have the pods' identity, but not what the artifacts need.
-            meant |= component in BACKUPS and port == 80 and google and arguments.cloud is CloudName.GCP
+            elsewhere = arguments.identity is not None and arguments.identity.alibaba_ram is not None
+            here_too = google and arguments.cloud is CloudName.GCP and not elsewhere
+            meant |= component in BACKUPS and port == 80 and here_too
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
         if component in ("garbage-collection", *BACKUPS):
             assert allowed(policies, pod, server, port_of_server)

@@ -432,9 +432,11 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         arguments.database.in_cluster_mysql,
         *([arguments.auth.ldap, arguments.auth.oidc] if arguments.auth else []),
         arguments.backup,
-        arguments.backup.continuous if arguments.backup else None,
     )
     companions = {(other.image, image.pull_policy.value) for other in others if other}
+    if (continuous := arguments.backup and arguments.backup.continuous) is not None:
+        sender = versions.PGBACKREST_IMAGE if arguments.archives else versions.LITESTREAM_IMAGE
+        companions.add((continuous.image or sender, image.pull_policy.value))
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in own_containers(pod["spec"])}
     backup = arguments.backup
     clients = (versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE, backup.client_image) if backup is not None else ()
@@ -460,7 +462,8 @@ def objects_are_in_the_namespace_and_labelled(graph: Graph, configuration: Mappi
         if "-extra-" not in registration.name:
             assert registration.metadata["namespace"] in [arguments.namespace, *elsewhere], registration.name
         labels = registration.metadata["labels"]
-        assert arguments.labels.items() <= labels.items()
+        # Their names, since a value that is given for one kind of object wins there.
+        assert arguments.labels.keys() <= labels.keys()
         assert labels["app.kubernetes.io/instance"] == component(graph).name
         if arguments.create_namespace and registration.metadata["namespace"] not in elsewhere:
             assert graph.one("core/v1:Namespace").urn in registration.depends_on, registration.name

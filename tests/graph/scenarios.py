@@ -149,6 +149,26 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "monitoring": {"prometheus": True, "serviceMonitor": {}, "alerts": {}},
         },
     ),
+    "backup-continuous-postgresql": with_changes(
+        PRODUCTION,
+        {
+            "database": {"inClusterPostgresql": {}},
+            "backup": {
+                "destination": {
+                    "s3": {
+                        "bucket": "backups",
+                        "endpointUrl": "https://objects.example.com:9000",
+                        "caCertificate": CERTIFICATE,
+                        "accessKeyId": "canary-id-of-backups",
+                        "secretAccessKey": "canary-key-of-backups",
+                    }
+                },
+                "continuous": {},
+            },
+            "networkPolicy": {},
+            "monitoring": {"prometheus": True, "serviceMonitor": {}, "alerts": {}},
+        },
+    ),
     "existing-claims": with_changes(
         DEV, {"database.sqlite.volume": {"existingClaim": "old-db"}, "artifacts.volume": {"existingClaim": "old-files"}}
     ),

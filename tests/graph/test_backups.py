@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.configurations import AWS, AZURE, DEV, GCP, with_changes
+from tests.configurations import AWS, AZURE, DEV, GCP, PRODUCTION, with_changes
 from tests.graph.program import Secret, deploy
 from tests.graph.scenarios import SCENARIOS
 
@@ -79,6 +79,13 @@ def test_one_grant_on_a_bucket_that_holds_both() -> None:
     artifacts = {"gcs": {"bucket": "both", "prefix": "artifacts"}}
     graph = deploy(with_changes(GCP, {"artifacts": artifacts, "backup": {"destination": {"gcs": {"bucket": "both"}}}}))
     assert [each.name for each in graph.of("BucketIAMMember")] == ["mlflow-artifacts"]
+
+
+def test_a_server_that_archives_to_a_volume_may_write_where_backups_do() -> None:
+    """By the group of MLflow's pods, whose user it does not have."""
+    to = {"database": {"inClusterPostgresql": {}}, "backup": {"destination": {"volume": {}}, "continuous": {}}}
+    pod = deploy(with_changes(PRODUCTION, to)).named("mlflow-database", "StatefulSet").pod["spec"]
+    assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["supplementalGroups"]) == (999, [1000])
 
 
 @pytest.mark.parametrize("scenario", ["backup", "backup-postgresql", "backup-mysql"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components import to_arguments, versions
+from components.arguments import BackupContinuousArgs
 from components.arguments.base import plain, walk
 from tests.graph.invariants import CHECKS, Check
 from tests.property.deployments import PARTS, SEED, Deployment, Object, generate, none_has
@@ -75,6 +76,8 @@ def images_of(arguments: Any) -> set[str]:
         found |= {values[name] for name in ("image", "client_image") if isinstance(values.get(name), str)}
         if values.get("client_image", "") is None:
             found |= {versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE}  # what it stands for
+        if isinstance(block, BackupContinuousArgs) and block.image is None:
+            found |= {versions.LITESTREAM_IMAGE, versions.PGBACKREST_IMAGE}
     return found
 
 

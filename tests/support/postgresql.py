@@ -122,7 +122,7 @@ def serve(host: str, *names: str) -> Iterator[Server]:
     # Not pytest's own folder, which other users cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-postgresql-"))
     try:
-        programs, environment = _programs(folder)
+        found, environment = programs(folder)
         data, made = folder / "data", certificates.make(host, *names)
         data.mkdir(mode=0o700)
         for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
@@ -132,7 +132,7 @@ def serve(host: str, *names: str) -> Iterator[Server]:
         if user is not None:
             for path in (folder, data, folder / "server.crt", folder / "server.key"):
                 os.chown(path, user, user)
-        command = [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync"]
+        command = [found / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync"]
         subprocess.run(
             [*command, "--encoding=UTF8", "--locale=C.UTF-8"],
             check=True,
@@ -163,14 +163,14 @@ def serve(host: str, *names: str) -> Iterator[Server]:
                 return True
             return False
 
-        server = [programs / "postgres", "-D", data, *options]
+        server = [found / "postgres", "-D", data, *options]
         with processes.running(server, folder / "log", user=user, env=environment, ready=answers):
             yield Server(host, port, folder, made.authority)
     finally:
         shutil.rmtree(folder)
 
 
-def _programs(folder: Path) -> tuple[Path, dict[str, str]]:
+def programs(folder: Path) -> tuple[Path, dict[str, str]]:
     """The folder of PostgreSQL's programs, and the environment to run them in."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if installed:

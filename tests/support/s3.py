@@ -1,6 +1,7 @@
-"""A bucket on a real S3-compatible endpoint: moto's server, over HTTP or TLS."""
+"""A bucket on a real S3-compatible endpoint: moto's server over HTTP or TLS, or MinIO over TLS."""
 
 import contextlib
+import os
 import secrets
 import ssl
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support import certificates, processes
+from toolchain.bare import golang
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,44 @@ def serve(host: str, log: Path, made: certificates.Certificates | None = None) -
 
     with processes.running(command, log, ready=answers):
         yield f"{scheme}://{host}:{port}"
+
+
+@contextlib.contextmanager
+def serve_minio(host: str, name: str, folder: Path) -> Iterator[tuple[Bucket, str]]:
+    """Run MinIO over TLS on all addresses of this machine: for clients that moto's TLS, which ends without a word, is not good enough for.
+
+    Args:
+        host: Address of this machine at which pods reach it.
+        name: Host name in its certificate, which leads there.
+        folder: Receives its files.
+
+    Yields:
+        An empty bucket, and the URL with the name.
+    """
+    port, made = processes.free_port(), certificates.make(host, name)
+    authority = folder / "authority.pem"
+    authority.write_text(made.authority)
+    for file, content in {"public.crt": made.certificate, "private.key": made.key}.items():
+        (folder / file).write_text(content)
+    keys = {"access_key_id": secrets.token_hex(10), "secret_access_key": secrets.token_hex(20)}
+    environment = {
+        **os.environ,
+        "HOME": str(folder),
+        "MINIO_ROOT_USER": keys["access_key_id"],
+        "MINIO_ROOT_PASSWORD": keys["secret_access_key"],
+    }
+    program = golang.build(["minio"])["minio"]
+    command = [program, "server", "--quiet", "--address", f":{port}", "--certs-dir", folder, folder / "data"]
+    made_here = Bucket(f"https://{host}:{port}", f"t-{secrets.token_hex(6)}", authority, **keys)
+
+    def answers() -> bool:
+        with contextlib.suppress(BotoCoreError, ClientError):
+            made_here.client().create_bucket(Bucket=made_here.name)
+            return True
+        return False
+
+    with processes.running(command, folder / "log", env=environment, ready=answers):
+        yield made_here, f"https://{name}:{port}"
 
 
 def bucket(url: str, authority: Path | None = None) -> Bucket:

@@ -32,14 +32,35 @@ def test_is_accepted_with_sqlite(changes: dict[str, Any]) -> None:
     assert messages(with_changes(DEV, {**_with(), **changes})) == []
 
 
+KEYS = {"account": "mlflowbackups", "container": "backups", "accessKey": "k"}
+
+
+@pytest.mark.parametrize(
+    "destination", [{"volume": {}}, {"gcs": {"bucket": "backups", "existingSecret": {"name": "key"}}}, {"azure": KEYS}]
+)
+def test_is_accepted_with_postgresql_in_the_cluster(destination: dict[str, Any]) -> None:
+    changes = {**_with(), "backup.destination": destination, "database": {"inClusterPostgresql": {}}}
+    assert not [each for each in messages(with_changes(PRODUCTION, changes)) if each.startswith("backup")]
+
+
+def test_an_identity_of_azure_is_refused_by_pgbackrest() -> None:
+    changes = {
+        **_with(),
+        "backup.destination": {"azure": {"account": "mlflowbackups", "container": "backups"}},
+        "database": {"inClusterPostgresql": {}},
+    }
+    found = [each for each in messages(with_changes(PRODUCTION, changes)) if each.startswith("backup.destination")]
+    assert [each for each in found if "has no access key, and pgBackRest knows no workload identity" in each], found
+
+
 @pytest.mark.parametrize(
     ("base", "changes", "message"),
     [
-        (PRODUCTION, {}, "is for SQLite, and the database is postgresql; remove it: have its own server archive its log"),
-        (AWS, {}, "is for SQLite, and the database is rds; remove it: it restores to any moment by itself"),
-        (GCP, {}, "is for SQLite, and the database is cloudSql; remove it: it restores to any moment by itself"),
-        (AZURE, {}, "is for SQLite, and the database is azureFlexibleServer; remove it: it restores to any moment by itself"),
-        (PRODUCTION, {"database": {"inClusterPostgresql": {}}}, "is for SQLite, and the database is inClusterPostgresql; remove it: take"),
+        (PRODUCTION, {}, "is for SQLite and for PostgreSQL in the cluster, and the database is postgresql; remove it: have its own server archive its log"),
+        (AWS, {}, "is for SQLite and for PostgreSQL in the cluster, and the database is rds; remove it: it restores to any moment by itself"),
+        (GCP, {}, "is for SQLite and for PostgreSQL in the cluster, and the database is cloudSql; remove it: it restores to any moment by itself"),
+        (AZURE, {}, "is for SQLite and for PostgreSQL in the cluster, and the database is azureFlexibleServer; remove it: it restores to any moment by itself"),
+        (PRODUCTION, {"database": {"inClusterMysql": {}}}, "is for SQLite and for PostgreSQL in the cluster, and the database is inClusterMysql; remove it: take"),
         (DEV, {"auth": {"basic": {"existingConfig": {"name": "users"}, "existingSecret": {"name": "a"}}}}, "cannot know where auth.basic"),
     ],
 )  # fmt: skip

@@ -61,6 +61,14 @@ RECIPES: Mapping[str, Recipe] = {
         env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         entrypoint=("/usr/local/bin/litestream",),
     ),
+    versions.PGBACKREST_IMAGE: DebianImage(
+        packages=("pgbackrest", "ca-certificates"),
+        account="pgbackrest",
+        uid=2001,
+        check=("pgbackrest", "version"),
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        cmd=("pgbackrest", "version"),
+    ),
     versions.POSTGRESQL_IMAGE: DebianImage(
         packages=(f"postgresql-{_POSTGRESQL}", "libnss-wrapper"),
         account="postgres",

@@ -1,0 +1,284 @@
+"""pgBackRest beside a PostgreSQL server of this deployment: what is written to it is in the place of backups seconds later.
+
+PostgreSQL runs its commands where the server is, whose image has no pgBackRest. They therefore only wait for a sidecar that has, by files
+on a volume of the pod: each segment of the log has a name of its own and a content that never changes, so that a file which an interrupted
+command left behind cannot mean anything else. Nothing counts as archived before pgBackRest has said so.
+
+Before the server starts, an init container restores a database that is not there, so that a lost volume comes back by itself. One that is
+there is never touched, and then nothing is asked of the place of backups either.
+"""
+
+from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from .. import versions
+from ..arguments import BackupContinuousArgs, Input
+from ..contracts import BackupDestination, DestinationKind, Files, SecretValue
+from ..pods.backup_place import BackupPlace
+from ..pods.containers import container
+from ..pods.environment import plain_environment, secret_environment
+from ..pods.part import PodPart, join
+from ..pods.scope import Scope
+from ..pods.volumes import TMP, files
+
+PGDATA = "/var/lib/postgresql/data/pgdata"
+"""The server's data directory, on its claim."""
+SOCKET = "/var/run/postgresql"
+"""Where the server creates its socket."""
+
+_SCRIPTS = "/etc/mlflow/archive"
+_SHARED = "/mlflow/pgbackrest"
+"""Where server and sidecar meet: `pushed` has a file for each segment that is archived, `wanted` one for each that the server asks for
+while it recovers, `got` the answers; `backed-up` is as old as the last base backup."""
+_DATABASE = "database"
+_STANZA = "mlflow"
+_INTERVAL = 2
+"""Seconds. PostgreSQL looks at whole ones, and a segment takes up to one to arrive, so that all in all fewer than five are lost."""
+_BACKUP_HOURS = 1
+"""How often a base backup is taken, most of which hold changed files alone. The log since the last one is what a restore replays."""
+_UNSENT_MINUTES = 2
+"""Age of a segment from which on the sidecar counts as stuck."""
+
+_COMMAND = f'timeout 20 sh -c "until [ -e {_SHARED}/pushed/%f ]; do sleep 0.1; done"'
+"""PostgreSQL tries a command that failed again, for ever, keeps the segment until then, and counts failures in `pg_stat_archiver`. The
+time limit is for its end: it waits for this command before it stops."""
+
+_LOGIN = """if [ "${PGBACKREST_REPO1_TYPE:-}" = s3 ] && [ -z "${PGBACKREST_REPO1_S3_KEY:-}" ]; then
+  if [ -n "${AWS_WEB_IDENTITY_TOKEN_FILE:-}" ]; then PGBACKREST_REPO1_S3_KEY_TYPE=web-id
+  elif [ -n "${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ]; then PGBACKREST_REPO1_S3_KEY_TYPE=pod-id
+  else PGBACKREST_REPO1_S3_KEY_TYPE=auto; fi
+  export PGBACKREST_REPO1_S3_KEY_TYPE
+fi
+"""
+"""How Amazon's identities arrive in a pod, which only the pod knows."""
+
+_RESTORE = f"""set -eu
+. {_SCRIPTS}/login.sh
+mkdir -p {_SHARED}/pushed {_SHARED}/wanted {_SHARED}/got
+if [ -s "$PGBACKREST_PG1_PATH/global/pg_control" ]; then exit 0; fi
+said=$(pgbackrest info)
+case $(printf '%s\\n' "$said" | sed -n 's/^ *status: //p') in
+  ok*) ;;
+  'error (missing stanza path)') echo 'there is no backup yet: a new database is made'; exit 0 ;;
+  *)
+    # With a wrong password the message has bytes of what was not decrypted.
+    printf '%s\\n' "$said" | tr -cd '\\n -~'
+    echo "The database is missing, and cannot be restored from $PGBACKREST_REPO1_PATH. No new one is made beside what is kept there: see docs/continuous.md."
+    exit 1
+    ;;
+esac
+mkdir -p "$PGBACKREST_PG1_PATH"
+chmod 700 "$PGBACKREST_PG1_PATH"
+exec pgbackrest --delta --recovery-option='restore_command=sh {_SCRIPTS}/fetch.sh %f %p' restore
+"""
+"""Asks for `pg_control`, which pgBackRest writes last: an interrupted restore goes on."""
+
+_FETCH = f"""cd {_SHARED} || exit 255
+rm -f "got/$1" "got/$1.missing" || exit 255
+: >"wanted/$1" || exit 255
+until [ -e "got/$1" ] || [ -e "got/$1.missing" ]; do sleep 0.05; done
+[ -e "got/$1" ] || exit 1
+mv "got/$1" "$OLDPWD/$2" || exit 255
+"""
+"""Runs in the server's container. To PostgreSQL, 1 means that the log ends here, and it begins to serve; 255 that it has to stop:
+https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-PITR-RECOVERY."""
+
+_ARCHIVE = f"""set -u
+. {_SCRIPTS}/login.sh
+trap 'exit 0' TERM INT
+cd {_SHARED} || exit 1
+log=$PGBACKREST_PG1_PATH/pg_wal
+until [ -s "$PGBACKREST_PG1_PATH/global/pg_control" ]; do sleep 1; done
+# Refuses the archive of another server, and makes a new one.
+until pgbackrest --no-online stanza-create; do sleep 10; done
+while :; do
+  for each in wanted/*; do
+    [ -e "$each" ] || continue
+    name=${{each#wanted/}}
+    pgbackrest archive-get "$name" "$PWD/got/$name.part"
+    case $? in
+      0) rm -f "$each"; mv "got/$name.part" "got/$name" ;;
+      1) rm -f "$each"; : >"got/$name.missing" ;;
+      *) sleep 2 ;;
+    esac
+  done
+  for each in pushed/*; do
+    [ -e "$log/archive_status/${{each#pushed/}}.ready" ] || rm -f "$each"
+  done
+  for each in "$log"/archive_status/*.ready; do
+    name=${{each##*/}}
+    name=${{name%.ready}}
+    if [ ! -e "$each" ] || [ -e "pushed/$name" ]; then continue; fi
+    if ! pgbackrest archive-push "$log/$name"; then sleep 2; break; fi
+    : >"pushed/$name"
+  done
+  sleep 0.1
+done
+"""
+
+_BACKUP = f"""set -u
+. {_SCRIPTS}/login.sh
+trap 'kill $! 2>/dev/null; exit 0' TERM INT
+touch {_SHARED}/backed-up
+while :; do
+  until [ -S {SOCKET}/.s.PGSQL.5432 ]; do sleep 1; done
+  kept=$(pgbackrest info | sed -n 's/.*full backup: \\([0-9]*\\)-.*/\\1/p' | tail -n 1)
+  if [ "$kept" = "$(date +%Y%m%d)" ]; then type=incr; else type=full; fi
+  pgbackrest --type=$type backup &
+  if wait $!; then touch {_SHARED}/backed-up; sleep {3600 * _BACKUP_HOURS} & else sleep 10 & fi
+  wait $!
+done
+"""
+"""A full backup each day, and what has changed since the one before in each hour. pgBackRest takes one that was interrupted up again,
+deletes what is older than the retention, and ends well only once the log that the backup needs has arrived."""
+
+
+def archive(scope: Scope, args: BackupContinuousArgs, backups: BackupPlace, data: PodPart) -> PodPart:
+    """What the server's pod needs for it; the arguments are the server's.
+
+    Args:
+        scope: The deployment.
+        args: The block.
+        backups: The place of backups.
+        data: Mounts of the server's claim, and of the folder of its socket.
+    """
+    place, reach = backups.destination, backups.reach
+    scripts = {
+        "login.sh": _LOGIN,
+        "restore.sh": _RESTORE,
+        "fetch.sh": _FETCH,
+        "archive.sh": _ARCHIVE,
+        "backup.sh": _BACKUP,
+    }
+    shipped = files(scope, _DATABASE, Files(name="archive", directory=_SCRIPTS, plain=scripts))
+    # Room for segments that the server asks for, of which there is one at a time.
+    shared = k8s.core.v1.VolumeArgs(name="pgbackrest", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="1Gi"))
+    mounts = [*shipped.mounts, k8s.core.v1.VolumeMountArgs(name="pgbackrest", mount_path=_SHARED)]
+    hidden: dict[str, SecretValue] = {**_secrets(place), "PGBACKREST_REPO1_CIPHER_PASS": backups.password}
+    inside = PodPart(
+        environment=[
+            *secret_environment(scope, "archive-login", _DATABASE, hidden),
+            *plain_environment({"HOME": TMP, **_settings(args), **_repository(scope, place)}),
+        ],
+        mounts=[*mounts, *reach.mounts, *data.mounts],
+    )
+
+    def pgbackrest(name: str, script: str, probe: Sequence[str] = (), **environment: str) -> k8s.core.v1.ContainerArgs:
+        stuck = k8s.core.v1.ExecActionArgs(command=["sh", "-c", *probe])
+        # So slowly that Kubernetes does not wait longer from one time to the next before it starts the container again. What is
+        # started again at all is what the alert tells.
+        alive = k8s.core.v1.ProbeArgs(exec_=stuck, period_seconds=60, timeout_seconds=10, failure_threshold=10)
+        return container(
+            scope,
+            name,
+            join(inside, PodPart(environment=plain_environment(environment))),
+            args.resources,
+            image=args.image or versions.PGBACKREST_IMAGE,
+            command=["sh", f"{_SCRIPTS}/{script}"],
+            disk="256Mi",
+            **({"restart_policy": "Always", "liveness_probe": alive} if probe else {}),
+        )
+
+    unsent = f"find {PGDATA}/pg_wal/archive_status -name '*.ready' -mmin +{_UNSENT_MINUTES} 2>/dev/null"
+    recent = f"find {_SHARED}/backed-up -mmin -{3 * 60 * _BACKUP_HOURS}"
+    containers = [
+        pgbackrest("restore", "restore.sh", PGBACKREST_LOG_LEVEL_CONSOLE="info", PGBACKREST_PROCESS_MAX="4"),
+        pgbackrest("archive", "archive.sh", [f'[ -z "$({unsent})" ]'], PGBACKREST_LOG_LEVEL_CONSOLE="warn"),
+        pgbackrest("base-backup", "backup.sh", [f'[ -n "$({recent})" ]'], PGBACKREST_LOG_LEVEL_CONSOLE="info"),
+    ]
+    return PodPart(
+        arguments=[
+            *("-c", "archive_mode=on"),
+            *("-c", f"archive_command={_COMMAND}"),
+            *("-c", f"archive_timeout={args.interval_seconds or _INTERVAL}"),
+            # Else clients would be served an old state while the server recovers.
+            *("-c", "hot_standby=off"),
+        ],
+        mounts=mounts,
+        volumes=[*shipped.volumes, shared, *reach.volumes],
+        init_containers=containers,
+        network=reach.network,
+    )
+
+
+def _settings(args: BackupContinuousArgs) -> dict[str, Input[str]]:
+    """pgBackRest's settings apart from the place: https://pgbackrest.org/configuration.html."""
+    return {
+        "PGBACKREST_STANZA": _STANZA,
+        "PGBACKREST_PG1_PATH": PGDATA,
+        "PGBACKREST_PG1_SOCKET_PATH": SOCKET,
+        "PGBACKREST_PG1_USER": "postgres",
+        "PGBACKREST_LOCK_PATH": f"{_SHARED}/lock",
+        "PGBACKREST_LOG_LEVEL_FILE": "off",
+        "PGBACKREST_LOG_TIMESTAMP": "n",
+        "PGBACKREST_COMPRESS_TYPE": "zst",
+        # Without waiting for the next checkpoint of the server.
+        "PGBACKREST_START_FAST": "y",
+        # Small files together, since each object of a bucket is a request.
+        "PGBACKREST_REPO1_BUNDLE": "y",
+        "PGBACKREST_REPO1_CIPHER_TYPE": "aes-256-cbc",
+        "PGBACKREST_REPO1_RETENTION_FULL_TYPE": "time",
+        "PGBACKREST_REPO1_RETENTION_FULL": str(args.retention_days),
+    }
+
+
+def _repository(scope: Scope, place: BackupDestination) -> dict[str, Input[str]]:
+    """The place, with a folder of this deployment's own, since two servers must not write to one."""
+    own = f"continuous/{scope.args.namespace}/{scope.name}/postgresql"
+    path = pulumi.Output.from_input(place.path).apply(lambda root: f"/{root.strip('/')}/{own}" if root else f"/{own}")
+    found: dict[str, Input[str] | None] = {"PATH": path}
+    match place.kind:
+        case DestinationKind.S3:
+            found |= {
+                "TYPE": "s3",
+                "S3_BUCKET": place.bucket,
+                "S3_ENDPOINT": place.endpoint,
+                # It signs for a region, also where an endpoint has none.
+                "S3_REGION": place.region if place.region is not None else "us-east-1",
+                "S3_URI_STYLE": "path" if _by_path(scope, place) else "host",
+            }
+        case DestinationKind.GCS:
+            key = place.environment.get("GOOGLE_APPLICATION_CREDENTIALS")
+            found |= {"TYPE": "gcs", "GCS_BUCKET": place.bucket, "GCS_KEY": key}
+            found["GCS_KEY_TYPE"] = "auto" if key is None else "service"
+        case DestinationKind.AZURE:
+            found |= {"TYPE": "azure", "AZURE_CONTAINER": place.bucket, "AZURE_ACCOUNT": place.account}
+            found["AZURE_ENDPOINT"] = place.domain
+        case DestinationKind.SFTP:
+            (keys,) = place.files
+            found |= {
+                "TYPE": "sftp",
+                "SFTP_HOST": place.host,
+                "SFTP_HOST_PORT": pulumi.Output.from_input(place.port).apply(str),
+                "SFTP_HOST_USER": place.username,
+                "SFTP_HOST_KEY_HASH_TYPE": "sha256",
+                "SFTP_KNOWN_HOST": f"{keys.directory}/known_hosts",
+                "SFTP_PRIVATE_KEY_FILE": f"{keys.directory}/id",
+            }
+        case DestinationKind.VOLUME:
+            found["TYPE"] = "posix"
+    for each in place.files:
+        if "ca.pem" in each.plain:
+            found["STORAGE_CA_FILE"] = f"{each.directory}/ca.pem"
+    return {f"PGBACKREST_REPO1_{name}": value for name, value in found.items() if value is not None}
+
+
+def _by_path(scope: Scope, place: BackupDestination) -> bool:
+    """Whether requests name the bucket in their path: unless told, where the service may have no name for each bucket."""
+    if place.path_style is not None or scope.args.backup is None or scope.args.backup.destination.s3 is None:
+        return bool(place.path_style)
+    return scope.args.backup.destination.s3.endpoint_url is not None
+
+
+def _secrets(place: BackupDestination) -> Mapping[str, SecretValue]:
+    """Keys of the place under the names that pgBackRest reads."""
+    names = {
+        "AWS_ACCESS_KEY_ID": "PGBACKREST_REPO1_S3_KEY",
+        "AWS_SECRET_ACCESS_KEY": "PGBACKREST_REPO1_S3_KEY_SECRET",
+        "AZURE_ACCOUNT_KEY": "PGBACKREST_REPO1_AZURE_KEY",
+    }
+    return {names[name]: value for name, value in place.secret_environment.items()}

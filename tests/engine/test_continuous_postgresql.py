@@ -1,0 +1,120 @@
+"""Continuous backups of PostgreSQL in the cluster: real servers and pgBackRest, as the component renders them."""
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import archive, processes, s3
+from tests.support.archive import LIMIT, Load, Pod
+
+pytestmark = pytest.mark.extended
+
+BACKUP = {"destination": {"volume": {}}}
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with archive.folder() as made:
+        yield made
+
+
+def test_all_but_the_last_seconds_comes_back_from_a_bucket_whenever_a_volume_is_lost(
+    root: Path, tmp_path: Path
+) -> None:
+    with s3.serve_minio("127.0.0.1", "localhost", tmp_path) as (bucket, url):
+        destination = {
+            "bucket": bucket.name,
+            "endpointUrl": url,
+            "accessKeyId": bucket.access_key_id,
+            "secretAccessKey": bucket.secret_access_key,
+            "caCertificate": (tmp_path / "authority.pem").read_text(),
+        }
+        pod, load, chance, seconds = (
+            Pod.of({"destination": {"s3": destination}}, "bucket", root),
+            Load(),
+            random.Random(7),
+            [],
+        )
+        for _ in range(2):
+            with pod.serving() as kill, load.running(pod):
+                processes.eventually(pod.backed_up, "a base backup")
+                before = len(load.acknowledged)
+                processes.eventually(lambda before=before: len(load.acknowledged) > before, "a write after it")
+                time.sleep(chance.uniform(0.5, 4))
+                kill()
+                moment = time.monotonic()
+            pod.lose()
+            with pod.serving():
+                seconds.append(load.lost(pod, moment))
+            pod.log("base-backup").unlink()
+    print("seconds of acknowledged writes lost:", [round(each, 2) for each in seconds])
+    assert load.acknowledged and max(seconds) < LIMIT
+
+
+def test_the_server_goes_on_while_the_destination_is_away_and_no_empty_one_starts(root: Path) -> None:
+    pod, load = Pod.of(BACKUP, "away", root), Load()
+    place = pod.folder / "backups"
+    with pod.serving() as kill, load.running(pod):
+        processes.eventually(pod.backed_up, "a base backup")
+        place.chmod(0)
+        processes.eventually(lambda: "Permission denied" in pod.log("archive").read_text(), "a segment that is refused")
+        written = len(load.acknowledged)
+        processes.eventually(lambda: len(load.acknowledged) > written, "a write")
+        place.chmod(0o755)
+        pod.send()
+        place.chmod(0)
+        kill()
+    pod.lose()
+    ended = pod.prepare()
+    assert ended.returncode != 0 and not (pod.folder / "database" / "pgdata").exists(), ended
+    place.chmod(0o755)
+    ended = pod.prepare(PGBACKREST_REPO1_CIPHER_PASS="another password")
+    assert ended.returncode != 0 and not (pod.folder / "database" / "pgdata").exists(), ended
+    with pod.serving():
+        assert len(pod.query("SELECT n FROM counted")) >= written
+        # A sidecar that starts again asks no other, and a database that is there stays.
+    with pod.serving():
+        assert len(pod.query("SELECT n FROM counted")) >= written
+
+
+def test_the_archive_of_another_server_is_refused(root: Path) -> None:
+    pod = Pod.of(BACKUP, "foreign", root)
+    with pod.serving():
+        processes.eventually(pod.backed_up, "a base backup")
+    kept = sorted(path.name for path in (pod.folder / "backups").rglob("0*"))
+    pod.lose()
+    # Without the init container, which would have restored it.
+    for name in ("pushed", "wanted", "got"):
+        made = pod.folder / "pgbackrest" / name
+        made.mkdir()
+        pod.hand_over(made)
+    with pod.beside("archive"), pod.server():
+        processes.eventually(lambda: "do not match" in pod.log("archive").read_text(), "the refusal")
+        pod.query("SELECT pg_switch_wal()")
+    assert not list((pod.folder / "pgbackrest" / "pushed").iterdir())
+    assert sorted(path.name for path in (pod.folder / "backups").rglob("0*")) == kept
+
+
+def test_a_moment_is_restored_as_documented(root: Path) -> None:
+    pod = Pod.of(BACKUP, "moment", root)
+    with pod.serving():
+        processes.eventually(pod.backed_up, "a base backup")
+        # pgBackRest compares whole seconds.
+        pod.query("INSERT INTO counted SELECT 0 FROM pg_sleep(1.1)")
+        ((moment,),) = pod.query("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')")
+        pod.query("INSERT INTO counted VALUES (1)")
+        pod.send()
+        ended = pod.restored(moment)
+        assert ended.returncode == 0, ended
+    for kept, now in (("pgdata", "before"), ("restored", "pgdata")):
+        (pod.folder / "database" / kept).rename(pod.folder / "database" / now)
+    with pod.serving():
+        assert pod.query("SELECT n FROM counted") == [(0,)]
+        pod.query("INSERT INTO counted VALUES (2)")
+        pod.send()
+    pod.lose()
+    with pod.serving():
+        assert pod.query("SELECT n FROM counted ORDER BY n") == [(0,), (2,)]
