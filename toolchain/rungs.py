@@ -55,9 +55,10 @@ RUNGS: Mapping[str, Rung] = {
         workers=3,  # more would starve the servers that two tests of the core keep busy
         further=1,
         share="loadscope",
-        # A process takes another file when two tests are left of its own, so that one of a single test is followed by one that is short.
+        # A process takes another file when two tests are left of its own. Files of a single test therefore come first: each of their
+        # processes takes one file more at once, and not two in the end.
         longest=(
-            *("test_combinations", "test_postgresql", "test_make_up", "test_access", "test_upgrade", "test_backup"),
+            *("test_backup", "test_upgrade", "test_access", "test_postgresql", "test_make_up", "test_combinations"),
             *("test_rollback", "test_migration", "test_artifacts", "test_azure", "test_gcp", "test_faults"),
         ),
         tiers=(CORE, EXTENDED),

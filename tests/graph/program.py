@@ -201,6 +201,8 @@ def _run(program: Callable[[], Any], preview: bool, answers: Mapping[str, Any]) 
     provider = _Provider(preview, answers)
     monitor = _Monitor(provider)
     loop = asyncio.new_event_loop()
+    # What fails is raised below. All that waits for the same would tell it again whenever it is collected, on pages of its own.
+    loop.set_exception_handler(lambda _, __: None)
     asyncio.set_event_loop(loop)
     try:
         pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]
