@@ -19,9 +19,9 @@ from psycopg import sql
 
 from components import versions
 from tests.documents import between
-from tests.support import backups, client, configurations, older, postgresql, pulumi, s3
+from tests.support import client, older, postgresql, pulumi, s3
 from tests.support.deployed import Deployed, deploy
-from tests.support.kubernetes import Kubectl, unique_name
+from tests.support.kubernetes import Kubectl
 from toolchain.paths import ROOT
 from toolchain.session import Session
 
@@ -119,18 +119,7 @@ def main() -> None:
         server = stack.enter_context(postgresql.serve(host))
         bucket = s3.bucket(stack.enter_context(s3.serve(host, folder / "s3.log")))
         database = server.database()
-        older.ensure(BEFORE)
-        values = configurations.postgresql(
-            unique_name(),
-            database,
-            bucket,
-            image={"tag": older.tag(BEFORE)},
-            upgrade={"mode": "automatic"},
-            backup=backups.in_bucket(bucket),
-            garbageCollection={},
-            server={"replicas": 1, "allowedHosts": ["10.*"]},
-        )
-        keys = {**configurations.postgresql_secrets(database, bucket), **backups.in_bucket_secrets(bucket)}
+        values, keys = older.backed_up(BEFORE, database, bucket, garbageCollection={})
         (folder / "stack").mkdir()
         new_stack: Callable[..., Any] = functools.partial(pulumi.stack, session, folder / "stack", kubectl.kubeconfig)
         deployed = stack.enter_context(deploy(new_stack, kubectl, values, keys))
@@ -151,12 +140,12 @@ def _operate(
     folder: Path,
 ) -> None:
     new = f"{older.REPOSITORY}:{older.tag(versions.MLFLOW)}"
-    log = ("logs", "--namespace", deployed.namespace, "--selector", "app.kubernetes.io/component=migration")
 
     def up(name: str, **values: Any) -> None:
         deployed.reconfigure(**values).up().succeeded()
         job = kubectl.items("jobs", deployed.namespace, "--selector", "app.kubernetes.io/component=migration")[-1]
-        said = kubectl.text(*log[:3], f"job/{job['metadata']['name']}", "--container=migration")
+        pod = f"job/{job['metadata']['name']}"
+        said = kubectl.text("logs", "--namespace", deployed.namespace, pod, "--container=migration")
         ours = "".join(f"{line}\n" for line in said.splitlines() if line.startswith("migration: "))
         recorder.add(name, "pulumi up", ours)
 

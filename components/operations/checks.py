@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..labels import BACKUP, BACKUP_DRILL, GARBAGE_COLLECTION, MIGRATION, SERVER, SERVER_CONTAINER, selector
+from ..labels import BACKUP, BACKUP_DRILL, GARBAGE_COLLECTION, MIGRATION, SERVER, selector
 from . import round_trip
 from .cluster import Object
 from .console import Console, Quiet
@@ -20,7 +20,7 @@ from .forward import HOST, forwarded
 from .jobs import MADE_BY, follow, from_template, set_variables, start, succeeded
 from .round_trip import Login, Server
 from .status import age, schedules
-from .target import Target
+from .target import Target, server_container
 
 _CHECK_SECONDS = 900
 _LARGE = 1000
@@ -232,8 +232,7 @@ def _server(target: Target) -> Iterator[str]:
     if not ready:
         raise OperationError(f"no server of {target} is ready", "`pulumi-mlflow status` shows why.")
     pod = ready[-1]
-    container = next(each for each in pod["spec"]["containers"] if each["name"] == SERVER_CONTAINER)
-    probe = container["readinessProbe"]["httpGet"]
+    probe = server_container(pod)["readinessProbe"]["httpGet"]
     scheme, prefix = probe.get("scheme", "HTTP").lower(), probe["path"].removesuffix("/health")
     with forwarded(target.cluster, target.namespace, pod["metadata"]["name"], int(probe["port"])) as port:
         yield f"{scheme}://{HOST}:{port}{prefix}"

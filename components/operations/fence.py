@@ -10,13 +10,13 @@ import json
 import time
 from typing import Any
 
-from ..labels import BACKUP, GARBAGE_COLLECTION, MIGRATION, SERVER, SERVER_CONTAINER
+from ..labels import BACKUP, GARBAGE_COLLECTION, MIGRATION, SERVER
 from . import diagnosis
 from .cluster import MANAGER, Object
 from .console import Console
 from .errors import OperationError
 from .jobs import running, warnings
-from .target import Target
+from .target import Target, server_container
 
 ANNOTATION = "pulumi-mlflow/closed"
 WRITERS = (BACKUP, GARBAGE_COLLECTION, MIGRATION)
@@ -123,8 +123,7 @@ def open_(target: Target, console: Console, *, image: str | None = None, wait: b
 
 def image_of(server: Object) -> str:
     """The server's image."""
-    containers = server["spec"]["template"]["spec"]["containers"]
-    return next(each["image"] for each in containers if each["name"] == SERVER_CONTAINER)
+    return server_container(server["spec"]["template"])["image"]
 
 
 def with_image(server: Object, image: str) -> Object:

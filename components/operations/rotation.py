@@ -19,7 +19,7 @@ from .console import Console
 from .errors import NOT_FOUND, OperationError
 from .jobs import run
 from .status import ROTATION
-from .target import Target
+from .target import Target, server_container
 
 PASSPHRASE, VERSION = "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_CRYPTO_KEK_VERSION"
 _NEW = "ROTATE_KEK_PASSPHRASE"
@@ -200,6 +200,5 @@ def _plain(target: Target, variable: str) -> str | None:
 
 
 def _variable(target: Target, name: str) -> Object | None:
-    containers = target.server()["spec"]["template"]["spec"]["containers"]
-    server = next(each for each in containers if each["name"] == SERVER_CONTAINER)
+    server = server_container(target.server()["spec"]["template"])
     return next((each for each in server.get("env") or [] if each["name"] == name), None)

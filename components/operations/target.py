@@ -16,6 +16,7 @@ from ..labels import (
     INSTANCE,
     RESTORE,
     SERVER,
+    SERVER_CONTAINER,
     selector,
 )
 from .cluster import Cluster, Object
@@ -102,6 +103,11 @@ class Target:
     def kubectl(self, command: str) -> str:
         """A command of kubectl for the user to copy."""
         return self.cluster.kubectl(command, self.namespace)
+
+
+def server_container(pod: Object) -> Object:
+    """The container of MLflow's server in a pod or in a template of pods."""
+    return next(each for each in pod["spec"]["containers"] if each["name"] == SERVER_CONTAINER)
 
 
 def find(cluster: Cluster, name: str | None, namespace: str | None) -> Target:

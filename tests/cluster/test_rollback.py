@@ -8,11 +8,11 @@ from mlflow import MlflowClient
 from psycopg import sql
 
 from components import versions
-from tests.support import backups, client, configurations, older, postgresql, s3
+from tests.support import client, older, postgresql, s3
 from tests.support.command_line import Answer, CommandLine
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
-from tests.support.kubernetes import Kubectl, unique_name
+from tests.support.kubernetes import Kubectl
 
 pytestmark = pytest.mark.extended
 
@@ -22,18 +22,8 @@ BEFORE, SAME_SCHEMA = "3.10.0", "3.10.1"
 @pytest.fixture(scope="module")
 def old(new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, bucket: s3.Bucket) -> Iterator[Deployed]:
     """A server of an older version with users, whose backups are in its bucket."""
-    for version in (BEFORE, SAME_SCHEMA):
-        older.ensure(version)
-    values = configurations.postgresql(
-        unique_name(),
-        database,
-        bucket,
-        image={"tag": older.tag(BEFORE)},
-        upgrade={"mode": "automatic"},
-        backup=backups.in_bucket(bucket),
-        server={"replicas": 1, "allowedHosts": ["10.*"]},
-    )
-    keys = {**configurations.postgresql_secrets(database, bucket), **backups.in_bucket_secrets(bucket)}
+    older.ensure(SAME_SCHEMA)
+    values, keys = older.backed_up(BEFORE, database, bucket)
     with deploy(new_stack, kubectl, values, keys) as deployed:
         yield deployed
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import archive, processes, s3
-from tests.support.archive import LIMIT, Load, Pod
+from tests.support.archive import Load, Pod
+from tests.support.continuous import LIMIT
 
 pytestmark = pytest.mark.extended
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,18 +230,25 @@ def _answers(database: Database) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def _under_way(server: mariadb.Server, database: mariadb.Database, program: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A migration that has changed tables already, and waits for the reader of another one until the body ends."""
+    # A session in the database would be taken for a server's.
+    session = pymysql.connect(unix_socket=str(server.socket), user="root")
+    with session, session.cursor() as reader:
+        reader.execute(f"SELECT * FROM {database.name}.experiment_tags")
+        migration = schemas.migrate(program, database)
+        waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+        eventually(lambda: server.execute(waiting), "a migration under way")
+        yield migration
+
+
 def test_mariadb_is_restarted_in_the_middle_of_a_migration(own_mariadb: mariadb.Server, tmp_path: Path) -> None:
     """What was done of it is known, and the next migration does the rest."""
     database, program = own_mariadb.database(), schemas.programs(tmp_path)
     schemas.seed(schemas.MINORS[-1], database)
     before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
-    # A session in the database would be taken for a server's.
-    session = pymysql.connect(unix_socket=str(own_mariadb.socket), user="root")
-    with session, session.cursor() as reader:
-        reader.execute(f"SELECT * FROM {database.name}.experiment_tags")
-        migration = schemas.migrate(program, database)
-        waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
-        eventually(lambda: own_mariadb.execute(waiting), "a migration under way")
+    with _under_way(own_mariadb, database, program) as migration:
         own_mariadb.kill()
         output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and "restore the backup from before the migration" in output
@@ -272,14 +280,8 @@ def test_a_full_disk_of_mariadb_leaves_a_migration_that_the_next_one_finishes(
     database, program = own_mariadb.database(), schemas.programs(tmp_path)
     schemas.seed(schemas.MINORS[-1], database)
     before = schemas.contents(database)
-    # The migration waits for whoever reads this table, after it has changed others.
-    session = pymysql.connect(unix_socket=str(own_mariadb.socket), user="root")
     with contextlib.ExitStack() as stack:
-        with session, session.cursor() as reader:
-            reader.execute(f"SELECT * FROM {database.name}.experiment_tags")
-            migration = schemas.migrate(program, database)
-            waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
-            eventually(lambda: own_mariadb.execute(waiting), "a migration under way")
+        with _under_way(own_mariadb, database, program) as migration:
             stack.enter_context(own_disk.full())
         output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and ("is full" in output or "No space left on device" in output)

@@ -22,6 +22,15 @@ CONTAINER = (
 )
 """A container that exists."""
 
+OBJECTS: Mapping[str, Any] = {
+    "bucket": "backups",
+    "endpointUrl": "https://objects.example.com:9000",
+    "caCertificate": CERTIFICATE,
+    "accessKeyId": "canary-id-of-backups",
+    "secretAccessKey": "canary-key-of-backups",
+}
+"""A bucket of another service for backups."""
+
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "sqlite": DEV,
     "basic-auth": with_changes(
@@ -135,15 +144,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         {
             "auth": {"basic": {}},
             "backup": {
-                "destination": {
-                    "s3": {
-                        "bucket": "backups",
-                        "endpointUrl": "https://objects.example.com:9000",
-                        "caCertificate": CERTIFICATE,
-                        "accessKeyId": "canary-id-of-backups",
-                        "secretAccessKey": "canary-key-of-backups",
-                    }
-                },
+                "destination": {"s3": OBJECTS},
                 "continuous": {},
             },
             "monitoring": {"prometheus": True, "serviceMonitor": {}, "alerts": {}},
@@ -154,15 +155,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         {
             "database": {"inClusterPostgresql": {}},
             "backup": {
-                "destination": {
-                    "s3": {
-                        "bucket": "backups",
-                        "endpointUrl": "https://objects.example.com:9000",
-                        "caCertificate": CERTIFICATE,
-                        "accessKeyId": "canary-id-of-backups",
-                        "secretAccessKey": "canary-key-of-backups",
-                    }
-                },
+                "destination": {"s3": OBJECTS},
                 "continuous": {},
             },
             "networkPolicy": {},

@@ -22,9 +22,6 @@ from tests.support import postgresql, processes, rendered
 from toolchain import paths
 from toolchain.bare import debian
 
-LIMIT = 5
-"""Seconds of acknowledged writes that may be lost with a volume."""
-
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
@@ -36,11 +33,6 @@ def folder() -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made)
-
-
-def _user() -> int | None:
-    """Who runs the server, which refuses root."""
-    return postgresql.NOBODY if os.geteuid() == 0 else None
 
 
 @dataclass
@@ -140,6 +132,7 @@ class Pod:
         return self._run(["sh", "-c", command], sidecar.environment)
 
     def _run(self, command: Sequence[Any], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        user = postgresql.account()
         return subprocess.run(
             command,
             env=dict(environment),
@@ -147,9 +140,9 @@ class Pod:
             text=True,
             check=False,
             cwd="/",
-            user=_user(),
-            group=_user(),
-            extra_groups=None if _user() is None else [],
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
 
     @contextlib.contextmanager
@@ -176,7 +169,9 @@ class Pod:
         options = [*main.command[1:], "-c", f"unix_socket_directories={self.folder / 'run'}", "-c", "listen_addresses="]
         command = [str(self.programs / "postgres"), "-D", str(data), *options]
         log = self.log("server")
-        with processes.running(command, log, user=_user(), env=main.environment, ready=self._serves) as kill:
+        with processes.running(
+            command, log, user=postgresql.account(), env=main.environment, ready=self._serves
+        ) as kill:
             if new:
                 self.query("CREATE TABLE counted (n INTEGER)")
             yield kill
@@ -184,7 +179,7 @@ class Pod:
     def beside(self, name: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Run a sidecar until the body ends. Yields what kills it."""
         (found,) = [each for each in self.containers.beside if each.name == name]
-        return processes.running(found.command, self.log(name), user=_user(), env=found.environment)
+        return processes.running(found.command, self.log(name), user=postgresql.account(), env=found.environment)
 
     def log(self, name: str) -> Path:
         """What a sidecar says."""
@@ -226,5 +221,5 @@ class Pod:
 
     def hand_over(self, path: Path) -> None:
         """Let the server's user own it."""
-        if (user := _user()) is not None:
+        if (user := postgresql.account()) is not None:
             os.chown(path, user, user)

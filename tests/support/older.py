@@ -5,10 +5,12 @@ import os
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from components import versions
-from tests.support import mariadb, postgresql, rendered
+from tests.support import backups, configurations, mariadb, postgresql, rendered, s3
+from tests.support.kubernetes import unique_name
 from toolchain import cluster, environments, paths
 from toolchain.bare import images, oci
 from toolchain.bare.images import layers, mlflow
@@ -99,16 +101,37 @@ def ensure(version: str) -> None:
     target.load_image(folder / "image.tar")
 
 
+def backed_up(
+    version: str, database: postgresql.Database, bucket: s3.Bucket, **more: Any
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Configuration and secrets of one server of that version that is upgraded by itself, with backups in its bucket."""
+    ensure(version)
+    values = configurations.postgresql(
+        unique_name(),
+        database,
+        bucket,
+        image={"tag": tag(version)},
+        upgrade={"mode": "automatic"},
+        backup=backups.in_bucket(bucket),
+        server={"replicas": 1, "allowedHosts": ["10.*"]},
+        **more,
+    )
+    return values, {**configurations.postgresql_secrets(database, bucket), **backups.in_bucket_secrets(bucket)}
+
+
 def serves(version: str) -> bool:
     """Whether the component can start the official image of that version."""
-    return tuple(map(int, version.split(".")[:2])) >= _SERVES
+    return _minor(version) >= _SERVES
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:2]))
 
 
 def install(version: str, folder: Path) -> None:
     """Install MLflow and nothing else; what it needs besides is what the newer one needs."""
     command, env = environments.uv()
-    minor = tuple(map(int, version.split(".")[:2]))
-    more = [package for before, packages in _NEEDED.items() if minor < before for package in packages]
+    more = [package for before, packages in _NEEDED.items() if _minor(version) < before for package in packages]
     # Before 3.0, tracing was in the others.
     names = ["mlflow", "mlflow-skinny", *(["mlflow-tracing"] if version >= "3" else [])]
     packages = [*(f"{name}=={version}" for name in names), *more]

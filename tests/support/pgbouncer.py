@@ -49,7 +49,7 @@ default_pool_size = 20
 ignore_startup_parameters = extra_float_digits
 """
     )
-    user = postgresql.NOBODY if os.geteuid() == 0 else None
+    user = postgresql.account()
     folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)

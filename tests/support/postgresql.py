@@ -118,7 +118,7 @@ def serve(host: str, *names: str) -> Iterator[Server]:
         host: Address of this machine at which pods reach it; also the name in the server's certificate.
         *names: Further names in it.
     """
-    user = NOBODY if os.geteuid() == 0 else None
+    user = account()
     # Not pytest's own folder, which other users cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-postgresql-"))
     try:
@@ -168,6 +168,11 @@ def serve(host: str, *names: str) -> Iterator[Server]:
             yield Server(host, port, folder, made.authority)
     finally:
         shutil.rmtree(folder)
+
+
+def account() -> int | None:
+    """Who runs what refuses root; None for who runs the tests."""
+    return NOBODY if os.geteuid() == 0 else None
 
 
 def programs(folder: Path) -> tuple[Path, dict[str, str]]:
