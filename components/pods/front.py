@@ -1,4 +1,6 @@
-"""What stands in front of MLflow's application, in the server's own process: see `in_image/front.py`."""
+"""What the server is run by, and what stands in front of MLflow's application in its process: see `in_image/serve.py` and `front.py`."""
+
+import dataclasses
 
 import pulumi
 
@@ -11,7 +13,10 @@ from .part import PodPart, join
 from .plugin import installed, plugin
 from .scope import Scope
 
-_PROGRAM = Program("front.py")
+_PROGRAM, _SERVE = Program("front.py"), Program("serve.py")
+_DIRECTORY = "/etc/mlflow/front"
+SERVE = ["python", f"{_DIRECTORY}/{_SERVE.name}"]
+"""Runs `mlflow server`; its arguments follow."""
 _OPTION = "--app-name="
 
 
@@ -26,7 +31,8 @@ def front(scope: Scope, behind: PodPart) -> PodPart:
     app = next((each.removeprefix(_OPTION) for each in behind.arguments if each.startswith(_OPTION)), "")
     # `mlflow server` prepares more for applications of some names.
     name = app or _PROGRAM.module
-    module = plugin(_PROGRAM, "front", "/etc/mlflow/front", "mlflow.app", {name: "create"})
+    module = plugin(_PROGRAM, "front", _DIRECTORY, "mlflow.app", {name: "create"})
+    module = dataclasses.replace(module, plain={**module.plain, **_SERVE.files})
     settings: dict[str, Input[str]] = {}
     if app:
         settings["FRONT_APP"] = app

@@ -20,7 +20,7 @@ from . import tls
 from .addresses import ALL_ADDRESSES, allowed_hosts, allowed_origins
 from .containers import drain, mlflow_container, template, user_containers
 from .environment import plain_environment
-from .front import front
+from .front import SERVE, front
 from .part import PodPart, join
 from .ports import known_while_unchanged
 from .scope import Scope
@@ -160,7 +160,7 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         SERVER_CONTAINER,
         join(own, part),
         pod.resources,
-        command=[*part.launcher, *(_SEVERAL if host is None else ["mlflow", "server"])],
+        command=[*part.launcher, *SERVE],
         arguments=[
             *([] if host is None else [f"--host={host}"]),
             *_arguments(scope, behind_proxy=behind_proxy),
@@ -208,27 +208,12 @@ def _field(name: str, path: str) -> k8s.core.v1.EnvVarArgs:
 
 
 def _host(scope: Scope, *, behind_proxy: bool) -> str | None:
-    """What the server listens on: all addresses of the pod, of either family; None if that is known in the pod only.
-
-    Nothing is the answer for one process: Python's event loops then open a socket for each family that the kernel has. What must
-    not reach it is for network policies.
-    """
-    server = scope.args.server
+    """What the server listens on: None for all addresses of the pod, of either family. What must not reach it is for network
+    policies."""
     if behind_proxy:
         return "127.0.0.1"
-    if server.job_execution:
-        # MLflow writes it into the URL of its job runner, where nothing would be no host.
-        return ALL_ADDRESSES
-    return "" if server.workers == 1 else None
-
-
-_SEVERAL = [
-    # Several processes share one socket, which is of one family, by the form of the address. `::` takes IPv4 as well, but is no
-    # address where the kernel has no IPv6.
-    *("/bin/sh", "-c"),
-    'case "$POD_IPS" in *:*) host=:: ;; *) host=0.0.0.0 ;; esac; exec mlflow server "--host=$host" "$@"',
-    "mlflow",
-]
+    # MLflow writes it into the URL of its job runner, where nothing would be no host.
+    return ALL_ADDRESSES if scope.args.server.job_execution else None
 
 
 def _host_aliases(scope: Scope) -> list[k8s.core.v1.HostAliasArgs]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from components.in_image import Program
 from tests.configurations import DEV, PRODUCTION, changed, with_changes
 from tests.graph.access import entrance
 from tests.graph.invariants import server_container
@@ -29,13 +30,21 @@ FAMILIES = {
 }
 """Addresses of a pod, in Kubernetes' order."""
 
-LAUNCHER = f"""#!{sys.executable}
-# Passes on what MLflow passes on to uvicorn.
+MLFLOW = {
+    "__init__.py": "",
+    "server.py": "def _exec_cmd(): pass",
+    "cli.py": """
 import os, sys
-given = dict(each[2:].split("=", 1) for each in sys.argv[2:])
-options = [part for name in ("host", "port", "workers") for part in (f"--{{name}}", given[name])]
-os.execv(sys.executable, [sys.executable, "-m", "uvicorn", f"--app-dir={{os.path.dirname(__file__)}}", *options, "app:app"])
-"""
+from . import server
+
+def cli(given):
+    given = dict(each[2:].split("=", 1) for each in given[1:])
+    options = [part for name in ("host", "port", "workers") for part in (f"--{name}", given[name])]
+    where = os.path.dirname(os.path.dirname(__file__))
+    server._exec_cmd([sys.executable, "-m", "uvicorn", f"--app-dir={where}", *options, "app:app"], extra_env={})
+""",
+}
+"""Passes on what MLflow passes on to uvicorn."""
 APP = """
 async def app(scope, receive, send):
     if scope["type"] == "http":
@@ -103,18 +112,22 @@ def test_a_pod_is_asked_by_each_of_its_addresses_and_by_no_name_of_others(
 
 @contextlib.contextmanager
 def served(graph: Graph, addresses: Sequence[str], folder: Path, *, ipv6: bool = True) -> Iterator[int]:
-    """The server's process as its container starts it, with the launcher in place of MLflow's; the port."""
+    """The server's process as its container starts it, with MLflow's packages left out; the port."""
     container, port = server_container(graph), processes.free_port()
-    (folder / "mlflow").write_text(LAUNCHER)
-    (folder / "mlflow").chmod(0o755)
-    (folder / "app.py").write_text(APP)
-    variables = {**os.environ, **expanded(graph, addresses), "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": ""}
+    interpreter, program = container["command"]
+    assert interpreter == "python"
+    files = {"app.py": APP, Path(program).name: Program(Path(program).name).source}
+    files |= {f"mlflow/{name}": text for name, text in MLFLOW.items()}
     if not ipv6:
-        (folder / "sitecustomize.py").write_text(WITHOUT_IPV6)
-        variables["PYTHONPATH"] = str(folder)
+        files["sitecustomize.py"] = WITHOUT_IPV6
+    (folder / "mlflow").mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    variables = {**os.environ, **expanded(graph, addresses), "PYTHONPATH": str(folder)}
+    variables["POD_IPS"] = ",".join(addresses)
     arguments = [each if not each.startswith("--port=") else f"--port={port}" for each in container["args"]]
     with processes.running(
-        [*container["command"], *arguments],
+        [sys.executable, str(folder / Path(program).name), *arguments],
         folder / "log",
         env=variables,
         ready=lambda: answers("127.0.0.1", port) or answers("::1", port),

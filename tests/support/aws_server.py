@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,14 @@ def main(settings: dict[str, str]) -> None:
     rds.DBCluster.endpoint = property(lambda _: settings["host"])  # type: ignore[assignment,method-assign]
     # Only the first kind of serverless clusters has it.
     rds.DBCluster.scaling_configuration_info = property(lambda _: None)  # type: ignore[assignment,method-assign]
+    dispatch, turn = server.DomainDispatcherApplication.__call__, threading.Lock()
+
+    def in_turn(self: Any, environ: Any, start_response: Any) -> Any:
+        # moto's models are not made for several threads. What fails half-way is asked for again, and exists then.
+        with turn:
+            return dispatch(self, environ, start_response)
+
+    server.DomainDispatcherApplication.__call__ = in_turn  # type: ignore[method-assign]
     server.main(["-H", "0.0.0.0", "-p", settings["port"]])
 
 

@@ -21,6 +21,7 @@ Database = postgresql.Database | mariadb.Database
 REPOSITORY = versions.MLFLOW_IMAGE.partition(":")[0]
 _BESIDE = "opt/older"
 """Where the older version is in an image that is built here: beside the newer one, before it on Python's path."""
+_COMMANDS = "opt/older-commands"
 _SERVES = (3, 6)
 """The first minor that the component's command line starts; older ones have no uvicorn and none of its options."""
 _NEEDED = {
@@ -44,20 +45,24 @@ _NEEDED = {
 _COMMAND = """#!/opt/venv/bin/python3
 # Servers of this version know fewer options, and as the first process of a pod they would not end when they are asked to.
 import os, signal, sys
+
+if not sys.argv[1:2] or not sys.argv[1].endswith("/serve.py"):
+    os.execv("/opt/venv/bin/python3", ["python3", *sys.argv[1:]])
+
 from mlflow.cli import cli
 
 def end(*_):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
 
-if sys.argv[1:2] == ["server"]:
-    known = {name for each in cli.commands["server"].params for name in each.opts} - {"--app-name"}
-    sys.argv[1:] = [each for each in sys.argv[1:] if not each.startswith("--") or each.partition("=")[0] in known]
-    if os.getpgid(0) != os.getpid():
-        os.setpgid(0, 0)
-    signal.signal(signal.SIGTERM, end)
-sys.exit(cli())
+known = {name for each in cli.commands["server"].params for name in each.opts} - {"--app-name"}
+options = [each for each in sys.argv[2:] if not each.startswith("--") or each.partition("=")[0] in known]
+if os.getpgid(0) != os.getpid():
+    os.setpgid(0, 0)
+signal.signal(signal.SIGTERM, end)
+cli(["server", "--host=0.0.0.0", *options])
 """
+"""Stands for `python` in the image of a version that the component's command line does not start."""
 
 
 def tag(version: str) -> str:
@@ -85,7 +90,7 @@ def ensure(version: str) -> None:
             root, layer = folder / "root", folder / "layer.tar"
             install(version, root / _BESIDE)
             if not serves(version):
-                program = root / "opt/venv/bin/mlflow"
+                program = root / _COMMANDS / "python"
                 program.parent.mkdir(parents=True)
                 write(program, _COMMAND)
                 program.chmod(0o755)
@@ -93,7 +98,7 @@ def ensure(version: str) -> None:
             site.mkdir(parents=True)
             write(site / "older.pth", f"import sys; sys.path.insert(0, '/{_BESIDE}')\n")
             layers.write(root, layer, ())
-            env = {"PATH": "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+            env = {"PATH": f"/{_COMMANDS}:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
             oci.write_image(
                 folder / "image.tar", reference, [*(folder / name for name in below), layer], env=env, cmd=["python3"]
             )

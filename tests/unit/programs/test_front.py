@@ -28,7 +28,7 @@ class Server:
 
     Attributes:
         port: Where it listens, on the loopback.
-        process: Id of the process that `mlflow server` starts to serve.
+        process: Id of the process that serves.
         log: What it writes.
     """
 
@@ -63,15 +63,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         return processes.listens("127.0.0.1", port)
 
     with processes.running(main.command, log, env=main.environment, ready=listens):
-        yield Server(port, _uvicorn(port), log)
+        yield Server(port, serving(port), log)
 
 
-def _uvicorn(port: int) -> int:
-    """The process that was told this port."""
+def serving(port: int) -> int:
+    """The process that was told this port, and not the one that has started it."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has just ended
-            if {b"uvicorn", str(port).encode()} <= set(file.read_bytes().split(b"\0")):
+            words = file.read_bytes().split(b"\0")
+            if f"--port={port}".encode() in words and words[1].endswith(b"/serve.py"):
                 found.append(int(file.parent.name))
     (process,) = found
     return process
