@@ -199,7 +199,7 @@ def test_options_become_arguments_of_the_server() -> None:
         changed(DEV, "server.options", {"x-frame-options": "DENY", "flag": True, "debug": False, "depth": 3})
     )
     assert server_container(graph)["args"] == [
-        "--host=", "--port=5000", "--workers=1", "--uvicorn-opts=--timeout-keep-alive=3620 --no-proxy-headers",
+        "--port=5000", "--workers=1", "--uvicorn-opts=--timeout-keep-alive=3620 --no-proxy-headers",
         "--x-frame-options=DENY", "--flag", "--depth=3", "--app-name=front",
     ]  # fmt: skip
 
