@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -59,6 +60,27 @@ class Database:
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
+
+    def dump(self) -> str:
+        """Schema and rows, as SQL; triggers belong to who loads it."""
+        dump = self._client("mariadb-dump", "--hex-blob", "--skip-lock-tables", self.name)
+        return re.sub("DEFINER=`[^`]*`@`[^`]*`", "", dump)
+
+    def load(self, dump: str) -> None:
+        """Run what `dump` has given."""
+        self._client("mariadb", self.name, text=dump)
+
+    def _client(self, program: str, *arguments: str, text: str | None = None) -> str:
+        root, environment = _programs()
+        where = [f"--host={self.host}", f"--port={self.port}", f"--user={self.name}", "--default-character-set=utf8mb4"]
+        return subprocess.run(
+            [root / "usr/bin" / program, "--no-defaults", *where, "--ssl", *arguments],
+            env={**environment, "MYSQL_PWD": self.password},
+            input=text,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
 
     def end_sessions(self) -> None:
         """End every other session of its user."""
@@ -158,8 +180,10 @@ def serve(host: str, *names: str, returns: bool = False, log: Path | None = None
 
         server = [root / "usr/sbin/mariadbd", "--no-defaults", *own, *settings]
         if returns:
-            server = ["sh", "-c", 'trap "kill $!; wait; exit" INT; while :; do "$@" & wait; done', "sh", *server]
-        with processes.running(server, folder / "log", env=environment, ready=answers):
+            server = ["sh", "-c", 'trap "kill -KILL \\$!; exit" INT; while :; do "$@" & wait; done', "sh", *server]
+        # It takes no SIGINT, and what it would write down at its end is thrown away.
+        end = signal.SIGINT if returns else signal.SIGKILL
+        with processes.running(server, folder / "log", env=environment, ready=answers, end=end):
             yield Server(host, port, socket, made.authority)
     finally:
         shutil.rmtree(folder)

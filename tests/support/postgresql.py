@@ -50,6 +50,26 @@ class Database:
             cursor = connection.execute(statement)  # type: ignore[arg-type] - statements are the tests' own
             return cursor.fetchall() if cursor.description else []
 
+    def dump(self) -> str:
+        """Schema and rows, as SQL."""
+        return self._client("pg_dump", "--no-owner", "--no-privileges")
+
+    def load(self, dump: str) -> None:
+        """Run what `dump` has given."""
+        self._client("psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", text=dump)
+
+    def _client(self, program: str, *arguments: str, text: str | None = None) -> str:
+        where = {"PGHOST": self.host, "PGPORT": str(self.port), "PGDATABASE": self.name, "PGUSER": self.name}
+        folder, environment = _installed() or _unpacked(debian.unpack(["postgresql"]))
+        return subprocess.run(
+            [folder / program, *arguments],
+            env={**environment, **where, "PGPASSWORD": self.password, "PGSSLMODE": "require"},
+            input=text,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+
     def end_sessions(self) -> None:
         """End every other session of its user."""
         others = "usename = current_user AND pid <> pg_backend_pid()"
@@ -177,16 +197,22 @@ def account() -> int | None:
 
 def programs(folder: Path) -> tuple[Path, dict[str, str]]:
     """The folder of PostgreSQL's programs, and the environment to run them in."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    if installed:
-        return installed[-1].parent, dict(os.environ)
-    for program in ("postgres", "initdb"):
-        if not shutil.which(program):
-            break
-    else:
-        return Path(shutil.which("postgres") or "").parent, dict(os.environ)
+    if found := _installed():
+        return found
     # Its own user cannot enter the cache of ours. The programs find their data by its place relative to their own.
     copy = folder / "programs"
     shutil.copytree(debian.unpack(["postgresql"]), copy, symlinks=True)
-    found = next(copy.glob("usr/lib/postgresql/*/bin"))
-    return found, debian.environment(copy)
+    return _unpacked(copy)
+
+
+def _installed() -> tuple[Path, dict[str, str]] | None:
+    """The programs of this machine, if it has them."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if versions:
+        return versions[-1].parent, dict(os.environ)
+    found = {shutil.which(program) for program in ("postgres", "initdb")}
+    return None if None in found else (Path(shutil.which("postgres") or "").parent, dict(os.environ))
+
+
+def _unpacked(root: Path) -> tuple[Path, dict[str, str]]:
+    return next(root.glob("usr/lib/postgresql/*/bin")), debian.environment(root)

@@ -58,6 +58,7 @@ def running(
     user: int | None = None,
     env: Mapping[str, str] | None = None,
     ready: Callable[[], object] = lambda: True,
+    end: signal.Signals = signal.SIGINT,
 ) -> Iterator[Callable[[], None]]:
     """Run a program in the background until the body ends, or this process does.
 
@@ -67,6 +68,7 @@ def running(
         user: Numeric user and group to run as; None for our own.
         env: Environment variables; None for our own.
         ready: Tells whether the program can be used; the body starts then.
+        end: What ends it. SIGINT has PostgreSQL disconnect clients and end at once.
 
     Yields:
         What kills it, with all that it started, as the loss of a node does.
@@ -74,7 +76,7 @@ def running(
     account = "" if user is None else str(user)
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", SUPERVISOR, account, *map(str, command)],
+            [sys.executable, "-I", "-S", SUPERVISOR, account, str(int(end)), *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=sink,
             stderr=sink,

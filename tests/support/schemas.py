@@ -1,11 +1,14 @@
 """Schemas of older versions of MLflow in real databases, and the programs of an upgrade as processes of this machine."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from components.in_image import Program
 from tests.support import older
+from toolchain import paths
+from toolchain.files import write
 
 MINORS = ("2.9.2", "2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
 SEED = """
@@ -85,10 +88,23 @@ def served():
 
 
 def seed(version: str, *databases: older.Database, rows: int = 1000) -> None:
-    """Have an older MLflow make its schema in empty databases, and write something of everything."""
-    seeding = older.python("-c", SEED, str(rows), *map(older.uri, databases), PYTHONPATH=str(older.packages(version)))
-    output, _ = seeding.communicate()
-    assert seeding.returncode == 0, output
+    """Have an older MLflow make its schema in empty databases, and write something of everything.
+
+    What it has made is kept for later runs: it is the same each time, and takes several seconds to make.
+    """
+    digest = hashlib.sha256(f"{SEED}{rows}".encode()).hexdigest()[:16]
+    kept = {each: paths.cache("older", f"{version}-{type(each).__module__}-{digest}.sql") for each in databases}
+    with paths.lock(f"seed-{version}", f"preparing databases of MLflow {version}"):
+        if missing := [each for each, file in kept.items() if not file.exists()]:
+            packages = str(older.packages(version))
+            seeding = older.python("-c", SEED, str(rows), *map(older.uri, missing), PYTHONPATH=packages)
+            output, _ = seeding.communicate()
+            assert seeding.returncode == 0, output
+        for database in missing:
+            write(kept[database], database.dump())
+    for database in databases:
+        if database not in missing:
+            database.load(kept[database].read_text(encoding="utf-8"))
 
 
 def programs(folder: Path) -> Path:

@@ -1,9 +1,9 @@
 """Runs a server for as long as its own standard input is open, so that none outlives the test that started it.
 
 The kernel closes the other end of that pipe when the test's process ends, whatever ended it, SIGKILL included. The server, with
-all that it started, is then interrupted, and killed if it does not end in time.
+all that it started, is then sent a signal, and killed if it does not end in time.
 
-Usage: python supervisor.py USER COMMAND…, with a number or nothing for USER. Imports the standard library alone.
+Usage: python supervisor.py USER SIGNAL COMMAND…, with numbers, or nothing for USER. Imports the standard library alone.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ import threading
 from typing import NoReturn
 
 PATIENCE = 10
-"""Seconds until SIGKILL follows SIGINT."""
+"""Seconds until SIGKILL follows."""
 
 
-def main(user: str, *command: str) -> NoReturn:
+def main(user: str, number: str, *command: str) -> NoReturn:
     """Run the command, and exit as it does."""
     account = int(user) if user else None
     server = subprocess.Popen(
@@ -33,7 +33,7 @@ def main(user: str, *command: str) -> NoReturn:
 
     def end() -> None:
         sys.stdin.buffer.read()
-        server.send_signal(signal.SIGINT)  # PostgreSQL: disconnect clients and end at once
+        server.send_signal(int(number))
         threading.Timer(PATIENCE, server.kill).start()
 
     threading.Thread(target=end, daemon=True).start()
