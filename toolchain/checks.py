@@ -114,7 +114,7 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         session: What is filled.
         context: kubeconfig context to test on; None for a cluster of our own.
         clouds: Whether what only the tests of the extended tier use is needed too: plugins of clouds, of which some may be built for many
-            minutes, and further images and emulators.
+            minutes, and further images, emulators and Helm.
         tests: Whether images and judges are needed that only tests use.
 
     Raises:
@@ -136,7 +136,7 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         if tests:
             _prepare_tests(session, target)
         if tests and clouds:
-            _prepare_stores(session, target)
+            _prepare_extended(session, target)
         if clouds:
             _prepare_clouds(session)
 
@@ -150,8 +150,8 @@ def _prepare_tests(session: Session, target: Cluster) -> None:
     session.save()
 
 
-def _prepare_stores(session: Session, target: Cluster) -> None:
-    """Add all other images, and emulators of object stores."""
+def _prepare_extended(session: Session, target: Cluster) -> None:
+    """Add all other images, emulators of object stores, and Helm."""
     for image in images.RECIPES:
         images.ensure(image, target)
     for name in emulators.NAMES:
@@ -159,6 +159,10 @@ def _prepare_stores(session: Session, target: Cluster) -> None:
             session.emulators[name] = str(emulators.ensure(name))
         except UserError as error:
             session.emulator_problems[name] = str(error)
+    try:
+        session.helm = str(cluster.helm())
+    except UserError as error:
+        session.helm_problem = str(error)
     session.save()
 
 

@@ -262,6 +262,16 @@ def kubectl() -> Path:
     return path
 
 
+def helm() -> Path:
+    """Helm from PATH, else a build of it. Only tests use it.
+
+    Raises:
+        UserError: It could not be built.
+    """
+    found = shutil.which("helm")
+    return Path(found) if found else golang.build(["helm"])["helm"]
+
+
 def kubectl_json(kubeconfig: Path, *arguments: str) -> Any:
     """What a kubectl command answers with `-o json`.
 

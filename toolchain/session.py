@@ -36,6 +36,8 @@ class Session:
         emulator_problems: Why it is not there.
         pod_security: Program that judges manifests as the API server's Pod Security does.
         kube_score: Program that judges them as kube-score does.
+        helm: The Helm program, for the extended tier.
+        helm_problem: Why it is not there.
     """
 
     python: str
@@ -54,6 +56,8 @@ class Session:
     emulator_problems: dict[str, str] = dataclasses.field(default_factory=dict)
     pod_security: str | None = None
     kube_score: str | None = None
+    helm: str | None = None
+    helm_problem: str | None = None
 
     @staticmethod
     def path_of_file() -> Path:

@@ -39,10 +39,12 @@ def steps(made: Conversion, file: str) -> list[str]:
     release, namespace = made.release.name, made.release.namespace
     kubectl = f"kubectl --namespace {namespace}"
     full, own = made.full_name, own_names(made)
+    chosen = f"--selector app.kubernetes.io/instance={release},app.kubernetes.io/managed-by=Helm"
     todo = [
         "Take a backup of the database, by its own means: what a newer MLflow migrates has no other way back.",
-        f"Stop the release, so that nothing is written twice: {kubectl} scale deployment/{full} --replicas=0 && {kubectl} wait "
-        f"pod --for=delete --selector app.kubernetes.io/name={made.text('nameOverride') or 'mlflow'},app.kubernetes.io/instance={release} --timeout=5m",
+        f"Stop the release, so that nothing is written twice: {kubectl} scale deployment/{full} --replicas=0 && "
+        + (f"{kubectl} delete cronjob {chosen} && " if made.on("garbageCollection.enabled") else "")
+        + _gone(kubectl, f"app.kubernetes.io/name={made.text('nameOverride') or 'mlflow'}", release),
     ]
     for claim in made.claims:
         todo.append(
@@ -53,31 +55,61 @@ def steps(made: Conversion, file: str) -> list[str]:
     taken = [f"{kind.removesuffix('s')}/{name}" for kind, name in own.items() if name == full]
     if taken:
         todo.append(
-            f"Make room for objects of the same name (helm upgrade makes them again): {kubectl} delete {' '.join(taken)} --ignore-not-found"
+            f"Make room for objects of the same name (the way back makes them again): {kubectl} delete {' '.join(taken)} --ignore-not-found"
         )
     todo += [secret.command for secret in made.secrets]
     todo += [
         f"Put {file} beside Pulumi.yaml, then: pulumi preview && pulumi up",
         "Compare before anybody writes: pulumi-mlflow check, and the numbers of runs, models and users that the release had.",
-        f"The way back, as long as the steps below are not done: {kubectl} scale deployment/{own['deployments']} --replicas=0; "
-        + (
-            f"pulumi destroy; helm upgrade {release} <chart> --reuse-values"
-            if taken
-            else f"{kubectl} scale deployment/{full} --replicas=1"
-        )
-        + ". Existing claims, Secrets and databases are no part of the stack, and stay; files that were renamed get their old names first. If the new MLflow has migrated the database, "
-        "load the backup first.",
+        f"The way back, as long as the steps below are not done: {_back(made, kubectl, bool(taken))}. Existing claims, Secrets and "
+        "databases are no part of the stack, and stay; so do generated encryption keys, in its state. Files that were renamed get their old names "
+        "first. If the new MLflow has migrated the database, load the backup first.",
     ]
     kept = [f"persistentvolumeclaim/{claim}" for claim in made.claims]
-    kept += [f"{kind.lower()}/{name}" for kind, name in made.referred if name.startswith(full)]
-    keeps = f", and keep {', '.join(kept)}" if kept else ""
+    held = [f"{kind.lower()}/{name}" for kind, name in made.referred if name.startswith(full)]
+    spared = (
+        f" | grep --invert-match --line-regexp --fixed-strings {' '.join(f'--regexp {each}' for each in held)}"
+        if held
+        else ""
+    )
     todo.append(
         f"Later, let Helm forget the release: {kubectl} delete secret --selector owner=helm,name={release}. Do not run `helm uninstall`"
-        + (f": it deletes what the release has made, {', '.join(kept)} if the chart made them" if kept else "")
-        + f". Then delete its Deployment and what else is left of it{keeps}: {kubectl} get deployment,service,ingress,configmap,secret "
-        f"--selector app.kubernetes.io/instance={release},app.kubernetes.io/managed-by=Helm"
+        + (
+            f": it deletes what the release has made, {', '.join([*kept, *held])} if the chart made them"
+            if kept or held
+            else ""
+        )
+        + f". Then delete what else is left of it: look at this list, which has no claims{' and nothing that is kept' if held else ''}, and "
+        f"append `| xargs {kubectl} delete` to it: {kubectl} get {_LEFT} {chosen} --output name{spared}"
     )
     return todo
+
+
+_LEFT = "deployment,statefulset,cronjob,horizontalpodautoscaler,poddisruptionbudget,service,ingress,networkpolicy,configmap,secret,serviceaccount"
+"""Kinds that charts make, of which none holds experiments or artifacts."""
+
+
+def _gone(kubectl: str, selector: str, instance: str) -> str:
+    """Wait until the pods of a Deployment that was scaled to 0 have ended."""
+    return f"{kubectl} wait pod --for=delete --selector {selector},app.kubernetes.io/instance={instance} --timeout=5m"
+
+
+def _back(made: Conversion, kubectl: str, taken: bool) -> str:
+    """How the release is started again, as its own revision: an upgrade may bring another chart."""
+    release, own = made.release.name, own_names(made)["deployments"]
+    helm = f"--namespace {made.release.namespace}"
+    commands = [
+        f"{kubectl} scale deployment/{own} --replicas=0",
+        _gone(kubectl, "app.kubernetes.io/component=server", COMPONENT),
+        # Without the option, encryption keys under protection keep everything else from being destroyed.
+        *(["pulumi destroy --exclude-protected"] if taken else []),
+        f"helm rollback {release} \"$(helm status {release} {helm} | sed -n 's/^REVISION: //p')\" {helm}",
+    ]
+    if made.on("autoscaling.enabled"):  # the chart then names no number, and an autoscaler leaves 0 as it is
+        commands.append(
+            f"{kubectl} scale deployment/{made.full_name} --replicas={made.text('autoscaling.minReplicas') or 1}"
+        )
+    return " && ".join(commands)
 
 
 @dataclass(frozen=True)

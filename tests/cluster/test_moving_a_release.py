@@ -1,14 +1,16 @@
 """Releases of Helm charts are moved with what `import-values` writes and says, and moved back.
 
-The objects are those that the charts document, under their names: community-charts/mlflow with SQLite, users and artifacts on a claim,
-and the official chart with PostgreSQL, users in it, and S3.
+Helm makes them, of charts that make the objects which the two charts document, under their names: community-charts/mlflow with SQLite,
+users and artifacts on a claim, and the official chart with PostgreSQL, users in it, and S3.
 """
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +19,9 @@ import pytest
 import yaml
 
 from tests.support import client, postgresql, s3, users
+from tests.support import helm as charts
 from tests.support.fixtures import Deploy
+from tests.support.helm import Helm
 from tests.support.kubernetes import Kubectl
 from toolchain.paths import ROOT
 from toolchain.session import Session
@@ -60,44 +64,6 @@ def claim(namespace: str) -> dict[str, Any]:
     }
 
 
-def install(kubectl: Kubectl, namespace: str, given: dict[str, Any]) -> None:
-    """The release: makes what is not there, and starts it."""
-    auth = given["auth"]
-    ini = settings(f"sqlite:///{auth['sqliteFullPath']}{auth['sqliteFile']}", auth["adminUsername"])
-    ini += f"admin_password = {auth['adminPassword']}\n"
-    key = {"MLFLOW_FLASK_SERVER_SECRET_KEY": given["flaskServerSecretKey"]}
-    container = {
-        "command": ["mlflow"],
-        "args": [
-            *("server", "--host=0.0.0.0", "--port=5000", "--app-name=basic-auth", "--serve-artifacts", "--workers=1"),
-            f"--backend-store-uri=sqlite:///{given['backendStore']['defaultSqlitePath']}",
-            f"--artifacts-destination={given['artifactRoot']['defaultArtifactsDestination']}",
-        ],
-        "env": [{"name": "MLFLOW_AUTH_CONFIG_PATH", "value": "/etc/mlflow/auth/basic_auth.ini"}],
-        "envFrom": [{"secretRef": {"name": f"{RELEASE}-flask-server-secret-key"}}],
-        "volumeMounts": [*given["extraVolumeMounts"], {"name": "ini", "mountPath": "/etc/mlflow/auth"}],
-    }
-    volumes = [*given["extraVolumes"], {"name": "ini", "secret": {"secretName": f"{RELEASE}-ini"}}]
-    account = {"username": auth["adminUsername"], "password": auth["adminPassword"]}
-    kubectl.apply(
-        *(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": metadata(namespace, f"{RELEASE}-{name}"),
-                "stringData": data,
-            }
-            for name, data in (
-                ("auth-admin-secret", account),
-                ("flask-server-secret-key", key),
-                ("ini", {"basic_auth.ini": ini}),
-            )
-        ),
-        *release(namespace, RELEASE, 80, given["image"], container, volumes, USER),
-    )
-    kubectl.rolled_out(namespace, f"deployment/{RELEASE}")
-
-
 def settings(uri: str, administrator: str) -> str:
     """A file `basic_auth.ini`."""
     lines = [
@@ -110,107 +76,35 @@ def settings(uri: str, administrator: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def official(kubectl: Kubectl, namespace: str, given: dict[str, Any]) -> None:
-    """A release of the official chart. The Secrets that the values name are its user's."""
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in given["server"]["value_options"].items()]
-    store, mounted = given["mlflow"], given["extraVolumeMounts"]
-    container = {
-        "command": ["mlflow", "server", "--host=0.0.0.0", "--port=5000", *flags],
-        "env": [
-            {"name": "MLFLOW_BACKEND_STORE_URI", "valueFrom": store["backendStoreUriFrom"]},
-            {"name": "MLFLOW_ARTIFACTS_DESTINATION", "value": store["artifactsDestination"]},
-            *given["env"],
-        ],
-        "volumeMounts": mounted,
-    }
-    kubectl.apply(*release(namespace, OFFICIAL, 5000, given["image"], container, given["extraVolumes"], 1000))
-    kubectl.rolled_out(namespace, f"deployment/{OFFICIAL}")
+def run(helm: Helm, text: str, folder: Path | None = None, variables: Mapping[str, str] | None = None) -> str:
+    """What a command prints that was printed itself, run as a user does.
 
-
-LABELS = {"app.kubernetes.io/name": "mlflow", "app.kubernetes.io/instance": RELEASE}
-
-
-def metadata(namespace: str, name: str) -> dict[str, Any]:
-    """How Helm marks what it has made."""
-    annotations = {"meta.helm.sh/release-name": RELEASE, "meta.helm.sh/release-namespace": namespace}
-    return {"name": name, "namespace": namespace, "labels": LABELS, "annotations": annotations}
-
-
-def release(
-    namespace: str,
-    name: str,
-    port: int,
-    image: dict[str, str],
-    container: dict[str, Any],
-    volumes: list[dict[str, Any]],
-    user: int,
-) -> list[dict[str, Any]]:
-    """What both charts make: account, Service and Deployment."""
-    whole = {
-        **container,
-        "name": "mlflow",
-        "image": f"{image['repository']}:{image['tag']}",
-        "env": [
-            *container["env"],
-            {"name": "HOME", "value": "/tmp"},
-            {"name": "MLFLOW_DISABLE_TELEMETRY", "value": "true"},
-        ],
-        "ports": [{"name": "mlflow", "containerPort": 5000}],
-        "readinessProbe": {"httpGet": {"path": "/health", "port": "mlflow"}, "periodSeconds": 2},
-        "volumeMounts": [*container["volumeMounts"], {"name": "tmp", "mountPath": "/tmp"}],
-    }
-    pod = {
-        "securityContext": {"runAsUser": user, "runAsGroup": user, "fsGroup": user},
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 2,
-        "containers": [whole],
-        "volumes": [*volumes, {"name": "tmp", "emptyDir": {}}],
-    }
-    deployment = {
-        "replicas": 1,
-        "strategy": {"type": "Recreate"},
-        "selector": {"matchLabels": LABELS},
-        "template": {"metadata": {"labels": LABELS}, "spec": pod},
-    }
-    ports = [{"port": port, "targetPort": "mlflow", "name": "http"}]
-    marked = metadata(namespace, name)
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": marked},
-        {"apiVersion": "v1", "kind": "Service", "metadata": marked, "spec": {"selector": LABELS, "ports": ports}},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": marked, "spec": deployment},
-    ]
-
-
-def run(kubectl: Kubectl, text: str) -> None:
-    """Run a command that was printed, as a user does."""
-    path = f"{Path(kubectl.program).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {**os.environ, "KUBECONFIG": str(kubectl.kubeconfig), "PATH": path}
+    Args:
+        helm: The cluster.
+        text: The command.
+        folder: Where to run it.
+        variables: Environment variables of `pulumi`, if the command uses it.
+    """
+    shell = helm.variables
+    if variables:
+        shell |= {**variables, "PATH": os.pathsep.join((shell["PATH"], variables["PATH"]))}
     done = subprocess.run(
-        ["bash", "-ec", text], env=variables, capture_output=True, text=True, timeout=300, check=False
+        ["bash", "-ec", text], cwd=folder, env=shell, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
-def imported(
-    kubectl: Kubectl, namespace: str, chart: str, given: dict[str, Any], folder: Path
-) -> tuple[dict[str, Any], Path]:
-    """What the command says of the running release, and the file that it writes."""
-    (folder / "values.yaml").write_text(yaml.safe_dump(given))
+def imported(helm: Helm, namespace: str, chart: str, folder: Path) -> tuple[dict[str, Any], Path]:
+    """What the command says of the running release, by the values that Helm tells, and the file that it writes."""
+    (folder / "values.yaml").write_text(helm.values(RELEASE, namespace))
     file = folder / "Pulumi.moved.yaml"
+    file.unlink(missing_ok=True)
     arguments = ["import-values", str(folder / "values.yaml"), "--chart", chart, "--release", RELEASE, "--check"]
+    arguments += ["--namespace", namespace, "--json", "--output", str(file)]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "components.operations",
-            *arguments,
-            "--namespace",
-            namespace,
-            "--json",
-            "--output",
-            str(file),
-        ],
-        env={**os.environ, "KUBECONFIG": str(kubectl.kubeconfig)},
+        [sys.executable, "-m", "components.operations", *arguments],
+        env=helm.variables,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -221,26 +115,38 @@ def imported(
     return json.loads(done.stdout), file
 
 
+def commands(told: dict[str, Any]) -> dict[str, str]:
+    """The commands of the steps, by how the steps begin."""
+    found = {}
+    for step in told["steps"]:
+        for start, end in (("Stop", None), ("Let", None), ("Make", None), ("The way back", ". Existing")):
+            if step.startswith(start):
+                found[start] = step[step.index("kubectl ") :].partition(end or "\n")[0]
+        if later := re.fullmatch(r"Later, .*?: (kubectl .*?)\. Do not run .*`(\| xargs .*?)` .*?: (kubectl .*)", step):
+            found["Later"] = f"{later[1]} && {later[3]} {later[2]}"
+    return found
+
+
 def moved(file: Path) -> dict[str, Any]:
     """The configuration that the command has written."""
     config = yaml.safe_load(file.read_text())["config"]
-    return {name.removeprefix("mlflow:"): value for name, value in config.items()} | {"deletionProtection": False}
+    return {name.removeprefix("mlflow:"): value for name, value in config.items()}
 
 
 def test_a_release_moves_with_runs_users_and_permissions_and_back(
-    new_stack: Deploy, kubectl: Kubectl, session: Session, tmp_path: Path
+    new_stack: Deploy, kubectl: Kubectl, helm: Helm, session: Session, tmp_path: Path
 ) -> None:
     admin, ada = users.Login("admin", secrets.token_hex(12)), users.Login("ada", secrets.token_hex(8))
     given = values(admin.password, str(session.image))
     with kubectl.namespace() as namespace:
         kubectl.apply(claim(namespace))
-        install(kubectl, namespace, given)
+        helm.install(RELEASE, namespace, charts.chart("community", tmp_path), given, "--wait")
         with kubectl.forward(namespace, RELEASE, tmp_path) as url, client.login(*admin):
             before = client.log(url, 100_000)
             assert users.create(url, admin, ada) == 200
             assert users.grant(url, admin, "ada", users.experiment(url, admin, before.experiment), "EDIT") == 200
 
-        told, file = imported(kubectl, namespace, "community", given, tmp_path)
+        told, file = imported(helm, namespace, "community", tmp_path)
         assert admin.password not in file.read_text() + json.dumps(told)
         assert told["problems"] == [] and told["secrets"] == []
         found = {each["object"]: each for each in told["cluster"]}
@@ -248,12 +154,11 @@ def test_a_release_moves_with_runs_users_and_permissions_and_back(
             assert found[known]["ok"], found[known]
         assert "of the release mlflow" in found["service mlflow"]["text"]
 
-        stop, retain, room = (
-            next(step[step.index("kubectl ") :] for step in told["steps"] if step.startswith(start))
-            for start in ("Stop the release", "Let the volume", "Make room")
-        )
-        for command in (stop, retain, room):
-            run(kubectl, command)
+        assert "mlflow-1.12.0" in found["Deployment mlflow"]["text"]
+
+        step = commands(told)
+        for command in ("Stop", "Let", "Make"):
+            run(helm, step[command])
         with new_stack() as stack:
             stack.configure(moved(file)).up().succeeded()
             with kubectl.forward(namespace, "mlflow", tmp_path) as url:
@@ -263,10 +168,8 @@ def test_a_release_moves_with_runs_users_and_permissions_and_back(
                 assert users.is_admin(url, admin) and not users.is_admin(url, ada)
                 assert users.log_parameter(url, ada, before.run_id) == 200  # her permission
                 assert users.log_parameter(url, ada, after.run_id) == 403
-            run(kubectl, f"kubectl --namespace {namespace} scale deployment/mlflow-server --replicas=0")
-
-        # The way back: nothing of the stack is left but what it had taken over.
-        install(kubectl, namespace, given)
+            run(helm, step["The way back"], stack.folder, stack.variables)
+            kubectl.rolled_out(namespace, f"deployment/{RELEASE}")
         with kubectl.forward(namespace, RELEASE, tmp_path) as url, client.login(*admin):
             client.read_back(url, after)
             assert users.log_parameter(url, ada, before.run_id) == 200
@@ -278,6 +181,7 @@ def test_a_release_moves_with_runs_users_and_permissions_and_back(
 def test_a_release_on_postgresql_and_s3_moves_with_users_and_permissions_and_back(
     new_stack: Deploy,
     kubectl: Kubectl,
+    helm: Helm,
     session: Session,
     database: postgresql.Database,
     bucket: s3.Bucket,
@@ -322,22 +226,18 @@ def test_a_release_on_postgresql_and_s3_moves_with_users_and_permissions_and_bac
     with kubectl.namespace() as namespace:
         for name, content in held.items():
             kubectl.secret(namespace, name, content)
-        official(kubectl, namespace, given)
+        helm.install(RELEASE, namespace, charts.chart("official", tmp_path), given, "--wait")
         with kubectl.forward(namespace, OFFICIAL, tmp_path, 5000) as url, client.login(*admin):
             before = client.log(url, 100_000)
             assert users.create(url, admin, ada) == 200
             assert users.grant(url, admin, "ada", users.experiment(url, admin, before.experiment), "EDIT") == 200
         known = database.query(accounts)
 
-        told, file = imported(kubectl, namespace, "official", given, tmp_path)
+        told, file = imported(helm, namespace, "official", tmp_path)
         assert told["complete"], told
         assert not any(each in file.read_text() + json.dumps(told) for each in (admin.password, uri))
-        stop, back = (
-            step[step.index("kubectl ") :].partition(". Existing")[0]
-            for step in told["steps"]
-            if step.startswith(("Stop the release", "The way back"))
-        )
-        run(kubectl, stop)
+        step = commands(told)
+        run(helm, step["Stop"])
         with new_stack() as stack:
             stack.configure(moved(file)).up().succeeded()
             with kubectl.forward(namespace, "mlflow", tmp_path, 5000) as url:
@@ -348,8 +248,53 @@ def test_a_release_on_postgresql_and_s3_moves_with_users_and_permissions_and_bac
                 assert users.log_parameter(url, ada, before.run_id) == 200  # her permission
                 assert users.log_parameter(url, ada, after.run_id) == 403
 
-            run(kubectl, back)  # what is new is still there
+            run(helm, step["The way back"])  # what is new is still there
             kubectl.rolled_out(namespace, f"deployment/{OFFICIAL}")
             with kubectl.forward(namespace, OFFICIAL, tmp_path, 5000) as url, client.login(*admin):
                 client.read_back(url, after)
                 assert users.log_parameter(url, ada, before.run_id) == 200
+
+
+def test_what_is_taken_over_outlives_the_release(
+    kubectl: Kubectl, helm: Helm, session: Session, tmp_path: Path
+) -> None:
+    given = {**values(secrets.token_hex(12), str(session.image)), "replicaCount": 0}
+    with kubectl.namespace() as namespace:
+        kubectl.apply(claim(namespace))
+        helm.install(RELEASE, namespace, charts.chart("community", tmp_path), given)
+        run(helm, commands(imported(helm, namespace, "community", tmp_path)[0])["Later"])
+        assert left(kubectl, namespace) == {
+            f"PersistentVolumeClaim {CLAIM}",
+            "Secret mlflow-auth-admin-secret",
+            "Secret mlflow-flask-server-secret-key",
+        }
+        assert helm.text("list", "--all", "--namespace", namespace, "--short") == ""
+
+    given = {
+        "image": given["image"],
+        "replicaCount": 0,
+        "mlflow": {"backendStoreUri": "sqlite:////mlflow/mlflow.db", "artifactsDestination": "/mlflow/artifacts"},
+        "server": {"value_options": {"workers": 1}},
+        "storage": {"enabled": True},
+        "garbageCollection": {"enabled": True},
+    }
+    chart = charts.chart("official", tmp_path)
+    with kubectl.namespace() as namespace:
+        helm.install(RELEASE, namespace, chart, given)
+        kubectl.text("annotate", "pvc", OFFICIAL, "helm.sh/resource-policy=keep", "--namespace", namespace)
+        helm.text("uninstall", RELEASE, "--namespace", namespace, "--wait")
+        assert left(kubectl, namespace) == set()  # so that nobody is told to run it
+
+        helm.install(RELEASE, namespace, chart, given)
+        step = commands(imported(helm, namespace, "official", tmp_path)[0])
+        run(helm, step["Stop"])
+        assert f"CronJob {OFFICIAL}-gc" not in left(kubectl, namespace)
+        run(helm, step["Later"])
+        assert left(kubectl, namespace) == {f"PersistentVolumeClaim {OFFICIAL}"}
+
+
+def left(kubectl: Kubectl, namespace: str) -> set[str]:
+    """What a namespace holds, but for what the cluster makes in each."""
+    kinds = "deployments,cronjobs,services,serviceaccounts,configmaps,secrets,persistentvolumeclaims"
+    found = {f"{each['kind']} {each['metadata']['name']}" for each in kubectl.items(kinds, namespace)}
+    return found - {"ServiceAccount default", "ConfigMap kube-root-ca.crt"}

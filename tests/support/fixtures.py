@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support import aws, mariadb, postgresql, pulumi, s3
+from tests.support.helm import Helm
 from tests.support.kubernetes import Kubectl
 from toolchain.session import Session
 
@@ -35,6 +36,15 @@ def session() -> Session:
 def kubectl(session: Session) -> Kubectl:
     """The test cluster."""
     return Kubectl(str(session.kubectl), Path(str(session.kubeconfig)), str(session.host_address))
+
+
+@pytest.fixture(scope="session")
+def helm(session: Session, kubectl: Kubectl) -> Helm:
+    """Helm for the test cluster."""
+    if session.helm_problem:
+        pytest.skip(session.helm_problem)
+    assert session.helm, "`make test-all` prepares helm; it is not there"
+    return Helm(Path(session.helm), kubectl)
 
 
 @pytest.fixture(scope="session")

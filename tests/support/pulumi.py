@@ -102,6 +102,12 @@ class Stack:
         self._run("stack", "init").succeeded()
 
     @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables of a user's shell in which `pulumi` is this stack's command line, and asks nothing."""
+        path = f"{Path(self._command).parent}{os.pathsep}{self._environment['PATH']}"
+        return {**self._environment, "PATH": path, "PULUMI_SKIP_CONFIRMATIONS": "true"}
+
+    @property
     def config_file(self) -> Path:
         """The stack's configuration file."""
         return self.folder / f"Pulumi.{self.name}.yaml"

@@ -1,9 +1,11 @@
 """Downloads of Go modules: their hashes, and a `go` that fails as a registry does."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from toolchain import cluster
 from toolchain.bare import golang, modules
 from toolchain.bare.forks import Fork
 from toolchain.console import Step, UserError
@@ -81,3 +83,22 @@ def test_the_hash_of_a_module_that_is_downloaded_whole_is_known(name: str, fork:
     main = modules.MODULE / golang.COMPONENTS[name].module
     version = modules.required_version(main, fork.module)
     assert f"\n{fork.module} {version} h1:" in (main / "go.sum").read_text()
+
+
+def test_helm_shares_versions_with_what_is_built_anyway() -> None:
+    # Otherwise Go compiles hundreds of packages of Kubernetes a second time.
+    def named(file: Path) -> dict[str, str]:
+        return dict(re.findall(r"^\t(\S+ (?:=>)?)\s?(\S+(?: v\S+)?)", file.read_text(), re.MULTILINE))
+
+    ours, helms = (named(modules.MODULE / folder / "go.mod") for folder in ("", "helm"))
+    shared = ours.keys() & helms.keys()
+    assert len(shared) > 100 and any(name.endswith("=>") for name in shared)
+    assert {name: helms[name] for name in shared} == {name: ours[name] for name in shared}
+
+
+def test_a_helm_that_is_installed_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "helm"
+    installed.write_text("#!/bin/sh\n")
+    installed.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cluster.helm() == installed

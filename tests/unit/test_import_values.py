@@ -432,8 +432,25 @@ def test_the_cluster_is_compared_with_the_configuration() -> None:
     gone = {each.what: each.text for each in judge(made, {})}
     assert gone["PersistentVolumeClaim mlflow-pvc"] == "not found"
     told = "\n".join(steps(made, "f"))
-    assert (
-        "persistentVolumeReclaimPolicy" in told
-        and "Do not run `helm uninstall`" in told
-        and "secret/mlflow-auth-admin-secret" in told
+    assert "persistentVolumeReclaimPolicy" in told and "Do not run `helm uninstall`" in told
+    assert "--regexp secret/mlflow-auth-admin-secret" in told and "cronjob --selector" not in told
+
+
+def test_the_way_back_names_the_namespace_and_the_revision_and_spares_protected_keys() -> None:
+    made = convert_values("community", {"autoscaling": {"enabled": True, "minReplicas": 2}})
+    (back,) = (step for step in steps(made, "f") if step.startswith("The way back"))
+    order = (
+        "scale deployment/mlflow-server --replicas=0",
+        "wait pod --for=delete",
+        "pulumi destroy --exclude-protected",
+        'helm rollback mlflow "$(helm status mlflow --namespace ml',
+        "--namespace ml && kubectl --namespace ml scale deployment/mlflow --replicas=2",
     )
+    places = [back.index(each) for each in order]
+    assert places == sorted(places)
+
+
+def test_a_job_of_the_release_that_deletes_runs_ends_with_it() -> None:
+    made = convert_values("official", {"garbageCollection": {"enabled": True}})
+    (stop,) = (step for step in steps(made, "f") if step.startswith("Stop the release"))
+    assert "delete cronjob --selector app.kubernetes.io/instance=mlflow,app.kubernetes.io/managed-by=Helm && " in stop

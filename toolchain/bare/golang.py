@@ -105,6 +105,7 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"{_OAUTH2_PROXY}/pkg/version.VERSION=v{versions.OAUTH2_PROXY}",),
     ),
     "actionlint": Component("github.com/rhysd/actionlint/cmd/actionlint", 0.3, module="actionlint"),
+    "helm": Component("helm.sh/helm/v3/cmd/helm", 2, module="helm"),
     "fake-gcs-server": Component("github.com/fsouza/fake-gcs-server", 1, module="fake-gcs-server"),
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",

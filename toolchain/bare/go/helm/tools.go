@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools keeps the module of the command that is built as it is in go.mod.
+package tools
+
+import _ "helm.sh/helm/v3/cmd/helm"
