@@ -14,7 +14,7 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -175,9 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self, code: int, headers: Mapping[str, str], content: bytes) -> None:
-        """Send an answer; that to HEAD has a length of its own."""
+        """Send an answer; one to HEAD says nothing of its length."""
         self.send_response(code)
-        for name, value in ({} if self.command == "HEAD" else {"Content-Length": str(len(content))} | dict(headers)).items():
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
@@ -220,7 +222,8 @@ def _storage(url: str, tokens: set[str]) -> type[_Handler]:
             there.request(self.command, self.path, content, {**headers, "Host": GOOGLE})
             found = there.getresponse()
             content = found.read()
-            kept = {n: v for n, v in found.getheaders() if n not in ("Transfer-Encoding", "Content-Length", "Connection")}
+            left_out = ("transfer-encoding", "content-length", "connection")
+            kept = {name: value for name, value in found.getheaders() if name.lower() not in left_out}
             upload = parse_qs(urlsplit(found.headers.get("Location", "")).query).get("upload_id")
             self.answer(found.status, {**kept, **({"X-GUploader-UploadID": upload[0]} if upload else {})}, content)
             there.close()
