@@ -28,6 +28,7 @@ _BY_HAND = {
     "PULUMI_KUBERNETES": _GO,
     "PULUMI_RANDOM": _GO,
     "OAUTH2_PROXY": _GO,
+    "RESTIC": _GO,
     "PULUMI_AWS": "Require the provider's new upstream version in toolchain/bare/go/aws.",
     "PULUMI_GCP": "Require the provider's new upstream version in toolchain/bare/go/gcp.",
     "POSTGRESQL": "A new major version cannot read the data of an older one; a minor one restarts the pod.",

@@ -8,6 +8,8 @@ before the server and stops after it, and so sends the last changes too.
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
+import base64
+import hmac
 import posixpath
 from collections.abc import Mapping
 from typing import Any
@@ -167,7 +169,9 @@ def _replica(place: BackupDestination) -> dict[str, Any]:
             found["host"] = pulumi.Output.all(place.host, place.port).apply(
                 lambda parts: f"{in_uri(parts[0])}:{parts[1]}"
             )
-            found["host-key"] = pulumi.Output.from_input(keys.plain["known_hosts"]).apply(host_key)
+            found["host-key"] = pulumi.Output.all(keys.plain["known_hosts"], place.host).apply(
+                lambda parts: host_key(parts[0], parts[1])
+            )
         case DestinationKind.VOLUME:
             found = {"type": "file"}
     return {key: value for key, value in found.items() if value is not None}
@@ -185,13 +189,30 @@ def _variables(place: BackupDestination) -> dict[str, Input[str]]:
     return found
 
 
-def host_key(known_hosts: str) -> str:
-    """The one key that Litestream compares with: of those in the file, the kind that it asks the server for first.
+def host_key(known_hosts: str, host: str) -> str:
+    """The one key that Litestream compares with: of the server's in the file, the kind that it asks the server for first.
 
     Litestream leaves the choice to Go's library, whose order this is:
     https://cs.opensource.google/go/x/crypto/+/master:ssh/common.go (`defaultHostKeyAlgos`).
+
+    Raises:
+        ValueError: There is none, without which Litestream would trust whoever answers.
     """
     order = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
     lines = [line.split() for line in known_hosts.splitlines() if line.strip() and not line.startswith(("#", "@"))]
-    keys = {words[1]: f"{words[1]} {words[2]}" for words in lines if len(words) > 2}
-    return next((keys[kind] for kind in order if kind in keys), "")
+    keys = {words[1]: f"{words[1]} {words[2]}" for words in lines if len(words) > 2 and _names(words[0], host)}
+    found = next((keys[kind] for kind in order if kind in keys), None)
+    if found is None:
+        raise ValueError(
+            f"backup.destination.sftp.knownHosts: has no key of {host!r} that Litestream knows; "
+            "add what `ssh-keyscan` shows of kind ecdsa, rsa or ed25519"
+        )
+    return found
+
+
+def _names(hosts: str, host: str) -> bool:
+    """Whether the first word of a line means this host, which may be hashed: https://man.openbsd.org/sshd#SSH_KNOWN_HOSTS_FILE_FORMAT."""
+    if not hosts.startswith("|1|"):
+        return host in hosts.split(",")
+    salt, _, digest = hosts.removeprefix("|1|").partition("|")
+    return hmac.new(base64.b64decode(salt), host.encode(), "sha1").digest() == base64.b64decode(digest)

@@ -6,7 +6,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +24,8 @@ class Directory:
         port: TCP port.
         username, password: As whom to log in.
         folder: Where its files are on this machine.
-        private_key: RSA key that logs in as well; only SFTP.
-        known_hosts: Line with the server's host key; only SFTP.
+        private_key: Key that logs in as well; only SFTP.
+        known_hosts: Lines with the server's host keys; only SFTP.
     """
 
     host: str
@@ -87,32 +87,37 @@ async def _end(server: asyncssh.SSHAcceptor) -> None:
 
 
 @contextlib.contextmanager
-def sftp(host: str, folder: Path) -> Iterator[Directory]:
+def sftp(
+    host: str, folder: Path, host_kinds: Sequence[str] = ("ssh-ed25519",), user_kind: str = "ssh-rsa"
+) -> Iterator[Directory]:
     """Run an SFTP server in a thread.
 
     Args:
         host: Address of this machine at which pods reach it.
         folder: An empty folder.
+        host_kinds: Kinds of the server's keys.
+        user_kind: Kind of the user's key, which is in PEM form if it is RSA, else in OpenSSH's.
     """
     root = folder / "root"
     root.mkdir()
-    host_key, user_key = asyncssh.generate_private_key("ssh-ed25519"), asyncssh.generate_private_key("ssh-rsa")
-    public = host_key.export_public_key("openssh").decode().split()[:2]
+    host_keys = [asyncssh.generate_private_key(kind) for kind in host_kinds]
+    user_key = asyncssh.generate_private_key(user_kind)
+    public = [key.export_public_key("openssh").decode().split()[:2] for key in host_keys]
     made = Directory(
         host,
         processes.free_port(),
         "mlflow",
         secrets.token_hex(8) + "%@:'ü",
         root,
-        user_key.export_private_key("pkcs1-pem").decode(),
-        " ".join([host, *public]),
+        user_key.export_private_key("pkcs1-pem" if user_kind == "ssh-rsa" else "openssh").decode(),
+        "\n".join(" ".join([host, *words]) for words in public),
     )
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             "0.0.0.0",
             made.port,
-            server_host_keys=[host_key],
+            server_host_keys=host_keys,
             server_factory=lambda: _Logins(made.username, made.password),
             authorized_client_keys=asyncssh.import_authorized_keys(user_key.export_public_key().decode()),
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),

@@ -32,13 +32,14 @@ class Bucket:
 
 
 @contextlib.contextmanager
-def serve(program: str, host: str, log: Path) -> Iterator[str]:
+def serve(program: str, host: str, log: Path, name: str | None = None) -> Iterator[str]:
     """Run the stand-in on all addresses of this machine, with everything in memory.
 
     Args:
         program: The program.
         host: Address of this machine at which pods reach it.
         log: Receives its output.
+        name: Host name by which programs know it, over TLS that somebody else ends; its address if not given.
 
     Yields:
         Its URL.
@@ -51,7 +52,8 @@ def serve(program: str, host: str, log: Path) -> Iterator[str]:
             return answer.status == 200
 
     options = {"scheme": "http", "host": "0.0.0.0", "port": port, "backend": "memory"}
-    options |= {"public-host": f"{host}:{port}", "external-url": url}
+    known = {"public-host": f"{host}:{port}", "external-url": url}
+    options |= known if name is None else {"public-host": name, "external-url": f"https://{name}"}
     command = [program, *(f"-{name}={value}" for name, value in options.items())]
     with processes.running(command, log, ready=answers):
         yield url

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,14 @@ class Pod:
     first: Sequence[Container]
     main: Container
     beside: Sequence[Container] = ()
+
+    def told(self, more: Mapping[str, str]) -> "Pod":
+        """With further variables in every container."""
+
+        def inside(each: Container) -> Container:
+            return replace(each, environment={**each.environment, **more})
+
+        return Pod([*map(inside, self.first)], inside(self.main), [*map(inside, self.beside)])
 
 
 def pod(

@@ -96,6 +96,21 @@ def test_a_container_of_the_user_cannot_have_the_port_of_the_metrics() -> None:
 
 def test_the_host_key_is_the_one_that_go_asks_for_first() -> None:
     lines = ["# keys of h", "h ssh-ed25519 AAAA1", "h ssh-rsa AAAA2 comment", "h ecdsa-sha2-nistp256 AAAA3", ""]
-    assert host_key("\n".join(lines)) == "ecdsa-sha2-nistp256 AAAA3"
-    assert host_key("\n".join(lines[:3])) == "ssh-rsa AAAA2"
-    assert host_key(lines[1]) == "ssh-ed25519 AAAA1"
+    assert host_key("\n".join(lines), "h") == "ecdsa-sha2-nistp256 AAAA3"
+    assert host_key("\n".join(lines[:3]), "h") == "ssh-rsa AAAA2"
+    assert host_key(lines[1], "h") == "ssh-ed25519 AAAA1"
+
+
+def test_the_host_key_is_not_that_of_another_host() -> None:
+    """Which Litestream would compare with, and then refuse the server."""
+    # As `ssh-keygen -H` writes `h`.
+    hashed = "|1|c2FsdHNhbHRzYWx0c2FsdHM=|8X9BNNGbMm8LSvTfAZt5gXew7uc= ssh-ed25519 AAAA1"
+    for line in ("h,10.0.0.7 ssh-ed25519 AAAA1", hashed):
+        assert host_key(f"other ecdsa-sha2-nistp256 AAAA3\n{line}\nhh ssh-rsa AAAA2", "h") == "ssh-ed25519 AAAA1"
+
+
+@pytest.mark.parametrize("line", ["other ssh-ed25519 AAAA1", "h ssh-dss AAAA4"])
+def test_a_server_whose_key_is_not_known_is_refused(line: str) -> None:
+    """Litestream trusts whoever answers if it is told no key."""
+    with pytest.raises(ValueError, match=r"^backup\.destination\.sftp\.knownHosts: has no key of 'h'"):
+        host_key(line, "h")

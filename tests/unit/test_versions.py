@@ -86,9 +86,15 @@ def test_what_is_built_is_of_the_version_that_it_tells(module: str, version: str
     assert f"\t{module} v{version}\n" in (golang.MODULE / "go.mod").read_text()
 
 
-def test_the_proxy_of_the_tests_is_that_of_the_default_image() -> None:
-    wanted = f"require github.com/oauth2-proxy/oauth2-proxy/v7 v{versions.OAUTH2_PROXY}\n"
-    assert wanted in (golang.MODULE / "oauth2-proxy" / "go.mod").read_text()
+@pytest.mark.parametrize(
+    ("folder", "module", "version"),
+    [
+        ("oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7", versions.OAUTH2_PROXY),
+        ("restic", "github.com/restic/restic", versions.RESTIC),
+    ],
+)
+def test_what_the_tests_build_is_that_of_the_default_image(folder: str, module: str, version: str) -> None:
+    assert f"require {module} v{version}\n" in (golang.MODULE / folder / "go.mod").read_text()
 
 
 def test_compatibility_is_documented() -> None:

@@ -107,6 +107,7 @@ COMPONENTS: dict[str, Component] = {
     "actionlint": Component("github.com/rhysd/actionlint/cmd/actionlint", 0.3, module="actionlint"),
     "helm": Component("helm.sh/helm/v3/cmd/helm", 2, module="helm"),
     "fake-gcs-server": Component("github.com/fsouza/fake-gcs-server", 1, module="fake-gcs-server"),
+    "restic": Component("github.com/restic/restic/cmd/restic", 1, module="restic"),
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",
         4,
