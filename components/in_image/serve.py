@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
     if not any(each.startswith("--host=") for each in arguments):
         arguments = [f"--host={everywhere(arguments)}", *arguments]
     if os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION") == "true":
-        os.execvp("mlflow", ["mlflow", "server", *arguments])  # noqa: S606, S607 - its arguments are of the pod
+        os.execvp("mlflow", ["mlflow", "server", *arguments])  # noqa: S606 - its arguments are of the pod
     for argument in arguments:
         option, _, value = argument.partition("=")
         if option in READ_EARLY:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     from mlflow.cli import cli
 
     if hasattr(server, "_exec_cmd"):
-        server._exec_cmd = served
+        setattr(server, "_exec_cmd", served)  # noqa: B010 - it is not of MLflow's interface
     cli(["server", *arguments])
 
 

@@ -45,7 +45,7 @@ class Parts:
 @contextlib.contextmanager
 def deployed(new_stack: Deploy, unreachable: Path, cloud: aws.Cloud, values: Mapping[str, Any]) -> Iterator[Parts]:
     """The stack, up."""
-    with new_stack(unreachable, program=PROGRAM) as stack:
+    with new_stack(unreachable, program=PROGRAM, destroyed=False) as stack:
         made = Parts(stack.configure(cloud.configuration), values)
         stack.up().succeeded()
         yield made

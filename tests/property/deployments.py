@@ -1,7 +1,9 @@
 """A generated configuration, and what becomes of it."""
 
+import importlib
 import json
 import os
+import pkgutil
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from components import ConfigurationError
+from components import ConfigurationError, alibaba, aws, azure, cluster, existing, gcp, in_cluster, pods
 from tests.conftest import spare_the_collector
 from tests.graph.invariants import CHECKS, Check
 from tests.graph.program import Graph, Registration, Secret, deploy
@@ -28,8 +30,17 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 """What a busy machine, or a large configuration, would be reported as."""
 
 
+def _import_all() -> None:
+    """Import what deployments import when they need it: Hypothesis also draws what stands in the modules that it finds, so that
+    what is generated would depend on what was deployed before."""
+    for package in (alibaba, aws, azure, existing, gcp, in_cluster, cluster, pods):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
 def generate(start: int, count: int = SIZE) -> list[dict[str, Any]]:
     """Valid configurations; the same ones for the same start."""
+    _import_all()
     made: list[dict[str, Any]] = []
 
     @seed(start)

@@ -16,6 +16,7 @@ import psycopg
 import pymysql
 from moto import server
 from moto.iam import access_control
+from moto.moto_server import werkzeug_app
 from moto.rds import models as rds
 from moto.s3 import responses
 from psycopg import sql
@@ -99,15 +100,19 @@ def main(settings: dict[str, str]) -> None:
     rds.DBCluster.endpoint = property(lambda _: settings["host"])  # type: ignore[assignment,method-assign]
     # Only the first kind of serverless clusters has it.
     rds.DBCluster.scaling_configuration_info = property(lambda _: None)  # type: ignore[assignment,method-assign]
-    dispatch, turn = server.DomainDispatcherApplication.__call__, threading.Lock()
+    _one_at_a_time()
+    server.main(["-H", "0.0.0.0", "-p", settings["port"]])
+
+
+def _one_at_a_time() -> None:
+    """moto's models are not made for several threads: what they began for a request that failed exists when it is asked for again."""
+    dispatch, turn = werkzeug_app.DomainDispatcherApplication.__call__, threading.Lock()
 
     def in_turn(self: Any, environ: Any, start_response: Any) -> Any:
-        # moto's models are not made for several threads. What fails half-way is asked for again, and exists then.
         with turn:
             return dispatch(self, environ, start_response)
 
-    server.DomainDispatcherApplication.__call__ = in_turn  # type: ignore[method-assign]
-    server.main(["-H", "0.0.0.0", "-p", settings["port"]])
+    werkzeug_app.DomainDispatcherApplication.__call__ = in_turn  # type: ignore[method-assign]
 
 
 def _watch(instance: Any, asked: dict[str, Any]) -> None:

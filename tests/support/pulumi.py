@@ -253,13 +253,15 @@ class Stack:
 
 
 @contextlib.contextmanager
-def stack(session: Session, folder: Path, kubeconfig: Path, **options: Any) -> Iterator[Stack]:
-    """A stack whose resources are destroyed at the end, also those under protection."""
+def stack(
+    session: Session, folder: Path, kubeconfig: Path, *, destroyed: bool = True, **options: Any
+) -> Iterator[Stack]:
+    """A stack whose resources are destroyed at the end, also those under protection, unless what holds them ends then anyway."""
     made = Stack(session, folder, kubeconfig, **options)
     try:
         yield made
     finally:
-        if resources := made.left():
+        if destroyed and (resources := made.left()):
             if any(each.get("protect") for each in resources):
                 made._run("state", "unprotect", "--all", "--yes")
             made.destroy().succeeded()

@@ -138,7 +138,11 @@ class _Files:
 
     def _container(self, container: Mapping[str, Any]) -> Container:
         programs = packages() / "bin"
-        values = {"PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}", "POD_IP": self.address, "POD_IPS": self.address}
+        values = {
+            "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
+            "POD_IP": self.address,
+            "POD_IPS": self.address,
+        }
         for variable in container["env"]:
             if "value" in variable:
                 text = re.sub(
