@@ -1,7 +1,7 @@
 """Run `mlflow server` in one process, where it would start another one and wait for that.
 
-Runs inside the MLflow image (`python serve.py --port=5000 …`). What waits holds all of MLflow as well: more than half of a pod's
-memory, and half of what a start costs. Everything else stays MLflow's: its command line checks the options and the database, makes
+Runs inside the MLflow image (`python serve.py --port=5000 …`). What waits holds all of MLflow as well: two fifths of a
+pod's memory, and of what a start costs. Everything else stays MLflow's: its command line checks the options and the database, makes
 the first administrator, and chooses what uvicorn is to run; only how that is started differs. The server then gets signals itself,
 which versions of MLflow before 3.10 did not pass on.
 
