@@ -8,8 +8,6 @@ before the server and stops after it, and so sends the last changes too.
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
-import base64
-import hmac
 import posixpath
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +17,7 @@ import pulumi_kubernetes as k8s
 
 from .. import versions
 from ..arguments import BackupContinuousArgs, Input
+from ..arguments.artifacts.sftp import host_keys
 from ..contracts import BackupDestination, DestinationKind, in_uri
 from .backend_store import BackendStore
 from .backup_place import BackupPlace
@@ -199,8 +198,7 @@ def host_key(known_hosts: str, host: str) -> str:
         ValueError: There is none, without which Litestream would trust whoever answers.
     """
     order = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
-    lines = [line.split() for line in known_hosts.splitlines() if line.strip() and not line.startswith(("#", "@"))]
-    keys = {words[1]: f"{words[1]} {words[2]}" for words in lines if len(words) > 2 and _names(words[0], host)}
+    keys = host_keys(known_hosts, host)
     found = next((keys[kind] for kind in order if kind in keys), None)
     if found is None:
         raise ValueError(
@@ -208,11 +206,3 @@ def host_key(known_hosts: str, host: str) -> str:
             "add what `ssh-keyscan` shows of kind ecdsa, rsa or ed25519"
         )
     return found
-
-
-def _names(hosts: str, host: str) -> bool:
-    """Whether the first word of a line means this host, which may be hashed: https://man.openbsd.org/sshd#SSH_KNOWN_HOSTS_FILE_FORMAT."""
-    if not hosts.startswith("|1|"):
-        return host in hosts.split(",")
-    salt, _, digest = hosts.removeprefix("|1|").partition("|")
-    return hmac.new(base64.b64decode(salt), host.encode(), "sha1").digest() == base64.b64decode(digest)

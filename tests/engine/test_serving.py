@@ -66,7 +66,7 @@ class Server:
 
     def ask(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str]]:
         """Status and headers of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
             body = b'{"max_results": 5}' if method == "POST" else None
             connection.request(method, path, body, {"Content-Type": "application/json", **headers})

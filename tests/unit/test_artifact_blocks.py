@@ -16,6 +16,8 @@ def _store(name: str, **values: Any) -> Any:
 
 RSA = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"
 KNOWN = "files.example.com ssh-ed25519 AAAA"
+HASHED = "|1|c2FsdHNhbHRzYWx0c2FsdHNhbHQ=|O0QjXfgSxXUBlyp5ZDwOmuu7Mus="
+"""files.example.com, as OpenSSH hides it."""
 S3 = _store("s3", bucket="models", region="eu-central-1")
 COMPATIBLE = _store("s3", bucket="models", endpointUrl="https://objects.example.com")
 MINIO = _store("minio")
@@ -84,7 +86,7 @@ VALUES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (FTP_USER, "artifacts.proxied", [False], [True]),
     (FTP, "artifacts.proxied", [], [False, True]),
     (SFTP, "artifacts.sftp.username", ["a@b"], ["a"]),
-    (SFTP, "artifacts.sftp.knownHosts", ["", "other ssh-rsa AAAA", "[files.example.com]:2222 ssh-rsa AAAA"], [KNOWN, "a,files.example.com ssh-rsa AAAA", "|1|a|b ssh-rsa AAAA"]),
+    (SFTP, "artifacts.sftp.knownHosts", ["", "other ssh-rsa AAAA", "[files.example.com]:2222 ssh-rsa AAAA", "|1|a|b ssh-rsa AAAA"], [KNOWN, "a,files.example.com ssh-rsa AAAA", f"{HASHED} ssh-rsa AAAA"]),
     (SFTP, "artifacts.sftp.privateKey", ["id_rsa", RSA.replace("MIIE", "Proc-Type: 4,ENCRYPTED"), None], [RSA]),
     (SFTP, "artifacts.sftp.password", ["p"], [None]),
     (SFTP, "artifacts.sftp.existingSecret", [{"name": "s", "passwordKey": "p"}], [None]),

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hmac
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -83,7 +84,7 @@ def sftp_server(block: Any) -> Iterable[Problem]:
     """What is true of every block that names a directory on an SFTP server."""
     yield from file_server(block)
     hosts, host = plain(block.known_hosts), plain(block.host)
-    if isinstance(hosts, str) and isinstance(host, str) and host.split() == [host] and not _knows(hosts, host):
+    if isinstance(hosts, str) and isinstance(host, str) and host.split() == [host] and not host_keys(hosts, host):
         yield Problem(
             ("known_hosts",),
             f"has no line for {host!r}",
@@ -108,7 +109,22 @@ def _private_key(text: str) -> str | None:
     return None if b"\0\0\0\7ssh-rsa" in content else "is not an RSA key"
 
 
-def _knows(known_hosts: str, host: str) -> bool:
-    lines = [line.split() for line in known_hosts.splitlines() if line.strip() and not line.startswith("#")]
-    # A hashed name (`|1|…`) could be any host.
-    return any(len(line) >= 3 and (host in line[0].split(",") or line[0].startswith("|1|")) for line in lines)
+def host_keys(known_hosts: str, host: str) -> dict[str, str]:
+    """Kind and key of each line that means a host, by the kind.
+
+    Args:
+        known_hosts: A file as https://man.openbsd.org/sshd#SSH_KNOWN_HOSTS_FILE_FORMAT has it; names may be hashed.
+        host: A bare host name.
+    """
+    lines = [line.split() for line in known_hosts.splitlines() if line.strip() and not line.startswith(("#", "@"))]
+    return {words[1]: f"{words[1]} {words[2]}" for words in lines if len(words) >= 3 and _names(words[0], host)}
+
+
+def _names(hosts: str, host: str) -> bool:
+    if not hosts.startswith("|1|"):
+        return host in hosts.split(",")
+    salt, _, digest = hosts.removeprefix("|1|").partition("|")
+    try:
+        return hmac.new(base64.b64decode(salt), host.encode(), "sha1").digest() == base64.b64decode(digest)
+    except binascii.Error:
+        return False
