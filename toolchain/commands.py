@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 
 from toolchain import bump, checks, environments, lifecycle, shell
-from toolchain.console import UserError, fail, say
+from toolchain.console import UserError, fail, interrupt, say
 from toolchain.paths import cache, state
 from toolchain.rungs import CORE, EXTENDED
 
@@ -193,4 +193,5 @@ def _tell_space() -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Let a termination signal unwind like Ctrl-C, so that child processes are ended in order."""
+    interrupt()
     raise KeyboardInterrupt

@@ -95,6 +95,18 @@ def step(title: str, expect: str = "") -> Iterator[Step]:
     say(f"✓ {title} ({current.elapsed})")
 
 
+_running: set[subprocess.Popen[str]] = set()
+_interrupted = threading.Event()
+
+
+def interrupt() -> None:
+    """End the commands that are running, and let other threads start no more. Ctrl-C in a terminal reaches them too; a signal to this
+    process alone does not."""
+    _interrupted.set()
+    for process in [*_running]:
+        process.terminate()
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -117,6 +129,8 @@ def run(
     Raises:
         UserError: The command could not be started or did not exit with 0.
     """
+    if _interrupted.is_set() and threading.current_thread() is not threading.main_thread():
+        raise UserError(f"interrupted before {command[0]}", fix)
     log.parent.mkdir(parents=True, exist_ok=True)
     last: list[str] = []
     try:
@@ -132,15 +146,19 @@ def run(
         )
     except OSError as error:
         raise UserError(f"cannot run {command[0]}: {error}", fix) from error
-    with process, log.open("w") as sink:
-        assert process.stdout is not None
-        for line in process.stdout:
-            sink.write(line)
-            sink.flush()
-            if line.strip():
-                last = [*last[-11:], line.rstrip()]
-                if doing:
-                    doing.detail(line)
+    _running.add(process)
+    try:
+        with process, log.open("w") as sink:
+            assert process.stdout is not None
+            for line in process.stdout:
+                sink.write(line)
+                sink.flush()
+                if line.strip():
+                    last = [*last[-11:], line.rstrip()]
+                    if doing:
+                        doing.detail(line)
+    finally:
+        _running.discard(process)
     if process.returncode != 0:
         shown = "\n".join(f"    {line}" for line in last)
         raise UserError(

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support import certificates
+from tests.support.processes import eventually
 from toolchain import commands, environments, objects, plan, prove, rungs, shell
 from toolchain.console import UserError, duration, fail, run, step
 from toolchain.deployed import Deployed
@@ -72,6 +73,39 @@ def test_command_reports_to_its_step(tmp_path: Path, capsys) -> None:
         assert current.progress.endswith(", half way")
     first, last = capsys.readouterr().out.splitlines()
     assert first == "▸ working (a moment)" and last.startswith("✓ working (")
+
+
+PREPARING = """
+import pathlib, signal, sys
+from concurrent.futures import ThreadPoolExecutor
+from toolchain import commands
+from toolchain.console import UserError, run
+
+folder = pathlib.Path(sys.argv[1])
+
+def prepare():
+    for name in ("first", "second"):
+        try:
+            run(["sh", "-c", f"touch {folder / name}; exec sleep 600"], log=folder / "log")
+        except UserError:
+            pass
+
+signal.signal(signal.SIGTERM, commands._interrupt)
+try:
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(prepare).result()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_to_the_command_alone_ends_what_it_prepares(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", PREPARING, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with process:
+        eventually((tmp_path / "first").exists, "something that is prepared")
+        process.terminate()
+        assert process.communicate()[0] == "interrupted\n"
+    assert not (tmp_path / "second").exists()
 
 
 def test_failed_step_says_so(capsys) -> None:
