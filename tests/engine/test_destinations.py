@@ -116,8 +116,8 @@ def test_restic_keeps_backups_there(place: Place, folder: Path) -> None:
     made = rendered.pod(
         {**DEV, "backup": {"destination": place.destination}}, "mlflow-backup", folder / "rendered"
     ).main.environment
-    login = ("RESTIC_REPOSITORY", "GOOGLE_", "AZURE_", "BACKUP_SFTP")
-    of_restic = {name: value for name, value in made.items() if name.startswith(login)}
+    its = ("RESTIC_REPOSITORY", "GOOGLE_", "AZURE_", "BACKUP_SFTP")
+    of_restic = {name: value for name, value in made.items() if name.startswith(its)}
     # The containers of restic alone: what is in a dump is the same wherever it goes.
     pod = Pod(folder, "sqlite://", folder, {**place.for_go, **of_restic, "PATH": _with_restic(folder)})
     dump, login = folder / "pod/backup/database.sqlite", folder / "pod/login/ready"

@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pytest
 import requests
 
 from tests.configurations import DEV, with_changes
-from tests.support import github, issuer, processes, rendered, slapd, users
+from tests.support import github, issuer, processes, rendered, slapd, threads, users
 from toolchain.bare import debian, golang
 
 pytestmark = pytest.mark.extended
@@ -141,10 +140,8 @@ def echo() -> Iterator[int]:
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with threads.serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port
 
 
 def browser(place: Place, provider: issuer.Issuer, name: str) -> requests.Session:

@@ -57,8 +57,7 @@ class Server:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        told = f"--port={port}".encode(), str(port).encode()
-        self.words = {pid: words for pid, words in _processes() if any(each in words for each in told)}
+        self.words = processes.told(port)
 
     def answers(self) -> dict[str, tuple[int, dict[str, str]]]:
         """Status and headers of each answer."""
@@ -76,14 +75,6 @@ class Server:
             return answer.status, kept
         finally:
             connection.close()
-
-
-def _processes() -> Iterator[tuple[int, list[bytes]]]:
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has just ended
-            words = file.read_bytes().split(b"\0")
-            if not any(word.endswith(b"supervisor.py") for word in words):
-                yield int(file.parent.name), words
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The documentation in a real browser: every page loads all that it names, and its scripts run."""
 
 import functools
-import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from components.versions import MLFLOW
+from tests.support import threads
 from tests.support.browser import open_browser
 from toolchain import checks
 
@@ -40,11 +40,10 @@ class Handler(SimpleHTTPRequestHandler):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Server]]:
     folder = tmp_path_factory.mktemp("site")
     assert checks.docs(folder) == 0
-    with Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as server:
-        server.missing = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    server.missing = []
+    with threads.serving(server):
         yield folder, server
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

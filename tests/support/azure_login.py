@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.support import threads
 from tests.support.azure_provider import Azure
 from tests.support.kubernetes import Kubectl
 
@@ -75,10 +75,5 @@ def serve(cloud: Azure, kubectl: Kubectl, certificate: Path, key: Path) -> Itera
     server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with threads.serving(server, context) as port:
+        yield port

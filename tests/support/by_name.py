@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.support import azure, certificates, gcs
+from tests.support import azure, certificates, gcs, threads
 from toolchain.bare import debian
 
 LOCAL = "127.0.0.1"
@@ -40,11 +40,13 @@ class Named:
         folder: With `authority.pem`, `server.crt` and `server.key`.
         ports: Where each name is served, filled in by those who serve.
         proxy: URL of the proxy that leads there.
+        tls: How to speak TLS under these names.
     """
 
     folder: Path
     ports: dict[str, int]
     proxy: str
+    tls: ssl.SSLContext = field(repr=False)
 
     @property
     def for_go(self) -> dict[str, str]:
@@ -92,8 +94,8 @@ def served(folder: Path) -> Iterator[Named]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    with _threaded(Server((LOCAL, 0), Tunnel)) as port:
-        yield Named(folder, ports, f"http://{LOCAL}:{port}")
+    with threads.serving(Server((LOCAL, 0), Tunnel)) as port:
+        yield Named(folder, ports, f"http://{LOCAL}:{port}", made.context())
 
 
 def _copy(source: socket.socket, to: socket.socket) -> None:
@@ -102,16 +104,6 @@ def _copy(source: socket.socket, to: socket.socket) -> None:
             to.sendall(content)
     with contextlib.suppress(OSError):
         to.shutdown(socket.SHUT_WR)
-
-
-@contextlib.contextmanager
-def _threaded(server: socketserver.TCPServer) -> Iterator[int]:
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextlib.contextmanager
@@ -152,10 +144,7 @@ def google_storage(program: str, named: Named) -> Iterator[Google]:
     with gcs.serve(program, LOCAL, named.folder / "gcs.log", GOOGLE) as url, contextlib.ExitStack() as stack:
         for name, handler in {GOOGLE: _storage(url, tokens), GOOGLE_TOKENS: _sign_in(key.public_key(), tokens)}.items():
             server = ThreadingHTTPServer((LOCAL, 0), handler)
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(named.folder / "server.crt", named.folder / "server.key")
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-            named.ports[name] = stack.enter_context(_threaded(server))
+            named.ports[name] = stack.enter_context(threads.serving(server, named.tls))
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

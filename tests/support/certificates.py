@@ -3,7 +3,10 @@
 import datetime
 import ipaddress
 import secrets
+import ssl
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,6 +21,15 @@ class Certificates:
     authority: str
     certificate: str
     key: str
+
+    def context(self) -> ssl.SSLContext:
+        """What a server in Python speaks TLS with."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "server.pem")
+            file.write_text(self.key + self.certificate)
+            made.load_cert_chain(file)
+        return made
 
 
 def make(address: str, *names: str) -> Certificates:

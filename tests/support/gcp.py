@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support import threads
 from tests.support.managed import Managed
 
 PROJECT, REGION = "project-of-tests", "europe-west3"
@@ -352,11 +353,5 @@ def serve(cloud: Cloud) -> Iterator[Cloud]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    cloud.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with threads.serving(server) as cloud.port:
         yield cloud
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -4,17 +4,13 @@ that tells who a user is (https://docs.github.com/en/apps/oauth-apps/building-oa
 import contextlib
 import json
 import secrets
-import ssl
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.support import certificates
+from tests.support import certificates, threads
 
 TEAMS: Mapping[str, Sequence[str]] = {"ada": ["data-science"], "grace": ["platform"], "mallory": []}
 """Users, and the teams of the organization `acme` that each is in; `mallory` is not in the organization."""
@@ -55,19 +51,10 @@ class GitHub:
 def serve(host: str) -> Iterator[GitHub]:
     """Run a server at an address of this machine."""
     made = certificates.make(host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "server.pem")
-        file.write_text(made.key + made.certificate)
-        context.load_cert_chain(file)
-    with ThreadingHTTPServer((host, 0), _Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        github = _Handler.github = GitHub(f"https://{host}:{server.server_port}", made.authority)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield github
-        finally:
-            server.shutdown()
+    server = ThreadingHTTPServer((host, 0), _Handler)
+    github = _Handler.github = GitHub(f"https://{host}:{server.server_port}", made.authority)
+    with threads.serving(server, made.context()):
+        yield github
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,21 +6,17 @@ import contextlib
 import hashlib
 import json
 import secrets
-import ssl
-import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.support import certificates
+from tests.support import certificates, threads
 
 USERS: Mapping[str, Sequence[str]] = {"ada": ["data-science"], "grace": ["platform", "staff"], "mallory": ["sales"]}
 """Who there is, and the groups that each is in."""
@@ -144,19 +140,10 @@ def serve(host: str, redirect_url: str) -> Iterator[Issuer]:
         redirect_url: Where it sends browsers back to.
     """
     made = certificates.make(host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "server.pem")
-        file.write_text(made.key + made.certificate)
-        context.load_cert_chain(file)
-    with ThreadingHTTPServer(("0.0.0.0", 0), _Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        issuer = _Handler.issuer = Issuer(f"https://{host}:{server.server_port}", made.authority, redirect_url)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
+    server = ThreadingHTTPServer(("0.0.0.0", 0), _Handler)
+    issuer = _Handler.issuer = Issuer(f"https://{host}:{server.server_port}", made.authority, redirect_url)
+    with threads.serving(server, made.context()):
+        yield issuer
 
 
 class _Handler(BaseHTTPRequestHandler):

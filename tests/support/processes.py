@@ -26,6 +26,17 @@ def listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def told(port: int) -> dict[int, list[bytes]]:
+    """Words of the command lines that name a port, by process; what `running` starts programs by is left out."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            words = file.read_bytes().split(b"\0")
+            if {f"--port={port}".encode(), str(port).encode()} & set(words) and os.fsencode(SUPERVISOR) not in words:
+                found[int(file.parent.name)] = words
+    return found
+
+
 PATIENCE = 600
 """Seconds after which what is waited for counts as hanging: far above what it takes, so that a slow machine fails no test."""
 

@@ -3,13 +3,13 @@ gives a node image to the machines of these tests; all else is the toolchain's o
 
 import functools
 import json
-import threading
 from collections.abc import Iterator
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from tests.support import threads
 from toolchain import cluster, pulumi, versions
 from toolchain.console import UserError
 from toolchain.paths import state
@@ -266,11 +266,9 @@ def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         'mkdir -p "$root/bin"; printf "#!/bin/sh\\necho v$v\\n" > "$root/bin/pulumi"; chmod +x "$root/bin/pulumi"\n'
     )
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(script.parent))
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(pulumi, "INSTALLER", f"http://127.0.0.1:{server.server_port}/")
+    with threads.serving(HTTPServer(("127.0.0.1", 0), handler)) as port:
+        monkeypatch.setattr(pulumi, "INSTALLER", f"http://127.0.0.1:{port}/")
         yield script
-        server.shutdown()
 
 
 @pytest.mark.parametrize("installed", ["v3.100.0", None, "no version"])

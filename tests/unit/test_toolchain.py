@@ -6,17 +6,15 @@ import json
 import os
 import re
 import runpy
-import ssl
 import subprocess
 import sys
-import threading
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.support import certificates
+from tests.support import certificates, threads
 from tests.support.processes import eventually
 from toolchain import commands, environments, objects, plan, prove, rungs, shell
 from toolchain.console import UserError, duration, fail, run, step
@@ -268,17 +266,11 @@ def test_the_local_url_has_the_scheme_and_prefix_of_the_server(tracking_uri: str
 
 
 def test_a_server_with_tls_is_found_healthy_though_its_certificate_names_the_service(tmp_path: Path) -> None:
-    made, chain = certificates.make("mlflow.ns.svc"), tmp_path / "chain.pem"
-    chain.write_text(made.certificate + made.key)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(chain)
     (tmp_path / "team").mkdir()
     (tmp_path / "team" / "health").write_text("OK")
-    with HTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as server:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        prove.wait(f"https://127.0.0.1:{server.server_port}/team", patience=5)
-        server.shutdown()
+    server = HTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    with threads.serving(server, certificates.make("mlflow.ns.svc").context()) as port:
+        prove.wait(f"https://127.0.0.1:{port}/team", patience=5)
 
 
 @pytest.mark.parametrize("kind", ["services", "namespaces"])

@@ -1,6 +1,5 @@
 """What stands in front of MLflow: a real server as the component renders it, and the front alone where times and addresses matter."""
 
-import contextlib
 import http.client
 import json
 import time
@@ -63,19 +62,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         return processes.listens("127.0.0.1", port)
 
     with processes.running(main.command, log, env=main.environment, ready=listens):
-        yield Server(port, serving(port), log)
-
-
-def serving(port: int) -> int:
-    """The process that was told this port, and not the one that has started it."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has just ended
-            words = file.read_bytes().split(b"\0")
-            if f"--port={port}".encode() in words and words[1].endswith(b"/serve.py"):
-                found.append(int(file.parent.name))
-    (process,) = found
-    return process
+        (process,) = processes.told(port)
+        yield Server(port, process, log)
 
 
 def ask(server: Server, method: str, path: str, source: str = STRANGER, **headers: str) -> http.client.HTTPResponse:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,7 +13,7 @@ from typing import Any
 import kubernetes_api
 import pytest
 
-from tests.support import certificates, processes
+from tests.support import certificates, processes, threads
 
 HOST = "127.0.0.1"
 DEPLOYMENT = {"spec": {"replicas": 2}}
@@ -57,15 +56,8 @@ class Server:
         made = HTTPServer((HOST, self.port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._chain)
-        made.socket = context.wrap_socket(made.socket, server_side=True)
-        thread = threading.Thread(target=made.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with threads.serving(made, context):
             yield
-        finally:
-            made.shutdown()
-            made.server_close()
-            thread.join()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Temporary keys of an Alibaba Cloud RAM role, from a stand-in for its token service to AWS's client library."""
 
 import json
-import threading
 import urllib.parse
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,6 +9,8 @@ from pathlib import Path
 import botocore.session
 import pytest
 import ram_credentials
+
+from tests.support import threads
 
 
 @pytest.fixture
@@ -36,19 +37,14 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[di
         def log_message(self, format: str, *args: object) -> None:
             """Nothing."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     token = tmp_path / "token"
     token.write_text("token-of-the-pod")
-    monkeypatch.setenv("ALIBABA_CLOUD_STS_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/mlflow")
     monkeypatch.setenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/ack")
     monkeypatch.setenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE", str(token))
-    yield requests
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with threads.serving(HTTPServer(("127.0.0.1", 0), Handler)) as port:
+        monkeypatch.setenv("ALIBABA_CLOUD_STS_ENDPOINT", f"http://127.0.0.1:{port}")
+        yield requests
 
 
 def test_the_client_library_gets_keys_for_the_role(service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
