@@ -190,7 +190,7 @@ def ensure(kind: str, clouds: Iterable[str] = ()) -> Path:
             command, env = uv()
             shutil.rmtree(folder, ignore_errors=True)
             log = state("logs", f"venv-{kind}.log")
-            # With pip (--seed): Pulumi's language host asks it which provider SDKs are installed.
+            # With pip (--seed): Pulumi's language host asks it which provider SDKs are installed where a project names this environment.
             run([*command, "venv", "--seed", "--python", INTERPRETER, folder], log=log, doing=doing, env=env)
             install = [
                 *command,

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Cli:
     def variables(self, venv: Path) -> dict[str, str]:
         """Environment variables to run the command with programs in a virtual environment."""
         env = environments.variables(venv)
-        # The environment comes first: a language host that does not know `runtime.options.virtualenv` takes the first Python.
+        # The environment comes first: projects that name no virtual environment run in it.
         env["PATH"] = os.pathsep.join([str(venv / "bin"), *map(str, self.path), env["PATH"]])
         return {**env, "PULUMI_HOME": str(self.home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
@@ -75,7 +75,7 @@ def ensure() -> Cli:
             say(f"  {error.message}\n  building Pulumi from source instead")
     if (official / "bin" / "pulumi").exists():
         return Cli(official / "bin" / "pulumi", home, (official / "bin",))
-    together = _together(golang.build(["pulumi", "pulumi-language-python"]))
+    together = _together()
     return Cli(together / "pulumi", home, (together,), built=True)
 
 
@@ -101,21 +101,6 @@ def for_stack(name: str) -> tuple[Path, Cli]:
 def of_tests(cli: Cli) -> Cli:
     """The same command line with a home of its own, so that no plugin that was built in part comes to a user's stack."""
     return replace(cli, home=cache("pulumi-home-of-tests"))
-
-
-def with_languages(cli: Cli) -> Cli:
-    """The same command line with hosts of the languages in which only tests have programs, and of plugins in Python. Released
-    ones come with all of them.
-
-    Raises:
-        UserError: They could not be built.
-    """
-    if (cli.command.resolve().parent / "pulumi-language-yaml").exists():
-        return cli
-    built = golang.build(["pulumi", "pulumi-language-yaml", "pulumi-language-nodejs"])
-    # One program is both; the host for programs in Python understands no request to run a plugin.
-    folder = _together({**built, "pulumi-language-python": built["pulumi-language-nodejs"]})
-    return replace(cli, command=folder / "pulumi", path=(folder, *cli.path))
 
 
 def ensure_plugins(cli: Cli, venv: Path, providers: Iterable[str], buildable: Sequence[str] = BUILDABLE) -> None:
@@ -207,16 +192,24 @@ def _install(folder: Path) -> None:
     partial.replace(folder)
 
 
-def _together(built: Mapping[str, Path]) -> Path:
+def _together() -> Path:
     """One folder with the command line and its language hosts, which it warns about when it finds them elsewhere."""
+    built = golang.build(["pulumi", "pulumi-language", "pulumi-language-yaml"])
+    host = built["pulumi-language"]
+    programs = {
+        "pulumi": built["pulumi"],
+        "pulumi-language-yaml": built["pulumi-language-yaml"],
+        "pulumi-language-nodejs": host,
+        "pulumi-language-python": host,
+        golang.PYTHON_EXECUTOR: host.with_name(golang.PYTHON_EXECUTOR),
+    }
     folder = cache("pulumi", "-".join(path.parent.name for path in built.values()))
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for name, path in built.items():
-            for program in path.parent.glob(f"{path.name}*"):
-                os.link(program, partial / (name + program.name.removeprefix(path.name)))
+        for name, path in programs.items():
+            os.link(path, partial / name)
         partial.replace(folder)
     return folder
 

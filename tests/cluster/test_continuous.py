@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import configurations, s3, users
+from tests.support import backups, configurations, s3, users
 from tests.support.continuous import LIMIT, Load, in_server
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
@@ -26,7 +26,7 @@ def deployed(new_stack: Deploy, kubectl: Kubectl, bucket: s3.Bucket) -> Iterator
     values = configurations.sqlite(
         unique_name(),
         auth={"basic": {}},
-        backup={"destination": {"s3": destination}, "continuous": {"scratchSize": "1Gi"}},
+        backup={"destination": {"s3": destination}, "continuous": {"scratchSize": "1Gi"}, **backups.NOT_NOW},
     )
     keys = {"backup.destination.s3.secretAccessKey": bucket.secret_access_key}
     with deploy(new_stack, kubectl, values, keys) as deployed:
@@ -81,7 +81,7 @@ def test_a_claim_of_postgresql_lost_under_load_comes_back_with_all_but_the_last_
         values = configurations.sqlite(
             unique_name(),
             database={"inClusterPostgresql": small, "connectTimeoutSeconds": 60},
-            backup={"destination": {"s3": destination}, "continuous": {}, "drill": None},
+            backup={"destination": {"s3": destination}, "continuous": {}, **backups.NOT_NOW, "drill": None},
             networkPolicy={},
             pod={**configurations.OPENSHIFT, "hostAliases": [{"ip": host, "hostnames": [name]}]},
         )

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ import pytest
 from tests.support import canaries, wheel
 from tests.support.kubernetes import Kubectl
 from tests.support.pulumi import Stack, stack
-from toolchain import pulumi
-from toolchain.bare import emulators
 from toolchain.paths import ROOT
 from toolchain.session import Session
 
@@ -22,14 +19,6 @@ pytestmark = pytest.mark.extended
 
 EXAMPLES = ROOT / "examples"
 PROVIDER = ROOT / "provider"
-
-
-@pytest.fixture(scope="module")
-def tools(session: Session) -> Session:
-    """The tools, with hosts of the two languages."""
-    cli = pulumi.with_languages(pulumi.ensure())
-    path = ":".join([*map(str, cli.path), str(session.path)])
-    return dataclasses.replace(session, pulumi=str(cli.command), path=path)
 
 
 @pytest.fixture(scope="module")
@@ -50,37 +39,27 @@ def secret() -> str:
 
 
 @contextlib.contextmanager
-def example(tools: Session, checkout: Path, kubeconfig: Path, name: str, secret: str) -> Iterator[Stack]:
+def example(session: Session, checkout: Path, kubeconfig: Path, name: str, secret: str) -> Iterator[Stack]:
     """A stack of one of the examples."""
     folder = checkout / "examples" / name
     folder.mkdir(parents=True)
-    with stack(tools, folder, kubeconfig, program=EXAMPLES / name) as made:
+    with stack(session, folder, kubeconfig, program=EXAMPLES / name) as made:
         yield made.configure({}, {f"mlflow-in-{name}:kekPassphrase": secret})
 
 
 @pytest.fixture(scope="module")
-def in_yaml(tools: Session, checkout: Path, kubectl: Kubectl, secret: str) -> Iterator[Stack]:
+def in_yaml(session: Session, checkout: Path, kubectl: Kubectl, secret: str) -> Iterator[Stack]:
     """A deployment that is up."""
-    with example(tools, checkout, kubectl.kubeconfig, "yaml", secret) as made:
+    with example(session, checkout, kubectl.kubeconfig, "yaml", secret) as made:
         made.up().succeeded()
         yield made
 
 
 @pytest.fixture(scope="module")
-def in_typescript(tools: Session, checkout: Path, kubectl: Kubectl, secret: str) -> Iterator[Stack]:
-    """With its package, as `pulumi install` generates it."""
-    with example(tools, checkout, kubectl.kubeconfig, "typescript", secret) as made:
-        modules, package = made.folder / "node_modules", made.folder / "sdks" / "mlflow-deployment"
-        made.package("gen-sdk", "../../provider", "--language", "nodejs", "--local", "--out", "generated").succeeded()
-        shutil.copytree(made.folder / "generated" / "nodejs", package)
-        (modules / "@pulumi").mkdir(parents=True)
-        (modules / "@pulumi" / "mlflow-deployment").symlink_to(package)
-        installed = emulators.npm("pulumi")
-        for name in ("@pulumi/pulumi", "@types", "typescript"):
-            (modules / name).symlink_to(installed / name)
-        for project in (package, made.folder):
-            wheel.run(["node", str(modules / "typescript" / "bin" / "tsc"), "--project", str(project)])
-        shutil.copy(package / "package.json", package / "bin")
+def in_typescript(session: Session, checkout: Path, kubectl: Kubectl, secret: str) -> Iterator[Stack]:
+    """Set up as the documents say."""
+    with example(session, checkout, kubectl.kubeconfig, "typescript", secret) as made:
+        made.install().succeeded()
         yield made
 
 
@@ -156,11 +135,11 @@ def test_all_problems_are_told_at_once_without_a_stack_trace(in_yaml: Stack) -> 
 
 
 def test_outputs_and_providers_of_the_program_reach_the_component(
-    tools: Session, checkout: Path, unreachable: Path
+    session: Session, checkout: Path, unreachable: Path
 ) -> None:
     folder = checkout / "examples" / "composition"
     folder.mkdir(parents=True)
-    new = Stack(tools, folder, unreachable, program=EXAMPLES / "yaml")
+    new = Stack(session, folder, unreachable, program=EXAMPLES / "yaml")
     others = """resources:
   passphrase: {type: random:RandomPassword, properties: {length: 40, special: false}}
   cluster: {type: pulumi:providers:kubernetes}

@@ -204,9 +204,9 @@ class Stack:
         (state,) = (self.folder / "backend" / ".pulumi" / "stacks").glob(f"*/{self.name}.json")
         return _own(json.loads(state.read_text())["checkpoint"].get("latest") or {})
 
-    def package(self, *arguments: str) -> Result:
-        """Run `pulumi package`, which knows nothing of stacks."""
-        started, command = time.monotonic(), [self._command, "package", *arguments]
+    def install(self) -> Result:
+        """Run `pulumi install`, which knows nothing of stacks."""
+        started, command = time.monotonic(), [self._command, "install"]
         done = subprocess.run(
             command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
         )

@@ -29,6 +29,7 @@ DERIVED = (
     "toolchain/bare/go/*go.mod",
     "toolchain/bare/go/*go.sum",
     "toolchain/bare/npm/*/package-lock.json",
+    "examples/typescript/package-lock.json",
 )
 """What `make bump` writes, what a script makes anew, or what other tools lock."""
 

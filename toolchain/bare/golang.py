@@ -1,7 +1,6 @@
 """Builds from Go module sources what a bare machine lacks: the Pulumi CLI, its plugins, and Kubernetes.
 
-What a bare machine needs comes from the one module in `go/` (the language host for Python needs a second one), so that
-its commands share their dependencies; what only tests need has modules of its own. Results are cached by content; Go's own caches stay where the user's Go keeps them.
+What a bare machine needs comes from the one module in `go/`, so that its commands share their dependencies; what only tests need has modules of its own. Results are cached by content; Go's own caches stay where the user's Go keeps them.
 """
 
 from __future__ import annotations
@@ -88,15 +87,18 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
         forks=(forks.PULUMI,),
     ),
-    "pulumi-language-python": Component(
-        f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
-        1,
-        module="language-python",
+    # One program is the host of two languages, see `pulumi.ensure`.
+    "pulumi-language": Component(
+        "./cmd/pulumi-language",
+        0.5,
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
+        sources=("cmd/pulumi-language",),
+        forks=(forks.PULUMI,),
+    ),
+    "pulumi-language-yaml": Component(
+        "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 0.5, forks=(forks.PULUMI,)
     ),
     # Only tests use these, so that no user waits for them.
-    "pulumi-language-nodejs": Component("./cmd/pulumi-language", 1, sources=("cmd/pulumi-language",)),
-    "pulumi-language-yaml": Component("github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 2),
     "minio": Component("github.com/minio/minio", 3, module="minio"),
     "oauth2-proxy": Component(
         _OAUTH2_PROXY,
@@ -132,6 +134,10 @@ COMPONENTS: dict[str, Component] = {
     **_cloud_provider("aws", versions.PULUMI_AWS, 9, forks.AWS),
     **_cloud_provider("gcp", versions.PULUMI_GCP, 4, forks.GCP),
 }
+
+
+PYTHON_EXECUTOR = "pulumi-language-python-exec"
+"""The SDK's program that runs programs in Python, which is in the folder of the host."""
 
 
 def build(names: Iterable[str]) -> dict[str, Path]:
@@ -214,12 +220,10 @@ def _build_one(name: str, path: Path) -> None:
         linker = f"-ldflags=-s -w {symbols}"
         command = ["build", "-v", "-trimpath", compiler, linker, *more, "-o", unfinished, component.package]
         go(command, component.module, name, doing)
-        if name == "pulumi-language-python":
-            executor = (
-                folder_of(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing) / "python" / "cmd" / f"{name}-exec"
-            )
-            shutil.copyfile(executor, path.with_name(executor.name))
-            path.with_name(executor.name).chmod(0o755)
+        if name == "pulumi-language":
+            sdk = folder_of(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing)
+            shutil.copy(sdk / "python" / "cmd" / PYTHON_EXECUTOR, path.with_name(PYTHON_EXECUTOR))
+            path.with_name(PYTHON_EXECUTOR).chmod(0o755)
         unfinished.replace(path)
 
 

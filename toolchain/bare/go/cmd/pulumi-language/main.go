@@ -1,52 +1,74 @@
-// pulumi-language is as much of two of Pulumi's language hosts as the tests of the component provider need, since
-// neither is published as a module: it runs programs for Node.js, generates packages for them, and runs plugins in
-// Python. Which one it is, its file name says.
+// pulumi-language is what the released language hosts for Python and Node.js are to the engine: neither is published as
+// a module of the version that the engine asks for. Which of the two it is, its file name says. It runs programs,
+// plugins and policy packs in Python, runs programs for Node.js and generates packages for them, and installs what both
+// depend on.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/pulumi/pulumi/pkg/v3/codegen/nodejs"
-	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
+// toldWhy is the exit code with which the SDKs say that they have told the engine why.
+const toldWhy = 32
+
+// host is what the two languages have in common.
 type host struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
 	engine string
 }
 
 func main() {
-	engine := os.Args[len(os.Args)-1]
-	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
-		Init: func(server *grpc.Server) error {
-			pulumirpc.RegisterLanguageRuntimeServer(server, &host{engine: engine})
-			return nil
-		},
-	})
-	if err == nil {
-		fmt.Println(handle.Port)
-		err = <-handle.Done
-	}
-	if err != nil {
+	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
+// serve answers the engine, whose address is the last argument, until it goes.
+func serve() error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	common := host{engine: os.Args[len(os.Args)-1]}
+	var language pulumirpc.LanguageRuntimeServer
+	switch name := filepath.Base(os.Args[0]); name {
+	case "pulumi-language-python":
+		language = &pythonHost{host: common, executor: filepath.Join(filepath.Dir(program), "pulumi-language-python-exec")}
+	case "pulumi-language-nodejs":
+		language = &nodeHost{host: common}
+	default:
+		return fmt.Errorf("%s is no language host: call it pulumi-language-python or pulumi-language-nodejs", name)
+	}
+	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
+		Init: func(server *grpc.Server) error {
+			pulumirpc.RegisterLanguageRuntimeServer(server, language)
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(handle.Port)
+	return <-handle.Done
+}
+
 func (*host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
-	return &pulumirpc.PluginInfo{Version: "0.0.0"}, nil
+	return &pulumirpc.PluginInfo{Version: version.Version}, nil
 }
 
 func (*host) GetRequiredPackages(
@@ -55,119 +77,81 @@ func (*host) GetRequiredPackages(
 	return &pulumirpc.GetRequiredPackagesResponse{}, nil // the engine finds out when a resource is registered
 }
 
-func (*host) InstallDependencies(
-	*pulumirpc.InstallDependenciesRequest, grpc.ServerStreamingServer[pulumirpc.InstallDependenciesResponse],
-) error {
-	return nil // the tests have installed them
+func (*host) GetProgramDependencies(
+	context.Context, *pulumirpc.GetProgramDependenciesRequest,
+) (*pulumirpc.GetProgramDependenciesResponse, error) {
+	return &pulumirpc.GetProgramDependenciesResponse{}, nil // only `pulumi about` lists them
 }
 
-// Run runs a program as cmd/run of the SDK for Node.js expects it.
-func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
-	config, err := json.Marshal(request.Config)
+// about says which interpreter there is.
+func about(ctx context.Context, program string) (*pulumirpc.AboutResponse, error) {
+	path, err := exec.LookPath(program)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := json.Marshal(request.ConfigSecretKeys)
+	said, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
 		return nil, err
 	}
-	folder := request.Info.ProgramDirectory
-	arguments := []string{
-		filepath.Join(folder, "node_modules", "@pulumi", "pulumi", "cmd", "run"),
+	words := strings.Fields(string(said)) // v20.1.0, or Python 3.11.7
+	return &pulumirpc.AboutResponse{Executable: path, Version: words[len(words)-1]}, nil
+}
+
+// settings are the arguments with which both SDKs are told what a program belongs to.
+func (h *host) settings(request *pulumirpc.RunRequest) []string {
+	return []string{
 		"--monitor", request.MonitorAddress, "--engine", h.engine, "--organization", request.Organization,
 		"--project", request.Project, "--stack", request.Stack, "--pwd", request.Pwd,
 		"--parallel", strconv.Itoa(int(request.Parallel)),
 	}
-	if request.DryRun {
-		arguments = append(arguments, "--dry-run")
-	}
-	command := exec.CommandContext(ctx, "node", append(arguments, request.Info.EntryPoint)...)
+}
+
+// run starts a program and waits for its end.
+func run(command *exec.Cmd, request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
 	command.Dir = request.Pwd
-	command.Env = append(os.Environ(), "PULUMI_CONFIG="+string(config), "PULUMI_CONFIG_SECRET_KEYS="+string(secret))
-	command.Stdout, command.Stderr = os.Stderr, os.Stderr
-	if err := command.Run(); err != nil {
-		// The exit code with which the SDK says that it has told the engine why.
-		if exit, failed := err.(*exec.ExitError); failed && exit.ExitCode() == 32 {
-			return &pulumirpc.RunResponse{Bail: true}, nil
-		}
-		return &pulumirpc.RunResponse{Error: err.Error()}, nil
-	}
-	return &pulumirpc.RunResponse{}, nil
-}
-
-// GeneratePackage writes the package for Node.js of a provider's schema.
-func (*host) GeneratePackage(
-	_ context.Context, request *pulumirpc.GeneratePackageRequest,
-) (*pulumirpc.GeneratePackageResponse, error) {
-	loader, err := schema.NewLoaderClient(request.LoaderTarget)
-	if err != nil {
-		return nil, err
-	}
-	var spec schema.PackageSpec
-	if err := json.Unmarshal([]byte(request.Schema), &spec); err != nil {
-		return nil, err
-	}
-	described, problems, err := schema.BindSpec(spec, loader, schema.ValidationOptions{})
-	if err != nil {
-		return nil, err
-	}
-	if problems.HasErrors() {
-		return nil, problems
-	}
-	cached := schema.NewCachedLoader(loader)
-	files, err := nodejs.GeneratePackage(
-		"pulumi-language-nodejs", described, request.ExtraFiles, request.LocalDependencies, request.Local, cached,
-	)
-	if err != nil {
-		return nil, err
-	}
-	for name, content := range files {
-		path := filepath.Join(request.Directory, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			return nil, err
-		}
-	}
-	return &pulumirpc.GeneratePackageResponse{}, nil
-}
-
-// RunPlugin runs a folder with a __main__.py, in the virtual environment that PulumiPlugin.yaml names if it is there.
-func (*host) RunPlugin(
-	request *pulumirpc.RunPluginRequest, answer grpc.ServerStreamingServer[pulumirpc.RunPluginResponse],
-) error {
-	folder := request.Info.ProgramDirectory
-	python := "python3"
-	if named := request.Info.Options.GetFields()["virtualenv"].GetStringValue(); named != "" {
-		python = filepath.Join(folder, named, "bin", "python")
-	}
-	command := exec.CommandContext(answer.Context(), python, append([]string{"-u", folder}, request.Args...)...)
-	command.Dir, command.Env = request.Pwd, append(os.Environ(), request.Env...)
-	said, err := command.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	complaints := &strings.Builder{}
-	command.Stderr = io.MultiWriter(os.Stderr, complaints)
-	if err := command.Start(); err != nil {
-		return err
-	}
-	buffer := make([]byte, 1<<12)
-	for {
-		read, err := said.Read(buffer)
-		if read > 0 {
-			part := &pulumirpc.RunPluginResponse_Stdout{Stdout: append([]byte{}, buffer[:read]...)}
-			if err := answer.Send(&pulumirpc.RunPluginResponse{Output: part}); err != nil {
-				return err
-			}
-		}
+	command.Env = command.Environ()
+	if len(request.Config) > 0 {
+		config, err := json.Marshal(request.Config)
 		if err != nil {
-			break
+			return nil, err
+		}
+		secret, err := json.Marshal(request.ConfigSecretKeys)
+		if err != nil {
+			return nil, err
+		}
+		command.Env = append(command.Env, "PULUMI_CONFIG="+string(config), "PULUMI_CONFIG_SECRET_KEYS="+string(secret))
+	}
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return &pulumirpc.RunResponse{}, nil
+	case errors.As(err, &exit) && exit.ExitCode() == toldWhy:
+		return &pulumirpc.RunResponse{Bail: true}, nil
+	case errors.As(err, &exit) && exit.Exited():
+		return &pulumirpc.RunResponse{Error: fmt.Sprintf("program exited with non-zero exit code: %d", exit.ExitCode())}, nil
+	default:
+		return &pulumirpc.RunResponse{Error: fmt.Sprintf("program exited unexpectedly: %v", err)}, nil
+	}
+}
+
+// installing runs commands one after the other in the project's folder, whose output the engine shows.
+func installing(
+	request *pulumirpc.InstallDependenciesRequest,
+	answer grpc.ServerStreamingServer[pulumirpc.InstallDependenciesResponse],
+	commands ...*exec.Cmd,
+) error {
+	closer, stdout, stderr, err := rpcutil.MakeInstallDependenciesStreams(answer, request.IsTerminal)
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	for _, command := range commands {
+		command.Dir, command.Stdout, command.Stderr = request.Directory, stdout, stderr
+		if err := command.Run(); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(command.Args, " "), err)
 		}
 	}
-	if err := command.Wait(); err != nil {
-		return fmt.Errorf("%w: %s", err, complaints)
-	}
-	return nil
+	return closer.Close()
 }

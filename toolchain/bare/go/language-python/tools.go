@@ -1,8 +1,0 @@
-//go:build tools
-
-// Package tools keeps the module of the command that is built as it is in go.mod.
-package tools
-
-import (
-	_ "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
-)
