@@ -88,6 +88,8 @@ def growth(bench: Bench) -> list[Metric]:
 def in_turns(stacks: dict[str, Stack], rounds: int) -> dict[str, list[float]]:
     """Preview each stack in each round; the round before the first is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in stacks}
+    for stack in stacks.values():
+        stack.name_environment()  # as users' projects do, in which Pulumi asks pip what is installed
     for number in range(rounds + 1):
         for name, stack in stacks.items():
             took = stack.preview().succeeded().seconds

@@ -112,6 +112,14 @@ class Stack:
         """The stack's configuration file."""
         return self.folder / f"Pulumi.{self.name}.yaml"
 
+    def name_environment(self) -> None:
+        """Have the project name the virtual environment that it runs in."""
+        found = shutil.which("python3", path=self._environment["PATH"])
+        assert found, self._environment["PATH"]
+        runtime = {"name": "python", "options": {"virtualenv": str(Path(found).parents[1])}}
+        project = self.folder / "Pulumi.yaml"
+        project.write_text(project.read_text().replace("runtime: python", f"runtime: {json.dumps(runtime)}"))
+
     def configure(self, values: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> "Stack":
         """Replace the configuration.
 
