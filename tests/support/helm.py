@@ -65,6 +65,8 @@ spec:
           {{- include "container" . | nindent 10 }}
             - { name: HOME, value: /tmp }
             - { name: MLFLOW_DISABLE_TELEMETRY, value: "true" }
+            # Else ten processes more, for what no release here does.
+            - { name: MLFLOW_SERVER_ENABLE_JOB_EXECUTION, value: "false" }
           volumeMounts:
             - { name: tmp, mountPath: /tmp }
             {{- include "mounts" . | nindent 12 }}
