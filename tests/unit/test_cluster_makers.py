@@ -287,7 +287,8 @@ def test_an_installer_that_fails_leaves_it_to_a_build(machine: Machine, installe
     installer.write_text("echo disk is full >&2; exit 1\n")
     built = machine.folder.parent / "built"
     built.mkdir()
-    (built / "pulumi").touch()
+    for name in ("pulumi", "pulumi-language", "pulumi-language-yaml", pulumi.golang.PYTHON_EXECUTOR):
+        (built / name).touch()
     monkeypatch.setattr(pulumi.golang, "build", lambda names: {name: built / name for name in names})
     assert pulumi.ensure().command.name == "pulumi"
     assert "building Pulumi from source instead" in capsys.readouterr().out
