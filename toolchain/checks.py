@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from bench import measurements
@@ -28,9 +25,6 @@ EMULATED = {"aws": "pulumi-aws", "gcp": "pulumi-gcp"}
 
 FAKED = {"azure-native": "pulumi-azure-native"}
 """The same for clouds whose plugin the tests fake, since it cannot be built."""
-
-_LEAST_PRIORITY = 19
-"""The niceness that leaves the processors to everything else."""
 
 RELAY = ROOT / "tests" / "support" / "provider_relay.py"
 """The plugin of a fake cloud."""
@@ -59,8 +53,7 @@ def test(names: list[str], tiers: tuple[str, ...], context: str | None, argument
     try:
         for tier in tiers:
             chosen = [name for name, rung in rungs.RUNGS.items() if tier in rung.tiers and (not names or name in names)]
-            ahead = tier == rungs.CORE and rungs.EXTENDED in tiers
-            results += _run_tier(tier, chosen, session, context, arguments, ahead=ahead)
+            results += _run_tier(tier, chosen, session, context, arguments)
     finally:
         if not was_running and not context and node.current() is not None:
             with lock(*lifecycle.LOCK):
@@ -69,16 +62,13 @@ def test(names: list[str], tiers: tuple[str, ...], context: str | None, argument
 
 
 def _run_tier(
-    tier: str, chosen: list[str], session: Session, context: str | None, arguments: str, *, ahead: bool
+    tier: str, chosen: list[str], session: Session, context: str | None, arguments: str
 ) -> Iterator[rungs.Result]:
-    """Run one tier of the chosen rungs, those that need no tools while the tools are prepared for the others, and then, if it is
-    asked for, what the next tier needs."""
+    """Run one tier of the chosen rungs, those that need no tools while the tools are prepared for the others."""
     with ThreadPoolExecutor(1) as executor:
         clouds = tier == rungs.EXTENDED  # no other test uses them
         needed = any(rungs.RUNGS[name].prepared for name in chosen)
         prepared = executor.submit(prepare, session, context, clouds=clouds) if needed else None
-        if needed and ahead:
-            executor.submit(_build_ahead)
         for name in chosen:
             if rungs.RUNGS[name].prepared and prepared:
                 try:
@@ -182,39 +172,15 @@ def _prepare_clouds(session: Session) -> None:
     session.clouds_home = str(cli.home)
     for plugin, sdk in {**EMULATED, **FAKED}.items():
         try:
-            venv = _with_sdk(sdk)
+            venv = environments.ensure("up", (sdk,))
+            plugins = [name for name in environments.plugins((sdk,)) if name not in FAKED]
+            pulumi.ensure_plugins(cli, venv, plugins, (*pulumi.BUILDABLE, *pulumi.PARTS))
             if plugin in FAKED:
                 pulumi.install_program(cli, plugin, RELAY)
             session.cloud_paths[plugin] = cli.variables(venv)["PATH"]
         except UserError as error:
             session.cloud_problems[plugin] = str(error)
         session.save()
-
-
-def _with_sdk(sdk: str) -> Path:
-    """An environment with a cloud's SDK, whose plugins the tests' command line has."""
-    cli, venv = pulumi.of_tests(pulumi.ensure()), environments.ensure("up", (sdk,))
-    plugins = [name for name in environments.plugins((sdk,)) if name not in FAKED]
-    pulumi.ensure_plugins(cli, venv, plugins, (*pulumi.BUILDABLE, *pulumi.PARTS))
-    return venv
-
-
-def _build_ahead() -> None:
-    """Build what the extended tier alone needs, on what the tests of the core leave of the processors.
-
-    What fails here is met again, and told, when its turn comes.
-    """
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LEAST_PRIORITY)  # this thread's, and of what it starts
-    parts: list[Callable[[], object]] = [
-        *(partial(images.fetch, image) for image in images.RECIPES),
-        *(partial(emulators.ensure, name) for name in emulators.NAMES),
-        cluster.helm,
-        *(partial(_with_sdk, sdk) for sdk in (*EMULATED.values(), *FAKED.values())),
-        partial(golang.build, ["restic"]),
-    ]
-    for part in parts:
-        with contextlib.suppress(UserError):
-            part()
 
 
 def lint() -> int:

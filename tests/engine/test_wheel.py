@@ -31,16 +31,14 @@ class DevelopmentStack(Stack):
 def test_a_project_from_the_template_previews_a_deployment_from_the_wheel(
     session: Session, wheel: Path, unreachable: Path, tmp_path: Path
 ) -> None:
-    python = wheels.install(wheel, tmp_path / "venv", session.python, wheels.LOCKED)
-    variables = {"PATH": f"{python.parent}:{session.path}"}
     new = [str(session.pulumi), "new", str(ROOT / "examples" / "template"), "--generate-only", "--yes"]
     home = {"PULUMI_HOME": str(session.pulumi_home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     generated, project = tmp_path / "generated", tmp_path / "project"
-    wheels.run([*new, "--name", "platform", "--dir", str(generated)], {**os.environ, **variables, **home})
+    wheels.run([*new, "--name", "platform", "--dir", str(generated)], {**os.environ, "PATH": str(session.path), **home})
     assert "name: platform\n" in (generated / "Pulumi.yaml").read_text()
 
-    project.mkdir()
-    steps = DevelopmentStack(session, project, unreachable, program=generated, variables=variables).plan()["steps"]
+    wheels.install(wheel, project / "venv", session.python, wheels.LOCKED)  # as `pulumi install` does from an index
+    steps = DevelopmentStack(session, project, unreachable, program=generated).plan()["steps"]
     names = {step["urn"].rpartition("::")[2] for step in steps}
     assert {"mlflow", "mlflow-server", "mlflow-service", "mlflow-artifacts", "mlflow-database"} <= names
 

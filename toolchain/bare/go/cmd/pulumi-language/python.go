@@ -109,6 +109,10 @@ func (*pythonHost) InstallDependencies(
 	if folder == "" {
 		return nil // the first Python on PATH is not ours to change
 	}
+	if found, err := os.Lstat(folder); err == nil && found.Mode()&os.ModeSymlink != 0 {
+		// The environment of a checkout, with the SDKs whose plugins are there.
+		return installing(request, answer, exec.Command("echo", folder, "leads to an environment that `make` keeps"))
+	}
 	var steps []*exec.Cmd
 	program := filepath.Join(folder, "bin", "python")
 	if _, err := os.Stat(program); err != nil {
