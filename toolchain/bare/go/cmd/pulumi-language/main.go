@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
@@ -38,7 +39,7 @@ func main() {
 	}
 }
 
-// serve answers the engine, whose address is the last argument, until it goes.
+// serve answers the engine, whose address is the last argument, until it goes, if need be without a word.
 func serve() error {
 	program, err := os.Executable()
 	if err != nil {
@@ -54,7 +55,14 @@ func serve() error {
 	default:
 		return fmt.Errorf("%s is no language host: call it pulumi-language-python or pulumi-language-nodejs", name)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := rpcutil.Healthcheck(ctx, common.engine, time.Minute, cancel); err != nil {
+		return err
+	}
+	gone := make(chan bool)
+	context.AfterFunc(ctx, func() { close(gone) })
 	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
+		Cancel: gone,
 		Init: func(server *grpc.Server) error {
 			pulumirpc.RegisterLanguageRuntimeServer(server, language)
 			return nil
