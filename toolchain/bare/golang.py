@@ -1,6 +1,7 @@
 """Builds from Go module sources what a bare machine lacks: the Pulumi CLI, its plugins, and Kubernetes.
 
-What a bare machine needs comes from the one module in `go/`, so that its commands share their dependencies; what only tests need has modules of its own. Results are cached by content; Go's own caches stay where the user's Go keeps them.
+What a bare machine needs comes from the one module in `go/`, so that its commands share their dependencies; what only
+tests need has modules of its own. Results are cached by content; Go's own caches stay where the user's Go keeps them.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
         forks=(forks.PULUMI,),
     ),
-    # One program is the host of two languages, see `pulumi.ensure`.
+    # One program is the host of two languages, see `pulumi._together`.
     "pulumi-language": Component(
         "./cmd/pulumi-language",
         0.5,

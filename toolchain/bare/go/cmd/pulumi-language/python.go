@@ -33,29 +33,33 @@ func environment(info *pulumirpc.ProgramInfo) string {
 	return filepath.Join(info.RootDirectory, named)
 }
 
+// interpreter is the Python of a virtual environment, or the first on PATH if there is none.
+func interpreter(folder string) string {
+	if folder == "" {
+		return "python3"
+	}
+	return filepath.Join(folder, "bin", "python")
+}
+
 // command is a call of the project's Python: that of its virtual environment, or else the first on PATH.
 func command(ctx context.Context, info *pulumirpc.ProgramInfo, arguments ...string) (*exec.Cmd, error) {
 	folder := environment(info)
+	program := interpreter(folder)
+	made := exec.CommandContext(ctx, program, arguments...)
 	if folder == "" {
-		return exec.CommandContext(ctx, "python3", arguments...), nil
+		return made, nil
 	}
-	program := filepath.Join(folder, "bin", "python")
 	if _, err := os.Stat(program); err != nil {
 		return nil, fmt.Errorf("the virtual environment %s is not there; run `pulumi install` in %s: %w",
 			folder, info.RootDirectory, err)
 	}
-	made := exec.CommandContext(ctx, program, arguments...)
 	path := filepath.Dir(program) + string(os.PathListSeparator) + os.Getenv("PATH")
 	made.Env = append(os.Environ(), "VIRTUAL_ENV="+folder, "PATH="+path)
 	return made, nil
 }
 
 func (*pythonHost) About(ctx context.Context, request *pulumirpc.AboutRequest) (*pulumirpc.AboutResponse, error) {
-	program := "python3"
-	if folder := environment(request.Info); folder != "" {
-		program = filepath.Join(folder, "bin", "python")
-	}
-	return about(ctx, program)
+	return about(ctx, interpreter(environment(request.Info)))
 }
 
 // Run runs a program.
@@ -114,7 +118,7 @@ func (*pythonHost) InstallDependencies(
 		return installing(request, answer, exec.Command("echo", folder, "leads to an environment that `make` keeps"))
 	}
 	var steps []*exec.Cmd
-	program := filepath.Join(folder, "bin", "python")
+	program := interpreter(folder)
 	if _, err := os.Stat(program); err != nil {
 		steps = append(steps, exec.CommandContext(answer.Context(), "python3", "-m", "venv", folder))
 	}
@@ -128,12 +132,11 @@ func (*pythonHost) InstallDependencies(
 
 // GetRequiredPackages finds the plugins of the SDKs in the virtual environment that the project names, by pip like the
 // released host, so that a preview here costs what it costs there.
-func (*pythonHost) GetRequiredPackages(
+func (h *pythonHost) GetRequiredPackages(
 	ctx context.Context, request *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
-	answer := &pulumirpc.GetRequiredPackagesResponse{}
 	if environment(request.Info) == "" {
-		return answer, nil // the engine finds out when a resource is registered
+		return h.host.GetRequiredPackages(ctx, request)
 	}
 	list, err := command(ctx, request.Info, "-m", "pip", "list", "--verbose", "--format", "json")
 	if err != nil {
@@ -147,6 +150,7 @@ func (*pythonHost) GetRequiredPackages(
 	if err := json.NewDecoder(bytes.NewReader(said)).Decode(&installed); err != nil {
 		return nil, err
 	}
+	answer := &pulumirpc.GetRequiredPackagesResponse{}
 	for _, each := range installed {
 		module := strings.ReplaceAll(each.Name, "-", "_")
 		described, err := plugin.LoadPulumiPluginJSON(filepath.Join(each.Location, module, "pulumi-plugin.json"))
