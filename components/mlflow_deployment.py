@@ -30,7 +30,7 @@ from .pods.authentication import Account, Authentication, authentication
 from .pods.backend_store import BackendStore, backend_store, further_stores
 from .pods.backup import Backups, backups
 from .pods.backup_place import BackupPlace, backup_place
-from .pods.continuous import continuous
+from .pods.continuous import Continuous, continuous
 from .pods.database_creation import creation_job
 from .pods.environment import user_part
 from .pods.garbage_collection import client, garbage_collection
@@ -219,6 +219,7 @@ class _Workload:
         exclusive: Whether only one pod at a time may hold the volumes.
         backend: The database.
         keys: The keys that all replicas share.
+        copies: Continuous backups.
     """
 
     server: k8s.apps.v1.Deployment
@@ -229,6 +230,7 @@ class _Workload:
     exclusive: bool
     backend: BackendStore
     keys: Keys
+    copies: Continuous
 
     @property
     def account(self) -> Account | None:
@@ -258,15 +260,15 @@ def _workload(foundation: _Foundation) -> _Workload:
         return join(files.part, backend.part_of(application), further_stores(scope))
 
     shared = keys(scope, foundation.earliest)
-    restoring, replicating = _continuous(foundation, backend, login)
+    copies = _continuous(foundation, backend, login)
     pod = join(
         stores("mlflow-server"),
         shared.part,
         login.server if login else PodPart(),
-        restoring,
+        copies.restoring,
         # After the container that writes the users' settings, which the migration reads.
         migration_in_pod(scope, backend, users) if backend.in_pod else PodPart(),
-        replicating,
+        copies.replicating,
         exporter() if scope.args.monitoring.prometheus else PodPart(),
     )
     exclusive = backend.exclusive or files.exclusive
@@ -281,16 +283,15 @@ def _workload(foundation: _Foundation) -> _Workload:
         exclusive=exclusive,
         backend=backend,
         keys=shared,
+        copies=copies,
     )
 
 
-def _continuous(
-    foundation: _Foundation, backend: BackendStore, login: Authentication | None
-) -> tuple[PodPart, PodPart]:
-    """What continuous backups add to the server's pod, before the migration and after it."""
+def _continuous(foundation: _Foundation, backend: BackendStore, login: Authentication | None) -> Continuous:
+    """What continuous backups add to pods."""
     place, database = foundation.backups, foundation.database
     if place is None or database is None or database.path is None:
-        return PodPart(), PodPart()
+        return Continuous()
     files = {"database": database.path, **({"users": login.file} if login and login.file else {})}
     return continuous(foundation.scope, place, files, backend)
 
@@ -323,6 +324,7 @@ def _surroundings(foundation: _Foundation, workload: _Workload) -> tuple[k8s.cor
             workload.backend,
             foundation.artifacts,
             workload.keys.part,
+            workload.copies,
             after=foundation.ready,
         )
         scheduled |= kept.scheduled

@@ -17,6 +17,7 @@ from .clouds.azure import CONTAINER, CONTAINER_FIX
 from .clouds.names import cloud_name
 from .jobs import scheduled
 from .kinds import Choice, CloudName, Kind
+from .moments import past, utc
 from .server.pod import TmpVolumeArgs
 from .server.resources import ResourcesArgs
 
@@ -297,6 +298,9 @@ class BackupContinuousArgs(Block):
     request to a bucket, and for PostgreSQL a segment of its log (16 MiB on its claim, compressed for the destination)."""
     retention_days: int = 7
     """How far back the database can be restored to a moment, in days. One copy of it is kept for each."""
+    point_in_time: str | None = None
+    """For SQLite: the moment that a missing file is restored to, with time zone (RFC 3339, `2026-03-14T09:26:53Z`), instead of the last.
+    Remove it once the server runs: what is logged from then on would otherwise not come back."""
     scratch_size: str = "5Gi"
     """For SQLite: disk of the node for changes that are not yet sent, and for one copy of the database: at least its size. A pod that
     needs more, because the destination has not answered for long, is evicted and starts again. PostgreSQL keeps them on its claim."""
@@ -308,9 +312,15 @@ class BackupContinuousArgs(Block):
     resources: ResourcesArgs = ResourcesArgs(cpu_request="25m", memory_request="64Mi", memory_limit="256Mi")
     """Requests and limits of each of its containers."""
 
+    @property
+    def time(self) -> str | None:
+        """`point_in_time` in UTC."""
+        return None if self.point_in_time is None else utc(self.point_in_time)
+
     def problems(self) -> Iterable[Problem]:
         yield from between(self.interval_seconds, 1, 3600, "interval_seconds", "seconds")
         yield from between(self.retention_days, 1, 365, "retention_days", "days")
+        yield from past(self.point_in_time, "point_in_time")
         yield from between(self.metrics_port, 1024, 65_535, "metrics_port")
         yield from memory(self.scratch_size, "scratch_size")
         yield from image_name(self.image, "image")

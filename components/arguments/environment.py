@@ -43,7 +43,7 @@ OWN_VARIABLES = {
     "MLFLOW_STATIC_PREFIX": "use server.staticPrefix",
     "MLFLOW_UVICORN_OPTS": "use server.uvicorn",
     "FORWARDED_ALLOW_IPS": "use server.trustedProxies",
-    **dict.fromkeys(["FRONT_APP", "FRONT_HTTPS_HOSTS", "FRONT_SIDECAR"], "it is fixed"),
+    **dict.fromkeys(["FRONT_APP", "FRONT_CHECKPOINT_PAGES", "FRONT_HTTPS_HOSTS", "FRONT_SIDECAR"], "it is fixed"),
     "FRONT_PROXIES": "use server.trustedProxies",
     "FRONT_TMP_BYTES": "use pod.tmpSize",
     "MLFLOW_GUNICORN_OPTS": "use server.uvicorn",

@@ -8,6 +8,7 @@ what MLflow leaves to others.
   same pod, which hands on what anybody has sent to it.
 - Under a static prefix MLflow reads a whole upload into memory, since its streaming routes have no prefix
   (https://github.com/mlflow/mlflow/issues/22665). Artifacts are therefore asked for without it.
+- Beside Litestream, checkpoints of SQLite are left to it.
 - Most artifact stores are given whole files, which MLflow keeps in `/tmp` until they are complete. What does not fit waits, or is
   refused; it would otherwise end the pod, and everybody's requests with it.
 """
@@ -20,6 +21,7 @@ import inspect
 import ipaddress
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -39,7 +41,22 @@ FRESH = 1
 def create() -> Front:
     """The application, and this in front of it."""
     database_outage.listen()
+    if pages := os.environ.get("FRONT_CHECKPOINT_PAGES"):
+        checkpoint_rarely(int(pages))
     return Front(database_outage.answering(application(os.environ.get("FRONT_APP", ""))))
+
+
+def checkpoint_rarely(pages: int) -> None:
+    """Have this process copy SQLite's write-ahead log into the database only when it is this long: what sends it elsewhere does so."""
+    import sqlalchemy  # pyright: ignore[reportMissingImports]
+
+    def used(connection: Any, record: Any, _: Any) -> None:
+        if isinstance(connection, sqlite3.Connection) and not record.info.get("checkpoints"):
+            connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+            record.info["checkpoints"] = pages
+
+    # Not when it is made: MLflow has made some before its application.
+    sqlalchemy.event.listen(sqlalchemy.Engine, "checkout", used)
 
 
 def application(name: str) -> Any:

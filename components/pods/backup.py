@@ -29,6 +29,7 @@ from .backend_store import BackendStore
 from .backup_place import BackupPlace
 from .backup_scripts import FILES
 from .containers import container, mlflow_container
+from .continuous import Continuous
 from .environment import database_part, plain_environment, print_command, secret_environment, unique
 from .jobs import cron_job, on_the_node_of
 from .part import PodPart, join
@@ -64,6 +65,7 @@ def backups(
     database: BackendStore,
     store: ArtifactStore,
     keys: PodPart,
+    copies: Continuous,
     *,
     after: Sequence[pulumi.Resource],
 ) -> Backups:
@@ -77,13 +79,14 @@ def backups(
         database: How a pod reaches it.
         store: The artifacts.
         keys: The keys that all replicas share, as variables.
+        copies: Continuous backups, which drills restore as well.
         after: Resources that must exist before.
     """
     pod = _Pods(scope, args, place, connection, database, store, keys)
     parts = {
         BACKUP: pod.backup(),
         RESTORE: pod.restore(),
-        **({BACKUP_DRILL: pod.drill(args.drill)} if args.drill else {}),
+        **({BACKUP_DRILL: pod.drill(args.drill, copies)} if args.drill else {}),
     }
     beside = _beside_the_server(scope) if pod.exclusive else None
     when: dict[str, BackupArgs | BackupDrillArgs] = {
@@ -195,7 +198,7 @@ class _Pods:
         inits = [self._lock("lock"), self._dump(), self._mlflow("manifest", self._keys)]
         return self._pod(*inits), self._stores("store", "store.sh", {"BACKUP_TAG": "backup"})
 
-    def drill(self, args: BackupDrillArgs) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
+    def drill(self, args: BackupDrillArgs, copies: Continuous) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
         """Fetch, load into a throw-away database, compare. It reaches the repository, and no database of the deployment."""
         inits = [
             self._stores("fetch", "fetch.sh", {"BACKUP_DRILL": "true"}, args.resources),
@@ -204,8 +207,9 @@ class _Pods:
         if not self._sqlite:
             engine = PodPart(environment=plain_environment({"BACKUP_ENGINE": "mysql" if self._mysql else "postgresql"}))
             inits.append(self._client("load", "drill.sh", engine, args.resources))
-        part = join(self._volumes(), self._place_volumes(), self._network)
-        return dataclasses.replace(part, init_containers=inits, mounts=[]), self._about_dump("drill", args.resources)
+        also = copies.rehearsing(k8s.core.v1.VolumeMountArgs(name="dump", mount_path=_FOLDER), self._writes)
+        part = join(self._volumes(), self._place_volumes(), self._network, PodPart(init_containers=inits), also)
+        return dataclasses.replace(part, mounts=[]), self._about_dump("drill", args.resources)
 
     def restore(self) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
         """Fetch, refuse, keep what is there, load, count."""

@@ -9,7 +9,8 @@ before the server and stops after it, and so sends the last changes too.
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -35,6 +36,11 @@ _STATE = "/mlflow/continuous"
 _INTERVAL = 1
 """Seconds from one look for changes to the next."""
 
+_CHECKPOINT_PAGES = "10000"
+"""Length of the write-ahead log at which the server copies it into the database itself; SQLite's own default is 1000. Litestream, which does
+so at 1000 (https://litestream.io/guides/wal-truncate-threshold), asks that others do not interfere, with this value
+(https://github.com/benbjohnson/litestream/blob/v0.5.17/docs/SQLITE_INTERNALS.md). Where it does not run, 40 MB are the end."""
+
 _REPLICATE = """for file in "$@"; do
   left=30
   while [ -f "$file" ]; do
@@ -53,10 +59,27 @@ no use. Tried again, since SQLite waits for readers and writers, but not for the
 https://www.sqlite.org/c3ref/wal_checkpoint_v2.html."""
 
 
-def continuous(
-    scope: Scope, backups: BackupPlace, databases: Mapping[str, str], store: BackendStore
-) -> tuple[PodPart, PodPart]:
-    """What comes before the migration, and what comes after it.
+_NOTHING = PodPart()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuous:
+    """What continuous backups add to pods.
+
+    Attributes:
+        restoring: To the server's, before the migration.
+        replicating: To the server's, after it.
+        rehearsing: To those of drills, given a mount with room for the databases, and how much of their node's disk containers may
+            write to it: what was sent is restored there, and looked through.
+    """
+
+    restoring: PodPart = _NOTHING
+    replicating: PodPart = _NOTHING
+    rehearsing: Callable[[k8s.core.v1.VolumeMountArgs, str | None], PodPart] = lambda *_: _NOTHING
+
+
+def continuous(scope: Scope, backups: BackupPlace, databases: Mapping[str, str], store: BackendStore) -> Continuous:
+    """What it adds, which is nothing where it is not asked for.
 
     Args:
         scope: The deployment.
@@ -66,38 +89,30 @@ def continuous(
     """
     args = scope.args.backup.continuous if scope.args.backup is not None else None
     if args is None:
-        return PodPart(), PodPart()
+        return Continuous()
     place, reach = backups.destination, backups.reach
     settings = pulumi.Output.json_dumps(_configuration(scope, args, place, databases))  # JSON is YAML
     made = config_map(scope, "continuous", "server", {_FILE: settings})
     unsent = k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=args.scratch_size)
-    added = PodPart(
-        volumes=[
-            config_volume("continuous-config", made),
-            k8s.core.v1.VolumeArgs(name="continuous", empty_dir=unsent),
-            *reach.volumes,
-        ],
-        network=reach.network,
-    )
+    configuration = config_volume("continuous-config", made)
     inside = PodPart(
         # Secrets first, since Kubernetes only expands references to earlier variables.
         environment=[
             *secret_environment(scope, "continuous-login", "server", place.secret_environment),
             *plain_environment({**place.environment, **_variables(place)}),
         ],
-        mounts=[
-            read_only("continuous-config", _CONFIGURATION),
-            k8s.core.v1.VolumeMountArgs(name="continuous", mount_path=_STATE),
-            *reach.mounts,
-            *store.part.mounts,
-        ],
+        mounts=[read_only("continuous-config", _CONFIGURATION), *reach.mounts],
     )
+    state = k8s.core.v1.VolumeMountArgs(name="continuous", mount_path=_STATE)
+    beside_the_server = [state, *store.part.mounts]
 
-    def litestream(name: str, *arguments: str, **more: Any) -> k8s.core.v1.ContainerArgs:
+    def litestream(
+        name: str, mounts: Sequence[k8s.core.v1.VolumeMountArgs], *arguments: str, **more: Any
+    ) -> k8s.core.v1.ContainerArgs:
         return container(
             scope,
             name,
-            inside,
+            join(inside, PodPart(mounts=mounts)),
             args.resources,
             image=args.image or versions.LITESTREAM_IMAGE,
             arguments=arguments,
@@ -105,19 +120,42 @@ def continuous(
         )
 
     configured = ("-config", f"{_CONFIGURATION}/{_FILE}", "-no-expand-env")
-    # A file that is there ends the command; `-force` removes what a lost one has left beside it.
-    options = ("-if-db-not-exists", "-if-replica-exists", "-force", "-integrity-check", "quick")
-    restoring = [
-        litestream(f"restore-{what}", "restore", *configured, *options, file) for what, file in databases.items()
-    ]
-    replicating = litestream(
+    found = ("-if-replica-exists", "-integrity-check", "quick")
+
+    def restores(what: str, file: str) -> k8s.core.v1.ContainerArgs:
+        # A file that is there ends the command; `-force` removes what a lost one has left beside it.
+        options = ("-if-db-not-exists", "-force", *(("-timestamp", args.time) if args.time else ()))
+        return litestream(f"restore-{what}", beside_the_server, "restore", *configured, *options, *found, file)
+
+    def rehearsing(room: k8s.core.v1.VolumeMountArgs, writes: str | None) -> PodPart:
+        def rehearses(what: str, file: str) -> k8s.core.v1.ContainerArgs:
+            into = f"{room.mount_path}/continuous-{what}.db"
+            command = ("restore", *configured, *found, "-force", "-o", into, file)
+            return litestream(f"continuous-{what}", [room], *command, writes=writes)
+
+        return PodPart(
+            volumes=[configuration], init_containers=[rehearses(what, file) for what, file in databases.items()]
+        )
+
+    replicates = litestream(
         "continuous",
+        beside_the_server,
         *("litestream", *databases.values()),
         command=["/bin/sh", "-c", _REPLICATE.format(options=" ".join(configured))],
         disk=args.scratch_size,
         restart_policy="Always",
     )
-    return join(added, PodPart(init_containers=restoring)), PodPart(init_containers=[replicating])
+    return Continuous(
+        restoring=PodPart(
+            volumes=[configuration, k8s.core.v1.VolumeArgs(name="continuous", empty_dir=unsent), *reach.volumes],
+            network=reach.network,
+            init_containers=[restores(what, file) for what, file in databases.items()],
+        ),
+        replicating=PodPart(
+            init_containers=[replicates], environment=plain_environment({"FRONT_CHECKPOINT_PAGES": _CHECKPOINT_PAGES})
+        ),
+        rehearsing=rehearsing,
+    )
 
 
 def _configuration(

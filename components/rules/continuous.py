@@ -25,6 +25,10 @@ def problems(args: MlflowDeploymentArgs) -> Iterator[Problem]:
             own = "have its own server archive its log, which is what its restore to a moment needs"
         message = f"is for SQLite and for PostgreSQL in the cluster, and the database is {to_camel(name)}"
         yield Problem(_PATH, message, f"remove it: {own}")
+    if args.archives and args.backup.continuous.point_in_time is not None:
+        message = "is for SQLite, and the database is inClusterPostgresql"
+        fix = "remove it, and follow docs/continuous.md, Restore a moment of PostgreSQL"
+        yield Problem((*_PATH, "point_in_time"), message, fix)
     azure = args.backup.destination.azure
     if args.archives and azure is not None and not azure.has_keys:
         message = "has no access key, and pgBackRest knows no workload identity on Azure"

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import shlex
 import sqlite3
 import time
@@ -91,3 +92,70 @@ def test_a_file_that_is_there_is_kept_also_while_the_destination_is_away(bucket:
     # An empty server would log over what is lost.
     ended = restore.finish("timeout", "6")
     assert ended.returncode != 0 and not file.exists(), ended
+
+
+@pytest.mark.core
+def test_a_missing_file_comes_back_as_of_a_moment(bucket: s3.Bucket, tmp_path: Path) -> None:
+    configuration = values(bucket, "moment")
+    pod = Pod.of(configuration, tmp_path)
+    file = tmp_path / "database" / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(file)) as database, pod.replicating():
+        sent = set(bucket.objects())
+
+        def write(table: str) -> None:
+            with database:
+                database.execute(f"CREATE TABLE {table} (id INTEGER)")
+            processes.eventually(lambda: set(bucket.objects()) - sent, f"the table {table}")
+            sent.update(bucket.objects())
+
+        write("wanted")
+        time.sleep(2)
+        moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        time.sleep(1)
+        write("regretted")
+    pod.lose("database", "continuous")
+    configuration["backup"]["continuous"] = {"pointInTime": moment}
+    (restore,) = [each for each in Pod.of(configuration, tmp_path).containers.first if each.name == "restore-database"]
+    assert restore.finish().returncode == 0
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        tables = {
+            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE '%litestream%'")
+        }
+    assert tables == {"wanted"}
+
+
+@pytest.mark.core
+def test_a_server_leaves_checkpoints_to_the_sidecar(bucket: s3.Bucket, tmp_path: Path) -> None:
+    pod = Pod.of(values(bucket, "alone"), tmp_path)
+    pod.prepare()
+    file = tmp_path / "database" / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode = wal")
+        with pod.serving():
+            load = Load.of(pod.uri)
+            with load.running(pod.uri):
+                processes.eventually(lambda: sum(map(len, load.acknowledged.values())) > 500, "500 values")
+            # SQLite's default would have started it anew at a thousand frames of 4 KiB.
+            assert file.with_name("mlflow.db-wal").stat().st_size > 1500 * 4120
+
+
+@pytest.mark.core
+def test_a_drill_finds_a_copy_that_cannot_be_restored(bucket: s3.Bucket, tmp_path: Path) -> None:
+    configuration = values(bucket, "drilled")
+    pod = Pod.of(configuration, tmp_path / "server")
+    drill = Pod.of(configuration, tmp_path / "drill", "mlflow-backup-drill").containers
+    (rehearse,) = [each for each in drill.first if each.name == "continuous-database"]
+    assert rehearse.finish().returncode == 0, "nothing has been sent yet"
+    with contextlib.closing(sqlite3.connect(pod.folder / "database" / "mlflow.db")) as database, database:
+        database.execute("CREATE TABLE kept (id INTEGER)")
+    before = set(bucket.objects())
+    with pod.replicating():
+        processes.eventually(lambda: set(bucket.objects()) - before, "the first copy")
+    ended = rehearse.finish()
+    assert ended.returncode == 0, ended
+    with contextlib.closing(sqlite3.connect(tmp_path / "drill" / "dump" / "continuous-database.db")) as database:
+        assert database.execute("SELECT count(*) FROM kept").fetchall() == [(0,)]
+    for name in set(bucket.objects()) - before:
+        bucket.client().put_object(Bucket=bucket.name, Key=name, Body=bucket.read(name)[:-1000])
+    ended = rehearse.finish()
+    assert ended.returncode != 0, ended

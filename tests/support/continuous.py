@@ -134,21 +134,21 @@ class Pod:
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], folder: Path) -> "Pod":
-        """What the component renders for these values."""
+    def of(cls, values: Mapping[str, Any], folder: Path, kind: str = "mlflow-server") -> "Pod":
+        """What the component renders for these values; the server's pod, or that of another owner."""
         port = processes.free_port()
-        made = rendered.pod({**values, "server": {"port": port}}, "mlflow-server", folder)
+        made = rendered.pod({**values, "server": {"port": port}}, kind, folder)
         litestream, tools = wheels.program(wheels.LITESTREAM), debian.unpack(["sqlite3"])
 
         def inside(each: rendered.Container) -> rendered.Container:
             """With what is in Litestream's image, and its entry point."""
-            if each.name.startswith("restore-"):
+            if "-" in each.name:
                 return dataclasses.replace(each, command=[str(litestream), *each.command])
             found = debian.environment(tools)
             path = {"PATH": f"{litestream.parent}:{found['PATH']}", "LD_LIBRARY_PATH": found["LD_LIBRARY_PATH"]}
             return dataclasses.replace(each, environment={**each.environment, **path})
 
-        first = [inside(each) if each.name.startswith("restore-") else each for each in made.first]
+        first = [inside(each) if each.name.startswith(("restore-", "continuous-")) else each for each in made.first]
         return cls(rendered.Pod(first, made.main, [inside(each) for each in made.beside]), folder, port)
 
     def prepare(self) -> None:

@@ -78,6 +78,12 @@ def test_is_refused_where_it_would_keep_nothing(base: Mapping[str, Any], changes
         ({"image": "litestream"}, {}, ".image: 'litestream' is not an image"),
         ({"metricsPort": 5000}, {"monitoring.prometheus": True}, ".metricsPort: 5000 is the port of server.port"),
         ({"metricsPort": 80}, {}, ".metricsPort: 80 is out of range"),
+        ({"pointInTime": "2026-03-14"}, {}, ".pointInTime: '2026-03-14' is not a date with a time of day"),
+        (
+            {"pointInTime": "2026-03-14T09:26:53Z"},
+            {"database": {"inClusterPostgresql": {}}},
+            ".pointInTime: is for SQLite, and the database is inClusterPostgresql",
+        ),
     ],
 )
 def test_values_are_checked(continuous: dict[str, Any], changes: dict[str, Any], message: str) -> None:

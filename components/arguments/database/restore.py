@@ -3,18 +3,15 @@
 A restore makes a new database and never changes the one that it reads. `resources/refusals.py` refuses the entry for a database that exists.
 """
 
-import datetime
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ..base import Block, Problem, block
 from ..checks import exactly_one, pattern
+from ..moments import past, utc
 
 __all__ = ["AwsRestoreArgs", "AzureRestoreArgs", "CloudSqlRestoreArgs"]
 
-_TIME = r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d| [+-]\d{4} \S+)?"
-"""RFC 3339; also as Pulumi hands on what is not quoted in YAML (`2026-03-14 09:26:53 +0000 UTC`), and without a time zone, so that the
-message can say what is missing."""
 _INSTANCE = r"[a-z][a-z0-9-]*"
 
 
@@ -32,36 +29,7 @@ class RestoreBlock(Block):
     def time(self) -> str | None:
         """The point in time as the clouds' APIs take it: in UTC, to the second."""
         given: str | None = getattr(self, "point_in_time", None)
-        made = None if given is None else _moment(given)
-        return None if made is None else made.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _moment(text: str) -> datetime.datetime | None:
-    """A point in time; None if it is not one, or has no time zone."""
-    match = re.fullmatch(_TIME, text)
-    if match is None or match[3] is None:
-        return None
-    zone = "+00:00" if match[3] in "Zz" else re.sub(r" ([+-]\d\d)(\d\d) .*", r"\1:\2", match[3])
-    try:
-        return datetime.datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}")
-    except ValueError:
-        return None
-
-
-def _point_in_time(text: str | None) -> Iterator[Problem]:
-    if text is None:
-        return
-    moment, fix = _moment(text), "write for example 2026-03-14T09:26:53Z"
-    match = re.fullmatch(_TIME, text)
-    if match and match[3] is None:
-        yield Problem(("point_in_time",), f"{text!r} has no time zone", "add Z for UTC, or an offset such as +02:00")
-    elif moment is None:
-        yield Problem(("point_in_time",), f"{text!r} is not a date with a time of day", fix)
-    # The one look at a clock: whatever was restored stays in the past.
-    elif moment > datetime.datetime.now(datetime.timezone.utc):
-        yield Problem(
-            ("point_in_time",), f"{text!r} is in the future", "give a time that backups reach, or check its offset"
-        )
+        return None if given is None else utc(given)
 
 
 @block
@@ -85,7 +53,7 @@ class AwsRestoreArgs(RestoreBlock):
 
     def problems(self) -> Iterable[Problem]:
         yield from exactly_one(self, self.one_of, "`snapshot: <name>`, or `source` and `pointInTime`")
-        yield from _point_in_time(self.point_in_time)
+        yield from past(self.point_in_time, "point_in_time")
         yield from pattern(
             self.snapshot, r"[A-Za-z][\w:-]*", "snapshot", "a snapshot of RDS", "write its name or its ARN"
         )
@@ -117,7 +85,7 @@ class CloudSqlRestoreArgs(RestoreBlock):
 
     def problems(self) -> Iterable[Problem]:
         yield from exactly_one(self, self.one_of, "`pointInTime: 2026-03-14T09:26:53Z`")
-        yield from _point_in_time(self.point_in_time)
+        yield from past(self.point_in_time, "point_in_time")
         yield from pattern(
             self.snapshot, r"\d+", "snapshot", "the id of a backup", "copy the number from `gcloud sql backups list`"
         )
@@ -140,7 +108,7 @@ class AzureRestoreArgs(RestoreBlock):
     to ask for something else. Until then, such a change is refused."""
 
     def problems(self) -> Iterable[Problem]:
-        yield from _point_in_time(self.point_in_time)
+        yield from past(self.point_in_time, "point_in_time")
         yield from pattern(
             self.source,
             r"(?i:/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.DBfor(PostgreSQL|MySQL)/flexibleServers/[^/]+)",
