@@ -114,14 +114,14 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         session: What is filled.
         context: kubeconfig context to test on; None for a cluster of our own.
         clouds: Whether what only the tests of the extended tier use is needed too: plugins of clouds, of which some may be built for many
-            minutes, and further images, emulators and Helm.
+            minutes, and further images, emulators, Helm and YAML's language host.
         tests: Whether images and judges are needed that only tests use.
 
     Raises:
         UserError: A part cannot be had on this machine.
     """
     with lock(*lifecycle.LOCK):
-        venv, cli = pulumi.for_program(())
+        venv, cli = pulumi.for_program((), yaml=tests and clouds)
         session.pulumi, session.pulumi_home = str(cli.command), str(cli.home)
         session.path = cli.variables(venv)["PATH"]
         session.kubectl = str(cluster.kubectl())

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,12 @@ def up(name: str, context: str | None, port: int | None) -> None:
     with lock(*LOCK):
         context = context or deployed.context_of(name)
         named = cluster.find(context) if context else None  # before anything else: it may not answer
-        if not named and cluster.first_built_in():
-            _fetch_ahead()
+        first = not named and cluster.first_built_in()
+        if first:
+            _ahead(node.fetch, functools.partial(images.fetch, versions.MLFLOW_IMAGE))
         venv, cli = pulumi.for_stack(name)
         target = named or cluster.find(None)
+        loading = _ahead(functools.partial(images.ensure, versions.MLFLOW_IMAGE, target)) if first else None
         current = Stack(name, cli, venv, target.kubeconfig)
         current.prepare()
         record = deployed.claim(current, target)
@@ -70,6 +72,8 @@ def up(name: str, context: str | None, port: int | None) -> None:
             there = existing(target.kubeconfig, {*made, *known})
             _refuse_strangers(current, {each: made[each] for each in sorted(there & made.keys())}, known)
             gone = sorted(known - there)
+        if loading:
+            loading.join()
         for image in images_of(plan):
             images.ensure(image, target)
         say(f"▸ deploying the stack {name} to the {target.described}")
@@ -232,15 +236,17 @@ def drill(name: str) -> int:
     return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(target.kubeconfig)}, check=False).returncode
 
 
-def _fetch_ahead() -> None:
-    """Begin what waits for the network while Go compiles. What fails here is met again, and told, when its turn comes."""
+def _ahead(*parts: Callable[[], None]) -> threading.Thread:
+    """Begin what waits for the network or the disk beside other work. What fails here is met again, and told, when its turn comes."""
 
-    def fetch() -> None:
-        for part in (node.fetch, lambda: images.fetch(versions.MLFLOW_IMAGE)):
+    def begin() -> None:
+        for part in parts:
             with contextlib.suppress(UserError):
                 part()
 
-    threading.Thread(target=fetch, daemon=True).start()
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    return thread
 
 
 def require_space() -> None:

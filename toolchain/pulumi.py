@@ -24,6 +24,8 @@ INSTALLER = "https://get.pulumi.com"
 BUILDABLE = ("kubernetes", "random")
 """Plugins that can be built from source."""
 
+_YAML = "pulumi-language-yaml"
+
 PARTS = ("aws", "gcp")
 """Plugins that can be built from source in part: enough for tests against emulated clouds, and not for users."""
 
@@ -52,8 +54,11 @@ class Cli:
         return {**env, "PULUMI_HOME": str(self.home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
 
-def ensure() -> Cli:
+def ensure(*, yaml: bool = False) -> Cli:
     """Find, install or build the command line.
+
+    Args:
+        yaml: Whether programs in YAML are to run too, whose language host takes half a minute more to build.
 
     Raises:
         UserError: None of the three ways worked.
@@ -75,25 +80,26 @@ def ensure() -> Cli:
             say(f"  {error.message}\n  building Pulumi from source instead")
     if (official / "bin" / "pulumi").exists():
         return Cli(official / "bin" / "pulumi", home, (official / "bin",))
-    together = _together()
+    together = _together(yaml)
     return Cli(together / "pulumi", home, (together,), built=True)
 
 
-def for_program(clouds: Iterable[str]) -> tuple[Path, Cli]:
+def for_program(clouds: Iterable[str], *, yaml: bool = False) -> tuple[Path, Cli]:
     """The Python environment and the command line with the plugins that a program uses.
 
     Args:
         clouds: SDKs of the clouds that it uses, see `environments.CLOUDS`.
+        yaml: See `ensure`.
     """
     venv = environments.ensure("up", clouds)
-    cli = ensure()
+    cli = ensure(yaml=yaml)
     ensure_plugins(cli, venv, environments.plugins(clouds))
     return venv, cli
 
 
-def for_stack(name: str) -> tuple[Path, Cli]:
+def for_stack(name: str, *, yaml: bool = False) -> tuple[Path, Cli]:
     """What the stack's program uses, with the environment as `.venv` of the checkout."""
-    venv, cli = for_program(environments.clouds_of(name))
+    venv, cli = for_program(environments.clouds_of(name), yaml=yaml)
     environments.link(venv)
     return venv, cli
 
@@ -192,13 +198,15 @@ def _install(folder: Path) -> None:
     partial.replace(folder)
 
 
-def _together() -> Path:
+def _together(yaml: bool) -> Path:
     """One folder with the command line and its language hosts, which it warns about when it finds them elsewhere."""
-    built = golang.build(["pulumi", "pulumi-language", "pulumi-language-yaml"])
+    names = ["pulumi", "pulumi-language"]
+    if yaml or golang.built(_YAML):
+        names.append(_YAML)
+    built = golang.build(names)
     host = built["pulumi-language"]
     programs = {
-        "pulumi": built["pulumi"],
-        "pulumi-language-yaml": built["pulumi-language-yaml"],
+        **{name: path for name, path in built.items() if path != host},
         "pulumi-language-nodejs": host,
         "pulumi-language-python": host,
         golang.PYTHON_EXECUTOR: host.with_name(golang.PYTHON_EXECUTOR),

@@ -93,7 +93,7 @@ def password(name: str) -> None:
 def _variables(name: str) -> tuple[dict[str, str], str]:
     """What to set for the stack's tools, and the folders to put in front of PATH."""
     record, target = deployed.running(name)
-    venv, cli = pulumi.for_stack(name)
+    venv, cli = pulumi.for_stack(name, yaml=True)
     wanted = Stack(name, cli, venv, target.kubeconfig).variables
     own = {variable: value for variable, value in wanted.items() if os.environ.get(variable) != value}
     del own["PATH"]

@@ -313,7 +313,7 @@ def test_in_the_shell_of_a_built_pulumi_pip_takes_the_sdks_whose_plugins_are_the
     deployed = SimpleNamespace(namespace="ml"), SimpleNamespace(kubeconfig=tmp_path / "kubeconfig")
     monkeypatch.setattr(shell.deployed, "running", lambda name: deployed)
     monkeypatch.setattr(
-        shell.pulumi, "for_stack", lambda name: (tmp_path, Cli(tmp_path / "pulumi", tmp_path, (), built))
+        shell.pulumi, "for_stack", lambda name, yaml: (tmp_path, Cli(tmp_path / "pulumi", tmp_path, (), built))
     )
     monkeypatch.setattr(environments, "command_line", lambda: tmp_path / "bin" / "pulumi-mlflow")
     monkeypatch.setattr(shell.shutil, "which", lambda program: program)

@@ -173,7 +173,7 @@ def download(names: Iterable[str]) -> None:
         UserError: A download failed.
     """
     together: dict[tuple[str, tuple[Fork, ...]], list[Component]] = {}
-    for component in (COMPONENTS[name] for name in names if not _path(name).exists()):
+    for component in (COMPONENTS[name] for name in names if not built(name)):
         together.setdefault((component.module, component.forks), []).append(component)
     for components in together.values():
         packages = [component.package for component in components]
@@ -181,6 +181,11 @@ def download(names: Iterable[str]) -> None:
             forked = _forked(components[0], doing)
             # Not `go mod download`, which wants version records that are not served for every module.
             go(["list", "-deps", *forked, *packages], components[0].module, "download", doing)
+
+
+def built(name: str) -> bool:
+    """Whether the cache holds a binary already."""
+    return _path(name).exists()
 
 
 def _path(name: str) -> Path:
@@ -282,7 +287,7 @@ def _forked(component: Component, doing: Step) -> list[str | Path]:
 
 if __name__ == "__main__":
     try:
-        for built in build(sys.argv[1:] or COMPONENTS).values():
-            print(built)
+        for program in build(sys.argv[1:] or COMPONENTS).values():
+            print(program)
     except UserError as error:
         sys.exit(f"error: {error}")

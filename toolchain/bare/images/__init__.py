@@ -20,7 +20,7 @@ from toolchain.bare.images import mlflow
 from toolchain.bare.images.mlflow import MlflowImage
 from toolchain.bare.images.packages import DebianImage
 from toolchain.bare.images.programs import GoImage
-from toolchain.console import UserError, say
+from toolchain.console import UserError, say, step
 from toolchain.files import write
 
 if TYPE_CHECKING:
@@ -147,7 +147,9 @@ def ensure(reference: str, cluster: Cluster) -> None:
     # A cluster of the user's own may reach registries that this machine does not.
     if not cluster.ours or (cluster.has_image(reference) and not _outdated(reference)) or registry_answers(reference):
         return
-    cluster.load_image(archive(reference))
+    made = archive(reference)
+    with step(f"loading {reference} into the cluster", "up to half a minute"):
+        cluster.load_image(made)
     write(_loaded(reference), _key(reference, RECIPES[reference]))
 
 
