@@ -26,6 +26,7 @@ _SERVES = (3, 6)
 """The first minor that the component's command line starts; older ones have no uvicorn and none of its options."""
 _NEEDED = {
     (3, 7): ("sqlalchemy<2.1",),
+    (3, 6): ("protobuf<7",),
     (2, 10): (
         *(
             "protobuf<6",
