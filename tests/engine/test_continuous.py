@@ -94,37 +94,32 @@ def test_a_file_that_is_there_is_kept_also_while_the_destination_is_away(bucket:
     assert ended.returncode != 0 and not file.exists(), ended
 
 
-@pytest.mark.core
+@pytest.mark.extended
 def test_a_missing_file_comes_back_as_of_a_moment(bucket: s3.Bucket, tmp_path: Path) -> None:
     configuration = values(bucket, "moment")
     pod = Pod.of(configuration, tmp_path)
     file = tmp_path / "database" / "mlflow.db"
-    with contextlib.closing(sqlite3.connect(file)) as database, pod.replicating():
-        sent = set(bucket.objects())
-
-        def write(table: str) -> None:
-            with database:
-                database.execute(f"CREATE TABLE {table} (id INTEGER)")
-            processes.eventually(lambda: set(bucket.objects()) - sent, f"the table {table}")
-            sent.update(bucket.objects())
-
-        write("wanted")
-        time.sleep(2)
-        moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        time.sleep(1)
-        write("regretted")
-    pod.lose("database", "continuous")
-    configuration["backup"]["continuous"] = {"pointInTime": moment}
-    (restore,) = [each for each in Pod.of(configuration, tmp_path).containers.first if each.name == "restore-database"]
-    assert restore.finish().returncode == 0
+    before = set(bucket.objects())
     with contextlib.closing(sqlite3.connect(file)) as database:
-        tables = {
-            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE '%litestream%'")
-        }
-    assert tables == {"wanted"}
+        database.execute("CREATE TABLE wanted (id INTEGER)")
+        with pod.replicating():
+            processes.eventually(lambda: set(bucket.objects()) - before, "the first copy")
+            time.sleep(2)
+            moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            time.sleep(1)
+            database.execute("CREATE TABLE regretted (id INTEGER)")
+    at_the_moment = {**configuration["backup"], "continuous": {"pointInTime": moment}}
+    for backup, tables in (at_the_moment, {"wanted"}), (configuration["backup"], {"wanted", "regretted"}):
+        pod.lose("database", "continuous")
+        restoring = Pod.of({**configuration, "backup": backup}, tmp_path).containers.first
+        (restore,) = [each for each in restoring if each.name == "restore-database"]
+        assert restore.finish().returncode == 0
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            found = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        assert {name for name in found if "litestream" not in name} == tables
 
 
-@pytest.mark.core
+@pytest.mark.extended
 def test_a_server_leaves_checkpoints_to_the_sidecar(bucket: s3.Bucket, tmp_path: Path) -> None:
     pod = Pod.of(values(bucket, "alone"), tmp_path)
     pod.prepare()
@@ -136,7 +131,7 @@ def test_a_server_leaves_checkpoints_to_the_sidecar(bucket: s3.Bucket, tmp_path:
             with load.running(pod.uri):
                 processes.eventually(lambda: sum(map(len, load.acknowledged.values())) > 500, "500 values")
             # SQLite's default would have started it anew at a thousand frames of 4 KiB.
-            assert file.with_name("mlflow.db-wal").stat().st_size > 1500 * 4120
+            assert file.with_name("mlflow.db-wal").stat().st_size > 1200 * 4120
 
 
 @pytest.mark.core
