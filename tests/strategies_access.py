@@ -215,6 +215,7 @@ ACCESS["backup"] = st.tuples(
         continuous=_block(
             intervalSeconds=st.just(5),
             retentionDays=st.just(2),
+            pointInTime=st.just("2026-03-14T09:26:53Z"),
             scratchSize=st.just("1Gi"),
             metricsPort=st.just(9109),
             image=st.just("registry.example.com/litestream:1"),
