@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -126,7 +127,10 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         session.path = cli.variables(venv)["PATH"]
         session.kubectl = str(cluster.kubectl())
         session.save()
+        stopped = node.current() is None
         target = cluster.find(context)
+        if stopped and target.node:  # so that no other tests run in it
+            forget_tests(target.kubeconfig)
         session.kubeconfig, session.cluster_kind = str(target.kubeconfig), target.kind
         session.host_address = target.host_address()
         session.save()
@@ -139,6 +143,16 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
             _prepare_extended(session, target)
         if clouds:
             _prepare_clouds(session)
+
+
+def forget_tests(kubeconfig: Path) -> None:
+    """Delete the namespaces of tests that were killed: their servers start again with the node."""
+    found = cluster.kubectl_json(kubeconfig, "get", "namespaces")["items"]
+    names = [name for each in found if re.fullmatch("t-[0-9a-f]{8}", name := each["metadata"]["name"])]
+    if names:
+        say(f"  deleting what tests that were killed have left: {', '.join(names)}")
+        command = [cluster.kubectl(), "--kubeconfig", kubeconfig, "delete", "namespace", "--wait=false", *names]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
 
 
 def _prepare_tests(session: Session, target: Cluster) -> None:

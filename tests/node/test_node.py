@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import processes
-from tests.support.kubernetes import Kubectl
+from tests.support.kubernetes import Kubectl, unique_name
+from toolchain import checks
 from toolchain.bare import node
 from toolchain.bare.node import addresses, isolation, network
 from toolchain.bare.node.daemons import CGROUP
@@ -50,6 +51,20 @@ def test_a_killed_node_starts_again(kubectl: Kubectl) -> None:
         processes.eventually(lambda: node.current() is None, "the end of the node")
         node.start()
         assert kubectl.json("get", "configmap", "kept", "--namespace", namespace)["data"] == {"key": "value"}
+
+
+def test_what_killed_tests_have_left_is_deleted(kubectl: Kubectl) -> None:
+    left, users = unique_name(), f"of-a-user-{unique_name()}"
+    try:
+        for name in (left, users):
+            kubectl.text("create", "namespace", name)
+        checks.forget_tests(kubectl.kubeconfig)
+        there = {
+            each["metadata"]["name"]: each["status"]["phase"] for each in kubectl.json("get", "namespaces")["items"]
+        }
+        assert there.get(left, "Terminating") == "Terminating" and there[users] == "Active"
+    finally:
+        kubectl.text("delete", "namespace", left, users, "--ignore-not-found", "--wait=false")
 
 
 def traces(environment: Mapping[str, str]) -> list[str]:
