@@ -24,10 +24,10 @@ INSTALLER = "https://get.pulumi.com"
 BUILDABLE = ("kubernetes", "random")
 """Plugins that can be built from source."""
 
-_YAML = "pulumi-language-yaml"
-
 PARTS = ("aws", "gcp")
 """Plugins that can be built from source in part: enough for tests against emulated clouds, and not for users."""
+
+_YAML = "pulumi-language-yaml"
 
 
 @dataclass(frozen=True)

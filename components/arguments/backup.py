@@ -315,7 +315,7 @@ class BackupContinuousArgs(Block):
     @property
     def time(self) -> str | None:
         """`point_in_time` in UTC."""
-        return None if self.point_in_time is None else utc(self.point_in_time)
+        return utc(self.point_in_time)
 
     def problems(self) -> Iterable[Problem]:
         yield from between(self.interval_seconds, 1, 3600, "interval_seconds", "seconds")

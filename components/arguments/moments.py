@@ -11,9 +11,9 @@ _TIME = r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d| [
 message can say what is missing."""
 
 
-def utc(text: str) -> str | None:
-    """The same point in time in UTC, to the second; None if it is not one, or has no time zone."""
-    made = _moment(text)
+def utc(text: str | None) -> str | None:
+    """The same point in time in UTC, to the second; None if it is not given, is not one, or has no time zone."""
+    made = None if text is None else _moment(text)
     return None if made is None else made.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

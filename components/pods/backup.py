@@ -179,6 +179,7 @@ class _Pods:
                 ],
             )
         )
+        self._dumped = k8s.core.v1.VolumeMountArgs(name="dump", mount_path=_FOLDER)
         self._shared = PodPart(
             volumes=[
                 config_volume("backup", programs),
@@ -188,7 +189,7 @@ class _Pods:
             mounts=[
                 read_only("backup", _SCRIPTS),
                 k8s.core.v1.VolumeMountArgs(name="login", mount_path=_LOGIN),
-                k8s.core.v1.VolumeMountArgs(name="dump", mount_path=_FOLDER),
+                self._dumped,
                 k8s.core.v1.VolumeMountArgs(name="restored", mount_path=_RESTORED),
             ],
         )
@@ -207,7 +208,7 @@ class _Pods:
         if not self._sqlite:
             engine = PodPart(environment=plain_environment({"BACKUP_ENGINE": "mysql" if self._mysql else "postgresql"}))
             inits.append(self._client("load", "drill.sh", engine, args.resources))
-        also = copies.rehearsing(k8s.core.v1.VolumeMountArgs(name="dump", mount_path=_FOLDER), self._writes)
+        also = copies.rehearsing(self._dumped, self._writes)
         part = join(self._volumes(), self._place_volumes(), self._network, PodPart(init_containers=inits), also)
         return dataclasses.replace(part, mounts=[]), self._about_dump("drill", args.resources)
 

@@ -83,7 +83,7 @@ def test_a_file_that_is_there_is_kept_also_while_the_destination_is_away(bucket:
     file = tmp_path / "database" / "mlflow.db"
     with contextlib.closing(sqlite3.connect(file)) as database, database:
         database.execute("CREATE TABLE kept (id INTEGER)")
-    (restore,) = [each for each in pod.containers.first if each.name == "restore-database"]
+    restore = pod.containers.init_container("restore-database")
     ended = restore.finish()
     assert ended.returncode == 0 and "already exists" in ended.stdout, ended
     with contextlib.closing(sqlite3.connect(file)) as database:
@@ -111,8 +111,8 @@ def test_a_missing_file_comes_back_as_of_a_moment(bucket: s3.Bucket, tmp_path: P
     at_the_moment = {**configuration["backup"], "continuous": {"pointInTime": moment}}
     for backup, tables in (at_the_moment, {"wanted"}), (configuration["backup"], {"wanted", "regretted"}):
         pod.lose("database", "continuous")
-        restoring = Pod.of({**configuration, "backup": backup}, tmp_path).containers.first
-        (restore,) = [each for each in restoring if each.name == "restore-database"]
+        restoring = Pod.of({**configuration, "backup": backup}, tmp_path).containers
+        restore = restoring.init_container("restore-database")
         assert restore.finish().returncode == 0
         with contextlib.closing(sqlite3.connect(file)) as database:
             found = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
@@ -139,7 +139,7 @@ def test_a_drill_finds_a_copy_that_cannot_be_restored(bucket: s3.Bucket, tmp_pat
     configuration = values(bucket, "drilled")
     pod = Pod.of(configuration, tmp_path / "server")
     drill = Pod.of(configuration, tmp_path / "drill", "mlflow-backup-drill").containers
-    (rehearse,) = [each for each in drill.first if each.name == "continuous-database"]
+    rehearse = drill.init_container("continuous-database")
     assert rehearse.finish().returncode == 0, "nothing has been sent yet"
     with contextlib.closing(sqlite3.connect(pod.folder / "database" / "mlflow.db")) as database, database:
         database.execute("CREATE TABLE kept (id INTEGER)")

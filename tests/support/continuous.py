@@ -159,7 +159,7 @@ class Pod:
 
     def restore(self, into: Path) -> None:
         """Restore what has been sent so far into another file."""
-        (first,) = [each for each in self.containers.first if each.name == "restore-database"]
+        first = self.containers.init_container("restore-database")
         *options, file = first.command
         ended = dataclasses.replace(first, command=[*options, "-o", str(into), file]).finish()
         assert ended.returncode == 0, ended.stdout + ended.stderr

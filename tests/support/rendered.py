@@ -65,6 +65,11 @@ class Pod:
     main: Container
     beside: Sequence[Container] = ()
 
+    def init_container(self, name: str) -> Container:
+        """The init container of this name."""
+        (found,) = [each for each in self.first if each.name == name]
+        return found
+
     def told(self, more: Mapping[str, str]) -> "Pod":
         """With further variables in every container."""
 

@@ -28,8 +28,7 @@ class RestoreBlock(Block):
     @property
     def time(self) -> str | None:
         """The point in time as the clouds' APIs take it: in UTC, to the second."""
-        given: str | None = getattr(self, "point_in_time", None)
-        return None if given is None else utc(given)
+        return utc(getattr(self, "point_in_time", None))
 
 
 @block
