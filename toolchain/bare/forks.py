@@ -71,24 +71,57 @@ METRICS_SERVER = Fork(
     ),
 )
 
-# The table is for the provider's own YAML and chart components, which this project does not use; what it does not name is
-# registered all the same, as a custom resource.
-_KUBERNETES_SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
-KUBERNETES_SDK = Fork(
-    module=_KUBERNETES_SDK,
-    probe="go/kubernetes/yaml/v2",
+_WHOLE_FILE = r"\A(?s:.*)\Z"
+
+# Kubernetes' own tests share two files with its programs, by which these take along a fake of each of its clients.
+APISERVER = Fork(
+    module="k8s.io/apiserver",
+    probe="pkg/authentication/user",
     edits=(
         Edit(
-            "go/kubernetes/yaml/v2/kinds.go",
-            rf"^\t(?:\w+ )?\"{_KUBERNETES_SDK}/go/kubernetes/([\w/]+)\"\n"
-            r"|^\tcase \".*\":\n\t\tvar res (\w+)\.\w+\n(?:\t\t.*\n)+",
-            kept=("apiextensions",),
+            "pkg/admission/plugin/policy/generic/policy_test_context.go", _WHOLE_FILE, replacement="package generic\n"
         ),
     ),
 )
+KUBERNETES = Fork(
+    module="k8s.io/kubernetes",
+    probe="pkg/util/hash",
+    edits=(Edit("pkg/scheduler/backend/queue/testing.go", _WHOLE_FILE, replacement="package queue\n"),),
+    folders=("cmd", "pkg", "plugin", "third_party"),
+)
+
+# The provider's own components (YAML files, charts, directories of Kustomize), which this project does not use, take along Pulumi's
+# SDK for Go, of Kubernetes too. Releases of Helm, which are not among them, need two functions of what they share.
+_KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_SHARED_IMPORTS = (
+    *("context", "fmt", "net/http", "net/url", "os", "path/filepath"),
+    *("helm.sh/helm/v3/pkg/cli", "helm.sh/helm/v3/pkg/registry"),
+    *("oras.land/oras-go/v2/registry/remote/auth", "oras.land/oras-go/v2/registry/remote/credentials"),
+    *("github.com/pulumi/pulumi/sdk/v3/go/common/util/logging", f"{_KUBERNETES_PROVIDER}/pkg/logging"),
+)
+KUBERNETES_PROVIDER = Fork(
+    module=_KUBERNETES_PROVIDER,
+    probe="pkg/version",
+    edits=(
+        Edit("pkg/provider/provider_construct.go", _WHOLE_FILE, replacement="package provider\n"),
+        Edit(
+            "pkg/provider/provider.go",
+            r"^\t+(?:providerresource \".*\"|resourceProviders(?: map.*|: +resourceProviders,))\n",
+        ),
+        Edit(
+            "pkg/helm/tool.go",
+            r"^\t(?:\w+ )?\"([^\"]+)\"\n|^(?:func|type) (?:\(.*?\) )?(\w+)(?:.*[^{(,\n]\n|(?s:.*?)^[})].*\n)",
+            kept=(*_SHARED_IMPORTS, "NewRegistryClient", "debugStream"),
+        ),
+        *(
+            Edit(f"pkg/helm/{name}.go", _WHOLE_FILE, replacement="package helm\n")
+            for name in ("fake", "keyring", "values")
+        ),
+    ),
+    folders=("pkg",),
+)
 
 # Local stacks keep state in files and secrets behind a passphrase. Clouds' buckets, keys and logs need three clouds' clients.
-_WHOLE_FILE = r"\A(?s:.*)\Z"
 PULUMI = Fork(
     module="github.com/pulumi/pulumi/pkg/v3",
     probe="version",
@@ -104,6 +137,8 @@ PULUMI = Fork(
             r"^\t(?:_ )?\"gocloud\.dev/secrets/(\w+)\".*\n|^\t\".*/(authhelpers|cloudkms/v1)\"\n"
             r"|^\tcase (gcpkms)\.Scheme:\n(?:\t\t.*\n|\n)+",
         ),
+        # Components of plugins in Go, of which there are none here, would take along the SDK for Go.
+        Edit("resource/provider/component_provider.go", _WHOLE_FILE, replacement="package provider\n"),
         Edit("operations/resources.go", r"^\tcase \"(aws|cloud|gcp)\":\n.*\n"),
         *(
             Edit(f"operations/operations_{name}.go", _WHOLE_FILE, replacement="package operations\n")
@@ -120,6 +155,21 @@ GO_GETTER = Fork(
         Edit("get.go", r"^\t\t\"(gcs|s3)\": .*\n"),
         *(Edit(f"get_{name}.go", _WHOLE_FILE, replacement="package getter\n") for name in ("gcs", "s3")),
     ),
+)
+
+
+# The bridge to Terraform can translate examples to every language that Pulumi knows. Nothing here is translated.
+BRIDGE = Fork(
+    module="github.com/pulumi/pulumi-terraform-bridge/v3",
+    probe="pkg/reservedkeys",
+    edits=tuple(
+        Edit(
+            file,
+            r"^\thcl2(yaml|java) \".*\n|^\tcase (?:Language|\")(?i:(yaml|java))\"?:\n(?:\t\t.*\n)+",
+        )
+        for file in ("pkg/tfgen/convert_cli.go", "pkg/tf2pulumi/convert/convert.go")
+    ),
+    folders=("internal", "pkg", "unstable"),
 )
 
 

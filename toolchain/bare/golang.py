@@ -65,26 +65,32 @@ def _cloud_provider(name: str, version: str, minutes: float, fork: Fork) -> dict
             module=name,
             symbols=(f"main.version={version}",),
             sources=(name,),
-            forks=(fork,),
+            forks=(forks.BRIDGE, forks.GO_GETTER, forks.PULUMI, fork),
         )
         for command, expected in commands.items()
     }
 
 
 COMPONENTS: dict[str, Component] = {
-    "kubernetes": Component("./cmd/kubernetes", 5, symbols=_kubernetes_symbols(), sources=("cmd/kubernetes",)),
+    "kubernetes": Component(
+        "./cmd/kubernetes",
+        4,
+        symbols=_kubernetes_symbols(),
+        sources=("cmd/kubernetes",),
+        forks=(forks.APISERVER, forks.KUBERNETES),
+    ),
     "etcd": Component("./cmd/etcd", 0.5, sources=("cmd/etcd",)),
     "pause": Component("./cmd/pause", 0.1, sources=("cmd/pause",)),
     "coredns": Component("./cmd/coredns", 0.5, sources=("cmd/coredns",)),
     "local-path": Component("./cmd/local-path", 0.2, sources=("cmd/local-path",)),
     "metrics-server": Component(
-        "./cmd/metrics-server", 0.5, sources=("cmd/metrics-server",), forks=(forks.METRICS_SERVER,)
+        "./cmd/metrics-server", 0.5, sources=("cmd/metrics-server",), forks=(forks.APISERVER, forks.METRICS_SERVER)
     ),
-    "pod-security": Component(".", 0.3, module="pod-security", sources=("pod-security",)),
+    "pod-security": Component("./cmd/pod-security", 0.3, sources=("cmd/pod-security",)),
     "kube-score": Component(".", 1, module="kube-score", sources=("kube-score",)),
     "pulumi": Component(
         f"{_PULUMI}/pkg/v3/cmd/pulumi",
-        4,
+        2,
         symbols=(f"{_PULUMI}/sdk/v3/go/common/version.Version={versions.PULUMI_CLI}",),
         forks=(forks.PULUMI,),
     ),
@@ -108,33 +114,51 @@ COMPONENTS: dict[str, Component] = {
         symbols=(f"{_OAUTH2_PROXY}/pkg/version.VERSION=v{versions.OAUTH2_PROXY}",),
     ),
     "actionlint": Component("github.com/rhysd/actionlint/cmd/actionlint", 0.3, module="actionlint"),
-    "helm": Component("helm.sh/helm/v3/cmd/helm", 2, module="helm"),
+    "helm": Component("helm.sh/helm/v3/cmd/helm", 2, module="helm", forks=(forks.APISERVER,)),
     "fake-gcs-server": Component("github.com/fsouza/fake-gcs-server", 1, module="fake-gcs-server"),
     "restic": Component("github.com/restic/restic/cmd/restic", 1, module="restic"),
     "pulumi-resource-kubernetes": Component(
         "./cmd/pulumi-resource-kubernetes",
-        4,
+        2,
         symbols=(f"main.version={versions.PULUMI_KUBERNETES}",),
         sources=("cmd/pulumi-resource-kubernetes",),
-        forks=(forks.PULUMI, forks.KUBERNETES_SDK),
+        forks=(forks.APISERVER, forks.KUBERNETES_PROVIDER, forks.PULUMI),
     ),
     "pulumi-tfgen-random": Component(
         "./cmd/pulumi-tfgen-random",
-        2,
+        1,
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-tfgen-random", "random", "random-shim"),
-        forks=(forks.PULUMI, forks.GO_GETTER),
+        forks=(forks.BRIDGE, forks.GO_GETTER, forks.PULUMI),
     ),
     "pulumi-resource-random": Component(
         "./cmd/pulumi-resource-random",
         1,
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
-        forks=(forks.PULUMI, forks.GO_GETTER),
+        forks=(forks.BRIDGE, forks.GO_GETTER, forks.PULUMI),
     ),
-    **_cloud_provider("aws", versions.PULUMI_AWS, 9, forks.AWS),
-    **_cloud_provider("gcp", versions.PULUMI_GCP, 4, forks.GCP),
+    **_cloud_provider("aws", versions.PULUMI_AWS, 5, forks.AWS),
+    **_cloud_provider("gcp", versions.PULUMI_GCP, 1, forks.GCP),
 }
+
+
+# Debug information would be stripped in the end (-s -w), and making it takes an eighth of the time.
+_PLAIN = "-dwarf=false"
+# A fifth goes into inlining (-l leaves it out), without which what runs all the time needs half as much again: only long code that
+# seldom runs does without.
+_SELDOM = (
+    "github.com/aws/aws-sdk-go-v2/service/...",
+    "github.com/hashicorp/terraform-provider-aws/...",
+    "github.com/hashicorp/terraform-provider-google/...",
+    "github.com/minio/minio/...",
+    "github.com/pulumi/pulumi-terraform-bridge/v3/...",
+    "github.com/pulumi/pulumi/pkg/v3/codegen/...",
+    *(f"k8s.io/client-go/{made}/..." for made in ("applyconfigurations", "informers", "kubernetes", "listers")),
+    "k8s.io/kubectl/...",
+    "k8s.io/kubernetes/...",
+)
+_COMPILER = (f"-gcflags=all={_PLAIN}", *(f"-gcflags={packages}={_PLAIN} -l" for packages in _SELDOM))
 
 
 PYTHON_EXECUTOR = "pulumi-language-python-exec"
@@ -221,10 +245,9 @@ def _build_one(name: str, path: Path) -> None:
             more += ["-overlay", _overlay(generated, name)]
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{name}.unfinished")
-        # Debug information would be stripped in the end (-s -w), and making it takes an eighth of the time.
-        compiler, symbols = "-gcflags=all=-dwarf=false", " ".join(f"-X {symbol}" for symbol in component.symbols)
+        symbols = " ".join(f"-X {symbol}" for symbol in component.symbols)
         linker = f"-ldflags=-s -w {symbols}"
-        command = ["build", "-v", "-trimpath", compiler, linker, *more, "-o", unfinished, component.package]
+        command = ["build", "-v", "-trimpath", *_COMPILER, linker, *more, "-o", unfinished, component.package]
         go(command, component.module, name, doing)
         if name == "pulumi-language":
             sdk = folder_of(MODULE, f"{_PULUMI}/sdk/v3", "go/common/version", doing)
