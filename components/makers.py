@@ -50,6 +50,7 @@ from .in_cluster import artifacts as in_cluster_artifacts
 from .in_cluster import backup as in_cluster_backup
 from .in_cluster import database as in_cluster_database
 from .in_cluster import database_server as in_cluster_server
+from .in_cluster.archive import Archive
 from .in_cluster.minio import minio
 from .in_cluster.nfs import nfs
 from .pods.backup_place import BackupPlace
@@ -91,8 +92,14 @@ def identity(place: Place, cloud: Cloud | None) -> WorkloadIdentity:
             assert_never(kind)
 
 
+def archive(scope: Scope, backups: BackupPlace | None) -> Archive | None:
+    """Where a PostgreSQL server in the cluster archives its log; None if it does not."""
+    continuous = scope.args.backup.continuous if scope.args.backup is not None else None
+    return Archive(scope, continuous, backups) if scope.args.archives and continuous and backups else None
+
+
 def database(
-    scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource], backups: BackupPlace | None
+    scope: Scope, cloud: Cloud | None, first: Sequence[pulumi.Resource], archive: Archive | None
 ) -> DatabaseConnection | None:
     """The backend store; None without one.
 
@@ -100,7 +107,7 @@ def database(
         scope: The deployment.
         cloud: The cloud on which this stack creates something.
         first: First objects in the cluster, which generated passwords wait for.
-        backups: The place of backups, where a server in the cluster may archive its log.
+        archive: Where a PostgreSQL server in the cluster archives its log.
     """
     kind = scope.args.database.kind
     match kind:
@@ -109,7 +116,7 @@ def database(
         case SqliteArgs():
             return in_cluster_database.sqlite(scope, kind)
         case InClusterPostgresqlArgs():
-            return in_cluster_server.postgresql(scope, kind, backups)
+            return in_cluster_server.postgresql(scope, kind, archive)
         case InClusterMysqlArgs():
             return in_cluster_server.mysql(scope, kind)
         case PostgresqlArgs():

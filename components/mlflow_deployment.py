@@ -23,6 +23,7 @@ from .cluster.route import route
 from .cluster.scaling import autoscaler, disruption_budget
 from .cluster.service import service
 from .contracts import ArtifactStore, DatabaseConnection, Place
+from .in_cluster.archive import Archive
 from .labels import GARBAGE_COLLECTION
 from .pods.addresses import public_url, tracking_uri
 from .pods.artifact_store import artifact_store
@@ -164,6 +165,7 @@ class _Foundation:
         database: The backend store; None without one.
         artifacts: The artifact store.
         backups: Where backups go; None without them.
+        archive: Where PostgreSQL in the cluster archives its log; None if it does not.
         ready: Resources that must exist before the server can start.
     """
 
@@ -173,6 +175,7 @@ class _Foundation:
     database: DatabaseConnection | None
     artifacts: ArtifactStore
     backups: BackupPlace | None
+    archive: Archive | None
     ready: Sequence[pulumi.Resource]
 
     @property
@@ -193,7 +196,8 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
     backups = (
         backup_place(scope, args.backup, makers.backup_destination(scope, args.backup), first) if args.backup else None
     )
-    database, artifacts = makers.database(scope, cloud, first, backups), makers.artifacts(scope, cloud)
+    archive = makers.archive(scope, backups)
+    database, artifacts = makers.database(scope, cloud, first, archive), makers.artifacts(scope, cloud)
     granted = cloud.grant() if cloud else []
     return _Foundation(
         scope=scope,
@@ -202,6 +206,7 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
         database=database,
         artifacts=artifacts,
         backups=backups,
+        archive=archive,
         ready=[*first, *scope.identity.ready, *artifacts.ready, *granted],
     )
 
@@ -289,7 +294,9 @@ def _workload(foundation: _Foundation) -> _Workload:
 
 def _continuous(foundation: _Foundation, backend: BackendStore, login: Authentication | None) -> Continuous:
     """What continuous backups add to pods."""
-    place, database = foundation.backups, foundation.database
+    place, database, archive = foundation.backups, foundation.database, foundation.archive
+    if archive is not None:
+        return Continuous(rehearsing=lambda *_: archive.drill())
     if place is None or database is None or database.path is None:
         return Continuous()
     files = {"database": database.path, **({"users": login.file} if login and login.file else {})}

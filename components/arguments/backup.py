@@ -274,7 +274,7 @@ class BackupDrillArgs(Block):
     """Keep the CronJob but start no Jobs."""
     resources: ResourcesArgs = ResourcesArgs(cpu_request="100m", memory_request="256Mi", memory_limit="1Gi")
     """Requests and limits of each container, of which one runs the throw-away database."""
-    timeout_seconds: int = 3600
+    timeout_seconds: int = 14400
     """How long one run may take, in seconds."""
     starting_deadline_seconds: int = 3600
     """How late a run that missed its scheduled time may still start, in seconds."""

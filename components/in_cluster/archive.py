@@ -5,12 +5,13 @@ on a volume of the pod: each segment of the log has a name of its own and a cont
 command left behind cannot mean anything else. Nothing counts as archived before pgBackRest has said so.
 
 Before the server starts, an init container restores a database that is not there, so that a lost volume comes back by itself. One that is
-there is never touched, and then nothing is asked of the place of backups either.
+there is never touched, and then nothing is asked of the place of backups either. Drills look through what is archived.
 """
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -29,6 +30,8 @@ PGDATA = "/var/lib/postgresql/data/pgdata"
 """The server's data directory, on its claim."""
 SOCKET = "/var/run/postgresql"
 """Where the server creates its socket."""
+USER = 999
+"""Numeric user id in the official images of servers."""
 
 _SCRIPTS = "/etc/mlflow/archive"
 _SHARED = "/mlflow/pgbackrest"
@@ -56,22 +59,25 @@ fi
 """
 """How Amazon's identities arrive in a pod, which only the pod knows."""
 
+_KEPT = """kept=$(pgbackrest info)
+case $(printf '%s\\n' "$kept" | sed -n 's/^ *status: //p') in
+  ok*) ;;
+  'error (missing stanza path)') echo 'there is no backup yet'; exit 0 ;;
+  *)
+    # With a wrong password the message has bytes of what was not decrypted.
+    printf '%s\\n' "$kept" | tr -cd '\\n -~'
+    echo "No database can be restored from $PGBACKREST_REPO1_PATH, and none is made anew beside what is kept there: see docs/continuous.md."
+    exit 1
+    ;;
+esac
+"""
+"""Goes on only if a base backup is kept, and ends well if nothing ever was."""
+
 _RESTORE = f"""set -eu
 . {_SCRIPTS}/login.sh
 mkdir -p {_SHARED}/pushed {_SHARED}/wanted {_SHARED}/got
 if [ -s "$PGBACKREST_PG1_PATH/global/pg_control" ]; then exit 0; fi
-said=$(pgbackrest info)
-case $(printf '%s\\n' "$said" | sed -n 's/^ *status: //p') in
-  ok*) ;;
-  'error (missing stanza path)') echo 'there is no backup yet: a new database is made'; exit 0 ;;
-  *)
-    # With a wrong password the message has bytes of what was not decrypted.
-    printf '%s\\n' "$said" | tr -cd '\\n -~'
-    echo "The database is missing, and cannot be restored from $PGBACKREST_REPO1_PATH. No new one is made beside what is kept there: see docs/continuous.md."
-    exit 1
-    ;;
-esac
-mkdir -p "$PGBACKREST_PG1_PATH"
+{_KEPT}mkdir -p "$PGBACKREST_PG1_PATH"
 chmod 700 "$PGBACKREST_PG1_PATH"
 exec pgbackrest --delta --recovery-option='restore_command=sh {_SCRIPTS}/fetch.sh %f %p' restore
 """
@@ -136,73 +142,143 @@ done
 """A full backup each day, and what has changed since the one before in each hour. pgBackRest takes one that was interrupted up again,
 deletes what is older than the retention, and ends well only once the log that the backup needs has arrived."""
 
+_VERIFY = f"""set -eu
+{_LOGIN}{_KEPT}wrong() {{ echo "$1"; damaged=true; }}
+look() {{
+  kept=$(pgbackrest info) && found=$(pgbackrest --log-level-console=detail verify) && printf '%s\\n' "$found" || return 1
+  damaged='' before='' stop='' parts='' backups=0
+  while read -r line; do
+    case $line in
+      *'archiveId: '*', wal start: '*)
+        start=${{line#*, wal start: }} start=${{start%%,*}} archive=${{line#*archiveId: }}
+        # Each timeline has a log of its own. Its number is what names of segments begin with.
+        timeline=${{archive%%,*}}/${{start%????????????????}}
+        [ "$timeline" != "$before" ] || wrong "the log has a gap from $stop to $start"
+        before=$timeline stop=${{line##* }} parts="$parts $start:$stop"
+        ;;
+      'wal start/stop: '*)
+        needs=${{line#*: }} inside='' backups=$((backups + 1))
+        for part in $parts; do
+          if [ ! "${{part%:*}}" \\> "${{needs%% *}}" ] && [ ! "${{part#*:}}" \\< "${{needs##* }}" ]; then inside=true; fi
+        done
+        [ -n "$inside" ] || wrong "a base backup needs the log from ${{needs%% *}} to ${{needs##* }}, which is not there"
+        ;;
+      'status: error'*) wrong 'files are missing or damaged' ;;
+    esac
+  done <<END
+$found
+$kept
+END
+  [ -z "$damaged" ] || return 1
+  echo "the archive is whole: base backups: $backups, end of the log: $stop"
+}}
+look || {{ echo 'looking once more, since what expires meanwhile seems to be missing'; look; }} || {{
+  echo 'the archive is damaged, or cannot be read: see docs/continuous.md'
+  exit 1
+}}
+"""
+"""`verify` reads every file that is archived and compares its checksum. It ends well whatever it finds, and tells nothing of missing parts
+of the log but where those that it has found begin and end:
+https://github.com/pgbackrest/pgbackrest/blob/release/2.58.0/src/command/verify/verify.c."""
 
-def archive(scope: Scope, args: BackupContinuousArgs, backups: BackupPlace, data: PodPart) -> PodPart:
-    """What the server's pod needs for it; the arguments are the server's.
 
-    Args:
-        scope: The deployment.
-        args: The block.
-        backups: The place of backups.
-        data: Mounts of the server's claim, and of the folder of its socket.
-    """
-    place, reach = backups.destination, backups.reach
-    scripts = {
-        "login.sh": _LOGIN,
-        "restore.sh": _RESTORE,
-        "fetch.sh": _FETCH,
-        "archive.sh": _ARCHIVE,
-        "backup.sh": _BACKUP,
-    }
-    shipped = files(scope, _DATABASE, Files(name="archive", directory=_SCRIPTS, plain=scripts))
-    # Room for segments that the server asks for, of which there is one at a time.
-    shared = k8s.core.v1.VolumeArgs(name="pgbackrest", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="1Gi"))
-    mounts = [*shipped.mounts, k8s.core.v1.VolumeMountArgs(name="pgbackrest", mount_path=_SHARED)]
-    hidden: dict[str, SecretValue] = {**_secrets(place), "PGBACKREST_REPO1_CIPHER_PASS": backups.password}
-    inside = PodPart(
-        environment=[
-            *secret_environment(scope, "archive-login", _DATABASE, hidden),
-            *plain_environment({"HOME": TMP, **_settings(args), **_repository(scope, place)}),
-        ],
-        mounts=[*mounts, *reach.mounts, *data.mounts],
-    )
+class Archive:
+    """pgBackRest at the place of backups, which the server's pod writes to and drills read."""
 
-    def pgbackrest(name: str, script: str, probe: Sequence[str] = (), **environment: str) -> k8s.core.v1.ContainerArgs:
-        stuck = k8s.core.v1.ExecActionArgs(command=["sh", "-c", *probe])
-        # So slowly that Kubernetes does not wait longer from one time to the next before it starts the container again. What is
-        # started again at all is what the alert tells.
-        alive = k8s.core.v1.ProbeArgs(exec_=stuck, period_seconds=60, timeout_seconds=10, failure_threshold=10)
-        return container(
-            scope,
-            name,
-            join(inside, PodPart(environment=plain_environment(environment))),
-            args.resources,
-            image=args.image or versions.PGBACKREST_IMAGE,
-            command=["sh", f"{_SCRIPTS}/{script}"],
-            disk="256Mi",
-            **({"restart_policy": "Always", "liveness_probe": alive} if probe else {}),
+    def __init__(self, scope: Scope, args: BackupContinuousArgs, backups: BackupPlace) -> None:
+        """To be made once.
+
+        Args:
+            scope: The deployment.
+            args: The block.
+            backups: The place of backups.
+        """
+        place = backups.destination
+        self._scope, self._args, self._reach = scope, args, backups.reach
+        hidden: dict[str, SecretValue] = {**_secrets(place), "PGBACKREST_REPO1_CIPHER_PASS": backups.password}
+        self._inside = PodPart(
+            environment=[
+                *secret_environment(scope, "archive-login", _DATABASE, hidden),
+                *plain_environment({"HOME": TMP, **_settings(args), **_repository(scope, place)}),
+            ],
+            mounts=backups.reach.mounts,
+        )
+        self.on_volume = bool(place.volumes)
+        """Whether files at the place belong to users of pods."""
+
+    def server(self, data: PodPart) -> PodPart:
+        """What the server's pod needs for it; the arguments are the server's.
+
+        Args:
+            data: Mounts of the server's claim, and of the folder of its socket.
+        """
+        scripts = {
+            "login.sh": _LOGIN,
+            "restore.sh": _RESTORE,
+            "fetch.sh": _FETCH,
+            "archive.sh": _ARCHIVE,
+            "backup.sh": _BACKUP,
+        }
+        shipped = files(self._scope, _DATABASE, Files(name="archive", directory=_SCRIPTS, plain=scripts))
+        # Room for segments that the server asks for, of which there is one at a time.
+        shared = k8s.core.v1.VolumeArgs(
+            name="pgbackrest", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="1Gi")
+        )
+        mounts = [*shipped.mounts, k8s.core.v1.VolumeMountArgs(name="pgbackrest", mount_path=_SHARED)]
+
+        def runs(name: str, script: str, probe: str = "", **environment: str) -> k8s.core.v1.ContainerArgs:
+            stuck = k8s.core.v1.ExecActionArgs(command=["sh", "-c", probe])
+            # So slowly that Kubernetes does not wait longer from one time to the next before it starts the container again. What is
+            # started again at all is what the alert tells.
+            alive = k8s.core.v1.ProbeArgs(exec_=stuck, period_seconds=60, timeout_seconds=10, failure_threshold=10)
+            return self._pgbackrest(
+                name,
+                ["sh", f"{_SCRIPTS}/{script}"],
+                PodPart(environment=plain_environment(environment), mounts=[*mounts, *data.mounts]),
+                **({"restart_policy": "Always", "liveness_probe": alive} if probe else {}),
+            )
+
+        unsent = f"find {PGDATA}/pg_wal/archive_status -name '*.ready' -mmin +{_UNSENT_MINUTES} 2>/dev/null"
+        recent = f"find {_SHARED}/backed-up -mmin -{3 * 60 * _BACKUP_HOURS}"
+        containers = [
+            runs("restore", "restore.sh", PGBACKREST_LOG_LEVEL_CONSOLE="info", PGBACKREST_PROCESS_MAX="4"),
+            runs("archive", "archive.sh", f'[ -z "$({unsent})" ]', PGBACKREST_LOG_LEVEL_CONSOLE="warn"),
+            runs("base-backup", "backup.sh", f'[ -n "$({recent})" ]', PGBACKREST_LOG_LEVEL_CONSOLE="info"),
+        ]
+        return PodPart(
+            arguments=[
+                *("-c", "archive_mode=on"),
+                *("-c", f"archive_command={_COMMAND}"),
+                *("-c", f"archive_timeout={self._args.interval_seconds or _INTERVAL}"),
+                # Else clients would be served an old state while the server recovers.
+                *("-c", "hot_standby=off"),
+            ],
+            mounts=mounts,
+            volumes=[*shipped.volumes, shared, *self._reach.volumes],
+            init_containers=containers,
+            network=self._reach.network,
         )
 
-    unsent = f"find {PGDATA}/pg_wal/archive_status -name '*.ready' -mmin +{_UNSENT_MINUTES} 2>/dev/null"
-    recent = f"find {_SHARED}/backed-up -mmin -{3 * 60 * _BACKUP_HOURS}"
-    containers = [
-        pgbackrest("restore", "restore.sh", PGBACKREST_LOG_LEVEL_CONSOLE="info", PGBACKREST_PROCESS_MAX="4"),
-        pgbackrest("archive", "archive.sh", [f'[ -z "$({unsent})" ]'], PGBACKREST_LOG_LEVEL_CONSOLE="warn"),
-        pgbackrest("base-backup", "backup.sh", [f'[ -n "$({recent})" ]'], PGBACKREST_LOG_LEVEL_CONSOLE="info"),
-    ]
-    return PodPart(
-        arguments=[
-            *("-c", "archive_mode=on"),
-            *("-c", f"archive_command={_COMMAND}"),
-            *("-c", f"archive_timeout={args.interval_seconds or _INTERVAL}"),
-            # Else clients would be served an old state while the server recovers.
-            *("-c", "hot_standby=off"),
-        ],
-        mounts=mounts,
-        volumes=[*shipped.volumes, shared, *reach.volumes],
-        init_containers=containers,
-        network=reach.network,
-    )
+    def drill(self) -> PodPart:
+        """What the pods of drills need, which reach the place of backups already: a container that looks through the archive."""
+        more = PodPart(environment=plain_environment({"PGBACKREST_PROCESS_MAX": "4"}))
+        # On a volume, pgBackRest lets its own user read its files, and a group that is not of MLflow's pods.
+        user = USER if self.on_volume else None
+        return PodPart(
+            init_containers=[self._pgbackrest("continuous-database", ["sh", "-c", _VERIFY], more, user=user)]
+        )
+
+    def _pgbackrest(self, name: str, command: Sequence[str], more: PodPart, **rest: Any) -> k8s.core.v1.ContainerArgs:
+        return container(
+            self._scope,
+            name,
+            join(self._inside, more),
+            self._args.resources,
+            image=self._args.image or versions.PGBACKREST_IMAGE,
+            command=command,
+            disk="256Mi",
+            **rest,
+        )
 
 
 def _settings(args: BackupContinuousArgs) -> dict[str, Input[str]]:

@@ -15,21 +15,18 @@ import pulumi_random as random
 from ..arguments import InClusterMysqlArgs, InClusterPostgresqlArgs, Input, TlsMode
 from ..arguments.connections import needed
 from ..contracts import DRIVERS, PORTS, DatabaseConnection, Engine, Files, NetworkDestination, SecretKey, Volume
-from ..pods.backup_place import BackupPlace
 from ..pods.containers import container
 from ..pods.environment import plain_environment, secret_environment
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, claims, files, secret
-from .archive import PGDATA, SOCKET, archive
+from .archive import PGDATA, SOCKET, USER, Archive
 from .claims import claim
 from .stores import store
 
 _COMPONENT = "database"
 _NAME = "mlflow"
 """Name of the database and of its user."""
-_USER = 999
-"""Numeric user id in both official images."""
 _LEAST = 100
 """Connections for MLflow if its pods need no more."""
 _RESERVED = 5
@@ -70,8 +67,8 @@ class _Server:
     stop: Sequence[str] | None = None
 
 
-def postgresql(scope: Scope, args: InClusterPostgresqlArgs, backups: BackupPlace | None) -> DatabaseConnection:
-    """A PostgreSQL server, whose log is archived at the place of backups if the arguments say so."""
+def postgresql(scope: Scope, args: InClusterPostgresqlArgs, archive: Archive | None) -> DatabaseConnection:
+    """A PostgreSQL server, whose log is archived if there is an archive."""
     server = _Server(
         engine=Engine.POSTGRESQL,
         arguments=["postgres", "-c", f"max_connections={_connections(scope, args) + _RESERVED}"],
@@ -84,7 +81,7 @@ def postgresql(scope: Scope, args: InClusterPostgresqlArgs, backups: BackupPlace
         # SIGTERM would wait until the last client disconnects.
         stop=["bash", "-c", "kill -INT 1"],
     )
-    return _make(scope, args, server, backups if scope.args.archives else None)
+    return _make(scope, args, server, archive)
 
 
 def mysql(scope: Scope, args: InClusterMysqlArgs) -> DatabaseConnection:
@@ -121,7 +118,7 @@ def _make(
     scope: Scope,
     args: InClusterPostgresqlArgs | InClusterMysqlArgs,
     server: _Server,
-    archived_at: BackupPlace | None = None,
+    archive: Archive | None = None,
 ) -> DatabaseConnection:
     name = f"{scope.name}-database"
     service = k8s.core.v1.Service(
@@ -131,7 +128,7 @@ def _make(
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None",
             # A sidecar that is started again makes the pod not ready for a moment, and the server serves on.
-            publish_not_ready_addresses=True if archived_at else None,
+            publish_not_ready_addresses=True if archive else None,
             selector=scope.selector(_COMPONENT),
             ports=[k8s.core.v1.ServicePortArgs(name="database", port=PORTS[server.engine], target_port="database")],
         ),
@@ -147,7 +144,7 @@ def _make(
         keys.append(SecretKey(name=args.existing_secret.name, key=args.existing_secret.password_key))
     volume = claim(scope, "database", args.volume, server.data)
     login = dict(zip(server.passwords, keys, strict=True))
-    server_set = _stateful_set(scope, args, server, name, login, volume, archived_at)
+    server_set = _stateful_set(scope, args, server, name, login, volume, archive)
     host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
     return DatabaseConnection(
         engine=server.engine,
@@ -184,7 +181,7 @@ def _stateful_set(
     service: str,
     passwords: Mapping[str, SecretKey],
     volume: Volume,
-    archived_at: BackupPlace | None,
+    archive: Archive | None,
 ) -> k8s.apps.v1.StatefulSet:
     alive = k8s.core.v1.ExecActionArgs(command=list(server.alive))
     runtime = k8s.core.v1.VolumeArgs(name="run", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="16Mi"))
@@ -193,8 +190,7 @@ def _stateful_set(
         PodPart(volumes=[runtime], mounts=[k8s.core.v1.VolumeMountArgs(name="run", mount_path=server.runtime)]),
         claims([volume]),
     )
-    continuous = scope.args.backup.continuous if scope.args.backup else None
-    archived = archive(scope, continuous, archived_at, data) if continuous and archived_at else PodPart()
+    archived = archive.server(data) if archive else PodPart()
     part = join(
         PodPart(environment=[*plain_environment({"HOME": TMP, **server.environment}), *login]),
         data,
@@ -214,7 +210,7 @@ def _stateful_set(
         ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
         # Ten minutes: after a crash, a database first replays its log. An hour if that may be the log of a whole archive.
         startup_probe=k8s.core.v1.ProbeArgs(
-            exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=3600 if archived_at else 600
+            exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=3600 if archive else 600
         ),
         readiness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=10, timeout_seconds=5, failure_threshold=3),
         liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),
@@ -227,10 +223,8 @@ def _stateful_set(
         made,
         service=service,
         scratch="256Mi",
-        user=_USER,
+        user=USER,
         # A volume for backups is shared with pods of MLflow's own user.
-        groups=[scope.args.pod.run_as_user]
-        if archived_at and scope.args.pod.run_as_user and archived_at.destination.volumes
-        else (),
+        groups=[scope.args.pod.run_as_user] if archive and archive.on_volume and scope.args.pod.run_as_user else (),
         termination_grace_period_seconds=120,
     )

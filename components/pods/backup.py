@@ -79,7 +79,7 @@ def backups(
         database: How a pod reaches it.
         store: The artifacts.
         keys: The keys that all replicas share, as variables.
-        copies: Continuous backups, which drills restore as well.
+        copies: Continuous backups, which drills try out as well.
         after: Resources that must exist before.
     """
     pod = _Pods(scope, args, place, connection, database, store, keys)

@@ -53,6 +53,7 @@ def container(
     arguments: Sequence[Input[str]] = (),
     disk: str = "16Mi",
     writes: str | None = None,
+    user: int | None = None,
     **more: Any,
 ) -> k8s.core.v1.ContainerArgs:
     """A container with a private `/tmp`, a read-only root filesystem and no privileges, unless the user's security context says
@@ -69,6 +70,7 @@ def container(
         disk: Request of ephemeral storage.
         writes: What it may write to a volume on its node's disk, where that is more: a limit that all containers share must leave it
             that.
+        user: Numeric user id, where it is not that of the pod. If the arguments let the cluster choose, it chooses this one too.
         **more: Further fields: ports, probes, lifecycle.
     """
     requests = {"cpu": resources.cpu_request, "memory": resources.memory_request, "ephemeral-storage": disk}
@@ -78,6 +80,7 @@ def container(
         "cpu": resources.cpu_limit or _at_least(requests["cpu"], shared.cpu_limit),
         "ephemeral-storage": _at_least(writes or disk, shared.ephemeral_storage_limit),
     }
+    own = {} if user is None or scope.args.pod.run_as_user is None else {"runAsUser": user, "runAsGroup": user}
     return k8s.core.v1.ContainerArgs(
         name=name,
         image=image,
@@ -90,7 +93,7 @@ def container(
         resources=k8s.core.v1.ResourceRequirementsArgs(
             requests=requests, limits={name: limit for name, limit in limits.items() if limit is not None}
         ),
-        security_context=merged(SECURITY, scope.args.pod.part("container_security_context")),
+        security_context=merged({**SECURITY, **own}, scope.args.pod.part("container_security_context")),
         # The last lines of the log tell why it failed; this puts them into the pod's status, where `pulumi up` shows them.
         termination_message_policy="FallbackToLogsOnError",
         **more,

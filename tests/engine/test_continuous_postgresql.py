@@ -99,8 +99,9 @@ def test_the_archive_of_another_server_is_refused(root: Path) -> None:
     assert sorted(path.name for path in (pod.folder / "backups").rglob("0*")) == kept
 
 
-def test_a_moment_is_restored_as_documented(root: Path) -> None:
+def test_a_moment_is_restored_as_documented_and_a_drill_finds_what_is_damaged(root: Path) -> None:
     pod = Pod.of(BACKUP, "moment", root)
+    assert "there is no backup yet" in pod.verified()
     with pod.serving():
         processes.eventually(pod.backed_up, "a base backup")
         # pgBackRest compares whole seconds.
@@ -119,3 +120,21 @@ def test_a_moment_is_restored_as_documented(root: Path) -> None:
     pod.lose()
     with pod.serving():
         assert pod.query("SELECT n FROM counted ORDER BY n") == [(0,), (2,)]
+        assert "the archive is whole: base backups: 1, " in pod.verified(), "three timelines, and the sidecars write on"
+    first, middle, *_ = log = sorted((pod.folder / "backups").rglob("00000001*-*"))
+    (files,) = (pod.folder / "backups").rglob("bundle/1")
+    named = f"15-1/{middle.parent.name}/{middle.name}"
+    for damaged, left, says in (
+        ([middle], None, f"the log has a gap from {first.name[:24]} to "),
+        (log, None, "a base backup needs the log from "),
+        # Of the right form, else pgBackRest would try again for 15 seconds.
+        ([middle], first.read_bytes(), f"invalid checksum '{named}'"),
+        ([files], files.read_bytes()[:-16], "status: invalid"),
+    ):
+        kept = {path: path.read_bytes() for path in damaged}
+        for path in damaged:
+            path.unlink() if left is None else path.write_bytes(left)
+        said = pod.verified()
+        assert says in said and "the archive is damaged" in said, said
+        for path, content in kept.items():
+            path.write_bytes(content)

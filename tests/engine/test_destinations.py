@@ -176,11 +176,12 @@ def test_pgbackrest_archives_there_and_restores(place: Place, root: Path) -> Non
         # pgBackRest before 2.46, such as Debian's, knows no SFTP: no database starts whose log would go nowhere.
         assert "'sftp' is not allowed for 'repo1-type' option" in prepared.stdout + prepared.stderr
         return
-    pod = dataclasses.replace(pod, containers=pod.containers.told(place.for_c))
+    pod = dataclasses.replace(pod, containers=pod.containers.told(place.for_c), drill=pod.drill.told(place.for_c))
     with pod.serving():
         processes.eventually(pod.backed_up, "a base backup")
         pod.query("INSERT INTO counted VALUES (1)")
         pod.send()
     pod.lose()
+    assert "the archive is whole" in pod.verified()
     with pod.serving():
         assert pod.query("SELECT n FROM counted") == [(1,)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.configurations import AWS, AZURE, DEV, GCP, PRODUCTION, with_changes
-from tests.graph.program import Secret, deploy
+from tests.graph.program import Graph, Secret, deploy
 from tests.graph.scenarios import SCENARIOS
 
 CONTAINER = (
@@ -81,11 +81,43 @@ def test_one_grant_on_a_bucket_that_holds_both() -> None:
     assert [each.name for each in graph.of("BucketIAMMember")] == ["mlflow-artifacts"]
 
 
+ARCHIVING = {"database": {"inClusterPostgresql": {}}, "backup": {"destination": {"volume": {}}, "continuous": {}}}
+
+
+def _verifies(graph: Graph) -> Any:
+    """What looks through the archive in the pod of drills."""
+    pod = graph.named("mlflow-backup-drill", "CronJob").pod["spec"]
+    (found,) = [each for each in pod["initContainers"] if each["name"] == "continuous-database"]
+    return found
+
+
 def test_a_server_that_archives_to_a_volume_may_write_where_backups_do() -> None:
-    """By the group of MLflow's pods, whose user it does not have."""
-    to = {"database": {"inClusterPostgresql": {}}, "backup": {"destination": {"volume": {}}, "continuous": {}}}
-    pod = deploy(with_changes(PRODUCTION, to)).named("mlflow-database", "StatefulSet").pod["spec"]
+    """By the group of MLflow's pods, whose user it does not have, and without which a drill could not read what it wrote."""
+    graph = deploy(with_changes(PRODUCTION, ARCHIVING))
+    pod = graph.named("mlflow-database", "StatefulSet").pod["spec"]
     assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["supplementalGroups"]) == (999, [1000])
+    drill = _verifies(graph)["securityContext"]
+    assert (drill["runAsUser"], drill["runAsGroup"]) == (999, 999)
+    chosen = deploy(with_changes(PRODUCTION, {**ARCHIVING, "pod": {"runAsUser": None}}))
+    assert "runAsUser" not in _verifies(chosen)["securityContext"], "by the cluster, one for all pods"
+
+
+def test_a_drill_reads_where_postgresql_archives_and_nothing_of_its_pod() -> None:
+    graph = deploy(
+        with_changes(SCENARIOS["backup-continuous-postgresql"], {"backup.continuous.image": "r.example/p:1"})
+    )
+    (archives,) = [
+        each
+        for each in graph.named("mlflow-database", "StatefulSet").pod["spec"]["initContainers"]
+        if each["name"] == "archive"
+    ]
+    drill = _verifies(graph)
+    its_own = ("PGBACKREST_PROCESS_MAX", "PGBACKREST_LOG_LEVEL_CONSOLE")
+    environments = [[each for each in one["env"] if each["name"] not in its_own] for one in (archives, drill)]
+    assert environments[0] == environments[1] and drill["image"] == archives["image"] == "r.example/p:1"
+    mounts = {each["mountPath"] for each in drill["volumeMounts"]}
+    assert mounts < {each["mountPath"] for each in archives["volumeMounts"]}
+    assert not [each for each in mounts if each.startswith(("/var/lib/postgresql", "/mlflow/pgbackrest"))]
 
 
 @pytest.mark.parametrize("scenario", ["backup", "backup-postgresql", "backup-mysql"])

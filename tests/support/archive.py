@@ -80,11 +80,13 @@ class Pod:
 
     Attributes:
         containers: Its containers.
+        drill: Those of the pod of drills.
         folder: Its volumes, each under its name.
         programs: Where PostgreSQL's programs are.
     """
 
     containers: rendered.Pod
+    drill: rendered.Pod
     folder: Path
     programs: Path
 
@@ -100,7 +102,6 @@ class Pod:
         place = root / name
         place.mkdir()
         values = {**PRODUCTION, "database": {"inClusterPostgresql": {}}, "backup": {**backup, "continuous": {}}}
-        made = rendered.pod(values, "mlflow-database", place)
         programs, server = postgresql.programs(root)
         found = debian.environment(root / "pgbackrest")
         for variable in ("PATH", "LD_LIBRARY_PATH"):
@@ -109,9 +110,11 @@ class Pod:
         def inside(each: rendered.Container) -> rendered.Container:
             return dataclasses.replace(each, environment={**found, **each.environment, "PATH": found["PATH"]})
 
-        pod = cls(
-            rendered.Pod([*map(inside, made.first)], inside(made.main), [*map(inside, made.beside)]), place, programs
-        )
+        def containers(owner: str) -> rendered.Pod:
+            made = rendered.pod(values, owner, place)
+            return rendered.Pod([*map(inside, made.first)], inside(made.main), [*map(inside, made.beside)])
+
+        pod = cls(containers("mlflow-database"), containers("mlflow-backup-drill"), place, programs)
         pod.lose()
         return pod
 
@@ -119,6 +122,13 @@ class Pod:
         """Run the init container, with other variables."""
         (first,) = self.containers.first
         return self._run(first.command, {**first.environment, **environment})
+
+    def verified(self) -> str:
+        """Let a drill look through the archive. What it says, of which the last line is the verdict, which agrees with how it ends."""
+        verifies = self.drill.init_container("continuous-database")
+        ended = self._run(verifies.command, verifies.environment)
+        assert (ended.returncode == 0) != ("the archive is damaged" in ended.stdout), ended
+        return ended.stdout
 
     def restored(self, moment: str) -> subprocess.CompletedProcess[str]:
         """Restore a moment beside the database that runs, by the command of docs/continuous.md."""
