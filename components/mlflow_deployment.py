@@ -191,8 +191,7 @@ def _foundation(component: MlflowDeployment, name: str, args: MlflowDeploymentAr
     cloud = makers.cloud(place)
     scope = Scope(**vars(place), identity=makers.identity(place, cloud))
     scope = dataclasses.replace(scope, user=user_part(scope))
-    account = service_account(scope)
-    first = [account] if account else []
+    first = [account] if (account := service_account(scope)) else []
     backups = (
         backup_place(scope, args.backup, makers.backup_destination(scope, args.backup), first) if args.backup else None
     )

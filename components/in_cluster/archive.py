@@ -25,161 +25,17 @@ from ..pods.environment import plain_environment, secret_environment
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, files
+from . import archive_scripts
 
-PGDATA = "/var/lib/postgresql/data/pgdata"
-"""The server's data directory, on its claim."""
-SOCKET = "/var/run/postgresql"
-"""Where the server creates its socket."""
 USER = 999
 """Numeric user id in the official images of servers."""
 
-_SCRIPTS = "/etc/mlflow/archive"
-_SHARED = "/mlflow/pgbackrest"
-"""Where server and sidecar meet: `pushed` has a file for each segment that is archived, `wanted` one for each that the server asks for
-while it recovers, `got` the answers; `backed-up` is as old as the last base backup."""
 _DATABASE = "database"
 _STANZA = "mlflow"
 _INTERVAL = 2
 """Seconds. PostgreSQL looks at whole ones, and a segment takes up to one to arrive, so that all in all fewer than five are lost."""
-_BACKUP_HOURS = 1
-"""How often a base backup is taken, most of which hold changed files alone. The log since the last one is what a restore replays."""
 _UNSENT_MINUTES = 2
 """Age of a segment from which on the sidecar counts as stuck."""
-
-_COMMAND = f'timeout 20 sh -c "until [ -e {_SHARED}/pushed/%f ]; do sleep 0.1; done"'
-"""PostgreSQL tries a command that failed again, for ever, keeps the segment until then, and counts failures in `pg_stat_archiver`. The
-time limit is for its end: it waits for this command before it stops."""
-
-_LOGIN = """if [ "${PGBACKREST_REPO1_TYPE:-}" = s3 ] && [ -z "${PGBACKREST_REPO1_S3_KEY:-}" ]; then
-  if [ -n "${AWS_WEB_IDENTITY_TOKEN_FILE:-}" ]; then PGBACKREST_REPO1_S3_KEY_TYPE=web-id
-  elif [ -n "${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ]; then PGBACKREST_REPO1_S3_KEY_TYPE=pod-id
-  else PGBACKREST_REPO1_S3_KEY_TYPE=auto; fi
-  export PGBACKREST_REPO1_S3_KEY_TYPE
-fi
-"""
-"""How Amazon's identities arrive in a pod, which only the pod knows."""
-
-_KEPT = """kept=$(pgbackrest info)
-case $(printf '%s\\n' "$kept" | sed -n 's/^ *status: //p') in
-  ok*) ;;
-  'error (missing stanza path)') echo 'there is no backup yet'; exit 0 ;;
-  *)
-    # With a wrong password the message has bytes of what was not decrypted.
-    printf '%s\\n' "$kept" | tr -cd '\\n -~'
-    echo "No database can be restored from $PGBACKREST_REPO1_PATH, and none is made anew beside what is kept there: see docs/continuous.md."
-    exit 1
-    ;;
-esac
-"""
-"""Goes on only if a base backup is kept, and ends well if nothing ever was."""
-
-_RESTORE = f"""set -eu
-. {_SCRIPTS}/login.sh
-mkdir -p {_SHARED}/pushed {_SHARED}/wanted {_SHARED}/got
-if [ -s "$PGBACKREST_PG1_PATH/global/pg_control" ]; then exit 0; fi
-{_KEPT}mkdir -p "$PGBACKREST_PG1_PATH"
-chmod 700 "$PGBACKREST_PG1_PATH"
-exec pgbackrest --delta --recovery-option='restore_command=sh {_SCRIPTS}/fetch.sh %f %p' restore
-"""
-"""Asks for `pg_control`, which pgBackRest writes last: an interrupted restore goes on."""
-
-_FETCH = f"""cd {_SHARED} || exit 255
-rm -f "got/$1" "got/$1.missing" || exit 255
-: >"wanted/$1" || exit 255
-until [ -e "got/$1" ] || [ -e "got/$1.missing" ]; do sleep 0.05; done
-[ -e "got/$1" ] || exit 1
-mv "got/$1" "$OLDPWD/$2" || exit 255
-"""
-"""Runs in the server's container. To PostgreSQL, 1 means that the log ends here, and it begins to serve; 255 that it has to stop:
-https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-PITR-RECOVERY."""
-
-_ARCHIVE = f"""set -u
-. {_SCRIPTS}/login.sh
-trap 'exit 0' TERM INT
-cd {_SHARED} || exit 1
-log=$PGBACKREST_PG1_PATH/pg_wal
-until [ -s "$PGBACKREST_PG1_PATH/global/pg_control" ]; do sleep 1; done
-# Refuses the archive of another server, and makes a new one.
-until pgbackrest --no-online stanza-create; do sleep 10; done
-while :; do
-  for each in wanted/*; do
-    [ -e "$each" ] || continue
-    name=${{each#wanted/}}
-    pgbackrest archive-get "$name" "$PWD/got/$name.part"
-    case $? in
-      0) rm -f "$each"; mv "got/$name.part" "got/$name" ;;
-      1) rm -f "$each"; : >"got/$name.missing" ;;
-      *) sleep 2 ;;
-    esac
-  done
-  for each in pushed/*; do
-    [ -e "$log/archive_status/${{each#pushed/}}.ready" ] || rm -f "$each"
-  done
-  for each in "$log"/archive_status/*.ready; do
-    name=${{each##*/}}
-    name=${{name%.ready}}
-    if [ ! -e "$each" ] || [ -e "pushed/$name" ]; then continue; fi
-    if ! pgbackrest archive-push "$log/$name"; then sleep 2; break; fi
-    : >"pushed/$name"
-  done
-  sleep 0.1
-done
-"""
-
-_BACKUP = f"""set -u
-. {_SCRIPTS}/login.sh
-trap 'kill $! 2>/dev/null; exit 0' TERM INT
-touch {_SHARED}/backed-up
-while :; do
-  until [ -S {SOCKET}/.s.PGSQL.5432 ]; do sleep 1; done
-  kept=$(pgbackrest info | sed -n 's/.*full backup: \\([0-9]*\\)-.*/\\1/p' | tail -n 1)
-  if [ "$kept" = "$(date +%Y%m%d)" ]; then type=incr; else type=full; fi
-  pgbackrest --type=$type backup &
-  if wait $!; then touch {_SHARED}/backed-up; sleep {3600 * _BACKUP_HOURS} & else sleep 10 & fi
-  wait $!
-done
-"""
-"""A full backup each day, and what has changed since the one before in each hour. pgBackRest takes one that was interrupted up again,
-deletes what is older than the retention, and ends well only once the log that the backup needs has arrived."""
-
-_VERIFY = f"""set -eu
-{_LOGIN}{_KEPT}wrong() {{ echo "$1"; damaged=true; }}
-look() {{
-  kept=$(pgbackrest info) && found=$(pgbackrest --log-level-console=detail verify) && printf '%s\\n' "$found" || return 1
-  damaged='' before='' stop='' parts='' backups=0
-  while read -r line; do
-    case $line in
-      *'archiveId: '*', wal start: '*)
-        start=${{line#*, wal start: }} start=${{start%%,*}} archive=${{line#*archiveId: }}
-        # Each timeline has a log of its own. Its number is what names of segments begin with.
-        timeline=${{archive%%,*}}/${{start%????????????????}}
-        [ "$timeline" != "$before" ] || wrong "the log has a gap from $stop to $start"
-        before=$timeline stop=${{line##* }} parts="$parts $start:$stop"
-        ;;
-      'wal start/stop: '*)
-        needs=${{line#*: }} inside='' backups=$((backups + 1))
-        for part in $parts; do
-          if [ ! "${{part%:*}}" \\> "${{needs%% *}}" ] && [ ! "${{part#*:}}" \\< "${{needs##* }}" ]; then inside=true; fi
-        done
-        [ -n "$inside" ] || wrong "a base backup needs the log from ${{needs%% *}} to ${{needs##* }}, which is not there"
-        ;;
-      'status: error'*) wrong 'files are missing or damaged' ;;
-    esac
-  done <<END
-$found
-$kept
-END
-  [ -z "$damaged" ] || return 1
-  echo "the archive is whole: base backups: $backups, end of the log: $stop"
-}}
-look || {{ echo 'looking once more, since what expires meanwhile seems to be missing'; look; }} || {{
-  echo 'the archive is damaged, or cannot be read: see docs/continuous.md'
-  exit 1
-}}
-"""
-"""`verify` reads every file that is archived and compares its checksum. It ends well whatever it finds, and tells nothing of missing parts
-of the log but where those that it has found begin and end:
-https://github.com/pgbackrest/pgbackrest/blob/release/2.58.0/src/command/verify/verify.c."""
 
 
 class Archive:
@@ -213,18 +69,18 @@ class Archive:
             data: Mounts of the server's claim, and of the folder of its socket.
         """
         scripts = {
-            "login.sh": _LOGIN,
-            "restore.sh": _RESTORE,
-            "fetch.sh": _FETCH,
-            "archive.sh": _ARCHIVE,
-            "backup.sh": _BACKUP,
+            "login.sh": archive_scripts.LOGIN,
+            "restore.sh": archive_scripts.RESTORE,
+            "fetch.sh": archive_scripts.FETCH,
+            "archive.sh": archive_scripts.ARCHIVE,
+            "backup.sh": archive_scripts.BACKUP,
         }
-        shipped = files(self._scope, _DATABASE, Files(name="archive", directory=_SCRIPTS, plain=scripts))
+        shipped = files(self._scope, _DATABASE, Files(name="archive", directory=archive_scripts.SCRIPTS, plain=scripts))
         # Room for segments that the server asks for, of which there is one at a time.
         shared = k8s.core.v1.VolumeArgs(
             name="pgbackrest", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="1Gi")
         )
-        mounts = [*shipped.mounts, k8s.core.v1.VolumeMountArgs(name="pgbackrest", mount_path=_SHARED)]
+        mounts = [*shipped.mounts, k8s.core.v1.VolumeMountArgs(name="pgbackrest", mount_path=archive_scripts.SHARED)]
 
         def runs(name: str, script: str, probe: str = "", **environment: str) -> k8s.core.v1.ContainerArgs:
             stuck = k8s.core.v1.ExecActionArgs(command=["sh", "-c", probe])
@@ -233,13 +89,15 @@ class Archive:
             alive = k8s.core.v1.ProbeArgs(exec_=stuck, period_seconds=60, timeout_seconds=10, failure_threshold=10)
             return self._pgbackrest(
                 name,
-                ["sh", f"{_SCRIPTS}/{script}"],
+                ["sh", f"{archive_scripts.SCRIPTS}/{script}"],
                 PodPart(environment=plain_environment(environment), mounts=[*mounts, *data.mounts]),
                 **({"restart_policy": "Always", "liveness_probe": alive} if probe else {}),
             )
 
-        unsent = f"find {PGDATA}/pg_wal/archive_status -name '*.ready' -mmin +{_UNSENT_MINUTES} 2>/dev/null"
-        recent = f"find {_SHARED}/backed-up -mmin -{3 * 60 * _BACKUP_HOURS}"
+        unsent = (
+            f"find {archive_scripts.PGDATA}/pg_wal/archive_status -name '*.ready' -mmin +{_UNSENT_MINUTES} 2>/dev/null"
+        )
+        recent = f"find {archive_scripts.SHARED}/backed-up -mmin -{3 * 60 * archive_scripts.BACKUP_HOURS}"
         containers = [
             runs("restore", "restore.sh", PGBACKREST_LOG_LEVEL_CONSOLE="info", PGBACKREST_PROCESS_MAX="4"),
             runs("archive", "archive.sh", f'[ -z "$({unsent})" ]', PGBACKREST_LOG_LEVEL_CONSOLE="warn"),
@@ -248,7 +106,7 @@ class Archive:
         return PodPart(
             arguments=[
                 *("-c", "archive_mode=on"),
-                *("-c", f"archive_command={_COMMAND}"),
+                *("-c", f"archive_command={archive_scripts.COMMAND}"),
                 *("-c", f"archive_timeout={self._args.interval_seconds or _INTERVAL}"),
                 # Else clients would be served an old state while the server recovers.
                 *("-c", "hot_standby=off"),
@@ -265,7 +123,9 @@ class Archive:
         # On a volume, pgBackRest lets its own user read its files, and a group that is not of MLflow's pods.
         user = USER if self.on_volume else None
         return PodPart(
-            init_containers=[self._pgbackrest("continuous-database", ["sh", "-c", _VERIFY], more, user=user)]
+            init_containers=[
+                self._pgbackrest("continuous-database", ["sh", "-c", archive_scripts.VERIFY], more, user=user)
+            ]
         )
 
     def _pgbackrest(self, name: str, command: Sequence[str], more: PodPart, **rest: Any) -> k8s.core.v1.ContainerArgs:
@@ -285,10 +145,10 @@ def _settings(args: BackupContinuousArgs) -> dict[str, Input[str]]:
     """pgBackRest's settings apart from the place: https://pgbackrest.org/configuration.html."""
     return {
         "PGBACKREST_STANZA": _STANZA,
-        "PGBACKREST_PG1_PATH": PGDATA,
-        "PGBACKREST_PG1_SOCKET_PATH": SOCKET,
+        "PGBACKREST_PG1_PATH": archive_scripts.PGDATA,
+        "PGBACKREST_PG1_SOCKET_PATH": archive_scripts.SOCKET,
         "PGBACKREST_PG1_USER": "postgres",
-        "PGBACKREST_LOCK_PATH": f"{_SHARED}/lock",
+        "PGBACKREST_LOCK_PATH": f"{archive_scripts.SHARED}/lock",
         "PGBACKREST_LOG_LEVEL_FILE": "off",
         "PGBACKREST_LOG_TIMESTAMP": "n",
         "PGBACKREST_COMPRESS_TYPE": "zst",

@@ -20,7 +20,8 @@ from ..pods.environment import plain_environment, secret_environment
 from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, claims, files, secret
-from .archive import PGDATA, SOCKET, USER, Archive
+from .archive import USER, Archive
+from .archive_scripts import PGDATA, SOCKET
 from .claims import claim
 from .stores import store
 
