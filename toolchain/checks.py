@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -13,8 +14,7 @@ from pathlib import Path
 from bench import measurements
 from toolchain import cluster, environments, lifecycle, pulumi, rungs, versions
 from toolchain.bare import emulators, golang, images, node
-from toolchain.cluster import Cluster
-from toolchain.console import UserError, say, step
+from toolchain.console import UserError, ahead, say, step
 from toolchain.paths import ROOT, lock
 from toolchain.session import VARIABLE, Session
 
@@ -109,7 +109,7 @@ def bench(context: str | None, arguments: str) -> int:
 
 
 def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool = True) -> None:
-    """Fill the session with the tools, a running cluster and the image, and save it after each part.
+    """Fill the session with the tools, a running cluster and the images.
 
     Args:
         session: What is filled.
@@ -121,7 +121,10 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
     Raises:
         UserError: A part cannot be had on this machine.
     """
+    wanted = _images(tests=tests, clouds=clouds)
     with lock(*lifecycle.LOCK):
+        if not context and cluster.first_built_in():
+            ahead(node.fetch, *(functools.partial(images.fetch, each) for each in wanted))
         venv, cli = pulumi.for_program((), yaml=tests and clouds)
         session.pulumi, session.pulumi_home = str(cli.command), str(cli.home)
         session.path = cli.variables(venv)["PATH"]
@@ -134,15 +137,33 @@ def prepare(session: Session, context: str | None, *, clouds: bool, tests: bool 
         session.kubeconfig, session.cluster_kind = str(target.kubeconfig), target.kind
         session.host_address = target.host_address()
         session.save()
-        images.ensure(versions.MLFLOW_IMAGE, target)
+        with ThreadPoolExecutor(1) as executor:  # compiling leaves the disk and the network to the images
+            compiled = executor.submit(_compile, session, tests=tests, clouds=clouds)
+            for image in wanted:
+                images.ensure(image, target)
+            compiled.result()
         session.image = versions.MLFLOW_IMAGE
         session.save()
-        if tests:
-            _prepare_tests(session, target)
-        if tests and clouds:
-            _prepare_extended(session, target)
-        if clouds:
-            _prepare_clouds(session)
+
+
+def _images(*, tests: bool, clouds: bool) -> list[str]:
+    """The images that are needed; those of Go programs last, which may have to be compiled."""
+    if not tests:
+        return [versions.MLFLOW_IMAGE]
+    if not clouds:
+        return [versions.MLFLOW_IMAGE, *BACKED_UP]
+    return sorted(images.RECIPES, key=lambda each: isinstance(images.RECIPES[each], images.GoImage))
+
+
+def _compile(session: Session, *, tests: bool, clouds: bool) -> None:
+    """Add what may have to be compiled: judges of manifests, and for the extended tier emulators of object stores, Helm and clouds."""
+    if tests:
+        judges = golang.build(["pod-security", "kube-score"])
+        session.pod_security, session.kube_score = (str(path) for path in judges.values())
+    if tests and clouds:
+        _emulate(session)
+    if clouds:
+        _prepare_clouds(session)
 
 
 def forget_tests(kubeconfig: Path) -> None:
@@ -155,19 +176,8 @@ def forget_tests(kubeconfig: Path) -> None:
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
 
 
-def _prepare_tests(session: Session, target: Cluster) -> None:
-    """Add what tests of the core use: images of backups, judges of manifests."""
-    for image in BACKED_UP:
-        images.ensure(image, target)
-    judges = golang.build(["pod-security", "kube-score"])
-    session.pod_security, session.kube_score = (str(path) for path in judges.values())
-    session.save()
-
-
-def _prepare_extended(session: Session, target: Cluster) -> None:
-    """Add all other images, emulators of object stores, and Helm."""
-    for image in images.RECIPES:
-        images.ensure(image, target)
+def _emulate(session: Session) -> None:
+    """Add emulators of object stores, and Helm."""
     for name in emulators.NAMES:
         try:
             session.emulators[name] = str(emulators.ensure(name))
@@ -177,11 +187,10 @@ def _prepare_extended(session: Session, target: Cluster) -> None:
         session.helm = str(cluster.helm())
     except UserError as error:
         session.helm_problem = str(error)
-    session.save()
 
 
 def _prepare_clouds(session: Session) -> None:
-    """Add the clouds whose plugins can be had: last, since the other tests need none of them."""
+    """Add the clouds whose plugins can be had."""
     cli = pulumi.of_tests(pulumi.ensure())
     session.clouds_home = str(cli.home)
     for plugin, sdk in {**EMULATED, **FAKED}.items():
@@ -194,7 +203,6 @@ def _prepare_clouds(session: Session) -> None:
             session.cloud_paths[plugin] = cli.variables(venv)["PATH"]
         except UserError as error:
             session.cloud_problems[plugin] = str(error)
-        session.save()
 
 
 def lint() -> int:

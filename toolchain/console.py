@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -165,6 +165,19 @@ def run(
             f"`{' '.join(str(part) for part in command)[:200]}` failed with {process.returncode}:\n{shown}\n  log: {log}",
             fix,
         )
+
+
+def ahead(*parts: Callable[[], None]) -> threading.Thread:
+    """Begin what waits for the network or the disk beside other work. What fails here is met again, and told, when its turn comes."""
+
+    def begin() -> None:
+        for part in parts:
+            with contextlib.suppress(UserError):
+                part()
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    return thread
 
 
 def fail(error: UserError) -> int:

@@ -14,14 +14,14 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from toolchain import backend, cluster, deployed, environments, forward, pods, prove, pulumi, shell, versions
 from toolchain.bare import images, node
 from toolchain.cluster import Cluster
-from toolchain.console import UserError, run, say, step
+from toolchain.console import UserError, ahead, run, say, step
 from toolchain.deployed import Deployed
 from toolchain.files import write
 from toolchain.objects import Object, existing
@@ -56,10 +56,10 @@ def up(name: str, context: str | None, port: int | None) -> None:
         named = cluster.find(context) if context else None  # before anything else: it may not answer
         first = not named and cluster.first_built_in()
         if first:
-            _ahead(node.fetch, functools.partial(images.fetch, versions.MLFLOW_IMAGE))
+            ahead(node.fetch, functools.partial(images.fetch, versions.MLFLOW_IMAGE))
         venv, cli = pulumi.for_stack(name)
         target = named or cluster.find(None)
-        loading = _ahead(functools.partial(images.ensure, versions.MLFLOW_IMAGE, target)) if first else None
+        loading = ahead(functools.partial(images.ensure, versions.MLFLOW_IMAGE, target)) if first else None
         current = Stack(name, cli, venv, target.kubeconfig)
         current.prepare()
         record = deployed.claim(current, target)
@@ -234,19 +234,6 @@ def drill(name: str) -> int:
     record, target = deployed.running(name)
     command = [environments.command_line(), "drill", "--namespace", record.namespace]
     return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(target.kubeconfig)}, check=False).returncode
-
-
-def _ahead(*parts: Callable[[], None]) -> threading.Thread:
-    """Begin what waits for the network or the disk beside other work. What fails here is met again, and told, when its turn comes."""
-
-    def begin() -> None:
-        for part in parts:
-            with contextlib.suppress(UserError):
-                part()
-
-    thread = threading.Thread(target=begin, daemon=True)
-    thread.start()
-    return thread
 
 
 def require_space() -> None:

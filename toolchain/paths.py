@@ -46,7 +46,9 @@ def lock(name: str, what: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            say(f"… waiting: {what} is already running (process {handle.read().strip() or 'unknown'})")
+            holder = handle.read().strip()
+            if holder != str(os.getpid()):  # what another thread does is seen anyway
+                say(f"… waiting: {what} is already running (process {holder or 'unknown'})")
             fcntl.flock(handle, fcntl.LOCK_EX)
         handle.seek(0)
         handle.truncate()
