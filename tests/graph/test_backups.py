@@ -84,11 +84,14 @@ def test_one_grant_on_a_bucket_that_holds_both() -> None:
 ARCHIVING = {"database": {"inClusterPostgresql": {}}, "backup": {"destination": {"volume": {}}, "continuous": {}}}
 
 
+def _init_container(graph: Graph, owner: str, kind: str, name: str) -> Any:
+    (found,) = [each for each in graph.named(owner, kind).pod["spec"]["initContainers"] if each["name"] == name]
+    return found
+
+
 def _verifies(graph: Graph) -> Any:
     """What looks through the archive in the pod of drills."""
-    pod = graph.named("mlflow-backup-drill", "CronJob").pod["spec"]
-    (found,) = [each for each in pod["initContainers"] if each["name"] == "continuous-database"]
-    return found
+    return _init_container(graph, "mlflow-backup-drill", "CronJob", "continuous-database")
 
 
 def test_a_server_that_archives_to_a_volume_may_write_where_backups_do() -> None:
@@ -106,12 +109,7 @@ def test_a_drill_reads_where_postgresql_archives_and_nothing_of_its_pod() -> Non
     graph = deploy(
         with_changes(SCENARIOS["backup-continuous-postgresql"], {"backup.continuous.image": "r.example/p:1"})
     )
-    (archives,) = [
-        each
-        for each in graph.named("mlflow-database", "StatefulSet").pod["spec"]["initContainers"]
-        if each["name"] == "archive"
-    ]
-    drill = _verifies(graph)
+    archives, drill = _init_container(graph, "mlflow-database", "StatefulSet", "archive"), _verifies(graph)
     its_own = ("PGBACKREST_PROCESS_MAX", "PGBACKREST_LOG_LEVEL_CONSOLE")
     environments = [[each for each in one["env"] if each["name"] not in its_own] for one in (archives, drill)]
     assert environments[0] == environments[1] and drill["image"] == archives["image"] == "r.example/p:1"

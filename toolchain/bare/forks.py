@@ -71,22 +71,22 @@ METRICS_SERVER = Fork(
     ),
 )
 
-_WHOLE_FILE = r"\A(?s:.*)\Z"
+
+def _emptied(package: str, *files: str) -> tuple[Edit, ...]:
+    """Files of a package that are left with nothing in them."""
+    return tuple(Edit(file, r"\A(?s:.*)\Z", replacement=f"package {package}\n") for file in files)
+
 
 # Kubernetes' own tests share two files with its programs, by which these take along a fake of each of its clients.
 APISERVER = Fork(
     module="k8s.io/apiserver",
     probe="pkg/authentication/user",
-    edits=(
-        Edit(
-            "pkg/admission/plugin/policy/generic/policy_test_context.go", _WHOLE_FILE, replacement="package generic\n"
-        ),
-    ),
+    edits=_emptied("generic", "pkg/admission/plugin/policy/generic/policy_test_context.go"),
 )
 KUBERNETES = Fork(
     module="k8s.io/kubernetes",
     probe="pkg/util/hash",
-    edits=(Edit("pkg/scheduler/backend/queue/testing.go", _WHOLE_FILE, replacement="package queue\n"),),
+    edits=_emptied("queue", "pkg/scheduler/backend/queue/testing.go"),
     folders=("cmd", "pkg", "plugin", "third_party"),
 )
 
@@ -103,7 +103,7 @@ KUBERNETES_PROVIDER = Fork(
     module=_KUBERNETES_PROVIDER,
     probe="pkg/version",
     edits=(
-        Edit("pkg/provider/provider_construct.go", _WHOLE_FILE, replacement="package provider\n"),
+        *_emptied("provider", "pkg/provider/provider_construct.go"),
         Edit(
             "pkg/provider/provider.go",
             r"^\t+(?:providerresource \".*\"|resourceProviders(?: map.*|: +resourceProviders,))\n",
@@ -113,10 +113,7 @@ KUBERNETES_PROVIDER = Fork(
             r"^\t(?:\w+ )?\"([^\"]+)\"\n|^(?:func|type) (?:\(.*?\) )?(\w+)(?:.*[^{(,\n]\n|(?s:.*?)^[})].*\n)",
             kept=(*_SHARED_IMPORTS, "NewRegistryClient", "debugStream"),
         ),
-        *(
-            Edit(f"pkg/helm/{name}.go", _WHOLE_FILE, replacement="package helm\n")
-            for name in ("fake", "keyring", "values")
-        ),
+        *_emptied("helm", *(f"pkg/helm/{name}.go" for name in ("fake", "keyring", "values"))),
     ),
     folders=("pkg",),
 )
@@ -138,12 +135,9 @@ PULUMI = Fork(
             r"|^\tcase (gcpkms)\.Scheme:\n(?:\t\t.*\n|\n)+",
         ),
         # Components of plugins in Go, of which there are none here, would take along the SDK for Go.
-        Edit("resource/provider/component_provider.go", _WHOLE_FILE, replacement="package provider\n"),
+        *_emptied("provider", "resource/provider/component_provider.go"),
         Edit("operations/resources.go", r"^\tcase \"(aws|cloud|gcp)\":\n.*\n"),
-        *(
-            Edit(f"operations/operations_{name}.go", _WHOLE_FILE, replacement="package operations\n")
-            for name in ("aws", "cloud_aws", "gcp")
-        ),
+        *_emptied("operations", *(f"operations/operations_{name}.go" for name in ("aws", "cloud_aws", "gcp"))),
     ),
 )
 
@@ -153,7 +147,7 @@ GO_GETTER = Fork(
     probe="helper/url",
     edits=(
         Edit("get.go", r"^\t\t\"(gcs|s3)\": .*\n"),
-        *(Edit(f"get_{name}.go", _WHOLE_FILE, replacement="package getter\n") for name in ("gcs", "s3")),
+        *_emptied("getter", *(f"get_{name}.go" for name in ("gcs", "s3"))),
     ),
 )
 
@@ -171,6 +165,9 @@ BRIDGE = Fork(
     ),
     folders=("internal", "pkg", "unstable"),
 )
+
+BRIDGED = (BRIDGE, GO_GETTER, PULUMI)
+"""What every provider on the bridge is built with."""
 
 
 def _aws() -> Fork:

@@ -24,7 +24,6 @@ from toolchain.console import Step, UserError, run, step
 from toolchain.paths import cache, lock, state
 
 _PULUMI = "github.com/pulumi/pulumi"
-_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _OAUTH2_PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7"
 
 
@@ -65,7 +64,7 @@ def _cloud_provider(name: str, version: str, minutes: float, fork: Fork) -> dict
             module=name,
             symbols=(f"main.version={version}",),
             sources=(name,),
-            forks=(forks.BRIDGE, forks.GO_GETTER, forks.PULUMI, fork),
+            forks=(*forks.BRIDGED, fork),
         )
         for command, expected in commands.items()
     }
@@ -129,14 +128,14 @@ COMPONENTS: dict[str, Component] = {
         1,
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-tfgen-random", "random", "random-shim"),
-        forks=(forks.BRIDGE, forks.GO_GETTER, forks.PULUMI),
+        forks=forks.BRIDGED,
     ),
     "pulumi-resource-random": Component(
         "./cmd/pulumi-resource-random",
         1,
         symbols=(f"main.version={versions.PULUMI_RANDOM}",),
         sources=("cmd/pulumi-resource-random", "random", "random-shim"),
-        forks=(forks.BRIDGE, forks.GO_GETTER, forks.PULUMI),
+        forks=forks.BRIDGED,
     ),
     **_cloud_provider("aws", versions.PULUMI_AWS, 5, forks.AWS),
     **_cloud_provider("gcp", versions.PULUMI_GCP, 1, forks.GCP),
@@ -238,7 +237,7 @@ def _build_one(name: str, path: Path) -> None:
         generated = _schema(build_locked(generator))
     with step(f"building {name} from Go modules", expect) as doing:
         if name == "pulumi-resource-kubernetes":
-            command = folder_of(MODULE, _PROVIDER, "pkg/provider", doing) / "cmd" / name
+            command = folder_of(MODULE, forks.KUBERNETES_PROVIDER.module, "pkg/provider", doing) / "cmd" / name
             generated = {file: command / file for file in ("schema.json", "terraform-mapping.json")}
         more = _forked(component, doing)
         if generated:
