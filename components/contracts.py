@@ -183,6 +183,57 @@ class DatabaseConnection:
     ready: Sequence[pulumi.Resource] = ()
 
 
+class StorageKind(enum.Enum):
+    """How files are reached."""
+
+    S3 = "s3"
+    GCS = "gcs"
+    AZURE = "azure"
+    SFTP = "sftp"
+    VOLUME = "volume"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Where files are kept, apart from any tool that writes there: backups, each tool's in a folder of its own below `path`, or artifacts.
+
+    Attributes:
+        kind: How it is reached.
+        bucket: Bucket or container; None for SFTP and volumes.
+        path: Path in the bucket without slashes around it, or absolute path on the server or in the pod.
+        endpoint: URL of the S3 service, Amazon's too; None for the others.
+        region: Region of the bucket, if known.
+        path_style: Whether requests to S3 name the bucket in their path; None if the client library may choose.
+        account, domain: Storage account of Azure, and the domain of its cloud.
+        host, port, username: SFTP server and user.
+        environment: Plain variables that client libraries of the store read: restic and Litestream read those of AWS and Google,
+            and restic AZURE_ACCOUNT_NAME.
+        secret_environment: Secret ones: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_ACCOUNT_KEY, or SFTP_PASSWORD.
+        files: `ca.pem` (authority of the S3 endpoint), `keyfile.json` (Google), `id` and `known_hosts` (SFTP).
+        volumes: The claim.
+        network: What a network policy must leave open.
+        credentials: Where client libraries fetch credentials, unless the identity decides; empty if there are keys.
+    """
+
+    kind: StorageKind
+    bucket: Input[str] | None = None
+    path: Input[str] = ""
+    endpoint: Input[str] | None = None
+    region: Input[str] | None = None
+    path_style: bool | None = None
+    account: Input[str] | None = None
+    domain: Input[str] | None = None
+    host: Input[str] | None = None
+    port: Input[int] | None = None
+    username: Input[str] | None = None
+    environment: Mapping[str, Input[str]] = field(default_factory=dict)
+    secret_environment: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    files: Sequence[Files] = ()
+    volumes: Sequence[Volume] = ()
+    network: NetworkDestination | None = None
+    credentials: Credentials = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArtifactStore:
     """Where MLflow stores artifacts.
@@ -198,6 +249,7 @@ class ArtifactStore:
         network: What a network policy must leave open.
         credentials: Where its client library fetches credentials, unless the identity decides; empty if the store has keys.
         presigned: Whether the server may hand out presigned URLs to clients; None if the store has none.
+        storage: The same for other tools; None if nothing but MLflow reaches it.
         ready: Resources that must exist before a server can use it.
     """
 
@@ -210,58 +262,8 @@ class ArtifactStore:
     network: NetworkDestination | None = None
     credentials: Credentials = field(default_factory=dict)
     presigned: bool | None = None
+    storage: Storage | None = None
     ready: Sequence[pulumi.Resource] = ()
-
-
-class DestinationKind(enum.Enum):
-    """How a place for backups is reached."""
-
-    S3 = "s3"
-    GCS = "gcs"
-    AZURE = "azure"
-    SFTP = "sftp"
-    VOLUME = "volume"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BackupDestination:
-    """A place for backups, apart from any tool that writes there. Each tool uses a folder of its own below `path`.
-
-    Attributes:
-        kind: How it is reached.
-        bucket: Bucket or container; None for SFTP and volumes.
-        path: Path in the bucket without slashes around it, or absolute path on the server or in the pod.
-        endpoint: URL of the S3 service, Amazon's too; None for the others.
-        region: Region of the bucket, if known.
-        path_style: Whether requests to S3 name the bucket in their path; None if the client library may choose.
-        account, domain: Storage account of Azure, and the domain of its cloud.
-        host, port, username: SFTP server and user.
-        environment: Plain variables that client libraries of the store read: restic and Litestream read those of AWS and Google,
-            and restic AZURE_ACCOUNT_NAME.
-        secret_environment: Secret ones: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AZURE_ACCOUNT_KEY.
-        files: `ca.pem` (authority of the S3 endpoint), `keyfile.json` (Google), `id` and `known_hosts` (SFTP).
-        volumes: The claim.
-        network: What a network policy must leave open.
-        credentials: Where client libraries fetch credentials, unless the identity decides; empty if there are keys.
-    """
-
-    kind: DestinationKind
-    bucket: Input[str] | None = None
-    path: Input[str] = ""
-    endpoint: Input[str] | None = None
-    region: Input[str] | None = None
-    path_style: bool | None = None
-    account: Input[str] | None = None
-    domain: str | None = None
-    host: Input[str] | None = None
-    port: Input[int] | None = None
-    username: Input[str] | None = None
-    environment: Mapping[str, Input[str]] = field(default_factory=dict)
-    secret_environment: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
-    files: Sequence[Files] = ()
-    volumes: Sequence[Volume] = ()
-    network: NetworkDestination | None = None
-    credentials: Credentials = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,10 +41,10 @@ from .arguments import (
     VolumeArgs,
 )
 from .arguments.kinds import CloudName
-from .contracts import ArtifactStore, BackupDestination, Cloud, DatabaseConnection, Place, WorkloadIdentity
+from .contracts import ArtifactStore, Cloud, DatabaseConnection, Place, Storage, WorkloadIdentity
 from .existing import artifacts as existing_artifacts
-from .existing import backup as existing_backup
 from .existing import database as existing_database
+from .existing import storage as existing_storage
 from .existing.identity import identity as existing_identity
 from .in_cluster import artifacts as in_cluster_artifacts
 from .in_cluster import backup as in_cluster_backup
@@ -176,13 +176,13 @@ def artifacts(scope: Scope, cloud: Cloud | None) -> ArtifactStore:
             return existing_artifacts.store(kind)
 
 
-def backup_destination(scope: Scope, args: BackupArgs) -> BackupDestination:
+def backup_destination(scope: Scope, args: BackupArgs) -> Storage:
     """Where backups go."""
     kind = args.destination.kind
     return (
         in_cluster_backup.volume(scope, kind)
         if isinstance(kind, BackupVolumeArgs)
-        else existing_backup.destination(kind)
+        else existing_storage.destination(kind)
     )
 
 

@@ -45,6 +45,10 @@ PGBACKREST = "2.58.0"
 PGBACKREST_DIGEST = ""
 PGBACKREST_IMAGE = f"docker.io/woblerr/pgbackrest:{PGBACKREST}"
 
+RCLONE = "1.75.2"
+RCLONE_DIGEST = ""
+RCLONE_IMAGE = f"docker.io/rclone/rclone:{RCLONE}"
+
 IMAGES = {
     MLFLOW_IMAGE: MLFLOW_DIGEST,
     POSTGRESQL_IMAGE: POSTGRESQL_DIGEST,
@@ -55,6 +59,7 @@ IMAGES = {
     OAUTH2_PROXY_IMAGE: OAUTH2_PROXY_DIGEST,
     LITESTREAM_IMAGE: LITESTREAM_DIGEST,
     PGBACKREST_IMAGE: PGBACKREST_DIGEST,
+    RCLONE_IMAGE: RCLONE_DIGEST,
 }
 """Digest of the multi-platform index of each default image; empty where no public record of it was found. Those of Docker's official
 images are from https://github.com/docker-library/repo-info. Defaults are pinned by tag alone: docs/decisions/0018-one-file-of-versions.md."""

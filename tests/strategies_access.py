@@ -211,6 +211,7 @@ ACCESS["backup"] = st.tuples(
         scratchSize=st.just("1Gi"),
         scratchVolume=_block(storageClass=st.just("fast")),
         image=st.just("registry.example.com/restic:1"),
+        artifactsImage=st.just("registry.example.com/rclone:1"),
         clientImage=st.just("registry.example.com/mysql:8"),
         continuous=_block(
             intervalSeconds=st.just(5),
@@ -238,6 +239,16 @@ def _without_backup(configuration: dict[str, Any]) -> bool:
     )
 
 
+def _kept(artifacts: dict[str, Any]) -> str:
+    """How artifacts of a store can be kept: some cannot be copied, or not with these settings."""
+    settings = str(artifacts)
+    copied = {"volume", "nfs", "minio", "gcs", "sftp", "awsBucket", "gcpBucket", "azureContainer", "s3", "azureBlob"}
+    if "oss" in artifacts and {"accessKeyId", "existingSecret"} & set(artifacts["oss"]):
+        return "copied"
+    without = ("'ignoreTls': True", "onnectionString")
+    return "copied" if copied & set(artifacts) and not any(each in settings for each in without) else "versions"
+
+
 def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what its blocks may not say together."""
     database = configuration["database"]
@@ -246,9 +257,8 @@ def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     if _without_backup(configuration):
         configuration.pop("backup", None)
     elif "backup" in configuration:
-        files = {"volume", "nfs"} & set(configuration["artifacts"])
         if "artifacts" in configuration["backup"]:
-            configuration["backup"]["artifacts"] = "copied" if files else "versions"
+            configuration["backup"]["artifacts"] = _kept(configuration["artifacts"])
         if "sqlite" not in database or "existingConfig" in (configuration.get("auth") or {}).get("basic", {}):
             configuration["backup"].pop("continuous", None)
     if (

@@ -3,9 +3,10 @@
 import pulumi
 
 from ..arguments import Input, OssArgs
-from ..contracts import ArtifactStore, Files, SecretKey, SecretValue
-from ..existing.artifacts import FILES, compatible, endpoint, under
+from ..contracts import ArtifactStore, Files, SecretKey, SecretValue, Storage, StorageKind
+from ..existing.artifacts import FILES, compatible, under
 from ..existing.credentials import ALIBABA
+from ..existing.storage import endpoint
 from ..in_image import Program
 
 _SCRIPT = Program("ram_credentials.py")
@@ -43,4 +44,15 @@ def oss(args: OssArgs) -> ArtifactStore:
         network=endpoint(url, "artifacts.oss.endpoint"),
         credentials={} if secret else ALIBABA,
         presigned=False,
+        # Other tools know nothing of the program that fetches the role's keys.
+        storage=Storage(
+            kind=StorageKind.S3,
+            bucket=args.bucket,
+            path=args.prefix,
+            endpoint=url,
+            path_style=False,
+            secret_environment=secret,
+        )
+        if secret
+        else None,
     )

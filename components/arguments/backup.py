@@ -328,7 +328,7 @@ class BackupContinuousArgs(Block):
 
 @block
 class BackupArgs(Block):
-    """Encrypted backups of the database, the keys and, where they are on a volume, the artifacts."""
+    """Encrypted backups of the database, the keys and the artifacts."""
 
     destination: BackupDestinationArgs
     """Where backups go."""
@@ -357,8 +357,9 @@ class BackupArgs(Block):
     existing_secret: BackupSecretArgs | None = None
     """Secret that holds the password, instead of `password`."""
     artifacts: BackupArtifacts | None = None
-    """How artifacts are kept: `copied` into the backup, for those on a volume, or `versions` of the bucket, which are for the
-    bucket's owner to switch on. The first is the default where it is possible."""
+    """How artifacts are kept: `copied`, or `versions` of the bucket, which are for the bucket's owner to switch on. The default is
+    `copied` for those on a volume, which go into each backup, and `versions` for those in a bucket, since a copy of it beside the
+    backups costs its size again. The first copy takes long: give `timeoutSeconds` for it, or let several nights go on."""
     drill: BackupDrillArgs | None = BackupDrillArgs()
     """Restore drills; none if null."""
     continuous: BackupContinuousArgs | None = None
@@ -370,6 +371,8 @@ class BackupArgs(Block):
     (GKE Autopilot). They are made with each pod and deleted with it."""
     image: Input[str] = versions.RESTIC_IMAGE
     """Image with restic 0.17 or newer, and an SSH client for `sftp`."""
+    artifacts_image: Input[str] = versions.RCLONE_IMAGE
+    """Image with rclone 1.65 or newer and a shell, which copies artifacts that are not on a volume."""
     client_image: Input[str] | None = None
     """Image with the client programs of the database and, for drills, its server: not older than the server that is backed up, and
     not newer than the one that is restored to. By default PostgreSQL or MariaDB, as for databases in the cluster."""
@@ -382,4 +385,5 @@ class BackupArgs(Block):
             yield Problem(("password",), f"has {counted(len(password), 'character')}", "use 20 or more")
         yield from memory(self.scratch_size, "scratch_size")
         yield from image_name(self.image, "image")
+        yield from image_name(self.artifacts_image, "artifacts_image")
         yield from image_name(self.client_image, "client_image")

@@ -1,5 +1,6 @@
 """Existing artifact stores."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -10,7 +11,6 @@ from typing_extensions import assert_never
 from ..arguments import (
     AddressingStyle,
     AzureBlobArgs,
-    BackupS3Args,
     FtpArgs,
     GcsArgs,
     HdfsArgs,
@@ -21,13 +21,13 @@ from ..arguments import (
 )
 from ..arguments.base import plain
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue, in_uri
-from . import credentials
+from . import credentials, storage
 from .database import existing
+from .storage import ANYWHERE, secret_value, sftp_password
 
 FILES = "/etc/mlflow/artifacts"
 """Directory of certificates, keys and configuration files."""
 
-ANYWHERE = NetworkDestination(host="0.0.0.0", port=443)  # noqa: S104 - the clouds' stores have no fixed addresses
 _MIB = 1024**2
 # Without these boto3 presigns for the global host s3.amazonaws.com, which answers with a redirect for new buckets, and which newer
 # regions do not serve: https://github.com/boto/boto3/issues/3015. A bucket with a dot in its name gets a path all the same.
@@ -73,14 +73,15 @@ def s3(args: S3Args) -> ArtifactStore:
         environment["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] = json.dumps(args.upload_extra_args, sort_keys=True)
     if args.expected_bucket_owner is not None:
         environment["MLFLOW_S3_EXPECTED_BUCKET_OWNER"] = args.expected_bucket_owner
-    keys = s3_keys(args)
+    kept = storage.s3(args, "artifacts-storage")
     return ArtifactStore(
         destination=under("s3://", args.bucket, args.prefix),
         environment=environment,
-        secret_environment=keys,
+        secret_environment=kept.secret_environment,
         files=_files(content),
-        network=ANYWHERE if args.endpoint_url is None else endpoint(args.endpoint_url, "artifacts.s3.endpointUrl"),
-        credentials={} if keys else credentials.AWS,
+        network=kept.network,
+        credentials=kept.credentials,
+        storage=kept,
         # MLflow ignores the arguments in presigned uploads.
         presigned=(args.endpoint_url is None and not args.upload_extra_args)
         if args.presigned is None
@@ -99,21 +100,6 @@ def compatible(endpoint_url: Input[str]) -> dict[str, Input[str]]:
     }
 
 
-def s3_keys(args: S3Args | BackupS3Args) -> dict[str, SecretValue]:
-    secret = args.existing_secret
-    if secret is not None:
-        return {
-            "AWS_ACCESS_KEY_ID": SecretKey(name=secret.name, key=secret.access_key_id_key),
-            "AWS_SECRET_ACCESS_KEY": SecretKey(name=secret.name, key=secret.secret_access_key_key),
-        }
-    if args.access_key_id is None or args.secret_access_key is None:
-        return {}
-    return {
-        "AWS_ACCESS_KEY_ID": pulumi.Output.secret(args.access_key_id),
-        "AWS_SECRET_ACCESS_KEY": pulumi.Output.secret(args.secret_access_key),
-    }
-
-
 def gcs(args: GcsArgs) -> ArtifactStore:
     """A bucket on Google Cloud Storage."""
     environment: dict[str, Input[str]] = {}
@@ -128,12 +114,14 @@ def gcs(args: GcsArgs) -> ArtifactStore:
     key = secret_value(args.key_file, args.existing_secret and (args.existing_secret.name, args.existing_secret.key))
     if key is not None:
         environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{FILES}/keyfile.json"
+    kept = storage.gcs(args, "artifacts-storage")
     return ArtifactStore(
         destination=under("gs://", args.bucket, args.prefix),
         environment=environment,
         files=_files({}, {"keyfile.json": key} if key is not None else {}),
-        network=ANYWHERE,
-        credentials=credentials.GCP if key is None else credentials.GCP_KEY_FILE,
+        network=kept.network,
+        credentials=kept.credentials,
+        storage=kept,
         presigned=args.presigned,
     )
 
@@ -156,12 +144,14 @@ def azure_blob(args: AzureBlobArgs, domain: Input[str] | None = None) -> Artifac
         for variable, (given, key) in keys.items()
     }
     login = {variable: value for variable, value in found.items() if value is not None}
-    host = pulumi.Output.concat(args.container, "@", args.account, ".", domain or args.domain.value)
+    domain = args.domain.value if domain is None else domain
+    host = pulumi.Output.concat(args.container, "@", args.account, ".", domain)
     return ArtifactStore(
         destination=under("wasbs://", host, args.prefix),
         secret_environment=login,
         network=ANYWHERE,
         credentials={} if login else credentials.AZURE,
+        storage=storage.azure(args, "artifacts-storage", domain),
         presigned=args.presigned,
     )
 
@@ -179,9 +169,6 @@ def ftp(args: FtpArgs) -> ArtifactStore:
 def sftp(args: SftpArgs) -> ArtifactStore:
     """A directory on an SFTP server. pysftp finds key and known hosts where OpenSSH does."""
     secret = args.existing_secret
-    password = secret_value(
-        args.password, (secret.name, secret.password_key) if secret and secret.password_key else None
-    )
     key = secret_value(
         args.private_key, (secret.name, secret.private_key_key) if secret and secret.private_key_key else None
     )
@@ -192,7 +179,8 @@ def sftp(args: SftpArgs) -> ArtifactStore:
         secret={} if key is None else {"id_rsa": key},
     )
     # pysftp looks up the name of the user that it runs as, who has no name in the image.
-    return _on_server("sftp", args, password, [files], {"LOGNAME": "mlflow"})
+    made = _on_server("sftp", args, sftp_password(args), [files], {"LOGNAME": "mlflow"})
+    return dataclasses.replace(made, storage=storage.sftp(args, "artifacts-storage"))
 
 
 def _on_server(
@@ -271,25 +259,7 @@ def under(scheme: str, root: Input[str], prefix: Input[str]) -> pulumi.Output[st
     return pulumi.Output.all(root, prefix).apply(lambda parts: scheme + "/".join(filter(None, parts)))
 
 
-def secret_value(given: Input[str] | None, existing: tuple[Input[str], str] | None) -> SecretValue | None:
-    """The given value, or where to find it."""
-    if existing:
-        return SecretKey(name=existing[0], key=existing[1])
-    return None if given is None else pulumi.Output.secret(given)
-
-
 def _files(plain: dict[str, Input[str]], secret: dict[str, SecretValue] | None = None) -> list[Files]:
     if not plain and not secret:
         return []
     return [Files(name="artifacts-files", directory=FILES, plain=plain, secret=secret or {})]
-
-
-def endpoint(url: Input[str], path: str) -> NetworkDestination:
-    """What a network policy must allow for a URL.
-
-    Args:
-        url: The URL.
-        path: The argument that it comes from, as in a stack file.
-    """
-    fix = "write https://host or https://host:port"
-    return NetworkDestination.of_url(url, {"http": 80, "https": 443}, path, "is not a URL", fix)

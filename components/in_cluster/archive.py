@@ -18,7 +18,7 @@ import pulumi_kubernetes as k8s
 
 from .. import versions
 from ..arguments import BackupContinuousArgs, Input
-from ..contracts import BackupDestination, DestinationKind, Files, SecretValue
+from ..contracts import Files, SecretValue, Storage, StorageKind
 from ..pods.backup_place import BackupPlace
 from ..pods.containers import container
 from ..pods.environment import plain_environment, secret_environment
@@ -162,13 +162,13 @@ def _settings(args: BackupContinuousArgs) -> dict[str, Input[str]]:
     }
 
 
-def _repository(scope: Scope, place: BackupDestination) -> dict[str, Input[str]]:
+def _repository(scope: Scope, place: Storage) -> dict[str, Input[str]]:
     """The place, with a folder of this deployment's own, since two servers must not write to one."""
     own = f"continuous/{scope.args.namespace}/{scope.name}/postgresql"
     path = pulumi.Output.from_input(place.path).apply(lambda root: f"/{root.strip('/')}/{own}" if root else f"/{own}")
     found: dict[str, Input[str] | None] = {"PATH": path}
     match place.kind:
-        case DestinationKind.S3:
+        case StorageKind.S3:
             found |= {
                 "TYPE": "s3",
                 "S3_BUCKET": place.bucket,
@@ -177,14 +177,14 @@ def _repository(scope: Scope, place: BackupDestination) -> dict[str, Input[str]]
                 "S3_REGION": place.region if place.region is not None else "us-east-1",
                 "S3_URI_STYLE": "path" if _by_path(scope, place) else "host",
             }
-        case DestinationKind.GCS:
+        case StorageKind.GCS:
             key = place.environment.get("GOOGLE_APPLICATION_CREDENTIALS")
             found |= {"TYPE": "gcs", "GCS_BUCKET": place.bucket, "GCS_KEY": key}
             found["GCS_KEY_TYPE"] = "auto" if key is None else "service"
-        case DestinationKind.AZURE:
+        case StorageKind.AZURE:
             found |= {"TYPE": "azure", "AZURE_CONTAINER": place.bucket, "AZURE_ACCOUNT": place.account}
             found["AZURE_ENDPOINT"] = place.domain
-        case DestinationKind.SFTP:
+        case StorageKind.SFTP:
             (keys,) = place.files
             found |= {
                 "TYPE": "sftp",
@@ -195,7 +195,7 @@ def _repository(scope: Scope, place: BackupDestination) -> dict[str, Input[str]]
                 "SFTP_KNOWN_HOST": f"{keys.directory}/known_hosts",
                 "SFTP_PRIVATE_KEY_FILE": f"{keys.directory}/id",
             }
-        case DestinationKind.VOLUME:
+        case StorageKind.VOLUME:
             found["TYPE"] = "posix"
     for each in place.files:
         if "ca.pem" in each.plain:
@@ -203,14 +203,14 @@ def _repository(scope: Scope, place: BackupDestination) -> dict[str, Input[str]]
     return {f"PGBACKREST_REPO1_{name}": value for name, value in found.items() if value is not None}
 
 
-def _by_path(scope: Scope, place: BackupDestination) -> bool:
+def _by_path(scope: Scope, place: Storage) -> bool:
     """Whether requests name the bucket in their path: unless told, where the service may have no name for each bucket."""
     if place.path_style is not None or scope.args.backup is None or scope.args.backup.destination.s3 is None:
         return bool(place.path_style)
     return scope.args.backup.destination.s3.endpoint_url is not None
 
 
-def _secrets(place: BackupDestination) -> Mapping[str, SecretValue]:
+def _secrets(place: Storage) -> Mapping[str, SecretValue]:
     """Keys of the place under the names that pgBackRest reads."""
     names = {
         "AWS_ACCESS_KEY_ID": "PGBACKREST_REPO1_S3_KEY",

@@ -1,14 +1,14 @@
 """Backups on a volume."""
 
 from ..arguments import AccessMode, BackupVolumeArgs, VolumeArgs
-from ..contracts import BackupDestination, DestinationKind
+from ..contracts import Storage, StorageKind
 from ..pods.scope import Scope
 from .claims import claim
 
 _DIRECTORY = "/mlflow/backups"
 
 
-def volume(scope: Scope, args: BackupVolumeArgs) -> BackupDestination:
+def volume(scope: Scope, args: BackupVolumeArgs) -> Storage:
     """A directory on a claim."""
     wanted = VolumeArgs(
         size_gb=args.size_gb,
@@ -17,4 +17,4 @@ def volume(scope: Scope, args: BackupVolumeArgs) -> BackupDestination:
         existing_claim=args.existing_claim,
     )
     made = claim(scope, "backups", wanted, _DIRECTORY)
-    return BackupDestination(kind=DestinationKind.VOLUME, path=_DIRECTORY, volumes=[made])
+    return Storage(kind=StorageKind.VOLUME, path=_DIRECTORY, volumes=[made])

@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 
 from ..arguments import MinioArgs
-from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey
+from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue, Storage, StorageKind
 from ..existing.artifacts import compatible
 from ..in_image import Program
 from ..pods.containers import container, mlflow_container
@@ -47,9 +47,10 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
     key = SecretKey(name=secret(scope, "minio-root", _COMPONENT, {"password": password}), key="password")
     server = _server(scope, args, name, key)
     host = service.metadata.name.apply(lambda _: f"{name}.{scope.args.namespace}.svc")  # type: ignore[union-attr]
-    access = {**compatible(pulumi.Output.concat("http://", host, f":{_PORT}")), "AWS_ACCESS_KEY_ID": _USER}
+    url = pulumi.Output.concat("http://", host, f":{_PORT}")
+    access = {**compatible(url), "AWS_ACCESS_KEY_ID": _USER}
     access["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = "path"
-    login = {"AWS_SECRET_ACCESS_KEY": key}
+    login: dict[str, SecretValue] = {"AWS_SECRET_ACCESS_KEY": key}
     reach = PodPart(
         environment=[
             *plain_environment(access),
@@ -63,6 +64,14 @@ def minio(scope: Scope, args: MinioArgs) -> ArtifactStore:
         network=NetworkDestination(host=host, port=_PORT, component=_COMPONENT),
         # Its address is internal to the cluster.
         presigned=False,
+        storage=Storage(
+            kind=StorageKind.S3,
+            bucket=args.bucket,
+            endpoint=url,
+            path_style=True,
+            environment={"AWS_ACCESS_KEY_ID": _USER},
+            secret_environment=login,
+        ),
         ready=[_bucket(scope, args, reach, server)],
     )
 

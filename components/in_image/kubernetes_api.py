@@ -74,9 +74,9 @@ class Cluster:
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         return self._call("GET", f"{self._path(kind)}?{urlencode({'labelSelector': selector})}")["items"]
 
-    def log(self, pod: str) -> str:
-        """What a pod's first container has written."""
-        return self._call("GET", f"{self._path('pods', pod)}/log", parse=str)
+    def log(self, pod: str, container: str) -> str:
+        """What a pod's container has written."""
+        return self._call("GET", f"{self._path('pods', pod)}/log?container={container}", parse=str)
 
     def create(self, kind: str, body: Mapping[str, Any]) -> None:
         """Make an object; one that is there already stays."""

@@ -391,7 +391,8 @@ class Upgrade:
         _wait(unfinished, "the backup", migrate.LOCK_TIMEOUT / 2)
         logs: list[str] = []
         with contextlib.suppress(ApiError):  # the backup is there without its name
-            logs = [self.cluster.log(pod["metadata"]["name"]) for pod in self.cluster.list("pods", {"job-name": name})]
+            pods = self.cluster.list("pods", {"job-name": name})
+            logs = [self.cluster.log(pod["metadata"]["name"], "store") for pod in pods]
         found = re.findall(r"(?:saved as )?snapshot ([0-9a-f]{8,64})\b", "\n".join(logs))
         return {"backupJob": name, **({"snapshot": found[-1]} if found else {})}
 

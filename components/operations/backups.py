@@ -18,6 +18,8 @@ from .target import Target
 
 CONTAINER = "store"
 """The container of a backup that works on the repository."""
+_COPIES = "artifacts"
+"""The one that works on copies of artifacts, where these are not on a volume."""
 TAG = "backup"
 """Tag of the backups of the schedule; others are taken before an upgrade or a restore."""
 LATEST = "latest"
@@ -53,11 +55,14 @@ def drill(target: Target, console: Console) -> Outcome:
 
 
 def on_repository(target: Target, console: Console, action: str) -> Outcome:
-    """Work on the repository alone: `list`, `verify` or `prune`."""
-    job = from_cron_job(target.cron_job(BACKUP), only=CONTAINER)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    folder = str(PurePosixPath(container["command"][-1]).parent)
-    container["command"] = ["sh", "-c", _ON_REPOSITORY + _ACTIONS[action], folder]
+    """Work on the repository alone: `list`, `verify` or `prune`; `verify` reads the copies of artifacts too, if there are any."""
+    job = from_cron_job(target.cron_job(BACKUP), only=(CONTAINER, *([_COPIES] if action == "verify" else [])))
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        if container["name"] == CONTAINER:
+            folder = str(PurePosixPath(container["command"][-1]).parent)
+            container["command"] = ["sh", "-c", _ON_REPOSITORY + _ACTIONS[action], folder]
+        else:
+            container["command"][-1] = action
     return run(target, job, console)
 
 

@@ -6,7 +6,7 @@ import copy
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,22 +58,24 @@ class Outcome:
         return {"job": self.job, "succeeded": self.succeeded, "reason": self.reason, "exitCode": self.exit_code}
 
 
-def from_cron_job(cron_job: Object, variables: Mapping[str, str] | None = None, only: str | None = None) -> Object:
+def from_cron_job(
+    cron_job: Object, variables: Mapping[str, str] | None = None, only: Sequence[str] | None = None
+) -> Object:
     """The Job that `kubectl create job --from=cronjob/…` makes.
 
     Args:
         cron_job: The CronJob.
         variables: Variables that every container has besides, or in place of its own.
-        only: The one container that runs; all of them if None.
+        only: The containers that run, of which the first must be there; all of them if None.
     """
     template, metadata = copy.deepcopy(cron_job["spec"]["jobTemplate"]), cron_job["metadata"]
     pod = template["spec"]["template"]["spec"]
     if only is not None:
         pod.pop("initContainers", None)
-        pod["containers"] = [each for each in pod["containers"] if each["name"] == only]
-        if not pod["containers"]:
+        pod["containers"] = [each for each in pod["containers"] if each["name"] in only]
+        if only[0] not in (each["name"] for each in pod["containers"]):
             raise OperationError(
-                f"the CronJob {metadata['name']} has no container {only}",
+                f"the CronJob {metadata['name']} has no container {only[0]}",
                 "It is of another version than this program: install the version that the stack uses.",
             )
     set_variables(pod, variables or {})

@@ -53,7 +53,7 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
             *secret_environment(scope, "artifacts", "artifacts", secret),
             *plain_environment(plain),
         ],
-        network=_destinations(scope, store),
+        network=destinations(scope, store),
     )
     parts = [claims(store.volumes), *(files(scope, "artifacts", each) for each in store.files)]
     if store.presigned is False:
@@ -61,7 +61,7 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
     return Artifacts(part=join(variables, *parts), exclusive=any(not volume.shared for volume in store.volumes))
 
 
-def _destinations(scope: Scope, store: ArtifactStore) -> list[NetworkDestination]:
+def destinations(scope: Scope, store: ArtifactStore) -> list[NetworkDestination]:
     """The store, and where its client library gets credentials, in the networks that the arguments name."""
     policy = scope.args.network_policy or NetworkPolicyArgs()
     # What the identity says of a cloud is exact.

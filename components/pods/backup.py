@@ -16,15 +16,16 @@ from .. import versions
 from ..arguments import BackupArgs, BackupDrillArgs, Input, NfsArgs, ResourcesArgs, VolumeArgs
 from ..contracts import (
     ArtifactStore,
-    BackupDestination,
     DatabaseConnection,
-    DestinationKind,
     Engine,
     SecretKey,
+    Storage,
+    StorageKind,
     in_uri,
 )
 from ..in_image import Program
 from ..labels import BACKUP, BACKUP_DRILL, COMPONENT, RESTORE, SERVER
+from .artifact_copies import ArtifactCopies, artifact_copies
 from .backend_store import BackendStore
 from .backup_place import BackupPlace
 from .backup_scripts import FILES
@@ -135,6 +136,7 @@ class _Pods:
         on_volume = isinstance(scope.args.artifacts.kind, (VolumeArgs, NfsArgs))
         self._artifacts = claims(store.volumes) if on_volume else PodPart()
         self._root = str(store.volumes[0].mount_path) if on_volume else ""
+        self._copies = None if on_volume else artifact_copies(scope, args, place, store)
         self.exclusive = database.exclusive or (on_volume and any(not volume.shared for volume in store.volumes))
         self._place = PodPart(volumes=reach.volumes, mounts=reach.mounts)
         self._network = PodPart(network=reach.network)
@@ -144,7 +146,7 @@ class _Pods:
         plain: dict[str, Input[str]] = {
             "BACKUP_DEPLOYMENT": scope.name,
             "BACKUP_NAMESPACE": scope.args.namespace,
-            "BACKUP_ARTIFACTS": "copied" if on_volume else "versions",
+            "BACKUP_ARTIFACTS": "copied" if on_volume or self._copies else "versions",
             "BACKUP_ARTIFACTS_URI": uri,
         }
         self._about = PodPart(environment=plain_environment(plain))
@@ -197,7 +199,10 @@ class _Pods:
     def backup(self) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
         """Dump, describe, store."""
         inits = [self._lock("lock"), self._dump(), self._mlflow("manifest", self._keys)]
-        return self._pod(*inits), self._stores("store", "store.sh", {"BACKUP_TAG": "backup"})
+        tag = {"BACKUP_TAG": "backup"}
+        # Beside the other, so that the database is safe whatever becomes of artifacts, which may take hours.
+        beside = [self._copies_artifacts(self._copies, "keep", tag)] if self._copies else []
+        return dataclasses.replace(self._pod(*inits), containers=beside), self._stores("store", "store.sh", tag)
 
     def drill(self, args: BackupDrillArgs, copies: Continuous) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
         """Fetch, load into a throw-away database, compare. It reaches the repository, and no database of the deployment."""
@@ -208,8 +213,12 @@ class _Pods:
         if not self._sqlite:
             engine = PodPart(environment=plain_environment({"BACKUP_ENGINE": "mysql" if self._mysql else "postgresql"}))
             inits.append(self._client("load", "drill.sh", engine, args.resources))
+        kept = PodPart()
+        if self._copies:
+            inits.append(self._copies_artifacts(self._copies, "drill", {}, args.resources))
+            kept = PodPart(volumes=self._copies.kept.volumes)
         also = copies.rehearsing(self._dumped, self._writes)
-        part = join(self._volumes(), self._place_volumes(), self._network, PodPart(init_containers=inits), also)
+        part = join(self._volumes(), self._place_volumes(), kept, self._network, PodPart(init_containers=inits), also)
         return dataclasses.replace(part, mounts=[]), self._about_dump("drill", args.resources)
 
     def restore(self) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
@@ -219,17 +228,23 @@ class _Pods:
             self._lock("lock-restore"),
             self._stores("fetch", "fetch.sh", {}),
             self._mlflow("check-restore", self._keys),
+            *([self._copies_artifacts(self._copies, "check-restore", {})] if self._copies else []),
             self._dump(before),
             self._mlflow("manifest", join(self._keys, before)),
             self._stores("store", "store.sh", {"BACKUP_TAG": "before-restore", "BACKUP_BEFORE_RESTORE": "true"}),
             self._mlflow("load-sqlite") if self._sqlite else self._client("load", "load.sh", self._database),
             *([self._stores("artifacts", "artifacts.sh", {})] if self._root else []),
+            *([self._copies_artifacts(self._copies, "restore", {})] if self._copies else []),
         ]
         return self._pod(*inits), self._mlflow("verify")
 
     def _pod(self, *containers: k8s.core.v1.ContainerArgs) -> PodPart:
         """Volumes and destinations, with these containers after those of the database's login."""
-        part = join(self._volumes(), self._place_volumes(), self._database, self._artifacts, self._network)
+        copied = PodPart()
+        if self._copies:
+            kept, store = self._copies.kept, self._copies.store
+            copied = PodPart(volumes=[*kept.volumes, *store.volumes], network=store.network)
+        part = join(self._volumes(), self._place_volumes(), self._database, self._artifacts, copied, self._network)
         inits = [*part.init_containers, *containers]
         return dataclasses.replace(part, init_containers=inits, mounts=[], environment=[])
 
@@ -314,8 +329,19 @@ class _Pods:
         )
         return self._script(name, script, dataclasses.replace(part, volumes=[]), self._args.image, resources)
 
+    def _copies_artifacts(
+        self, copies: ArtifactCopies, what: str, settings: Mapping[str, str], resources: ResourcesArgs | None = None
+    ) -> k8s.core.v1.ContainerArgs:
+        """A part of the script in rclone's image; a drill reaches the copies alone."""
+        named = plain_environment({**settings, "BACKUP_HOST": _host(self._scope)})
+        sides = [copies.kept] if what == "drill" else [copies.kept, copies.store]
+        whole = join(PodPart(environment=named), *sides, PodPart(mounts=self._shared.mounts))
+        part = PodPart(environment=whole.environment, mounts=whole.mounts)
+        name = "artifacts" if what != "check-restore" else "check-artifacts"
+        return self._script(name, "copies.sh", part, self._args.artifacts_image, resources, what)
+
     def _script(
-        self, name: str, script: str, part: PodPart, image: Input[str], resources: ResourcesArgs | None
+        self, name: str, script: str, part: PodPart, image: Input[str], resources: ResourcesArgs | None, *arguments: str
     ) -> k8s.core.v1.ContainerArgs:
         return container(
             self._scope,
@@ -323,7 +349,7 @@ class _Pods:
             part,
             resources or self._args.resources,
             image=image,
-            command=["sh", f"{_SCRIPTS}/{script}"],
+            command=["sh", f"{_SCRIPTS}/{script}", *arguments],
             disk="64Mi",
             writes=self._writes,
         )
@@ -337,11 +363,15 @@ def _is_mysql(scope: Scope, connection: DatabaseConnection) -> bool:
     return isinstance(image, str) and any(name in image for name in ("mysql", "mariadb"))
 
 
+def _host(scope: Scope) -> str:
+    """What a deployment's snapshots are known by among those of others in the same repository."""
+    return f"{scope.args.namespace}/{scope.name}"
+
+
 def _settings(scope: Scope, args: BackupArgs, root: str) -> dict[str, Input[str]]:
     kept = args.retention
     return {
-        # A deployment's snapshots among those of others in the same repository.
-        "BACKUP_HOST": f"{scope.args.namespace}/{scope.name}",
+        "BACKUP_HOST": _host(scope),
         "BACKUP_DAILY": str(kept.daily),
         "BACKUP_WEEKLY": str(kept.weekly),
         "BACKUP_MONTHLY": str(kept.monthly),
@@ -349,19 +379,19 @@ def _settings(scope: Scope, args: BackupArgs, root: str) -> dict[str, Input[str]
     }
 
 
-def _repository(to: BackupDestination) -> dict[str, Input[str]]:
+def _repository(to: Storage) -> dict[str, Input[str]]:
     """Where restic finds its repository: https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html."""
     ca = [f"{each.directory}/ca.pem" for each in to.files if "ca.pem" in each.plain]
     match to.kind:
-        case DestinationKind.S3:
+        case StorageKind.S3:
             style = {None: "auto", True: "path", False: "dns"}[to.path_style]
             more = {"BACKUP_BUCKET_LOOKUP": style, **({"RESTIC_CACERT": ca[0]} if ca else {})}
             return {"RESTIC_REPOSITORY": _joined("s3:", to.endpoint, "/", to.bucket, to.path), **more}
-        case DestinationKind.GCS:
+        case StorageKind.GCS:
             return {"RESTIC_REPOSITORY": _joined("gs:", to.bucket, ":", "", to.path)}
-        case DestinationKind.AZURE:
+        case StorageKind.AZURE:
             return {"RESTIC_REPOSITORY": _joined("azure:", to.bucket, ":", "", to.path)}
-        case DestinationKind.SFTP:
+        case StorageKind.SFTP:
             where = pulumi.Output.all(to.username, to.host, to.port).apply(
                 lambda parts: f"{parts[0]}@{in_uri(parts[1])}:{int(parts[2])}/"
             )
@@ -372,7 +402,7 @@ def _repository(to: BackupDestination) -> dict[str, Input[str]]:
                 to.host or "",
             )
             return {"RESTIC_REPOSITORY": _joined("sftp://", where, "", "", to.path), "BACKUP_SFTP": ssh}
-        case DestinationKind.VOLUME:
+        case StorageKind.VOLUME:
             return {"RESTIC_REPOSITORY": _joined("", "", "", "", to.path)}
 
 

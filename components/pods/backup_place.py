@@ -11,7 +11,7 @@ import pulumi
 import pulumi_random as random
 
 from ..arguments import BackupArgs, NetworkPolicyArgs
-from ..contracts import BackupDestination, NetworkDestination, SecretKey
+from ..contracts import NetworkDestination, SecretKey, Storage
 from ..labels import BACKUP
 from .part import PodPart, join
 from .scope import Scope
@@ -28,14 +28,12 @@ class BackupPlace:
         password: What backups are encrypted with.
     """
 
-    destination: BackupDestination
+    destination: Storage
     reach: PodPart
     password: SecretKey
 
 
-def backup_place(
-    scope: Scope, args: BackupArgs, destination: BackupDestination, after: Sequence[pulumi.Resource]
-) -> BackupPlace:
+def backup_place(scope: Scope, args: BackupArgs, destination: Storage, after: Sequence[pulumi.Resource]) -> BackupPlace:
     """What pods need to know of it; to be made once.
 
     Args:
@@ -64,7 +62,7 @@ def _password(scope: Scope, args: BackupArgs, after: Sequence[pulumi.Resource]) 
     return SecretKey(name=secret(scope, "backup-password", BACKUP, {"password": password}), key="password")
 
 
-def _destinations(scope: Scope, place: BackupDestination) -> list[NetworkDestination]:
+def _destinations(scope: Scope, place: Storage) -> list[NetworkDestination]:
     """The place itself, and where client libraries get credentials, in the networks that the arguments name."""
     policy = scope.args.network_policy or NetworkPolicyArgs()
     # What the identity says of a cloud is exact.

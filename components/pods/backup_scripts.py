@@ -1,4 +1,7 @@
-"""What runs in the images of restic and of the database's clients: POSIX shell, since that is all they share."""
+"""What runs in the images of restic, of rclone and of the database's clients: POSIX shell, since that is all they share.
+
+One module although it is long: what all begin with is in one of them.
+"""
 
 COMMON = r"""set -eu
 : "${BACKUP_FOLDER:=/backup}" "${RESTORED_FOLDER:=/restored}" "${LOGIN_FOLDER:=/login}" "${TMPDIR:=/tmp}"
@@ -147,6 +150,8 @@ rm -rf "$data"
 
 STORE = r"""# What was dumped, and the artifacts beside it, into the repository; read back, and old ones forgotten.
 . "${0%/*}/common.sh"
+# Whoever copies artifacts waits for this.
+trap 'touch "$BACKUP_FOLDER/.stored"' EXIT
 locked
 if skipped; then exit 0; fi
 repository
@@ -157,7 +162,7 @@ fi
 restic unlock
 set -- "$BACKUP_FOLDER"
 [ -z "${BACKUP_FILES:-}" ] || set -- "$BACKUP_FOLDER" "$BACKUP_FILES"
-save() { restic backup --quiet --json --host "$BACKUP_HOST" --tag "$BACKUP_TAG" --exclude "$BACKUP_FOLDER/.dumped" "$@" >"$TMPDIR/saved"; }
+save() { restic backup --quiet --json --host "$BACKUP_HOST" --tag "$BACKUP_TAG" --exclude "$BACKUP_FOLDER/.*" "$@" >"$TMPDIR/saved"; }
 code=0
 save "$@" || code=$?
 # 3: a file went away while it was read, such as an upload's.
@@ -176,6 +181,7 @@ if [ "$BACKUP_TAG" = before-restore ]; then
     exit 0
 fi
 forget --quiet
+TZ=UTC restic snapshots --json --host "$BACKUP_HOST" | tr ',' '\n' | sed -n 's/.*"time":"\([-0-9T:]*\).*/\1/p' | sort | sed -n 1p >"$BACKUP_FOLDER/.oldest"
 restic check
 echo "snapshot $id saved, and read back"
 """
@@ -197,6 +203,147 @@ if rehearsed || [ "${RESTORE_ARTIFACTS:-true}" != true ]; then exit 0; fi
 restore "$BACKUP_FILES" --target "$BACKUP_FILES" --overwrite if-changed
 """
 
+COPIES = r"""# Artifacts that are not on a volume: copied to where backups are, read back, or copied from there.
+. "${0%/*}/common.sh"
+found="$TMPDIR/found"
+# Moments as folders are named by them: a later one is greater.
+compact() { tr -d ':-' | sed 's/Z$//'; }
+of_manifest() { sed -n "s/^ \"$2\": \"\(.*\)\",*$/\1/p" "$1/manifest.json"; }
+# What there is in a folder; nothing if there is no such folder (3: https://rclone.org/docs/#exit-code).
+list() {
+    code=0
+    rclone lsf "$@" >"$found" 2>"$found.error" || code=$?
+    case $code in 0 | 3) ;; *) cat "$found.error" >&2; exit "$code" ;; esac
+}
+# The copies of a deployment. Their names are encrypted too, and rclone passes over those of another password.
+open_copies() {
+    export RCLONE_CONFIG_KEPT_REMOTE="$COPIES/$1"
+    list kept:
+    if grep -q undecryptable "$found.error"; then
+        refuse 'the copies of artifacts have another password than this deployment: see docs/backup.md'
+    fi
+}
+# Of which backup the artifacts were last copied completely.
+completed() {
+    list --files-only --include /complete kept:
+    [ ! -s "$found" ] || rclone cat kept:complete
+}
+complete() { rclone rcat kept:complete; }
+copying() { rclone --stats 1m --stats-one-line --stats-log-level NOTICE "$@"; }
+# The store as it is now, by `sync` without what was deleted; what differs in the copies is put aside.
+transfer() { copying "$1" "$ARTIFACTS" kept:current --backup-dir "kept:before/$2" --update --use-server-modtime; }
+keep() {
+    if [ "$BACKUP_TAG" != backup ]; then
+        say 'artifacts are copied with the backups of the schedule'
+        return
+    fi
+    open_copies "$BACKUP_HOST"
+    list "$ARTIFACTS"
+    if [ ! -s "$found" ]; then
+        list kept:current
+        [ ! -s "$found" ] || refuse 'the store of artifacts is empty, and its copies are not: restore them, or delete them too'
+        of_manifest "$BACKUP_FOLDER" taken_at | complete
+        say 'there are no artifacts yet'
+        return
+    fi
+    transfer sync "$(of_manifest "$BACKUP_FOLDER" taken_at | compact)"
+    locked
+    of_manifest "$BACKUP_FOLDER" taken_at | complete
+    waited=0
+    until [ -e "$BACKUP_FOLDER/.stored" ] || [ $waited -ge 3600 ]; do
+        waited=$((waited + 1))
+        sleep 1
+    done
+    if [ -s "$BACKUP_FOLDER/.oldest" ]; then
+        oldest="$(compact <"$BACKUP_FOLDER/.oldest")"
+        list --dirs-only kept:before
+        for folder in $(cat "$found"); do
+            # What the oldest backup put aside, and those before it, belongs to no backup any more.
+            expr "${folder%/}" '>' "$oldest" >/dev/null || rclone purge "kept:before/$folder"
+        done
+    fi
+    say 'the artifacts are copied'
+}
+# What is restored, and whether it can be.
+chosen() {
+    if [ "${RESTORE_ARTIFACTS:-true}" != true ]; then return 1; fi
+    if ! grep -q '"kept": "copied"' "$RESTORED_FOLDER/manifest.json"; then
+        say 'no artifacts were copied with this backup: the store stays as it is'
+        return 1
+    fi
+    owner="$(of_manifest "$RESTORED_FOLDER" namespace)/$(of_manifest "$RESTORED_FOLDER" deployment)"
+    taken="$(of_manifest "$RESTORED_FOLDER" taken_at)"
+}
+check_copies() {
+    open_copies "$1"
+    last="$(completed)"
+    if [ -z "$last" ] || expr "$last" '<' "$2" >/dev/null; then
+        refuse "the artifacts of the backup from $2 were not copied to their end, last those from ${last:-none}: $3"
+    fi
+}
+restore_artifacts() {
+    # What is there is kept, and is as new as its copy.
+    open_copies "$BACKUP_HOST"
+    list "$ARTIFACTS"
+    [ ! -s "$found" ] || transfer copy "$(date -u +%Y%m%dT%H%M%S)"
+    open_copies "$owner"
+    list --dirs-only kept:before
+    # No older than the backup, but for clocks that differ: what was written later stays.
+    then="$(date -u -d "$(echo "$taken" | tr T ' ' | tr -d Z)" +%s)"
+    then="$(date -u -d "@$((then + ${CLOCKS_DIFFER:-60}))" +%Y-%m-%dT%H:%M:%SZ)"
+    # The latest first: of what was put aside several times, the first after the backup is what there was at its time.
+    set -- current
+    for folder in $(sort -r "$found"); do
+        if expr "${folder%/}" '>' "$(echo "$taken" | compact)" >/dev/null; then set -- "$@" "before/${folder%/}"; fi
+    done
+    for folder in "$@"; do
+        list "kept:$folder"
+        [ ! -s "$found" ] || copying copy "kept:$folder" "$ARTIFACTS" --min-age "$then" --modify-window 1s
+    done
+    say 'the artifacts of the backup are in the store; what is newer stays'
+}
+read_back() {
+    list --recursive --files-only --exclude /complete kept:
+    all=$(($(wc -l <"$found")))
+    if [ -n "$1" ]; then
+        shuf -n "$1" "$found" >"$found.some"
+        mv "$found.some" "$found"
+    fi
+    [ ! -s "$found" ] || rclone cat --discard --files-from-raw "$found" kept:
+    say "$(($(wc -l <"$found"))) of $all copied artifacts read back"
+}
+export RCLONE_CONFIG_KEPT_TYPE=crypt
+RCLONE_CONFIG_KEPT_PASSWORD="$(printf %s "$COPIES_PASSWORD" | rclone obscure -)"
+export RCLONE_CONFIG_KEPT_PASSWORD
+if [ -n "${STORE_PASSWORD:-}" ]; then
+    RCLONE_CONFIG_STORE_PASS="$(printf %s "$STORE_PASSWORD" | rclone obscure -)"
+    export RCLONE_CONFIG_STORE_PASS
+fi
+case "$1" in
+keep)
+    locked
+    keep
+    ;;
+check-restore)
+    if chosen; then
+        check_copies "$owner" "$taken" 'choose one until then, or set RESTORE_ARTIFACTS=false and restore the database alone'
+    fi
+    ;;
+restore)
+    locked
+    if ! rehearsed && chosen; then restore_artifacts; fi
+    ;;
+drill)
+    check_copies "$BACKUP_HOST" "$(of_manifest "$RESTORED_FOLDER" taken_at)" 'see the log of the backup'
+    read_back 100
+    ;;
+verify)
+    open_copies "$BACKUP_HOST"
+    read_back ''
+    ;;
+esac
+"""
+
 FILES = {
     "common.sh": COMMON,
     "dump.sh": DUMP,
@@ -206,5 +353,6 @@ FILES = {
     "store.sh": STORE,
     "fetch.sh": FETCH,
     "artifacts.sh": ARTIFACTS,
+    "copies.sh": COPIES,
 }
 """All of them, by the names under which they find each other."""

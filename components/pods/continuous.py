@@ -19,7 +19,7 @@ import pulumi_kubernetes as k8s
 from .. import versions
 from ..arguments import BackupContinuousArgs, Input
 from ..arguments.artifacts.sftp import host_keys
-from ..contracts import BackupDestination, DestinationKind, in_uri
+from ..contracts import Storage, StorageKind, in_uri
 from .backend_store import BackendStore
 from .backup_place import BackupPlace
 from .containers import container
@@ -159,7 +159,7 @@ def continuous(scope: Scope, backups: BackupPlace, databases: Mapping[str, str],
 
 
 def _configuration(
-    scope: Scope, args: BackupContinuousArgs, place: BackupDestination, databases: Mapping[str, str]
+    scope: Scope, args: BackupContinuousArgs, place: Storage, databases: Mapping[str, str]
 ) -> dict[str, Any]:
     """Litestream's settings (https://litestream.io/reference/config/), which hold nothing secret."""
     port = scope.args.continuous_port
@@ -190,17 +190,17 @@ def _below(scope: Scope, path: Input[str], file: str) -> pulumi.Output[str]:
     return pulumi.Output.from_input(path).apply(lambda root: f"{root}/{own}" if root else own)
 
 
-def _replica(place: BackupDestination) -> dict[str, Any]:
+def _replica(place: Storage) -> dict[str, Any]:
     match place.kind:
-        case DestinationKind.S3:
+        case StorageKind.S3:
             found = {"type": "s3", "bucket": place.bucket, "region": place.region, "endpoint": place.endpoint}
             found["force-path-style"] = place.path_style
-        case DestinationKind.GCS:
+        case StorageKind.GCS:
             found = {"type": "gs", "bucket": place.bucket}
-        case DestinationKind.AZURE:
+        case StorageKind.AZURE:
             found = {"type": "abs", "bucket": place.bucket, "account-name": place.account}
             found["endpoint"] = pulumi.Output.format("https://{0}.{1}", place.account, place.domain)
-        case DestinationKind.SFTP:
+        case StorageKind.SFTP:
             (keys,) = place.files
             found = {"type": "sftp", "user": place.username, "key-path": f"{keys.directory}/id"}
             found["host"] = pulumi.Output.all(place.host, place.port).apply(
@@ -209,12 +209,12 @@ def _replica(place: BackupDestination) -> dict[str, Any]:
             found["host-key"] = pulumi.Output.all(keys.plain["known_hosts"], place.host).apply(
                 lambda parts: host_key(parts[0], parts[1])
             )
-        case DestinationKind.VOLUME:
+        case StorageKind.VOLUME:
             found = {"type": "file"}
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _variables(place: BackupDestination) -> dict[str, Input[str]]:
+def _variables(place: Storage) -> dict[str, Input[str]]:
     """Variables that Litestream reads under another name, or that it alone reads."""
     found: dict[str, Input[str]] = {}
     if "AZURE_ACCOUNT_KEY" in place.secret_environment:

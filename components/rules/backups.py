@@ -18,8 +18,10 @@ from ..arguments import (
     BackupSftpArgs,
     GcpBucketArgs,
     GcsArgs,
+    MinioArgs,
     MlflowDeploymentArgs,
     NfsArgs,
+    OssArgs,
     S3Args,
     SftpArgs,
     UriArgs,
@@ -71,8 +73,14 @@ def _artifacts(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Probl
     name, kind = args.artifacts.chosen
     files = isinstance(kind, (VolumeArgs, NfsArgs))
     if backup.artifacts is BackupArtifacts.COPIED and not files:
-        message = f"cannot copy artifacts.{to_camel(name)}: only files on a volume are copied"
-        yield Problem(("backup", "artifacts"), message, "use versions, and switch them on in the bucket")
+        yield from _copied(name, kind)
+        to = backup.destination.azure
+        if to is not None and not to.has_keys:
+            # https://github.com/rclone/rclone/blob/v1.75.2/backend/azureblob/azureblob.go (`getAuth`): a user delegation key, which the
+            # whole account grants, while the identity has rights on the container.
+            message = "has no key, without which rclone cannot put copies of artifacts aside"
+            fix = "give accessKey or existingSecret, or use versions"
+            yield Problem(("backup", "destination", "azure"), message, fix, either=(("backup", "artifacts"),))
     if backup.artifacts is BackupArtifacts.VERSIONS and files:
         message = f"does not exist with artifacts.{to_camel(name)}: files on a volume have no versions"
         yield Problem(("backup", "artifacts"), message, "use copied")
@@ -83,6 +91,33 @@ def _artifacts(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Probl
         if isinstance(volume, VolumeArgs) and volume.access_mode is AccessMode.READ_WRITE_ONCE_POD:
             message = "'ReadWriteOncePod' keeps the backup's pod from mounting the volume beside the server"
             yield Problem(path, message, "use ReadWriteOnce or ReadWriteMany")
+
+
+def _copied(name: str, kind: object) -> Iterator[Problem]:
+    """What of a store rclone would not reach."""
+    path = ("artifacts", name)
+    either = (("backup", "artifacts"),)
+    match kind:
+        case S3Args():
+            if kind.ignore_tls:
+                message = "is for MLflow alone: what copies artifacts verifies the endpoint's certificate"
+                yield Problem((*path, "ignore_tls"), message, "give caCertificate, or use versions", either=either)
+        case AzureBlobArgs():
+            secret = kind.existing_secret
+            named = secret is not None and secret.connection_string_key is not None
+            if kind.connection_string is not None or named:
+                field = ("existing_secret", "connection_string_key") if named else ("connection_string",)
+                message = "is for MLflow alone: what copies artifacts takes an access key, or the pods' identity"
+                yield Problem((*path, *field), message, "give the access key, or use versions", either=either)
+        case OssArgs():
+            if kind.access_key_id is None and kind.existing_secret is None:
+                message = "has no keys, and what copies artifacts cannot use the RAM role"
+                yield Problem(path, message, "give accessKeyId and accessKeySecret, or use versions", either=either)
+        case AwsBucketArgs() | GcpBucketArgs() | AzureContainerArgs() | GcsArgs() | MinioArgs() | SftpArgs():
+            pass
+        case _:
+            message = f"cannot copy artifacts.{to_camel(name)}: only what is in a bucket, on SFTP or on a volume"
+            yield Problem(("backup", "artifacts"), message, "remove it, and back up that store by its own means")
 
 
 def _login(args: MlflowDeploymentArgs, backup: BackupArgs) -> Iterator[Problem]:

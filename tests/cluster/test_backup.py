@@ -29,10 +29,9 @@ def on_postgresql(
 def on_mariadb(
     new_stack: Deploy, kubectl: Kubectl, mariadb_database: mariadb.Database, bucket: s3.Bucket
 ) -> Iterator[Deployed]:
-    """The same on MariaDB."""
-    values = configurations.mysql(
-        unique_name(), mariadb_database, bucket, server={"replicas": 1}, backup=backups.in_bucket(bucket)
-    )
+    """The same on MariaDB, with copies of the artifacts."""
+    kept = {**backups.in_bucket(bucket), "artifacts": "copied"}
+    values = configurations.mysql(unique_name(), mariadb_database, bucket, server={"replicas": 1}, backup=kept)
     keys = {**configurations.mysql_secrets(mariadb_database, bucket), **backups.in_bucket_secrets(bucket)}
     with deploy(new_stack, kubectl, values, keys) as deployed:
         yield deployed
@@ -65,11 +64,18 @@ def test_what_was_destroyed_comes_back_from_a_backup_that_was_tried_out(
 @pytest.mark.extended
 @pytest.mark.feature("backup", "restore")
 def test_the_same_on_mariadb(
-    on_mariadb: Deployed, kubectl: Kubectl, mariadb_database: mariadb.Database, tmp_path: Path
+    on_mariadb: Deployed, kubectl: Kubectl, mariadb_database: mariadb.Database, bucket: s3.Bucket, tmp_path: Path
 ) -> None:
-    _destroyed_and_restored(
-        on_mariadb, kubectl, tmp_path, lambda: mariadb_database.query("DROP TABLE metrics, params, tags")
-    )
+    prefix = f"{on_mariadb.values['artifacts']['s3'].get('prefix', '')}/".lstrip("/")
+
+    def destroy() -> None:
+        mariadb_database.query("DROP TABLE metrics, params, tags")
+        lost = [name for name in bucket.objects() if name.startswith(prefix) and "/artifacts/" in name]
+        assert lost
+        for name in lost:
+            bucket.client().delete_object(Bucket=bucket.name, Key=name)
+
+    _destroyed_and_restored(on_mariadb, kubectl, tmp_path, destroy)
 
 
 @pytest.mark.extended

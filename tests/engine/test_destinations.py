@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.configurations import DEV
-from tests.support import archive, azure, by_name, continuous, file_servers, processes, rendered
+from tests.support import archive, azure, by_name, continuous, copies, file_servers, processes, rendered
 from tests.support.backups import Pod
 from toolchain.bare import emulators, golang
 
@@ -32,11 +32,13 @@ class Place:
 
     Attributes:
         destination: The block.
+        artifacts: The block, for artifacts there.
         for_go, for_c: Variables that lead programs there.
         store: The server, which tells its `objects`.
     """
 
     destination: Mapping[str, Any]
+    artifacts: Mapping[str, Any]
     for_go: Mapping[str, str]
     for_c: Mapping[str, str]
     store: Any
@@ -66,8 +68,10 @@ def sftp(shared: Path) -> Iterator[Place]:
     kinds = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")
     with file_servers.sftp(LOCAL, folder, kinds, "ssh-ed25519") as server:
         login = {"username": server.username, "privateKey": server.private_key, "knownHosts": server.known_hosts}
-        block = {"sftp": {"host": server.host, "port": server.port, "path": f"/{PREFIX}", **login}}
-        yield Place(block, {}, {}, server)
+        at = {"host": server.host, "port": server.port}
+        # MLflow logs in with RSA keys alone; and with passwords.
+        own = {"path": "/artifacts", **login, "password": server.password, "privateKey": None}
+        yield Place({"sftp": {**at, "path": f"/{PREFIX}", **login}}, {"sftp": {**at, **own}}, {}, {}, server)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,8 @@ def gcs(named: by_name.Named) -> Iterator[Place]:
     with by_name.google_storage(str(emulators.ensure("fake-gcs-server")), named) as google:
         block = {"gcs": {"bucket": google.bucket.name, "prefix": PREFIX, "keyFile": google.key_file}}
         port = {"PGBACKREST_REPO1_GCS_ENDPOINT": f"{by_name.GOOGLE}:{named.ports[by_name.GOOGLE]}"}
-        yield Place(block, named.for_go, {**_for_pgbackrest(named), **port}, google.bucket)
+        store = {"gcs": {**block["gcs"], "prefix": "artifacts"}}
+        yield Place(block, store, named.for_go, {**_for_pgbackrest(named), **port}, google.bucket)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +88,8 @@ def blobs(named: by_name.Named) -> Iterator[Place]:
     with by_name.azure_blobs(str(emulators.ensure("azurite-blob")), named) as container:
         block = {"account": azure.ACCOUNT, "container": container.name, "prefix": PREFIX, "accessKey": container.key}
         port = {"PGBACKREST_REPO1_STORAGE_PORT": str(container.port)}
-        yield Place({"azure": block}, named.for_go, {**_for_pgbackrest(named), **port}, container)
+        store = {"azureBlob": {**block, "prefix": "artifacts"}}
+        yield Place({"azure": block}, store, named.for_go, {**_for_pgbackrest(named), **port}, container)
 
 
 def _for_pgbackrest(named: by_name.Named) -> dict[str, str]:
@@ -185,3 +191,28 @@ def test_pgbackrest_archives_there_and_restores(place: Place, root: Path) -> Non
     assert "the archive is whole" in pod.verified()
     with pod.serving():
         assert pod.query("SELECT n FROM counted") == [(1,)]
+
+
+@pytest.mark.parametrize(("place", "store"), [("sftp", "gcs"), ("gcs", "blobs"), ("blobs", "sftp")], indirect=["place"])
+def test_rclone_copies_artifacts_there_and_back(
+    place: Place, store: str, request: pytest.FixtureRequest, folder: Path
+) -> None:
+    of: Place = request.getfixturevalue(store)
+    values = {**DEV, "artifacts": of.artifacts, "backup": {"destination": place.destination, "artifacts": "copied"}}
+    # Under its name Azurite does not find itself.
+    itself = {"RCLONE_CONFIG_PLACE_ENDPOINT": place.store.url} if "azure" in place.destination else {}
+    made = copies.Copies.of(values, folder / "rendered", {**of.for_go, **place.for_go, **itself})
+    files, root = {"1/run/a": os.urandom(100_000), "1/run/b": b"b"}, made.kept.environment["ARTIFACTS"]
+    for name, content in files.items():
+        (folder / "logged" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "logged" / name).write_bytes(content)
+    made.run("copy", str(folder / "logged"), root)
+    first, _ = made.keep()
+    assert any(name.startswith(f"{PREFIX}/artifacts/mlflow/mlflow/") for name in place.store.objects())
+    made.run("deletefile", f"{root}/1/run/b")
+    (folder / "logged/1/run/a").write_bytes(b"another")
+    made.run("copy", str(folder / "logged/1/run/a"), f"{root}/1/run")
+    second, _ = made.keep()
+    assert "3 of 3 copied artifacts read back" in made.drill(second)
+    assert "what is newer stays" in made.restore(first)
+    assert {name: of.store.read(f"artifacts/{name}") for name in files} == files

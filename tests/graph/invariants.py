@@ -439,7 +439,9 @@ def containers_run_one_image(graph: Graph, configuration: Mapping[str, Any]) -> 
         companions.add((continuous.image or sender, image.pull_policy.value))
     found = {(c["image"], c["imagePullPolicy"]) for _, pod in graph.pods() for c in own_containers(pod["spec"])}
     backup = arguments.backup
-    clients = (versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE, backup.client_image) if backup is not None else ()
+    clients: tuple[object, ...] = ()
+    if backup is not None:
+        clients = (versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE, backup.client_image, backup.artifacts_image)
     assert {each for each in found if each[0] not in clients} == {
         each for each in (expected, *companions) if each[0] not in clients
     }

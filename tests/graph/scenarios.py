@@ -156,6 +156,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
             "database": {"inClusterPostgresql": {}},
             "backup": {
                 "destination": {"s3": OBJECTS},
+                "artifacts": "copied",
                 "continuous": {},
             },
             "networkPolicy": {},

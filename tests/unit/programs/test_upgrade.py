@@ -98,7 +98,7 @@ class World:
         servers = labels.get("app.kubernetes.io/component") == "server" and self.serving
         return [{"metadata": {"name": "pod"}}] if servers or "job-name" in labels else []
 
-    def log(self, pod: str) -> str:
+    def log(self, pod: str, container: str) -> str:
         return "snapshot 1234abcd saved\n"
 
     def create(self, kind: str, body: Any) -> None:

@@ -61,6 +61,15 @@ RECIPES: Mapping[str, Recipe] = {
         env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         entrypoint=("/usr/local/bin/litestream",),
     ),
+    versions.RCLONE_IMAGE: DebianImage(
+        packages=("ca-certificates",),
+        account="rclone",
+        uid=1009,
+        check=("rclone", "version"),
+        programs={"usr/local/bin/rclone": wheels.RCLONE},
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        entrypoint=("rclone",),
+    ),
     versions.PGBACKREST_IMAGE: DebianImage(
         packages=("pgbackrest", "ca-certificates"),
         account="pgbackrest",

@@ -1,0 +1,153 @@
+"""Artifacts of a bucket beside the backups of the database: what comes back of each backup, and what is refused."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.configurations import DEV, with_changes
+from tests.support import s3
+from tests.support.backups import FailedError
+from tests.support.copies import OWNER, Copies
+
+LOCAL = "127.0.0.1"
+PREFIX = "artifacts"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3.serve(LOCAL, tmp_path_factory.mktemp("s3") / "log") as made:
+        yield made
+
+
+@pytest.fixture
+def bucket(url: str) -> s3.Bucket:
+    return s3.bucket(url)
+
+
+@pytest.fixture
+def copies(tmp_path: Path, bucket: s3.Bucket) -> Copies:
+    """From the bucket to a volume."""
+    store = {
+        "bucket": bucket.name,
+        "prefix": PREFIX,
+        "endpointUrl": bucket.endpoint_url,
+        "accessKeyId": bucket.access_key_id,
+        "secretAccessKey": bucket.secret_access_key,
+    }
+    kept = {"destination": {"volume": {}}, "artifacts": "copied"}
+    return Copies.of(with_changes(DEV, {"artifacts": {"volume": None, "s3": store}, "backup": kept}), tmp_path)
+
+
+def _put(bucket: s3.Bucket, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        bucket.client().put_object(Bucket=bucket.name, Key=f"{PREFIX}/{name}", Body=text.encode())
+
+
+def _delete(bucket: s3.Bucket, *names: str) -> None:
+    for name in names:
+        bucket.client().delete_object(Bucket=bucket.name, Key=f"{PREFIX}/{name}")
+
+
+def _content(bucket: s3.Bucket) -> dict[str, str]:
+    return {name.removeprefix(f"{PREFIX}/"): bucket.read(name).decode() for name in bucket.objects()}
+
+
+def _files(copies: Copies) -> list[Path]:
+    """Those with copies; the one beside their folders says when they were complete."""
+    root = Path(copies.kept.environment["COPIES"]) / OWNER
+    return [path for path in sorted(root.rglob("*")) if path.is_file() and path.parent != root]
+
+
+@pytest.mark.core
+@pytest.mark.feature("backup", "restore")
+def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket) -> None:
+    first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/ü ?": "odd"}
+    _put(bucket, first)
+    oldest, log = copies.keep()
+    assert "the artifacts are copied" in log
+    _put(bucket, {"1/changed": "two", "1/often": "two", "2/new": "new"})
+    _delete(bucket, "1/deleted")
+    middle, _ = copies.keep()
+    second = _content(bucket)
+    _put(bucket, {"1/often": "three"})
+    newest, _ = copies.keep()
+    third = _content(bucket)
+    # Beside the five that are there, what was changed, twice what was changed twice, and what was deleted.
+    assert "9 of 9 copied artifacts read back" in copies.drill(newest)
+    copied = [path.read_bytes() for path in _files(copies)]
+    assert not any(text.encode() in content for text in {**first, **third}.values() for content in copied)
+
+    _delete(bucket, "1/kept")
+    newer = {"2/new": "changed after all backups", "3/newer": "newer"}
+    _put(bucket, newer)
+    assert "what is newer stays" in copies.restore(oldest)
+    assert _content(bucket) == {**first, **newer}
+    copies.restore(middle)
+    assert _content(bucket) == {**first, **second, **newer, "2/new": "new"}
+    copies.restore(newest)
+    assert _content(bucket) == {**first, **third, "3/newer": "newer"}
+    # All of it, from nothing.
+    _delete(bucket, *_content(bucket))
+    copies.restore(oldest)
+    assert _content(bucket) == first
+
+
+@pytest.mark.extended
+def test_a_store_that_is_empty_all_at_once_is_not_copied(copies: Copies, bucket: s3.Bucket) -> None:
+    first, log = copies.keep()
+    assert "there are no artifacts yet" in log
+    assert "0 of 0 copied artifacts read back" in copies.drill(first)
+    _put(bucket, {"1/a": "a", "1/b": "b"})
+    second, _ = copies.keep()
+    before = {path: path.read_bytes() for path in _files(copies)}
+    _delete(bucket, "1/a", "1/b")
+    with pytest.raises(FailedError, match="the store of artifacts is empty, and its copies are not"):
+        copies.keep()
+    assert {path: path.read_bytes() for path in _files(copies)} == before and len(before) == 2
+    # Of that backup the artifacts are not there: neither a drill nor a restore, nor its rehearsal, passes over it.
+    later = second.replace(second[:4], "2099")
+    for refused in (copies.drill, copies.restore, lambda moment: copies.restore(moment, RESTORE_DRY_RUN="true")):
+        with pytest.raises(FailedError, match=f"{later} were not copied to their end, last those from {second}"):
+            refused(later)
+    assert copies.restore(later, RESTORE_ARTIFACTS="false") == "" and _content(bucket) == {}
+    assert copies.restore(second, RESTORE_DRY_RUN="true") == "" and _content(bucket) == {}
+    copies.restore(second)
+    assert _content(bucket) == {"1/a": "a", "1/b": "b"}
+    assert "with the backups of the schedule" in copies.keep(tag="before-upgrade")[1]
+
+
+@pytest.mark.extended
+def test_damage_and_another_password_are_found(copies: Copies, bucket: s3.Bucket) -> None:
+    _put(bucket, {"1/a": "a" * 100_000, "1/b": "b"})
+    moment, _ = copies.keep()
+    before = {path: path.read_bytes() for path in _files(copies)}
+    (large,) = [path for path in before if path.stat().st_size > 100_000]
+    for damaged in (before[large][:50_000] + b"x" + before[large][50_001:], before[large][:60_000]):
+        large.write_bytes(damaged)
+        for reading in (lambda: copies.drill(moment), copies.verify):
+            with pytest.raises(FailedError, match="1/a"):
+                reading()
+    large.write_bytes(before[large])
+    assert "2 of 2 copied artifacts read back" in copies.verify()
+
+    other = copies.told({"COPIES_PASSWORD": "another one of the tests"})
+    for opening in (other.keep, other.verify, lambda: other.drill(moment), lambda: other.restore(moment)):
+        with pytest.raises(FailedError, match="have another password than this deployment"):
+            opening()
+    assert {path: path.read_bytes() for path in _files(copies)} == before
+
+
+@pytest.mark.extended
+def test_what_was_put_aside_goes_with_the_last_backup_that_needs_it(copies: Copies, bucket: s3.Bucket) -> None:
+    moments = []
+    for text in ("one", "two", "three"):
+        _put(bucket, {"1/a": text, "1/b": "b"})
+        moments.append(copies.keep()[0])
+    assert len(_files(copies)) == 4 + 2  # b is written again each time
+    copies.keep(oldest=moments[1])
+    assert len(_files(copies)) == 4
+    copies.restore(moments[1])
+    assert _content(bucket)["1/a"] == "two"
+    copies.keep(oldest=copies.keep()[0])
+    assert len(_files(copies)) == 2
