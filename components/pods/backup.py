@@ -34,7 +34,7 @@ from .continuous import Continuous
 from .environment import database_part, plain_environment, print_command, secret_environment, unique
 from .jobs import cron_job, on_the_node_of
 from .part import PodPart, join
-from .scope import Scope
+from .scope import Scope, merged
 from .volumes import TMP, claims, config_map, config_volume, memory_volume, read_only, scratch_volume
 
 _SCRIPTS = "/etc/mlflow/backup"
@@ -165,10 +165,12 @@ class _Pods:
             self._place,
         )
         programs = config_map(scope, "backup-programs", BACKUP, {**_PROGRAM.files, **FILES})
-        entry = f"mlflow:x:{scope.args.pod.run_as_user}:{scope.args.pod.run_as_user}::{TMP}:/bin/sh\n"
+        pod = scope.args.pod
+        of_pod = merged({"runAsUser": pod.run_as_user}, pod.part("security_context"))
+        user = merged(of_pod, pod.part("container_security_context")).get("runAsUser")
+        entry = pulumi.Output.format("mlflow:x:{0}:{0}::{1}:/bin/sh\n", user, TMP)
         # `ssh` and `initdb` refuse users without a name. Where the cluster chooses the user, it adds the line itself.
-        named = scope.args.pod.run_as_user is not None
-        account = config_map(scope, "backup-account", BACKUP, {"passwd": entry}) if named else None
+        account = None if user is None else config_map(scope, "backup-account", BACKUP, {"passwd": entry})
         self._named = (
             PodPart()
             if account is None

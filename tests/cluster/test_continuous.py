@@ -2,14 +2,16 @@
 
 import os
 import random
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.support import backups, configurations, s3, users
+from tests.support.command_line import CommandLine
 from tests.support.continuous import LIMIT, Load, in_server
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
@@ -128,7 +130,7 @@ def test_a_claim_of_postgresql_lost_under_load_comes_back_with_all_but_the_last_
         values = configurations.sqlite(
             unique_name(),
             database={"inClusterPostgresql": small, "connectTimeoutSeconds": 60},
-            backup={"destination": {"s3": destination}, "continuous": {}, **backups.NOT_NOW, "drill": None},
+            backup={"destination": {"s3": destination}, "continuous": {}, "scratchSize": "1Gi", **backups.NOT_NOW},
             networkPolicy={},
             pod={**configurations.OPENSHIFT, "hostAliases": [{"ip": host, "hostnames": [name]}]},
         )
@@ -152,3 +154,26 @@ def test_a_claim_of_postgresql_lost_under_load_comes_back_with_all_but_the_last_
             found = kubectl.text("exec", *psql, "SELECT count(*) FROM metrics WHERE key = 'seed'")
             assert int(found) == METRICS
             assert max(lost) < LIMIT
+            _drilled(kubectl, deployed.namespace, bucket)
+
+
+def _drilled(kubectl: Kubectl, namespace: str, bucket: s3.Bucket) -> None:
+    """Let a drill look through the archive, as a pod, while it is whole and without one segment of the log."""
+    command, where = CommandLine(kubectl.kubeconfig, namespace), ("--namespace", namespace)
+    assert command.run("backup").code == 0
+    drill = command.run("drill")
+    assert drill.code == 0 and "continuous-database: the archive is whole" in drill.progress, drill.progress
+    first, second, third, *_ = sorted(
+        each for each in bucket.objects() if re.search(r"/archive/.*/[0-9A-F]{24}-[^/]*$", each)
+    )
+    bucket.client().delete_object(Bucket=bucket.name, Key=second)
+    # Once, and nothing but this: the whole drill again, and its retry, would take a minute.
+    job = kubectl.json("get", "cronjob", "mlflow-backup-drill", *where)["spec"]["jobTemplate"]["spec"]
+    pod = job["template"]["spec"]
+    pod["initContainers"] = [each for each in pod["initContainers"] if each["name"] == "continuous-database"]
+    named = {"name": "damaged", "namespace": namespace}
+    kubectl.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": named, "spec": {**job, "backoffLimit": 0}})
+    kubectl.wait("condition=failed", "job/damaged", *where)
+    gap = " to ".join(PurePosixPath(each).name[:24] for each in (first, third))
+    said = kubectl.text("logs", "job/damaged", "--container=continuous-database", *where)
+    assert f"the log has a gap from {gap}" in said, said

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.configurations import AWS, AZURE, CERTIFICATE, DEV, GCP, PRODUCTION, with_changes
+from tests.graph.invariants import volumes_and_mounts_fit
 from tests.graph.program import Graph, Secret, deploy
 from tests.graph.scenarios import SCENARIOS
 
@@ -105,10 +106,29 @@ def test_a_server_that_archives_to_a_volume_may_write_where_backups_do() -> None
     assert "runAsUser" not in _verifies(chosen)["securityContext"], "by the cluster, one for all pods"
 
 
-def test_a_drill_reads_where_postgresql_archives_and_nothing_of_its_pod() -> None:
-    graph = deploy(
-        with_changes(SCENARIOS["backup-continuous-postgresql"], {"backup.continuous.image": "r.example/p:1"})
-    )
+PLACES: dict[str, Any] = {
+    "s3": {
+        "bucket": "backups",
+        "endpointUrl": "https://objects.example.com",
+        "accessKeyId": "i",
+        "secretAccessKey": "k",
+    },
+    "gcs": {"bucket": "backups", "existingSecret": {"name": "key"}},
+    "azure": {"account": "backups", "container": "mlflow", "accessKey": "k"},
+    "sftp": {
+        "host": "vault.example.com",
+        "username": "mlflow",
+        "knownHosts": "vault.example.com ssh-ed25519 AAAA",
+        "existingSecret": {"name": "vault", "privateKeyKey": "id"},
+    },
+    "volume": {},
+}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_drill_reads_where_postgresql_archives_and_nothing_of_its_pod(kind: str) -> None:
+    changes = {"backup.continuous.image": "r.example/p:1", "backup.destination": {kind: PLACES[kind]}}
+    graph = deploy(with_changes(SCENARIOS["backup-continuous-postgresql"], changes))
     archives, drill = _init_container(graph, "mlflow-database", "StatefulSet", "archive"), _verifies(graph)
     its_own = ("PGBACKREST_PROCESS_MAX", "PGBACKREST_LOG_LEVEL_CONSOLE")
     environments = [[each for each in one["env"] if each["name"] not in its_own] for one in (archives, drill)]
@@ -116,6 +136,11 @@ def test_a_drill_reads_where_postgresql_archives_and_nothing_of_its_pod() -> Non
     mounts = {each["mountPath"] for each in drill["volumeMounts"]}
     assert mounts < {each["mountPath"] for each in archives["volumeMounts"]}
     assert not [each for each in mounts if each.startswith(("/var/lib/postgresql", "/mlflow/pgbackrest"))]
+    stores = _init_container(graph, "mlflow-backup-drill", "CronJob", "fetch")
+    reach = [each for each in drill["volumeMounts"] if each["mountPath"] != "/tmp"]
+    assert len(reach) == (kind in ("gcs", "sftp", "volume"))
+    assert all(each in stores["volumeMounts"] for each in reach)
+    volumes_and_mounts_fit(graph, None)
 
 
 @pytest.mark.parametrize("scenario", ["backup", "backup-postgresql", "backup-mysql"])
@@ -130,6 +155,27 @@ def test_passwords_are_in_no_argument_and_no_config_map(scenario: str) -> None:
     assert not any(
         isinstance(value, Secret) for made in graph.of("ConfigMap") for value in made.inputs["data"].values()
     )
+
+
+@pytest.mark.parametrize(
+    ("pod", "user"),
+    [
+        ({}, 1000),
+        ({"runAsUser": None, "securityContext": {"runAsUser": 2000}}, 2000),
+        ({"securityContext": {"runAsUser": 2000}, "containerSecurityContext": {"runAsUser": 3000}}, 3000),
+        ({"runAsUser": None}, None),
+        ({"securityContext": {"runAsUser": None}}, None),
+    ],
+)
+def test_the_user_has_a_name_wherever_its_number_is_given(pod: dict[str, Any], user: int | None) -> None:
+    """Without one `initdb` and `ssh` refuse to start."""
+    graph = deploy(with_changes(SCENARIOS["backup-postgresql"], {f"pod.{key}": value for key, value in pod.items()}))
+    accounts = [each.inputs["data"]["passwd"] for each in graph.of("ConfigMap") if each.name == "mlflow-backup-account"]
+    assert accounts == ([] if user is None else [f"mlflow:x:{user}:{user}::/tmp:/bin/sh\n"])
+    mounts = {
+        each["mountPath"] for each in _init_container(graph, "mlflow-backup-drill", "CronJob", "load")["volumeMounts"]
+    }
+    assert ("/etc/passwd" in mounts) == (user is not None)
 
 
 def test_a_drill_reaches_no_database() -> None:
