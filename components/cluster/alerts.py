@@ -50,12 +50,18 @@ def rules(
 
     kept = []
     if backup is not None:
+        # Aggregated, since a rule with two such series, of two exporters, would fail as a whole; without any, nothing is left out.
+        made, limit = (
+            f'scalar(min(kube_cronjob_created{{{here},cronjob="{name}-backup"}}))',
+            args.backup_age_hours * 3600,
+        )
+        early = f'kube_job_created{{{here},job_name=~"{name}-backup-drill-.*"}} < {made} + {limit}'
         kept = [
             rule(
                 "MlflowBackupTooOld",
                 "critical",
                 "0m",
-                f"{age('backup')} > {args.backup_age_hours * 3600}",
+                f"{age('backup')} > {limit}",
                 f"no backup has succeeded for {args.backup_age_hours} hours",
                 f"What is logged now would be lost with the database. See the log of the last Job of the CronJob {name}-backup.",
             ),
@@ -63,7 +69,8 @@ def rules(
                 "MlflowBackupFailed",
                 "warning",
                 "0m",
-                f'kube_job_status_failed{{{here},job_name=~"{name}-(backup|restore).*"}} > 0',
+                # A drill finds nothing before the first backup. That there should be one by now is for the alert above to say.
+                f'kube_job_status_failed{{{here},job_name=~"{name}-(backup|restore).*"}} > 0 unless on (job_name) ({early})',
                 "the Job {{ $labels.job_name }} failed",
                 "Its pod's log says why. A failed drill means that the last backup may not be one that can be restored.",
             ),

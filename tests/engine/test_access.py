@@ -1,12 +1,16 @@
 """All ways to a server, its rights and its metrics: made by the real engine in a cluster that knows the custom resources."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.arguments import AlertsArgs, BackupArgs
+from components.arguments.backup import BackupDestinationArgs, BackupVolumeArgs
+from components.cluster import alerts
 from tests import configurations as configurations_of_tests
 from tests.graph.policies import Pod, allowed
 from tests.support import configurations, definitions, earlier, prometheus
@@ -216,10 +220,6 @@ def test_alerts_fire_when_they_should_and_are_silent_otherwise(
     (text,) = [value for each in config for key, value in each["data"].items() if key.endswith(".yaml")]
     assert json.loads(text)["groups"] == made["groups"]
     (server,) = kubectl.items("deployments", published.namespace)
-    rules, tests = tmp_path / "rules.yaml", tmp_path / "tests.yaml"
-    rules.write_text(text)
-    checked = prometheus.promtool("check", "rules", str(rules))
-    assert checked.returncode == 0, checked.stdout + checked.stderr
     every = {rule["alert"]: rule for group in made["groups"] for rule in group["rules"]}
     cases = _cases(published.namespace, server["metadata"]["name"])
     assert set(cases) == set(every)
@@ -228,20 +228,81 @@ def test_alerts_fire_when_they_should_and_are_silent_otherwise(
         assert f"### {name}\n" in documented
         assert rule["annotations"]["runbook_url"] == f"https://docs.example.com/operations#{name.lower()}"
         assert rule["labels"]["team"] == "ml" and rule["labels"]["severity"] in ("critical", "warning")
-    document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": []}
-    for name, (well, ill) in cases.items():
-        for series, firing in ((well, 0), (ill, 1)):
-            query = f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)'
-            expected = [{"labels": "{}", "value": firing}]
-            document["tests"].append(
-                {
-                    "interval": "1m",
-                    "input_series": [{"series": key, "values": values} for key, values in series.items()],
-                    "promql_expr_test": [{"expr": query, "eval_time": "30m", "exp_samples": expected}],
-                }
-            )
-    tests.write_text(json.dumps(document))
-    tested = prometheus.promtool("test", "rules", str(tests))
+    both = [[(name, well, 0), (name, ill, 1)] for name, (well, ill) in cases.items()]
+    _judged(tmp_path, text, [*chain.from_iterable(both)])
+
+
+def test_alerts_of_backups_leave_out_a_drill_before_there_can_be_a_backup(tmp_path: Path) -> None:
+    made = alerts.rules(
+        AlertsArgs(backup_age_hours=36),
+        name="mlflow",
+        service="mlflow",
+        namespace="ml",
+        workload="mlflow-server",
+        backup=BackupArgs(destination=BackupDestinationArgs(volume=BackupVolumeArgs())),
+        archives=True,
+    )
+    hour, exporters = 3600, ("a", "b")
+
+    def cron_job(name: str, what: str, hours: int) -> dict[str, str]:
+        """A moment of its life, in hours before the metrics begin, as two exporters tell it."""
+        return {
+            f'kube_cronjob_{what}{{namespace="ml",cronjob="mlflow-{name}",instance="{each}"}}': f"{-hours * hour}x40"
+            for each in exporters
+        }
+
+    def failed(job: str, hours: int) -> dict[str, str]:
+        """A Job that failed, and when it was made."""
+        of = [f'{{namespace="ml",job_name="mlflow-{job}",instance="{each}"' for each in exporters]
+        return {
+            **{f'kube_job_status_failed{each},reason="BackoffLimitExceeded"}}': "1x40" for each in of},
+            **{f"kube_job_created{each}}}": f"{-hours * hour}x40" for each in of},
+        }
+
+    new, succeeded = cron_job("backup", "created", 30), "status_last_successful_time"
+    old = cron_job("backup", "created", 1000)
+    _judged(
+        tmp_path,
+        json.dumps({"groups": [{"name": "mlflow", "rules": made}]}),
+        [
+            ("MlflowBackupFailed", {**new, **failed("backup-drill-9f", 29)}, 0),
+            # Also days later, while the Job is still there.
+            ("MlflowBackupFailed", {**old, **failed("backup-drill-9f", 980)}, 0),
+            ("MlflowBackupFailed", {**old, **failed("backup-drill-9f", 960)}, 2),
+            ("MlflowBackupFailed", {**new, **failed("backup-9f", 29)}, 2),
+            ("MlflowBackupFailed", {**new, **failed("restore-9f", 29)}, 2),
+            ("MlflowBackupFailed", failed("backup-drill-9f", 29), 2),
+            # Then it is this one that tells of backups that never worked.
+            ("MlflowBackupTooOld", new, 0),
+            ("MlflowBackupTooOld", cron_job("backup", "created", 37), 2),
+            ("MlflowBackupTooOld", {**old, **cron_job("backup", succeeded, 30)}, 0),
+            ("MlflowBackupTooOld", {**old, **cron_job("backup", succeeded, 37)}, 2),
+            ("MlflowBackupDrillTooOld", cron_job("backup-drill", "created", 9 * 24), 0),
+            ("MlflowBackupDrillTooOld", cron_job("backup-drill", "created", 11 * 24), 2),
+        ],
+    )
+
+
+def _judged(folder: Path, rules: str, cases: Sequence[tuple[str, dict[str, str], int]]) -> None:
+    """See by Prometheus' own tool how often each alert fires after half an hour of these metrics."""
+    (folder / "rules.yaml").write_text(rules)
+    checked = prometheus.promtool("check", "rules", str(folder / "rules.yaml"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    document = {"rule_files": [str(folder / "rules.yaml")], "evaluation_interval": "1m", "tests": []}
+    for name, series, firing in cases:
+        query = f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)'
+        document["tests"].append(
+            {
+                "name": f"{name}: {series}",
+                "interval": "1m",
+                "input_series": [{"series": key, "values": values} for key, values in series.items()],
+                "promql_expr_test": [
+                    {"expr": query, "eval_time": "30m", "exp_samples": [{"labels": "{}", "value": firing}]}
+                ],
+            }
+        )
+    (folder / "tests.yaml").write_text(json.dumps(document))
+    tested = prometheus.promtool("test", "rules", str(folder / "tests.yaml"))
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
