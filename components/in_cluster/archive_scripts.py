@@ -110,17 +110,23 @@ deletes what is older than the retention, and ends well only once the log that t
 
 VERIFY = f"""set -eu
 {LOGIN}{_KEPT}wrong() {{ echo "$1"; damaged=true; }}
+number() {{ set -- "${{1#????????}}"; echo $((0x${{1%????????}} * 256 + 0x${{1#????????}})); }}
 look() {{
   kept=$(pgbackrest info) && found=$(pgbackrest --log-level-console=detail verify) && printf '%s\\n' "$found" || return 1
-  damaged='' before='' stop='' parts='' backups=0
+  damaged='' of='' before='' stop='' parts='' backups=0
   while read -r line; do
     case $line in
       *'archiveId: '*', wal start: '*)
         start=${{line#*, wal start: }} start=${{start%%,*}} archive=${{line#*archiveId: }}
-        # Each timeline has a log of its own. Its number is what names of segments begin with.
-        timeline=${{archive%%,*}}/${{start%????????????????}}
-        [ "$timeline" != "$before" ] || wrong "the log has a gap from $stop to $start"
-        before=$timeline stop=${{line##* }} parts="$parts $start:$stop"
+        # Each timeline has a log of its own, which begins where an earlier one has been or ended. Its number is what names of segments
+        # begin with. Of the first one, the beginning has expired.
+        archive=${{archive%%,*}} timeline=${{start%????????????????}}
+        [ "$archive" = "$of" ] || {{ before='' reached=$(number "$start"); }}
+        if [ "$timeline" = "$before" ] || [ $(number "$start") -gt $((reached + 1)) ]; then
+          wrong "the log has a gap from $stop to $start"
+        fi
+        of=$archive before=$timeline stop=${{line##* }} parts="$parts $start:$stop"
+        [ $(number "$stop") -le "$reached" ] || reached=$(number "$stop")
         ;;
       'wal start/stop: '*)
         needs=${{line#*: }} inside='' backups=$((backups + 1))

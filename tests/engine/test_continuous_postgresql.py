@@ -115,17 +115,24 @@ def test_a_moment_is_restored_as_documented_and_a_drill_finds_what_is_damaged(ro
         (pod.folder / "database" / kept).rename(pod.folder / "database" / now)
     with pod.serving():
         assert pod.query("SELECT n FROM counted") == [(0,)]
-        pod.query("INSERT INTO counted VALUES (2)")
-        pod.send()
+        # Beyond where the first timeline has ended.
+        for number in range(2, 8):
+            pod.query(f"INSERT INTO counted VALUES ({number})")
+            pod.send()
     pod.lose()
     with pod.serving():
-        assert pod.query("SELECT n FROM counted ORDER BY n") == [(0,), (2,)]
+        assert pod.query("SELECT n FROM counted ORDER BY n") == [(0,), *((number,) for number in range(2, 8))]
+        pod.query("INSERT INTO counted VALUES (8)")
+        pod.send()
         assert "the archive is whole: base backups: 1, " in pod.verified(), "three timelines, and the sidecars write on"
     first, middle, *_ = log = sorted((pod.folder / "backups").rglob("00000001*-*"))
+    *_, last = sorted((pod.folder / "backups").rglob("00000002*-*"))
+    after, *_ = sorted((pod.folder / "backups").rglob("00000003*-*"))
     (files,) = (pod.folder / "backups").rglob("bundle/1")
     named = f"15-1/{middle.parent.name}/{middle.name}"
     for damaged, left, says in (
         ([middle], None, f"the log has a gap from {first.name[:24]} to "),
+        ([last], None, f" to {after.name[:24]}"),
         (log, None, "a base backup needs the log from "),
         # Of the right form, else pgBackRest would try again for 15 seconds.
         ([middle], first.read_bytes(), f"invalid checksum '{named}'"),
