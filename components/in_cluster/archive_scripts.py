@@ -16,6 +16,12 @@ COMMAND = f'timeout 20 sh -c "until [ -e {SHARED}/pushed/%f ]; do sleep 0.1; don
 """PostgreSQL tries a command that failed again, for ever, keeps the segment until then, and counts failures in `pg_stat_archiver`. The
 time limit is for its end: it waits for this command before it stops."""
 
+WAKE = "timeout 3 psql --quiet --username=postgres --command=CHECKPOINT || true"
+"""To be run once a server has started. Until something wakes its checkpointer after that, which may take the five minutes of
+`checkpoint_timeout`, no segment is closed because of `archive_timeout`: it looked whether to while the server was still recovering
+(`CheckpointerMain` in https://github.com/postgres/postgres/blob/REL_17_STABLE/src/backend/postmaster/checkpointer.c). A server that cannot
+be told so starts all the same."""
+
 LOGIN = """if [ "${PGBACKREST_REPO1_TYPE:-}" = s3 ] && [ -z "${PGBACKREST_REPO1_S3_KEY:-}" ]; then
   if [ -n "${AWS_WEB_IDENTITY_TOKEN_FILE:-}" ]; then PGBACKREST_REPO1_S3_KEY_TYPE=web-id
   elif [ -n "${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ]; then PGBACKREST_REPO1_S3_KEY_TYPE=pod-id

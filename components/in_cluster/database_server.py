@@ -5,6 +5,7 @@ There is no second pod: for data that must not be away while a node is, use a ma
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from ..pods.part import PodPart, join
 from ..pods.scope import Scope
 from ..pods.volumes import TMP, claims, files, secret
 from .archive import USER, Archive
-from .archive_scripts import PGDATA, SOCKET
+from .archive_scripts import PGDATA, SOCKET, WAKE
 from .claims import claim
 from .stores import store
 
@@ -185,6 +186,8 @@ def _stateful_set(
     archive: Archive | None,
 ) -> k8s.apps.v1.StatefulSet:
     alive = k8s.core.v1.ExecActionArgs(command=list(server.alive))
+    wakes = ["sh", "-c", f"{shlex.join(server.alive)} && {{ {WAKE}; }}"]
+    started = k8s.core.v1.ExecActionArgs(command=wakes) if archive else alive
     runtime = k8s.core.v1.VolumeArgs(name="run", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit="16Mi"))
     login = secret_environment(scope, "database-server", _COMPONENT, passwords)
     data = join(
@@ -211,7 +214,7 @@ def _stateful_set(
         ports=[k8s.core.v1.ContainerPortArgs(name="database", container_port=PORTS[server.engine])],
         # Ten minutes: after a crash, a database first replays its log. An hour if that may be the log of a whole archive.
         startup_probe=k8s.core.v1.ProbeArgs(
-            exec_=alive, period_seconds=1, timeout_seconds=5, failure_threshold=3600 if archive else 600
+            exec_=started, period_seconds=1, timeout_seconds=5, failure_threshold=3600 if archive else 600
         ),
         readiness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=10, timeout_seconds=5, failure_threshold=3),
         liveness_probe=k8s.core.v1.ProbeArgs(exec_=alive, period_seconds=30, timeout_seconds=10, failure_threshold=6),

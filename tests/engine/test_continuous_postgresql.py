@@ -55,6 +55,19 @@ def test_all_but_the_last_seconds_comes_back_from_a_bucket_whenever_a_volume_is_
     assert load.acknowledged and max(seconds) < LIMIT
 
 
+def test_what_is_written_right_after_a_start_is_sent_too(root: Path) -> None:
+    """Without what a base backup does to the server."""
+    pod, sent = Pod.of(BACKUP, "start", root), "SELECT archived_count FROM pg_stat_archiver"
+    pod.prepare().check_returncode()
+    for _ in range(2):
+        with pod.beside("archive"), pod.server():
+            before = pod.query(sent)
+            pod.query("INSERT INTO counted VALUES (1)")
+            began = time.monotonic()
+            processes.eventually(lambda before=before: pod.query(sent) > before, "a segment in the archive")
+            assert time.monotonic() - began < LIMIT
+
+
 def test_the_server_goes_on_while_the_destination_is_away_and_no_empty_one_starts(root: Path) -> None:
     pod, load = Pod.of(BACKUP, "away", root), Load()
     place = pod.folder / "backups"

@@ -182,6 +182,9 @@ class Pod:
         with processes.running(
             command, log, user=postgresql.account(), env=main.environment, ready=self._serves
         ) as kill:
+            # It listens on its socket only.
+            startup = [each.replace("--host=127.0.0.1", "") for each in main.startup]
+            self._run(startup, {**main.environment, "PGHOST": str(self.folder / "run")}).check_returncode()
             if new:
                 self.query("CREATE TABLE counted (n INTEGER)")
             yield kill

@@ -44,11 +44,13 @@ class Container:
         name: Its name.
         command: Program and arguments.
         environment: All variables.
+        startup: Command of the startup probe, if it is one.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    startup: Sequence[str] = ()
 
     def finish(self, *before: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end, behind the words of another command."""
@@ -159,7 +161,8 @@ class _Files:
                 values[variable["name"]] = self._content(_known(key["name"]))[key["key"]]
         values["HOME"] = str(self.folder)
         command = [str(_known(each)) for each in (*container.get("command", ()), *(container.get("args") or ()))]
-        return Container(container["name"], [self._placed(each) for each in command], values)
+        startup = ((container.get("startupProbe") or {}).get("exec") or {}).get("command", ())
+        return Container(container["name"], [self._placed(each) for each in command], values, startup)
 
     def _placed(self, text: str) -> str:
         """A text with the directories of the pod where they are here; /tmp stays."""
