@@ -80,6 +80,7 @@ ARGUMENTS = {
     "artifacts.minio.image": versions.MINIO_IMAGE,
     "auth.ldap.image": versions.HTTPD_IMAGE,
     "auth.oidc.image": versions.OAUTH2_PROXY_IMAGE,
+    "backup.artifactsImage": versions.RCLONE_IMAGE,
     "backup.continuous.image": versions.LITESTREAM_IMAGE,
     "backup.continuous.image, of PostgreSQL": versions.PGBACKREST_IMAGE,
 }

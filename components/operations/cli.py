@@ -244,7 +244,7 @@ def restore(
     other_deployment: Annotated[
         bool, typer.Option("--other-deployment", help="Accept a backup of another deployment.")
     ] = False,
-    artifacts: Annotated[bool, typer.Option(help="Restore artifacts on a volume too.")] = True,
+    artifacts: Annotated[bool, typer.Option(help="Restore artifacts too, where backups have them.")] = True,
 ) -> None:
     """Stop the servers, restore a backup, start them again. After an interruption the same command goes on."""
     from . import backups

@@ -60,7 +60,6 @@ def _files(copies: Copies) -> list[Path]:
 
 
 @pytest.mark.core
-@pytest.mark.feature("backup", "restore")
 def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket) -> None:
     first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/ü ?": "odd"}
     _put(bucket, first)

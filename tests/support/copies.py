@@ -4,7 +4,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Copies:
             store_ended: Whether restic is done.
         """
         time.sleep(1.1)  # a pod is never so fast that two have the same second
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._manifest("dump", moment)
         (self.folder / "dump" / ".oldest").write_text(f"{oldest.removesuffix('Z')}\n" if oldest else "")
         (self.folder / "dump" / ".stored").touch()

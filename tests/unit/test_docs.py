@@ -112,7 +112,7 @@ AROUND: dict[str, dict[str, Any]] = {
     "docs/access.md-1": {"auth": {"basic": {}}},
     "docs/authentication.md-2": {"auth": {"oidc": {"clientSecret": "s"}}},
     "docs/authentication.md-5": {"auth": {"oidc": {"clientSecret": "s"}}},
-    "docs/backup.md-0": {"backup": {"destination": {"s3": KEYS}}},
+    "docs/backup.md": {"backup": {"destination": {"s3": KEYS}}},
     "docs/continuous.md-0": {**DEV, "backup": {"destination": {"s3": KEYS}}},
     "docs/how-to/air-gap.md-0": {"auth": {"oidc": OIDC}, "backup": {"destination": {"volume": {}}}},
     "docs/how-to/single-sign-on.md-0": {"auth": {"oidc": {"clientSecret": "s"}}},
