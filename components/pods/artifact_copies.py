@@ -56,6 +56,9 @@ def artifact_copies(scope: Scope, args: BackupArgs, place: BackupPlace, store: A
     settings: dict[str, Input[str]] = {
         "HOME": TMP,
         "RCLONE_CONFIG": "/dev/null",
+        # Twice the defaults, for the many small files of runs. Each large one takes up to 64 MiB of memory (`azureblob`, the most of all).
+        "RCLONE_TRANSFERS": "8",
+        "RCLONE_CHECKERS": "16",
         "COPIES": _root("place", to, "artifacts"),
     }
     authorities = [each.directory for side in (to, of) for each in side.files if "ca.pem" in each.plain]
