@@ -347,6 +347,9 @@ def manifest(folder: Path) -> None:
     _write(folder / "experiments.json", experiments())
     files = [dump, folder / "keys.json", folder / "experiments.json"]
     kept = os.environ.get("BACKUP_ARTIFACTS", "versions")
+    # What is not on a volume is copied with the backups of the schedule alone: a rollback must not wait for copies that nobody makes.
+    if kept == "scheduled" and os.environ.get("BACKUP_TAG", "backup") == "backup":
+        kept = "copied"
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     _write(
         folder / "manifest.json",

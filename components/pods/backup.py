@@ -146,7 +146,7 @@ class _Pods:
         plain: dict[str, Input[str]] = {
             "BACKUP_DEPLOYMENT": scope.name,
             "BACKUP_NAMESPACE": scope.args.namespace,
-            "BACKUP_ARTIFACTS": "copied" if on_volume or self._copies else "versions",
+            "BACKUP_ARTIFACTS": "copied" if on_volume else "scheduled" if self._copies else "versions",
             "BACKUP_ARTIFACTS_URI": uri,
         }
         self._about = PodPart(environment=plain_environment(plain))
@@ -225,7 +225,8 @@ class _Pods:
 
     def restore(self) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
         """Fetch, refuse, keep what is there, load, count."""
-        before = PodPart(environment=plain_environment({"BACKUP_BEFORE_RESTORE": "true"}))
+        settings = {"BACKUP_TAG": "before-restore", "BACKUP_BEFORE_RESTORE": "true"}
+        before = PodPart(environment=plain_environment(settings))
         inits = [
             self._lock("lock-restore"),
             self._stores("fetch", "fetch.sh", {}),
@@ -233,7 +234,7 @@ class _Pods:
             *([self._copies_artifacts(self._copies, "check-restore", {})] if self._copies else []),
             self._dump(before),
             self._mlflow("manifest", join(self._keys, before)),
-            self._stores("store", "store.sh", {"BACKUP_TAG": "before-restore", "BACKUP_BEFORE_RESTORE": "true"}),
+            self._stores("store", "store.sh", settings),
             self._mlflow("load-sqlite") if self._sqlite else self._client("load", "load.sh", self._database),
             *([self._stores("artifacts", "artifacts.sh", {})] if self._root else []),
             *([self._copies_artifacts(self._copies, "restore", {})] if self._copies else []),

@@ -1,13 +1,15 @@
 """Artifacts of a bucket beside the backups of the database: what comes back of each backup, and what is refused."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.configurations import DEV, with_changes
-from tests.support import s3
-from tests.support.backups import FailedError
+from tests.support import rendered, s3
+from tests.support.backups import FailedError, Pod
 from tests.support.copies import OWNER, Copies
 
 LOCAL = "127.0.0.1"
@@ -28,15 +30,21 @@ def bucket(url: str) -> s3.Bucket:
 @pytest.fixture
 def copies(tmp_path: Path, bucket: s3.Bucket) -> Copies:
     """From the bucket to a volume."""
-    store = {
+    return Copies.of(_values(bucket, {"volume": {}}), tmp_path)
+
+
+def _values(bucket: s3.Bucket, destination: Mapping[str, Any]) -> dict[str, Any]:
+    store = {"volume": None, "s3": {"prefix": PREFIX, **_place(bucket)}}
+    return with_changes(DEV, {"artifacts": store, "backup": {"destination": destination, "artifacts": "copied"}})
+
+
+def _place(bucket: s3.Bucket) -> dict[str, Any]:
+    return {
         "bucket": bucket.name,
-        "prefix": PREFIX,
         "endpointUrl": bucket.endpoint_url,
         "accessKeyId": bucket.access_key_id,
         "secretAccessKey": bucket.secret_access_key,
     }
-    kept = {"destination": {"volume": {}}, "artifacts": "copied"}
-    return Copies.of(with_changes(DEV, {"artifacts": {"volume": None, "s3": store}, "backup": kept}), tmp_path)
 
 
 def _put(bucket: s3.Bucket, files: Mapping[str, str]) -> None:
@@ -150,3 +158,32 @@ def test_what_was_put_aside_goes_with_the_last_backup_that_needs_it(copies: Copi
     assert _content(bucket)["1/a"] == "two"
     copies.keep(oldest=copies.keep()[0])
     assert len(_files(copies)) == 2
+
+
+@pytest.mark.extended
+def test_a_rollback_asks_for_no_artifacts_that_only_the_schedule_copies(bucket: s3.Bucket, tmp_path: Path) -> None:
+    values = _values(bucket, {"volume": {}})
+    copies = Copies.of(values, tmp_path / "copies")
+    backup, restore = (
+        rendered.pod(values, f"mlflow-{kind}", tmp_path / kind).init_container("manifest")
+        for kind in ("backup", "restore")
+    )
+    pod = Pod(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "repository")
+    pod.seed("fill")
+    kept = {}
+    with pod.lock("lock"):
+        pod.program("dump-sqlite")
+        (tmp_path / "pod/restored/.occupied").touch()
+        for name, container, more in (
+            ("backup", backup, {}),
+            ("before-upgrade", backup, {"BACKUP_TAG": "before-upgrade"}),  # as the upgrade says
+            ("before-restore", restore, {}),
+        ):
+            settings = {key: text for key, text in container.environment.items() if key.startswith("BACKUP_")}
+            pod.program("manifest", **settings, **more)
+            text = (tmp_path / "pod/backup/manifest.json").read_text()
+            kept[name] = json.loads(text)["artifacts"]["kept"]
+            (copies.folder / "restored/manifest.json").write_text(text)
+            if name != "backup":
+                assert "the store stays as it is" in copies.checked.finish().stdout
+    assert kept == {"backup": "copied", "before-upgrade": "scheduled", "before-restore": "scheduled"}
