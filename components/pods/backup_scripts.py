@@ -229,9 +229,20 @@ completed() {
     [ ! -s "$found" ] || rclone cat kept:complete
 }
 complete() { rclone rcat kept:complete; }
-copying() { rclone --stats 1m --stats-one-line --stats-log-level NOTICE "$@"; }
-# The store as it is now, by `sync` without what was deleted; what differs in the copies is put aside.
-transfer() { copying "$1" "$ARTIFACTS" kept:current --backup-dir "kept:before/$2" --update --use-server-modtime; }
+# Names that differ in how Unicode composes their letters are several, of which it would take one.
+copying() { rclone --no-unicode-normalization --stats 1m --stats-one-line --stats-log-level NOTICE "$@"; }
+# The store as it is now, by `sync` without what was deleted; what differs in the copies is put aside. Times are those at which the
+# store was written to, here and as noted with the copies: a bucket's own time of a copy says nothing of what was read for it, and
+# clocks differ. Each attempt puts aside in a folder of its own, where nothing replaces what an earlier one has put there.
+transfer() {
+    for again in '' -2 -3; do
+        code=0
+        copying "$1" "store,override.use_server_modtime=true:${ARTIFACTS#store:}" kept:current --backup-dir "kept:before/$2$again" \
+            --modify-window 1s --checkers 32 --retries 1 || code=$?
+        [ "$code" != 0 ] || return 0
+    done
+    exit "$code"
+}
 keep() {
     if [ "$BACKUP_TAG" != backup ]; then
         say 'artifacts are copied with the backups of the schedule'
@@ -239,6 +250,8 @@ keep() {
     fi
     open_copies "$BACKUP_HOST"
     list "$ARTIFACTS"
+    # Without artifacts there is no folder, but there is a bucket.
+    [ "$code" = 0 ] || [ "$RCLONE_CONFIG_STORE_TYPE" = sftp ] || refuse "the store of artifacts is gone: $(cat "$found.error")"
     if [ ! -s "$found" ]; then
         list kept:current
         [ ! -s "$found" ] || refuse 'the store of artifacts is empty, and its copies are not: restore them, or delete them too'
@@ -339,6 +352,8 @@ drill)
     ;;
 verify)
     open_copies "$BACKUP_HOST"
+    last="$(completed)"
+    [ -n "$last" ] || refuse 'no artifacts were ever copied to their end'
     read_back ''
     ;;
 esac

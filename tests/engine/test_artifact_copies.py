@@ -1,6 +1,7 @@
 """Artifacts of a bucket beside the backups of the database: what comes back of each backup, and what is refused."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def _files(copies: Copies) -> list[Path]:
 
 @pytest.mark.core
 def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket) -> None:
-    first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/ü ?": "odd"}
+    first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/\u00fc ?": "odd", "1/u\u0308 ?": "too"}
     _put(bucket, first)
     oldest, log = copies.keep()
     assert "the artifacts are copied" in log
@@ -80,8 +81,8 @@ def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket
     _put(bucket, {"1/often": "three"})
     newest, _ = copies.keep()
     third = _content(bucket)
-    # Beside the five that are there, what was changed, twice what was changed twice, and what was deleted.
-    assert "9 of 9 copied artifacts read back" in copies.drill(newest)
+    # Beside the six that are there, what was changed, twice what was changed twice, and what was deleted.
+    assert "10 of 10 copied artifacts read back" in copies.drill(newest)
     copied = [path.read_bytes() for path in _files(copies)]
     assert not any(text.encode() in content for text in {**first, **third}.values() for content in copied)
 
@@ -125,6 +126,19 @@ def test_a_store_that_is_empty_all_at_once_is_not_copied(copies: Copies, bucket:
 
 
 @pytest.mark.extended
+def test_a_store_that_is_gone_and_copies_that_are_gone_are_not_empty_ones(
+    copies: Copies, bucket: s3.Bucket, tmp_path: Path
+) -> None:
+    with pytest.raises(FailedError, match="no artifacts were ever copied to their end"):
+        copies.verify()
+    copies.keep()
+    assert "0 of 0 copied artifacts read back" in copies.verify()
+    bucket.client().delete_bucket(Bucket=bucket.name)
+    with pytest.raises(FailedError, match="the store of artifacts is gone: .*directory not found"):
+        copies.keep()
+
+
+@pytest.mark.extended
 def test_damage_and_another_password_are_found(copies: Copies, bucket: s3.Bucket) -> None:
     _put(bucket, {"1/a": "a" * 100_000, "1/b": "b"})
     moment, _ = copies.keep()
@@ -158,6 +172,52 @@ def test_what_was_put_aside_goes_with_the_last_backup_that_needs_it(copies: Copi
     assert _content(bucket)["1/a"] == "two"
     copies.keep(oldest=copies.keep()[0])
     assert len(_files(copies)) == 2
+
+
+@pytest.mark.extended
+def test_a_copy_that_took_longer_than_its_artifact_lasted_is_not_taken_for_it(url: str, tmp_path: Path) -> None:
+    bucket, kept = s3.bucket(url), s3.bucket(url)
+    copies = Copies.of(_values(bucket, {"s3": _place(kept)}), tmp_path)
+    _put(bucket, {"1/a": "one", "1/b": "b"})
+    copies.keep()
+    _put(bucket, {"1/a": "two, and longer"})
+    time.sleep(1.1)
+    # As if the upload of each copy had only ended now.
+    client = kept.client()
+    for name in kept.objects():
+        told = client.head_object(Bucket=kept.name, Key=name)["Metadata"]
+        client.put_object(Bucket=kept.name, Key=name, Body=kept.read(name), Metadata=told)
+    moment, _ = copies.keep()
+    copies.keep()  # finds nothing to do
+    assert len(kept.objects()) == 3 + 1
+    _delete(bucket, "1/a", "1/b")
+    copies.restore(moment)
+    assert _content(bucket) == {"1/a": "two, and longer", "1/b": "b"}
+
+
+@pytest.mark.extended
+def test_a_second_attempt_replaces_nothing_that_the_first_put_aside(
+    copies: Copies, bucket: s3.Bucket, tmp_path: Path
+) -> None:
+    _put(bucket, {"1/a": "one"})
+    first, _ = copies.keep()
+    _put(bucket, {"1/a": "two"})
+    fails_once = tmp_path / "fails-once" / "rclone"
+    fails_once.parent.mkdir()
+    # After its first transfer another artifact comes in the place of what it has just copied, and it fails.
+    fails_once.write_text(f"""#!/bin/sh
+PATH="{copies.kept.environment["PATH"]}"
+rclone "$@" || exit
+case " $* " in *' sync '*) mkdir "$0.failed" 2>/dev/null || exit 0 ;; *) exit 0 ;; esac
+sleep 1.1
+echo three | rclone rcat "$ARTIFACTS/1/a"
+exit 1
+""")
+    fails_once.chmod(0o755)
+    copies.told({"PATH": f"{fails_once.parent}:{copies.kept.environment['PATH']}"}).keep()
+    assert len(_files(copies)) == 3
+    copies.restore(first)
+    assert _content(bucket) == {"1/a": "one"}
 
 
 @pytest.mark.extended
