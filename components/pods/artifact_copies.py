@@ -15,7 +15,7 @@ import pulumi
 
 from ..arguments import BackupArgs, BackupArtifacts, Input
 from ..arguments.artifacts.sftp import host_keys
-from ..contracts import ArtifactStore, Files, SecretValue, Storage, StorageKind
+from ..contracts import ArtifactStore, Files, SecretValue, Storage, StorageKind, in_uri
 from ..labels import BACKUP
 from .artifact_store import destinations
 from .backup_place import BackupPlace
@@ -59,6 +59,8 @@ def artifact_copies(scope: Scope, args: BackupArgs, place: BackupPlace, store: A
         # Twice the defaults, for the many small files of runs. Each large one takes up to 64 MiB of memory (`azureblob`, the most of all).
         "RCLONE_TRANSFERS": "8",
         "RCLONE_CHECKERS": "16",
+        # Encrypted names are longer, and file systems end at 255 bytes: so they hold names of up to 175, instead of 143.
+        "RCLONE_CONFIG_KEPT_FILENAME_ENCODING": "base64",
         "COPIES": _root("place", to, "artifacts"),
     }
     authorities = [each.directory for side in (to, of) for each in side.files if "ca.pem" in each.plain]
@@ -113,7 +115,9 @@ def _remote(scope: Scope, name: str, to: Storage, secrets: Mapping[str, SecretVa
                 name=f"rclone-{name}", directory=f"/etc/mlflow/rclone-{name}", plain={_HOSTS: _known_hosts(to)}
             )
             hosts = files(scope, BACKUP, made)
-            found = {"type": "sftp", "host": to.host, "port": pulumi.Output.from_input(to.port).apply(str)}
+            # It puts host and port together as they are.
+            host = pulumi.Output.from_input(to.host or "").apply(in_uri)
+            found = {"type": "sftp", "host": host, "port": pulumi.Output.from_input(to.port).apply(str)}
             found |= {"user": to.username, "key_file": key, "known_hosts_file": f"{made.directory}/{_HOSTS}"}
             # It would otherwise run programs on the server to find out about checksums.
             found |= {"shell_type": "none", "disable_hashcheck": "true", "host_key_algorithms": _algorithms(to)}

@@ -9,6 +9,8 @@ say() { echo "backup: $1"; }
 refuse() { say "refused: $1" >&2; exit 1; }
 locked() { [ -e "$LOGIN_FOLDER/ready" ] || refuse "$(cat "$LOGIN_FOLDER/refused" 2>/dev/null || echo 'nobody holds the lock')"; }
 rehearsed() { [ "${RESTORE_DRY_RUN:-}" = true ]; }
+# Whether artifacts stay as they are in a restore. `incomplete` is for those of a backup that were not copied to their end.
+unwanted() { [ "${RESTORE_ARTIFACTS:-true}" != true ] && [ "$RESTORE_ARTIFACTS" != incomplete ]; }
 # Before a restore, what is there is only kept if there is something.
 skipped() { rehearsed || { [ "${BACKUP_BEFORE_RESTORE:-}" = true ] && [ ! -e "$RESTORED_FOLDER/.occupied" ]; }; }
 postgresql() { export PGSERVICEFILE="$LOGIN_FOLDER/pg_service.conf" PGSERVICE=backup; }
@@ -199,7 +201,7 @@ restore "$BACKUP_FOLDER" --target "$RESTORED_FOLDER" "$@"
 ARTIFACTS = r"""# The artifacts of the same snapshot; what is newer stays.
 . "${0%/*}/common.sh"
 locked
-if rehearsed || [ "${RESTORE_ARTIFACTS:-true}" != true ]; then exit 0; fi
+if rehearsed || unwanted; then exit 0; fi
 restore "$BACKUP_FILES" --target "$BACKUP_FILES" --overwrite if-changed
 """
 
@@ -279,7 +281,7 @@ keep() {
 }
 # What is restored, and whether it can be.
 chosen() {
-    if [ "${RESTORE_ARTIFACTS:-true}" != true ]; then return 1; fi
+    if unwanted; then return 1; fi
     if ! grep -q '"kept": "copied"' "$RESTORED_FOLDER/manifest.json"; then
         say 'no artifacts were copied with this backup: the store stays as it is'
         return 1
@@ -291,7 +293,9 @@ check_copies() {
     open_copies "$1"
     last="$(completed)"
     if [ -z "$last" ] || expr "$last" '<' "$2" >/dev/null; then
-        refuse "the artifacts of the backup from $2 were not copied to their end, last those from ${last:-none}: $3"
+        reason="the artifacts of the backup from $2 were not copied to their end, last those from ${last:-none}"
+        [ "${RESTORE_ARTIFACTS:-}" = incomplete ] || refuse "$reason: $3"
+        say "$reason; restoring what there is"
     fi
 }
 restore_artifacts() {
@@ -339,7 +343,8 @@ keep)
     ;;
 check-restore)
     if chosen; then
-        check_copies "$owner" "$taken" 'choose one until then, or set RESTORE_ARTIFACTS=false and restore the database alone'
+        check_copies "$owner" "$taken" \
+            'choose one until then, or set RESTORE_ARTIFACTS=incomplete to restore what there is, false for the database alone'
     fi
     ;;
 restore)

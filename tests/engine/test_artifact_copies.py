@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.configurations import DEV, with_changes
-from tests.support import rendered, s3
+from tests.support import file_servers, rendered, s3
 from tests.support.backups import FailedError, Pod
 from tests.support.copies import OWNER, Copies
 
@@ -70,7 +70,7 @@ def _files(copies: Copies) -> list[Path]:
 
 @pytest.mark.core
 def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket) -> None:
-    first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/\u00fc ?": "odd", "1/u\u0308 ?": "too"}
+    first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/\u00fc ?": "odd", "1/u\u0308 ?": "too", "1/" + 175 * "n": "long"}
     _put(bucket, first)
     oldest, log = copies.keep()
     assert "the artifacts are copied" in log
@@ -81,8 +81,8 @@ def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket
     _put(bucket, {"1/often": "three"})
     newest, _ = copies.keep()
     third = _content(bucket)
-    # Beside the six that are there, what was changed, twice what was changed twice, and what was deleted.
-    assert "10 of 10 copied artifacts read back" in copies.drill(newest)
+    # Beside the seven that are there, what was changed, twice what was changed twice, and what was deleted.
+    assert "11 of 11 copied artifacts read back" in copies.drill(newest)
     copied = [path.read_bytes() for path in _files(copies)]
     assert not any(text.encode() in content for text in {**first, **third}.values() for content in copied)
 
@@ -119,6 +119,9 @@ def test_a_store_that_is_empty_all_at_once_is_not_copied(copies: Copies, bucket:
         with pytest.raises(FailedError, match=f"{later} were not copied to their end, last those from {second}"):
             refused(later)
     assert copies.restore(later, RESTORE_ARTIFACTS="false") == "" and _content(bucket) == {}
+    assert "restoring what there is" in copies.restore(later, RESTORE_ARTIFACTS="incomplete")
+    assert _content(bucket) == {"1/a": "a", "1/b": "b"}
+    _delete(bucket, "1/a", "1/b")
     assert copies.restore(second, RESTORE_DRY_RUN="true") == "" and _content(bucket) == {}
     copies.restore(second)
     assert _content(bucket) == {"1/a": "a", "1/b": "b"}
@@ -218,6 +221,17 @@ exit 1
     assert len(_files(copies)) == 3
     copies.restore(first)
     assert _content(bucket) == {"1/a": "one"}
+
+
+@pytest.mark.extended
+def test_copies_go_to_an_address_of_ipv6(bucket: s3.Bucket, tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    with file_servers.sftp("::1", tmp_path / "server", user_kind="ssh-ed25519") as server:
+        login = {"username": server.username, "privateKey": server.private_key, "knownHosts": server.known_hosts}
+        to = {"sftp": {"host": server.host, "port": server.port, "path": "/kept", **login}}
+        copies = Copies.of(_values(bucket, to), tmp_path / "rendered")
+        _put(bucket, {"1/a": "a"})
+        assert "1 of 1 copied artifacts read back" in copies.drill(copies.keep()[0])
 
 
 @pytest.mark.extended

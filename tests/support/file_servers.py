@@ -115,7 +115,7 @@ def sftp(
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
-            "0.0.0.0",
+            "::" if ":" in host else "0.0.0.0",
             made.port,
             server_host_keys=host_keys,
             server_factory=lambda: _Logins(made.username, made.password),
