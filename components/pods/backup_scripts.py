@@ -315,12 +315,13 @@ restore_artifacts() {
     done
     for folder in "$@"; do
         list "kept:$folder"
-        [ ! -s "$found" ] || copying copy "kept:$folder" "$ARTIFACTS" --min-age "$then" --modify-window 1s
+        [ ! -s "$found" ] || copying copy "kept:$folder" "$ARTIFACTS" --min-age "$then" --modify-window 1s \
+            --exclude "*$RCLONE_PARTIAL_SUFFIX"
     done
     say 'the artifacts of the backup are in the store; what is newer stays'
 }
 read_back() {
-    list --recursive --files-only --exclude /complete kept:
+    list --recursive --files-only --exclude /complete --exclude "*$RCLONE_PARTIAL_SUFFIX" kept:
     all=$(($(wc -l <"$found")))
     if [ -n "$1" ]; then
         shuf -n "$1" "$found" >"$found.some"
@@ -329,6 +330,8 @@ read_back() {
     [ ! -s "$found" ] || rclone cat --discard --files-from-raw "$found" kept:
     say "$(($(wc -l <"$found"))) of $all copied artifacts read back"
 }
+# What an upload to a volume or a server left that was killed is put aside as if it were an artifact.
+export RCLONE_PARTIAL_SUFFIX=.unfinished
 export RCLONE_CONFIG_KEPT_TYPE=crypt
 RCLONE_CONFIG_KEPT_PASSWORD="$(printf %s "$COPIES_PASSWORD" | rclone obscure -)"
 export RCLONE_CONFIG_KEPT_PASSWORD

@@ -1,5 +1,6 @@
 """Artifacts of a bucket beside the backups of the database: what comes back of each backup, and what is refused."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -70,7 +71,15 @@ def _files(copies: Copies) -> list[Path]:
 
 @pytest.mark.core
 def test_each_backup_brings_its_artifacts_back(copies: Copies, bucket: s3.Bucket) -> None:
-    first = {"1/kept": "kept", "1/changed": "one", "1/often": "one", "1/deleted": "deleted", "1/\u00fc ?": "odd", "1/u\u0308 ?": "too", "1/" + 175 * "n": "long"}
+    first = {
+        "1/kept": "kept",
+        "1/changed": "one",
+        "1/often": "one",
+        "1/deleted": "deleted",
+        "1/\u00fc ?": "odd",
+        "1/u\u0308 ?": "too",
+        "1/" + 175 * "n": "long",
+    }
     _put(bucket, first)
     oldest, log = copies.keep()
     assert "the artifacts are copied" in log
@@ -137,7 +146,7 @@ def test_a_store_that_is_gone_and_copies_that_are_gone_are_not_empty_ones(
     copies.keep()
     assert "0 of 0 copied artifacts read back" in copies.verify()
     bucket.client().delete_bucket(Bucket=bucket.name)
-    with pytest.raises(FailedError, match="the store of artifacts is gone: .*directory not found"):
+    with pytest.raises(FailedError, match=r"the store of artifacts is gone: .*directory not found"):
         copies.keep()
 
 
@@ -232,6 +241,24 @@ def test_copies_go_to_an_address_of_ipv6(bucket: s3.Bucket, tmp_path: Path) -> N
         copies = Copies.of(_values(bucket, to), tmp_path / "rendered")
         _put(bucket, {"1/a": "a"})
         assert "1 of 1 copied artifacts read back" in copies.drill(copies.keep()[0])
+
+
+@pytest.mark.extended
+def test_what_a_killed_upload_has_left_is_no_artifact(copies: Copies, bucket: s3.Bucket) -> None:
+    _put(bucket, {"1/a": "a", "1/large": "large" * 4_000_000})
+    slow = copies.told({"RCLONE_BWLIMIT": "1M"})
+    killed = dataclasses.replace(slow.kept, command=["timeout", "--signal=KILL", "5", *slow.kept.command])
+    with pytest.raises(FailedError):
+        dataclasses.replace(slow, kept=killed).keep()
+    assert len(_files(copies)) == 2
+    _delete(bucket, "1/large")
+    moment, _ = copies.keep()
+    assert len(_files(copies)) == 2
+    assert "1 of 1 copied artifacts read back" in copies.verify()
+    # Whatever backup it could be taken for.
+    _delete(bucket, "1/a")
+    copies.restore(moment.replace(moment[:4], "2025"), CLOCKS_DIFFER=str(10**8))
+    assert _content(bucket) == {"1/a": "a"}
 
 
 @pytest.mark.extended
