@@ -56,9 +56,10 @@ def artifact_copies(scope: Scope, args: BackupArgs, place: BackupPlace, store: A
     settings: dict[str, Input[str]] = {
         "HOME": TMP,
         "RCLONE_CONFIG": "/dev/null",
-        # Twice the defaults, for the many small files of runs. Each large one takes up to 64 MiB of memory (`azureblob`, the most of all).
+        # Twice the default, for the many small files of runs. Each large one takes up to 64 MiB of memory (`azureblob`, the most of all).
         "RCLONE_TRANSFERS": "8",
-        "RCLONE_CHECKERS": "16",
+        # S3 tells in an answer of its own for each copy when its artifact was written.
+        "RCLONE_CHECKERS": "32",
         # Encrypted names are longer, and file systems end at 255 bytes: so they hold names of up to 175, instead of 143.
         "RCLONE_CONFIG_KEPT_FILENAME_ENCODING": "base64",
         "COPIES": _root("place", to, "artifacts"),

@@ -240,7 +240,7 @@ transfer() {
     for again in '' -2 -3; do
         code=0
         copying "$1" "store,override.use_server_modtime=true:${ARTIFACTS#store:}" kept:current --backup-dir "kept:before/$2$again" \
-            --modify-window 1s --checkers 32 --retries 1 || code=$?
+            --modify-window 1s --retries 1 || code=$?
         [ "$code" != 0 ] || return 0
     done
     exit "$code"
