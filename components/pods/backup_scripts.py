@@ -299,10 +299,10 @@ check_copies() {
     fi
 }
 restore_artifacts() {
-    # What is there is kept, and is as new as its copy.
+    # What is there is kept, and is as new as its copy, unless nothing of what is replaced is to be saved.
     open_copies "$BACKUP_HOST"
     list "$ARTIFACTS"
-    [ ! -s "$found" ] || transfer copy "$(date -u +%Y%m%dT%H%M%S)"
+    [ ! -s "$found" ] || [ "${RESTORE_WITHOUT_BACKUP:-}" = true ] || transfer copy "$(date -u +%Y%m%dT%H%M%S)"
     open_copies "$owner"
     list --dirs-only kept:before
     # No older than the backup, but for clocks that differ: what was written later stays.

@@ -262,6 +262,18 @@ def test_what_a_killed_upload_has_left_is_no_artifact(copies: Copies, bucket: s3
 
 
 @pytest.mark.extended
+def test_what_cannot_be_copied_before_a_restore_need_not_be(copies: Copies, bucket: s3.Bucket) -> None:
+    _put(bucket, {"1/a": "one"})
+    moment, _ = copies.keep()
+    newer = {"1/" + 200 * "n": "no file system holds this name encrypted"}
+    _put(bucket, {"1/a": "two", **newer})
+    with pytest.raises(FailedError, match="file name too long"):
+        copies.restore(moment)
+    copies.restore(moment, RESTORE_WITHOUT_BACKUP="true")
+    assert _content(bucket) == {"1/a": "one", **newer}
+
+
+@pytest.mark.extended
 def test_a_rollback_asks_for_no_artifacts_that_only_the_schedule_copies(bucket: s3.Bucket, tmp_path: Path) -> None:
     values = _values(bucket, {"volume": {}})
     copies = Copies.of(values, tmp_path / "copies")
