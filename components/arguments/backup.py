@@ -372,7 +372,7 @@ class BackupArgs(Block):
     image: Input[str] = versions.RESTIC_IMAGE
     """Image with restic 0.17 or newer, and an SSH client for `sftp`."""
     artifacts_image: Input[str] = versions.RCLONE_IMAGE
-    """Image with rclone 1.65 or newer and a shell, which copies artifacts that are not on a volume."""
+    """Image with a shell and rclone, of the default's version or newer, which copies artifacts that are not on a volume."""
     client_image: Input[str] | None = None
     """Image with the client programs of the database and, for drills, its server: not older than the server that is backed up, and
     not newer than the one that is restored to. By default PostgreSQL or MariaDB, as for databases in the cluster."""

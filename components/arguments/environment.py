@@ -92,7 +92,14 @@ OWN_VARIABLES = {
     ),
     **dict.fromkeys(
         [
-            *("BACKUP_ARTIFACTS", "BACKUP_ARTIFACTS_URI", "BACKUP_DEPLOYMENT", "BACKUP_NAMESPACE", "BACKUP_SERVER"),
+            *(
+                "BACKUP_ARTIFACTS",
+                "BACKUP_ARTIFACTS_URI",
+                "BACKUP_DEPLOYMENT",
+                "BACKUP_NAMESPACE",
+                "BACKUP_SERVER",
+                "BACKUP_TAG",
+            ),
             *("BACKUP_FOLDER", "RESTORED_FOLDER", "LOGIN_FOLDER", "BACKUP_LOCK_SECONDS"),
         ],
         "programs of the component read it; use backup",

@@ -208,8 +208,6 @@ restore "$BACKUP_FILES" --target "$BACKUP_FILES" --overwrite if-changed
 COPIES = r"""# Artifacts that are not on a volume: copied to where backups are, read back, or copied from there.
 . "${0%/*}/common.sh"
 found="$TMPDIR/found"
-# Moments as folders are named by them: a later one is greater.
-compact() { tr -d ':-' | sed 's/Z$//'; }
 of_manifest() { sed -n "s/^ \"$2\": \"\(.*\)\",*$/\1/p" "$1/manifest.json"; }
 # What there is in a folder; nothing if there is no such folder (3: https://rclone.org/docs/#exit-code).
 list() {
@@ -225,12 +223,13 @@ open_copies() {
         refuse 'the copies of artifacts have another password than this deployment: see docs/backup.md'
     fi
 }
-# Of which backup the artifacts were last copied completely.
+now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+# Of which backup the artifacts were last copied to their end. Files are named by moments, a later one is greater, and hold when that was.
 completed() {
-    list --files-only --include /complete kept:
-    [ ! -s "$found" ] || rclone cat kept:complete
+    list --files-only kept:complete
+    last="$(LC_ALL=C sort "$found" | sed -n '$p')"
 }
-complete() { rclone rcat kept:complete; }
+complete() { now | rclone rcat "kept:complete/$1"; }
 # Names that differ in how Unicode composes their letters are several, of which it would take one.
 copying() { rclone --no-unicode-normalization --stats 1m --stats-one-line --stats-log-level NOTICE "$@"; }
 # The store as it is now, by `sync` without what was deleted; what differs in the copies is put aside. Times are those at which the
@@ -250,6 +249,7 @@ keep() {
         say 'artifacts are copied with the backups of the schedule'
         return
     fi
+    taken="$(of_manifest "$BACKUP_FOLDER" taken_at)"
     open_copies "$BACKUP_HOST"
     list "$ARTIFACTS"
     # Without artifacts there is no folder, but there is a bucket.
@@ -257,24 +257,28 @@ keep() {
     if [ ! -s "$found" ]; then
         list kept:current
         [ ! -s "$found" ] || refuse 'the store of artifacts is empty, and its copies are not: restore them, or delete them too'
-        of_manifest "$BACKUP_FOLDER" taken_at | complete
+        complete "$taken"
         say 'there are no artifacts yet'
         return
     fi
-    transfer sync "$(of_manifest "$BACKUP_FOLDER" taken_at | compact)"
+    transfer sync "$taken"
     locked
-    of_manifest "$BACKUP_FOLDER" taken_at | complete
+    complete "$taken"
     waited=0
     until [ -e "$BACKUP_FOLDER/.stored" ] || [ $waited -ge 3600 ]; do
         waited=$((waited + 1))
         sleep 1
     done
     if [ -s "$BACKUP_FOLDER/.oldest" ]; then
-        oldest="$(compact <"$BACKUP_FOLDER/.oldest")"
+        oldest="$(cat "$BACKUP_FOLDER/.oldest")"
         list --dirs-only kept:before
         for folder in $(cat "$found"); do
             # What the oldest backup put aside, and those before it, belongs to no backup any more.
-            expr "${folder%/}" '>' "$oldest" >/dev/null || rclone purge "kept:before/$folder"
+            expr "${folder%Z*}" '>' "$oldest" >/dev/null || rclone purge "kept:before/$folder"
+        done
+        list --files-only kept:complete
+        for file in $(cat "$found"); do
+            [ "$file" = "$taken" ] || expr "${file%Z}" '>' "$oldest" >/dev/null || rclone deletefile "kept:complete/$file"
         done
     fi
     say 'the artifacts are copied'
@@ -291,7 +295,7 @@ chosen() {
 }
 check_copies() {
     open_copies "$1"
-    last="$(completed)"
+    completed
     if [ -z "$last" ] || expr "$last" '<' "$2" >/dev/null; then
         reason="the artifacts of the backup from $2 were not copied to their end, last those from ${last:-none}"
         [ "${RESTORE_ARTIFACTS:-}" = incomplete ] || refuse "$reason: $3"
@@ -302,16 +306,20 @@ restore_artifacts() {
     # What is there is kept, and is as new as its copy, unless nothing of what is replaced is to be saved.
     open_copies "$BACKUP_HOST"
     list "$ARTIFACTS"
-    [ ! -s "$found" ] || [ "${RESTORE_WITHOUT_BACKUP:-}" = true ] || transfer copy "$(date -u +%Y%m%dT%H%M%S)"
+    [ ! -s "$found" ] || [ "${RESTORE_WITHOUT_BACKUP:-}" = true ] || transfer copy "$(now)"
     open_copies "$owner"
-    list --dirs-only kept:before
-    # No older than the backup, but for clocks that differ: what was written later stays.
-    then="$(date -u -d "$(echo "$taken" | tr T ' ' | tr -d Z)" +%s)"
+    # What there was when the last of them was copied, but for clocks that differ. What was written later stays.
+    list --files-only --include "/$taken" kept:complete
+    then="$taken"
+    [ ! -s "$found" ] || then="$(rclone cat "kept:complete/$taken")"
+    then="$(date -u -d "$(echo "$then" | tr T ' ' | tr -d Z)" +%s)"
     then="$(date -u -d "@$((then + ${CLOCKS_DIFFER:-60}))" +%Y-%m-%dT%H:%M:%SZ)"
-    # The latest first: of what was put aside several times, the first after the backup is what there was at its time.
+    # The latest first: of what was put aside several times, the first after the backup is what there was at its time. What it put aside
+    # itself, in whatever attempt, was there no more.
+    list --dirs-only kept:before
     set -- current
-    for folder in $(sort -r "$found"); do
-        if expr "${folder%/}" '>' "$(echo "$taken" | compact)" >/dev/null; then set -- "$@" "before/${folder%/}"; fi
+    for folder in $(sed 's|/$||' "$found" | LC_ALL=C sort -r); do
+        if expr "${folder%Z*}" '>' "${taken%Z}" >/dev/null; then set -- "$@" "before/$folder"; fi
     done
     for folder in "$@"; do
         list "kept:$folder"
@@ -321,7 +329,7 @@ restore_artifacts() {
     say 'the artifacts of the backup are in the store; what is newer stays'
 }
 read_back() {
-    list --recursive --files-only --exclude /complete --exclude "*$RCLONE_PARTIAL_SUFFIX" kept:
+    list --recursive --files-only --exclude '/complete/**' --exclude "*$RCLONE_PARTIAL_SUFFIX" kept:
     all=$(($(wc -l <"$found")))
     if [ -n "$1" ]; then
         shuf -n "$1" "$found" >"$found.some"
@@ -331,7 +339,7 @@ read_back() {
     say "$(($(wc -l <"$found"))) of $all copied artifacts read back"
 }
 # What an upload to a volume or a server left that was killed is put aside as if it were an artifact.
-export RCLONE_PARTIAL_SUFFIX=.unfinished
+export RCLONE_PARTIAL_SUFFIX=.mlflow-partial
 export RCLONE_CONFIG_KEPT_TYPE=crypt
 RCLONE_CONFIG_KEPT_PASSWORD="$(printf %s "$COPIES_PASSWORD" | rclone obscure -)"
 export RCLONE_CONFIG_KEPT_PASSWORD
@@ -360,7 +368,7 @@ drill)
     ;;
 verify)
     open_copies "$BACKUP_HOST"
-    last="$(completed)"
+    completed
     [ -n "$last" ] || refuse 'no artifacts were ever copied to their end'
     read_back ''
     ;;

@@ -76,12 +76,13 @@ class Copies:
             oldest: Moment of the oldest backup that is left.
             store_ended: Whether restic is done.
         """
-        time.sleep(1.1)  # a pod is never so fast that two have the same second
         moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._manifest("dump", moment)
         (self.folder / "dump" / ".oldest").write_text(f"{oldest.removesuffix('Z')}\n" if oldest else "")
         (self.folder / "dump" / ".stored").touch()
-        return moment, self._run(self.kept, BACKUP_TAG=tag)
+        log = self._run(self.kept, BACKUP_TAG=tag)
+        time.sleep(1.1)  # what comes next does not have the same second
+        return moment, log
 
     def drill(self, moment: str) -> str:
         """What the drill of a backup does."""
