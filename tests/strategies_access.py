@@ -249,6 +249,14 @@ def _kept(artifacts: dict[str, Any]) -> str:
     return "copied" if copied & set(artifacts) and not any(each in settings for each in without) else "versions"
 
 
+def _label_once(configuration: dict[str, Any], ours: dict[str, str]) -> None:
+    """Leave out of an identity's labels of pods those that the configuration gives elsewhere: one of the two would be lost."""
+    pod = configuration.get("pod", {})
+    given = {**configuration.get("labels", {}), **pod.get("labels", {}), **pod.get("jobLabels", {})}
+    for name in given.keys() & ours.keys():
+        del ours[name]
+
+
 def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what its blocks may not say together."""
     database = configuration["database"]
@@ -289,4 +297,5 @@ def consistent(configuration: dict[str, Any]) -> dict[str, Any]:
     identity = (configuration.get("identity") or {}).get("existing", {})
     if configuration.get("serviceAccount", {}).get("create") is False:
         identity.pop("serviceAccountAnnotations", None)
+    _label_once(configuration, identity.get("podLabels", {}))
     return configuration

@@ -73,7 +73,9 @@ def images_of(arguments: Any) -> set[str]:
         if "repository" in values:
             digest = f"@{values['digest']}" if values.get("digest") else ""
             found.add(f"{values['repository']}:{values['tag']}{digest}")
-        found |= {values[name] for name in ("image", "client_image") if isinstance(values.get(name), str)}
+        found |= {
+            values[name] for name in ("image", "client_image", "artifacts_image") if isinstance(values.get(name), str)
+        }
         if values.get("client_image", "") is None:
             found |= {versions.POSTGRESQL_IMAGE, versions.MARIADB_IMAGE}  # what it stands for
         if isinstance(block, BackupContinuousArgs) and block.image is None:
