@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import MlflowDeploymentArgs
+from components.arguments import BackupArtifacts
 from components.arguments.kinds import CloudName
 from tests.graph.policies import Pod, allowed
 from tests.graph.program import Graph, arguments_of
@@ -161,6 +162,8 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             elsewhere = arguments.identity is not None and arguments.identity.alibaba_ram is not None
             here_too = google and arguments.cloud is CloudName.GCP and not elsewhere
             meant |= component in BACKUPS and port == 80 and here_too
+            # Unless they copy them; a drill reads the copies alone.
+            meant |= component in ("backup", "restore") and port == 80 and google and _copies(arguments)
             assert allowed(policies, pod, METADATA, port) is meant, f"{component} and {METADATA}:{port}"
         if component in ("garbage-collection", *BACKUPS):
             assert allowed(policies, pod, server, port_of_server)
@@ -171,6 +174,13 @@ def policies_let_through_what_is_used_and_no_more(graph: Graph, configuration: M
             port = configuration["database"]["postgresql"].get("port", 5432)
             known = [str(cidr).split("/")[0] for cidr in policy.database_cidrs]
             assert all(allowed(policies, pod, address, port) for address in known or [outside, "2001:db8::9"])
+
+
+def _copies(arguments: MlflowDeploymentArgs) -> bool:
+    """Whether artifacts that are not on a volume are copied."""
+    store, backup = arguments.artifacts, arguments.backup
+    asked = backup is not None and backup.artifacts is BackupArtifacts.COPIED
+    return asked and store.volume is None and store.nfs is None
 
 
 def _is_somebody_on_google(arguments: MlflowDeploymentArgs) -> bool:
