@@ -233,6 +233,10 @@ class Storage:
     network: NetworkDestination | None = None
     credentials: Credentials = field(default_factory=dict)
 
+    def file(self, name: str) -> str | None:
+        """Path of one of its files in a pod; None if it has none of this name."""
+        return next((f"{each.directory}/{name}" for each in self.files if name in {**each.plain, **each.secret}), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactStore:

@@ -51,10 +51,8 @@ def rules(
     kept = []
     if backup is not None:
         # Aggregated, since a rule with two such series, of two exporters, would fail as a whole; without any, nothing is left out.
-        made, limit = (
-            f'scalar(min(kube_cronjob_created{{{here},cronjob="{name}-backup"}}))',
-            args.backup_age_hours * 3600,
-        )
+        made = f'scalar(min(kube_cronjob_created{{{here},cronjob="{name}-backup"}}))'
+        limit = args.backup_age_hours * 3600
         early = f'kube_job_created{{{here},job_name=~"{name}-backup-drill-.*"}} < {made} + {limit}'
         kept = [
             rule(

@@ -23,7 +23,7 @@ from ..arguments.base import plain
 from ..contracts import ArtifactStore, Files, NetworkDestination, SecretKey, SecretValue, in_uri
 from . import credentials, storage
 from .database import existing
-from .storage import ANYWHERE, secret_value, sftp_password
+from .storage import ANYWHERE, secret_value
 
 FILES = "/etc/mlflow/artifacts"
 """Directory of certificates, keys and configuration files."""
@@ -111,14 +111,14 @@ def gcs(args: GcsArgs) -> ArtifactStore:
         environment["MLFLOW_GCS_UPLOAD_CHUNK_SIZE"] = str(args.upload_chunk_mb * _MIB)
     if args.download_chunk_mb is not None:
         environment["MLFLOW_GCS_DOWNLOAD_CHUNK_SIZE"] = str(args.download_chunk_mb * _MIB)
-    key = secret_value(args.key_file, args.existing_secret and (args.existing_secret.name, args.existing_secret.key))
-    if key is not None:
-        environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{FILES}/keyfile.json"
     kept = storage.gcs(args, "artifacts-storage")
+    keys = {name: key for each in kept.files for name, key in each.secret.items()}
+    if keys:
+        environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{FILES}/keyfile.json"
     return ArtifactStore(
         destination=under("gs://", args.bucket, args.prefix),
         environment=environment,
-        files=_files({}, {"keyfile.json": key} if key is not None else {}),
+        files=_files({}, keys),
         network=kept.network,
         credentials=kept.credentials,
         storage=kept,
@@ -168,19 +168,17 @@ def ftp(args: FtpArgs) -> ArtifactStore:
 
 def sftp(args: SftpArgs) -> ArtifactStore:
     """A directory on an SFTP server. pysftp finds key and known hosts where OpenSSH does."""
-    secret = args.existing_secret
-    key = secret_value(
-        args.private_key, (secret.name, secret.private_key_key) if secret and secret.private_key_key else None
-    )
+    kept = storage.sftp(args, "artifacts-storage")
+    (keys,) = kept.files
     files = Files(
         name="ssh",
         directory="/tmp/.ssh",  # noqa: S108 - the home directory is the pod's own volume
-        plain={"known_hosts": args.known_hosts},
-        secret={} if key is None else {"id_rsa": key},
+        plain=keys.plain,
+        secret={"id_rsa": keys.secret["id"]} if keys.secret else {},
     )
     # pysftp looks up the name of the user that it runs as, who has no name in the image.
-    made = _on_server("sftp", args, sftp_password(args), [files], {"LOGNAME": "mlflow"})
-    return dataclasses.replace(made, storage=storage.sftp(args, "artifacts-storage"))
+    password = kept.secret_environment.get("SFTP_PASSWORD")
+    return dataclasses.replace(_on_server("sftp", args, password, [files], {"LOGNAME": "mlflow"}), storage=kept)
 
 
 def _on_server(

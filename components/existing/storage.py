@@ -109,7 +109,10 @@ def sftp(args: BackupSftpArgs | SftpArgs, of: Of) -> Storage:
     secret = args.existing_secret
     named = SecretKey(name=secret.name, key=secret.private_key_key) if secret and secret.private_key_key else None
     key = named or secret_value(args.private_key, None)
-    password = sftp_password(args) if isinstance(args, SftpArgs) else None
+    password = None
+    if isinstance(args, SftpArgs):
+        place = (secret.name, secret.password_key) if secret and secret.password_key else None
+        password = secret_value(args.password, place)
     return Storage(
         kind=StorageKind.SFTP,
         path=args.path,
@@ -120,12 +123,6 @@ def sftp(args: BackupSftpArgs | SftpArgs, of: Of) -> Storage:
         files=_files(of, {"known_hosts": args.known_hosts}, {} if key is None else {"id": key}),
         network=NetworkDestination(host=args.host, port=args.port),
     )
-
-
-def sftp_password(args: SftpArgs) -> SecretValue | None:
-    """The password, if users log in with one."""
-    secret = args.existing_secret
-    return secret_value(args.password, (secret.name, secret.password_key) if secret and secret.password_key else None)
 
 
 def _folder(of: Of) -> str:

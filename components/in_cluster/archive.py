@@ -185,21 +185,18 @@ def _repository(scope: Scope, place: Storage) -> dict[str, Input[str]]:
             found |= {"TYPE": "azure", "AZURE_CONTAINER": place.bucket, "AZURE_ACCOUNT": place.account}
             found["AZURE_ENDPOINT"] = place.domain
         case StorageKind.SFTP:
-            (keys,) = place.files
             found |= {
                 "TYPE": "sftp",
                 "SFTP_HOST": place.host,
                 "SFTP_HOST_PORT": pulumi.Output.from_input(place.port).apply(str),
                 "SFTP_HOST_USER": place.username,
                 "SFTP_HOST_KEY_HASH_TYPE": "sha256",
-                "SFTP_KNOWN_HOST": f"{keys.directory}/known_hosts",
-                "SFTP_PRIVATE_KEY_FILE": f"{keys.directory}/id",
+                "SFTP_KNOWN_HOST": place.file("known_hosts"),
+                "SFTP_PRIVATE_KEY_FILE": place.file("id"),
             }
         case StorageKind.VOLUME:
             found["TYPE"] = "posix"
-    for each in place.files:
-        if "ca.pem" in each.plain:
-            found["STORAGE_CA_FILE"] = f"{each.directory}/ca.pem"
+    found["STORAGE_CA_FILE"] = place.file("ca.pem")
     return {f"PGBACKREST_REPO1_{name}": value for name, value in found.items() if value is not None}
 
 

@@ -8,6 +8,7 @@ aside. rclone takes its settings from variables (https://rclone.org/docs/#enviro
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -60,11 +61,9 @@ def artifact_copies(scope: Scope, args: BackupArgs, place: BackupPlace, store: A
         "RCLONE_TRANSFERS": "8",
         # S3 tells in an answer of its own for each copy when its artifact was written.
         "RCLONE_CHECKERS": "32",
-        # Encrypted names are longer, and file systems end at 255 bytes: so they hold names of up to 175, instead of 143.
-        "RCLONE_CONFIG_KEPT_FILENAME_ENCODING": "base64",
         "COPIES": _root("place", to, "artifacts"),
     }
-    authorities = [each.directory for side in (to, of) for each in side.files if "ca.pem" in each.plain]
+    authorities = [posixpath.dirname(ca) for side in (to, of) if (ca := side.file("ca.pem")) is not None]
     if authorities:
         settings["SSL_CERT_DIR"] = ":".join([*authorities, _SYSTEM])
     own = PodPart(environment=plain_environment(settings), mounts=place.reach.mounts)
@@ -95,7 +94,6 @@ def _remote(scope: Scope, name: str, to: Storage, secrets: Mapping[str, SecretVa
     hosts = PodPart()
     found: dict[str, Input[str] | None] = {}
     login: dict[str, str] = {}
-    key = next((f"{each.directory}/{file}" for each in to.files for file in each.secret), None)
     match to.kind:
         case StorageKind.S3:
             # Of any service, since the endpoint is always given.
@@ -104,7 +102,7 @@ def _remote(scope: Scope, name: str, to: Storage, secrets: Mapping[str, SecretVa
             found["no_check_bucket"] = "true"
             login = {"AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key"}
         case StorageKind.GCS:
-            found = {"type": "google cloud storage", "service_account_file": key}
+            found = {"type": "google cloud storage", "service_account_file": to.file("keyfile.json")}
             # Without access lists of objects, which buckets of today have not.
             found |= {"bucket_policy_only": "true", "no_check_bucket": "true"}
         case StorageKind.AZURE:
@@ -119,7 +117,7 @@ def _remote(scope: Scope, name: str, to: Storage, secrets: Mapping[str, SecretVa
             # It puts host and port together as they are.
             host = pulumi.Output.from_input(to.host or "").apply(in_uri)
             found = {"type": "sftp", "host": host, "port": pulumi.Output.from_input(to.port).apply(str)}
-            found |= {"user": to.username, "key_file": key, "known_hosts_file": f"{made.directory}/{_HOSTS}"}
+            found |= {"user": to.username, "key_file": to.file("id"), "known_hosts_file": f"{made.directory}/{_HOSTS}"}
             # It would otherwise run programs on the server to find out about checksums.
             found |= {"shell_type": "none", "disable_hashcheck": "true", "host_key_algorithms": _algorithms(to)}
             login = {"SFTP_PASSWORD": ""}
@@ -130,7 +128,7 @@ def _remote(scope: Scope, name: str, to: Storage, secrets: Mapping[str, SecretVa
         return f"RCLONE_CONFIG_{name.upper()}_{option.upper()}" if option else f"{name.upper()}_PASSWORD"
 
     variables = {named(option): value for option, value in found.items() if value is not None}
-    if found and to.kind is not StorageKind.SFTP and key is None and not to.secret_environment:
+    if to.kind in _BY_IDENTITY and not (to.secret_environment or to.file("keyfile.json")):
         variables[named("env_auth")] = "true"
     variables |= {named(login[given]): value for given, value in to.environment.items() if given in login}
     hidden = {named(login[given]): value for given, value in to.secret_environment.items()}
@@ -145,6 +143,8 @@ def _remote(scope: Scope, name: str, to: Storage, secrets: Mapping[str, SecretVa
     )
 
 
+_BY_IDENTITY = (StorageKind.S3, StorageKind.GCS, StorageKind.AZURE)
+"""Where pods can log in without keys."""
 _HOSTS = "known_hosts"
 
 

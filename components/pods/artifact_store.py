@@ -2,7 +2,6 @@
 
 import dataclasses
 from dataclasses import dataclass
-from itertools import chain
 
 import pulumi
 
@@ -62,14 +61,11 @@ def artifact_store(scope: Scope, store: ArtifactStore) -> Artifacts:
 
 
 def destinations(scope: Scope, store: ArtifactStore) -> list[NetworkDestination]:
-    """The store, and where its client library gets credentials, in the networks that the arguments name."""
-    policy = scope.args.network_policy or NetworkPolicyArgs()
-    # What the identity says of a cloud is exact.
-    asked = chain.from_iterable({**store.credentials, **scope.identity.credentials}.values())
-    return [
-        *([] if store.network is None else [dataclasses.replace(store.network, networks=policy.artifacts_cidrs)]),
-        *(dataclasses.replace(each, networks=policy.identity_cidrs) for each in asked),
-    ]
+    """What a pod must reach for it, in the networks that the arguments name."""
+    policy, network = scope.args.network_policy or NetworkPolicyArgs(), store.network
+    if network is not None:
+        network = dataclasses.replace(network, networks=policy.artifacts_cidrs)
+    return scope.destinations(network, store.credentials)
 
 
 PROXIED_STORES = plugin(

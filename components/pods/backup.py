@@ -204,7 +204,8 @@ class _Pods:
         tag = {"BACKUP_TAG": "backup"}
         # Beside the other, so that the database is safe whatever becomes of artifacts, which may take hours.
         beside = [self._copies_artifacts(self._copies, "keep", tag)] if self._copies else []
-        return dataclasses.replace(self._pod(*inits), containers=beside), self._stores("store", "store.sh", tag)
+        main = self._stores("store", "store.sh", {**tag, **({"BACKUP_COPIES": "true"} if self._copies else {})})
+        return dataclasses.replace(self._pod(*inits), containers=beside), main
 
     def drill(self, args: BackupDrillArgs, copies: Continuous) -> tuple[PodPart, k8s.core.v1.ContainerArgs]:
         """Fetch, load into a throw-away database, compare. It reaches the repository, and no database of the deployment."""
@@ -384,11 +385,11 @@ def _settings(scope: Scope, args: BackupArgs, root: str) -> dict[str, Input[str]
 
 def _repository(to: Storage) -> dict[str, Input[str]]:
     """Where restic finds its repository: https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html."""
-    ca = [f"{each.directory}/ca.pem" for each in to.files if "ca.pem" in each.plain]
+    ca = to.file("ca.pem")
     match to.kind:
         case StorageKind.S3:
             style = {None: "auto", True: "path", False: "dns"}[to.path_style]
-            more = {"BACKUP_BUCKET_LOOKUP": style, **({"RESTIC_CACERT": ca[0]} if ca else {})}
+            more = {"BACKUP_BUCKET_LOOKUP": style, **({"RESTIC_CACERT": ca} if ca else {})}
             return {"RESTIC_REPOSITORY": _joined("s3:", to.endpoint, "/", to.bucket, to.path), **more}
         case StorageKind.GCS:
             return {"RESTIC_REPOSITORY": _joined("gs:", to.bucket, ":", "", to.path)}
@@ -398,9 +399,8 @@ def _repository(to: Storage) -> dict[str, Input[str]]:
             where = pulumi.Output.all(to.username, to.host, to.port).apply(
                 lambda parts: f"{parts[0]}@{in_uri(parts[1])}:{int(parts[2])}/"
             )
-            folder = to.files[0].directory
             ssh = pulumi.Output.concat(
-                f"-i {folder}/id -o UserKnownHostsFile={folder}/known_hosts -o StrictHostKeyChecking=yes -o BatchMode=yes",
+                f"-i {to.file('id')} -o UserKnownHostsFile={to.file('known_hosts')} -o StrictHostKeyChecking=yes -o BatchMode=yes",
                 " -o HostKeyAlias=",
                 to.host or "",
             )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations  # else importing this loads modules of the SDK that few deployments use
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import pulumi
 import pulumi_random as random
 
-from ..arguments import BackupArgs, NetworkPolicyArgs
-from ..contracts import NetworkDestination, SecretKey, Storage
+from ..arguments import BackupArgs
+from ..contracts import SecretKey, Storage
 from ..labels import BACKUP
 from .part import PodPart, join
 from .scope import Scope
@@ -43,7 +41,7 @@ def backup_place(scope: Scope, args: BackupArgs, destination: Storage, after: Se
         after: Resources that must exist before.
     """
     reach = join(
-        PodPart(network=_destinations(scope, destination)),
+        PodPart(network=scope.destinations(destination.network, destination.credentials)),
         claims(destination.volumes),
         *(files(scope, "backup", each) for each in destination.files),
     )
@@ -60,14 +58,3 @@ def _password(scope: Scope, args: BackupArgs, after: Sequence[pulumi.Resource]) 
         options = scope.options(depends_on=[*after], protect=scope.args.deletion_protection)
         password = random.RandomPassword(f"{scope.name}-backup-password", length=40, special=False, opts=options).result
     return SecretKey(name=secret(scope, "backup-password", BACKUP, {"password": password}), key="password")
-
-
-def _destinations(scope: Scope, place: Storage) -> list[NetworkDestination]:
-    """The place itself, and where client libraries get credentials, in the networks that the arguments name."""
-    policy = scope.args.network_policy or NetworkPolicyArgs()
-    # What the identity says of a cloud is exact.
-    asked = chain.from_iterable({**place.credentials, **scope.identity.credentials}.values())
-    return [
-        *([] if place.network is None else [place.network]),
-        *(dataclasses.replace(each, networks=policy.identity_cidrs) for each in asked),
-    ]

@@ -183,7 +183,7 @@ if [ "$BACKUP_TAG" = before-restore ]; then
     exit 0
 fi
 forget --quiet
-TZ=UTC restic snapshots --json --host "$BACKUP_HOST" | tr ',' '\n' | sed -n 's/.*"time":"\([-0-9T:]*\).*/\1/p' | sort | sed -n 1p >"$BACKUP_FOLDER/.oldest"
+[ -z "${BACKUP_COPIES:-}" ] || TZ=UTC restic snapshots --json --host "$BACKUP_HOST" | tr ',' '\n' | sed -n 's/.*"time":"\([-0-9T:]*\).*/\1/p' | sort | sed -n 1p >"$BACKUP_FOLDER/.oldest"
 restic check
 echo "snapshot $id saved, and read back"
 """
@@ -340,7 +340,8 @@ read_back() {
 }
 # What an upload to a volume or a server left that was killed is put aside as if it were an artifact.
 export RCLONE_PARTIAL_SUFFIX=.mlflow-partial
-export RCLONE_CONFIG_KEPT_TYPE=crypt
+# Encrypted names are longer, and file systems end at 255 bytes: so they hold names of up to 175, instead of 143.
+export RCLONE_CONFIG_KEPT_TYPE=crypt RCLONE_CONFIG_KEPT_FILENAME_ENCODING=base64
 RCLONE_CONFIG_KEPT_PASSWORD="$(printf %s "$COPIES_PASSWORD" | rclone obscure -)"
 export RCLONE_CONFIG_KEPT_PASSWORD
 if [ -n "${STORE_PASSWORD:-}" ]; then

@@ -202,7 +202,7 @@ def _replica(place: Storage) -> dict[str, Any]:
             found["endpoint"] = pulumi.Output.format("https://{0}.{1}", place.account, place.domain)
         case StorageKind.SFTP:
             (keys,) = place.files
-            found = {"type": "sftp", "user": place.username, "key-path": f"{keys.directory}/id"}
+            found = {"type": "sftp", "user": place.username, "key-path": place.file("id")}
             found["host"] = pulumi.Output.all(place.host, place.port).apply(
                 lambda parts: f"{in_uri(parts[0])}:{parts[1]}"
             )
@@ -219,10 +219,9 @@ def _variables(place: Storage) -> dict[str, Input[str]]:
     found: dict[str, Input[str]] = {}
     if "AZURE_ACCOUNT_KEY" in place.secret_environment:
         found["LITESTREAM_AZURE_ACCOUNT_KEY"] = "$(AZURE_ACCOUNT_KEY)"
-    for each in place.files:
-        if "ca.pem" in each.plain:
-            # Not AWS_CA_BUNDLE, which its S3 client refuses to start with. It speaks TLS with nothing else.
-            found["SSL_CERT_FILE"] = f"{each.directory}/ca.pem"
+    if (ca := place.file("ca.pem")) is not None:
+        # Not AWS_CA_BUNDLE, which its S3 client refuses to start with. It speaks TLS with nothing else.
+        found["SSL_CERT_FILE"] = ca
     return found
 
 

@@ -1,14 +1,15 @@
 """What all Kubernetes objects of a deployment share: labels, metadata and pod settings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..arguments import Input
-from ..contracts import Place, WorkloadIdentity
+from ..arguments import Input, NetworkPolicyArgs
+from ..contracts import Credentials, NetworkDestination, Place, WorkloadIdentity
 from ..labels import SERVER, selector
 from .part import PodPart
 
@@ -42,6 +43,21 @@ class Scope(Place):
     def own_labels(self, component: str) -> dict[str, str]:
         """Labels that the component itself sets, which never change."""
         return {**self.selector(component), "app.kubernetes.io/managed-by": "pulumi"}
+
+    def destinations(self, network: NetworkDestination | None, credentials: Credentials) -> list[NetworkDestination]:
+        """What a pod must reach for a store: the store, and where client libraries get credentials, in the networks that the arguments name.
+
+        Args:
+            network: The store.
+            credentials: Where its client library fetches credentials, unless the identity decides.
+        """
+        policy = self.args.network_policy or NetworkPolicyArgs()
+        # What the identity says of a cloud is exact.
+        asked = chain.from_iterable({**credentials, **self.identity.credentials}.values())
+        return [
+            *([] if network is None else [network]),
+            *(replace(each, networks=policy.identity_cidrs) for each in asked),
+        ]
 
     def labels(self, component: str) -> dict[str, str]:
         """Labels of an object. The user's come first, so that they cannot replace the component's."""

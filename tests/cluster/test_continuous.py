@@ -45,11 +45,10 @@ SELECT 'seed', n, n, '{run}', n, false FROM generate_series(1, {metrics}) AS n
 @pytest.fixture(scope="module")
 def deployed(new_stack: Deploy, kubectl: Kubectl, bucket: s3.Bucket) -> Iterator[Deployed]:
     """A deployment whose users are in a second file."""
-    destination = {"bucket": bucket.name, "endpointUrl": bucket.endpoint_url, "accessKeyId": bucket.access_key_id}
     values = configurations.sqlite(
         unique_name(),
         auth={"basic": {}},
-        backup={"destination": {"s3": destination}, "continuous": {"scratchSize": "1Gi"}, **backups.NOT_NOW},
+        backup={"destination": {"s3": bucket.block}, "continuous": {"scratchSize": "1Gi"}, **backups.NOT_NOW},
     )
     keys = {"backup.destination.s3.secretAccessKey": bucket.secret_access_key}
     with deploy(new_stack, kubectl, values, keys) as deployed:

@@ -41,12 +41,7 @@ def _values(bucket: s3.Bucket, destination: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _place(bucket: s3.Bucket) -> dict[str, Any]:
-    return {
-        "bucket": bucket.name,
-        "endpointUrl": bucket.endpoint_url,
-        "accessKeyId": bucket.access_key_id,
-        "secretAccessKey": bucket.secret_access_key,
-    }
+    return {**bucket.block, "secretAccessKey": bucket.secret_access_key}
 
 
 def _put(bucket: s3.Bucket, files: Mapping[str, str]) -> None:

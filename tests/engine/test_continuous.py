@@ -25,12 +25,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Bucket]:
 
 def values(bucket: s3.Bucket, namespace: str) -> dict[str, Any]:
     """SQLite, with what changes sent to the bucket."""
-    destination = {
-        "bucket": bucket.name,
-        "endpointUrl": bucket.endpoint_url,
-        "accessKeyId": bucket.access_key_id,
-        "secretAccessKey": bucket.secret_access_key,
-    }
+    destination = {**bucket.block, "secretAccessKey": bucket.secret_access_key}
     return {**DEV, "namespace": namespace, "backup": {"destination": {"s3": destination}, "continuous": {}}}
 
 

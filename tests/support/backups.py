@@ -31,13 +31,7 @@ NOT_NOW = {"schedule": "0 0 1 1 *", "drill": {"schedule": "0 0 1 1 *"}}
 
 def in_bucket(bucket: Bucket) -> dict[str, Any]:
     """The block `backup` without its secret: a repository of its own in the bucket."""
-    destination = {
-        "bucket": bucket.name,
-        "prefix": unique_name(),
-        "endpointUrl": bucket.endpoint_url,
-        "accessKeyId": bucket.access_key_id,
-        "addressingStyle": "path",
-    }
+    destination = {**bucket.block, "prefix": unique_name(), "addressingStyle": "path"}
     return {"destination": {"s3": destination}, "scratchSize": "1Gi", **NOT_NOW}
 
 

@@ -81,15 +81,7 @@ def _production(namespace: str, database: dict[str, Any], bucket: Bucket) -> dic
     return {
         "namespace": namespace,
         "database": {**database, "connectTimeoutSeconds": 20},
-        "artifacts": {
-            "s3": {
-                "bucket": bucket.name,
-                "prefix": "prod",
-                "region": "us-east-1",
-                "endpointUrl": bucket.endpoint_url,
-                "accessKeyId": bucket.access_key_id,
-            }
-        },
+        "artifacts": {"s3": {**bucket.block, "prefix": "prod", "region": "us-east-1"}},
         "deletionProtection": False,
         "server": {"replicas": 2, **SERVER},
     }

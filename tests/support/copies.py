@@ -68,13 +68,12 @@ class Copies:
             *(dataclasses.replace(each, environment={**each.environment, **more}) for each in found),
         )
 
-    def keep(self, *, tag: str = "backup", oldest: str = "", store_ended: bool = True) -> tuple[str, str]:
+    def keep(self, *, tag: str = "backup", oldest: str = "") -> tuple[str, str]:
         """What a backup does now; returns its moment, and the log.
 
         Args:
             tag: What the backup is for.
             oldest: Moment of the oldest backup that is left.
-            store_ended: Whether restic is done.
         """
         moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._manifest("dump", moment)

@@ -28,6 +28,11 @@ class Bucket:
     access_key_id: str = "AKIATESTTESTTESTTEST"
     secret_access_key: str = field(default_factory=lambda: secrets.token_hex(20))
 
+    @property
+    def block(self) -> dict[str, str]:
+        """What every block of arguments says of it, without the secret key."""
+        return {"bucket": self.name, "endpointUrl": self.endpoint_url, "accessKeyId": self.access_key_id}
+
     def client(self) -> Any:
         """A boto3 client for it."""
         return boto3.client(

@@ -58,14 +58,7 @@ def of_bucket(bucket: s3.Bucket, **more: Any) -> Store:
         bucket: The bucket.
         **more: Further values of the block `artifacts.s3`.
     """
-    values = {
-        "bucket": bucket.name,
-        "prefix": "team/a",
-        "region": "us-east-1",
-        "endpointUrl": bucket.endpoint_url,
-        "accessKeyId": bucket.access_key_id,
-        **more,
-    }
+    values = {**bucket.block, "prefix": "team/a", "region": "us-east-1", **more}
     return Store({"s3": values}, {"artifacts.s3.secretAccessKey": bucket.secret_access_key}, read=_reader(bucket))
 
 

@@ -45,6 +45,7 @@ class Recipe(Protocol):
 
 
 _FILES = Path(__file__).resolve().parent / "recipes"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POSTGRESQL = versions.POSTGRESQL.partition(".")[0]
 _POSTGRESQL_FOLDER = f"/usr/lib/postgresql/{_POSTGRESQL}"
 
@@ -58,7 +59,7 @@ RECIPES: Mapping[str, Recipe] = {
         uid=1000,
         check=("litestream", "version"),
         programs={"usr/local/bin/litestream": wheels.LITESTREAM},
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"PATH": _PATH},
         entrypoint=("/usr/local/bin/litestream",),
     ),
     versions.RCLONE_IMAGE: DebianImage(
@@ -67,7 +68,7 @@ RECIPES: Mapping[str, Recipe] = {
         uid=1009,
         check=("rclone", "version"),
         programs={"usr/local/bin/rclone": wheels.RCLONE},
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"PATH": _PATH},
         entrypoint=("rclone",),
     ),
     versions.PGBACKREST_IMAGE: DebianImage(
@@ -75,7 +76,7 @@ RECIPES: Mapping[str, Recipe] = {
         account="pgbackrest",
         uid=2001,
         check=("pgbackrest", "version"),
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"PATH": _PATH},
         cmd=("pgbackrest", "version"),
     ),
     versions.POSTGRESQL_IMAGE: DebianImage(
@@ -92,7 +93,7 @@ RECIPES: Mapping[str, Recipe] = {
             f"{_POSTGRESQL_FOLDER[1:]}/lib/bitcode",
         ),
         env={
-            "PATH": f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{_POSTGRESQL_FOLDER}/bin",
+            "PATH": f"{_PATH}:{_POSTGRESQL_FOLDER}/bin",
             "LANG": "C.UTF-8",
             "PGDATA": "/var/lib/postgresql/data",
             "PG_MAJOR": _POSTGRESQL,
@@ -107,7 +108,7 @@ RECIPES: Mapping[str, Recipe] = {
         check=("mariadbd", "--version"),
         files=_FILES / "mariadb",
         folders=("run/mysqld", "var/lib/mysql", "docker-entrypoint-initdb.d"),
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+        env={"PATH": _PATH, "LANG": "C.UTF-8"},
         entrypoint=("docker-entrypoint.sh",),
         cmd=("mariadbd",),
     ),
@@ -118,7 +119,7 @@ RECIPES: Mapping[str, Recipe] = {
         check=("restic", "version"),
         # Where programs in Go look as well: the package's own script would have made one file of them in /etc/ssl/certs.
         links={"etc/pki/tls/certs": "/usr/share/ca-certificates/mozilla"},
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"PATH": _PATH},
         entrypoint=("/usr/bin/restic",),
     ),
     versions.HTTPD_IMAGE: DebianImage(
@@ -134,7 +135,7 @@ RECIPES: Mapping[str, Recipe] = {
             "usr/local/apache2/bin/htpasswd": "/usr/bin/htpasswd",
         },
         env={
-            "PATH": "/usr/local/apache2/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"/usr/local/apache2/bin:{_PATH}",
             "HTTPD_PREFIX": "/usr/local/apache2",
         },
         cmd=("httpd-foreground",),
