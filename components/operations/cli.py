@@ -245,6 +245,9 @@ def restore(
         bool, typer.Option("--other-deployment", help="Accept a backup of another deployment.")
     ] = False,
     artifacts: Annotated[bool, typer.Option(help="Restore artifacts too, where backups have them.")] = True,
+    incomplete_artifacts: Annotated[
+        bool, typer.Option("--incomplete-artifacts", help="Accept a backup whose artifacts were not all copied.")
+    ] = False,
 ) -> None:
     """Stop the servers, restore a backup, start them again. After an interruption the same command goes on."""
     from . import backups
@@ -257,6 +260,8 @@ def restore(
     options = {name: "true" for name, value in given.items() if value}
     if not artifacts:
         options["RESTORE_ARTIFACTS"] = "false"
+    elif incomplete_artifacts:
+        options["RESTORE_ARTIFACTS"] = "incomplete"
     done = backups.restore(
         session.target, session.console, snapshot, replace=replace, without_backup=without_backup, options=options
     )

@@ -1,15 +1,23 @@
 """Backups with real pods: taken, read back, tried out, and restored over what was destroyed, by the command line."""
 
+import os
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import backups, client, configurations, mariadb, postgresql, s3
+from tests.support import backups, client, configurations, mariadb, postgresql, s3, schemas
 from tests.support.command_line import CommandLine
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, unique_name
+
+METRICS = int(os.environ.get("MLFLOW_METRICS", "1000"))
+"""How many metrics are restored with a bucket."""
+MIB = int(os.environ.get("MLFLOW_MIB", "8"))
+"""How much its artifacts are, in files of 4 MiB."""
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +74,30 @@ def test_what_was_destroyed_comes_back_from_a_backup_that_was_tried_out(
 def test_the_same_on_mariadb(
     on_mariadb: Deployed, kubectl: Kubectl, mariadb_database: mariadb.Database, bucket: s3.Bucket, tmp_path: Path
 ) -> None:
-    prefix = f"{on_mariadb.values['artifacts']['s3'].get('prefix', '')}/".lstrip("/")
+    store, prefix = bucket.client(), f"{on_mariadb.values['artifacts']['s3']['prefix']}/"
+    lost = dict[str, str]()
+
+    def artifacts() -> dict[str, str]:
+        """The checksum of each."""
+        pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket.name, Prefix=prefix)
+        return {each["Key"]: each["ETag"] for page in pages for each in page.get("Contents", [])}
+
+    def fill(run_id: str) -> None:
+        schemas.many_metrics(mariadb_database, run_id, METRICS)
+        (folder,) = {name.partition("/artifacts/")[0] for name in artifacts() if run_id in name}
+        for number in range(MIB // 4):
+            body = secrets.token_bytes(4 * client.MIB)
+            store.put_object(Bucket=bucket.name, Key=f"{folder}/artifacts/many/{number}", Body=body)
 
     def destroy() -> None:
         mariadb_database.query("DROP TABLE metrics, params, tags")
-        lost = [name for name in bucket.objects() if name.startswith(prefix) and "/artifacts/" in name]
-        assert lost
+        lost.update(artifacts())
         for name in lost:
-            bucket.client().delete_object(Bucket=bucket.name, Key=name)
+            store.delete_object(Bucket=bucket.name, Key=name)
 
-    _destroyed_and_restored(on_mariadb, kubectl, tmp_path, destroy)
+    _destroyed_and_restored(on_mariadb, kubectl, tmp_path, destroy, fill)
+    assert artifacts() == lost and len(lost) > MIB // 4
+    assert mariadb_database.query("SELECT count(*) FROM metrics WHERE `key` = 'seed'") == [(METRICS,)]
 
 
 @pytest.mark.extended
@@ -91,11 +113,18 @@ def test_the_same_of_database_and_artifacts_on_volumes(on_volumes: Deployed, kub
     _destroyed_and_restored(on_volumes, kubectl, tmp_path, destroy)
 
 
-def _destroyed_and_restored(deployed: Deployed, kubectl: Kubectl, folder: Path, destroy: Callable[[], object]) -> None:
+def _destroyed_and_restored(
+    deployed: Deployed,
+    kubectl: Kubectl,
+    folder: Path,
+    destroy: Callable[[], object],
+    fill: Callable[[str], object] = lambda _: None,
+) -> None:
     """Lose what was logged after a backup, and read it from the server that is open again after the restore."""
     command = CommandLine(kubectl.kubeconfig, deployed.namespace)
     with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
         logged = client.log(url)
+    fill(logged.run_id)
     snapshot = command.run("backup", "--json").json["snapshot"]
     (listed,) = command.run("list", "--json").json
     assert (listed["short_id"], listed["tags"]) == (snapshot, ["backup"])
@@ -103,7 +132,9 @@ def _destroyed_and_restored(deployed: Deployed, kubectl: Kubectl, folder: Path, 
         answer = command.run(name)
         assert answer.code == 0, answer.progress
     destroy()
+    started = time.monotonic()
     restored = command.run("restore", "latest", "--replace", "--yes", "--json")
+    print(f"seconds from `pulumi-mlflow restore` until serving: {time.monotonic() - started:.0f}")
     assert restored.json["snapshot"] == snapshot
     assert f"what was there is saved as snapshot {restored.json['before']}" in restored.progress
     with kubectl.forward(deployed.namespace, "mlflow", folder) as url:

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components import versions
-from tests.support import configurations, mariadb, older, postgresql, s3, work
+from tests.support import configurations, mariadb, older, postgresql, s3, schemas, work
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, started_within, unique_name
@@ -25,7 +25,6 @@ TRACES = _MINOR >= (3, 6)
 """MLflow 2 takes no traces of this client, and 3.1 gives them other names than the client tells."""
 GRACE = 300 if _MINOR >= (3, 10) else 20
 """In seconds: all of it passes where servers are of a version before 3.10, which do not end when they are asked to."""
-Database = postgresql.Database | mariadb.Database
 ITSELF = {"mode": "automatic", "withoutBackup": True}
 
 
@@ -59,16 +58,6 @@ def _url(kubectl: Kubectl, namespace: str) -> str:
     return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}"
 
 
-def _seed(database: Database, run_id: str) -> None:
-    key, numbers, number = "key", f"generate_series(1, {METRICS}) n", "n"
-    if isinstance(database, mariadb.Database):
-        key, numbers, number = "`key`", f"seq_1_to_{METRICS}", "seq"
-    database.query(
-        f"INSERT INTO metrics ({key}, value, timestamp, run_uuid, step, is_nan) "
-        f"SELECT 'seed', {number}, {number}, '{run_id}', {number}, false FROM {numbers}"
-    )
-
-
 def _history(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
     data = kubectl.json("get", "configmap", "mlflow-upgrade", "--namespace", namespace).get("data", {})
     assert "current" not in data
@@ -99,7 +88,7 @@ class Watch(threading.Thread):
         self.join()
 
 
-def _compare(url: str, database: Database, experiment: str, done: list[work.Acknowledged]) -> None:
+def _compare(url: str, database: older.Database, experiment: str, done: list[work.Acknowledged]) -> None:
     """Everything that was acknowledged is there, once, and nothing else."""
     assert [each.failures for each in done if each.failures] == []
     runs = {row[0] for row in database.query(f"SELECT run_uuid FROM runs WHERE experiment_id = {experiment}")}
@@ -123,7 +112,7 @@ def test_no_client_notices_an_upgrade(
     url = _url(kubectl, old.namespace)
     client = MlflowClient(url)
     seeded = client.create_run("0").info.run_id
-    _seed(database, seeded)
+    schemas.many_metrics(database, seeded, METRICS)
     experiment = client.create_experiment("work")
     with Watch(database).on() as watch, work.clients(url, experiment, 20, traces=TRACES) as running:
         time.sleep(3)
@@ -194,7 +183,7 @@ def test_mariadb_with_an_autoscaler_when_it_fails_and_when_pulumi_is_killed(
         url = _url(kubectl, namespace)
         client = MlflowClient(url)
         seeded = client.create_run("0").info.run_id
-        _seed(database, seeded)
+        schemas.many_metrics(database, seeded, METRICS)
         experiment = client.create_experiment("work")
 
         # What the database does not allow is found out before anything stops.

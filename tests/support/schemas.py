@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.in_image import Program
-from tests.support import older
+from tests.support import mariadb, older
 from toolchain import paths
 from toolchain.files import write
 
@@ -113,6 +113,17 @@ def programs(folder: Path) -> Path:
     for name, text in Program("upgrade.py").files.items():
         (folder / name).write_text(text)
     return folder / "upgrade.py"
+
+
+def many_metrics(database: older.Database, run_id: str, count: int) -> None:
+    """Give a run this many metrics at once: the key is `seed`, values and steps are 1, 2, 3 and so on."""
+    key, numbers, number = "key", f"generate_series(1, {count}) n", "n"
+    if isinstance(database, mariadb.Database):
+        key, numbers, number = "`key`", f"seq_1_to_{count}", "seq"
+    database.query(
+        f"INSERT INTO metrics ({key}, value, timestamp, run_uuid, step, is_nan) "
+        f"SELECT 'seed', {number}, {number}, '{run_id}', {number}, false FROM {numbers}"
+    )
 
 
 def migrate(program: Path, database: older.Database, **variables: str) -> "subprocess.Popen[str]":

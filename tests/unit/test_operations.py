@@ -260,6 +260,33 @@ def test_restore_replaces_and_opens_again(api: Api, target: targets.Target) -> N
     assert _suspended(api) == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ((), {}),
+        (("--no-artifacts",), {"RESTORE_ARTIFACTS": "false"}),
+        (("--incomplete-artifacts", "--other-keys"), {"RESTORE_ARTIFACTS": "incomplete", "RESTORE_OTHER_KEYS": "true"}),
+        (
+            ("--other-schema", "--other-deployment"),
+            dict.fromkeys(("RESTORE_OTHER_SCHEMA", "RESTORE_OTHER_DEPLOYMENT"), "true"),
+        ),
+    ],
+)
+def test_what_a_restore_may_pass_over_reaches_the_job_and_its_trial(
+    options: tuple[str, ...],
+    given: dict[str, str],
+    api: Api,
+    target: targets.Target,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cli, "_target", lambda common: target)
+    answer = CliRunner().invoke(cli.app, ["restore", "latest", "--replace", "--yes", *options])
+    assert answer.exit_code == 0, answer.output
+    _, tried, restored = api.started
+    expected = {"RESTORE_SNAPSHOT": "bbbbbbbb", "RESTORE_REPLACE": "true", **given}
+    assert restored["env"] == expected and tried["env"] == {**expected, "RESTORE_DRY_RUN": "true"}
+
+
 def test_a_restore_that_failed_stays_closed_and_goes_on_with_the_same_command(api: Api, target: targets.Target) -> None:
     api.fails = {"restore"}
     console = Console(yes=True)
