@@ -17,7 +17,8 @@ import typer
 
 from .console import Console
 from .errors import FAILED, INTERRUPTED, USAGE, OperationError
-from .target import Target, find, of_deployment, of_stack
+from .stack import deployment as of_stack
+from .target import Target, find, of_deployment
 
 app = typer.Typer(
     help="Operate a deployment of MLflow that `pulumi up` has made: with your own kubeconfig, by Jobs that the component has declared.\n\n"
@@ -63,6 +64,7 @@ class Session:
 
     target: Target
     console: Console
+    stack: str | None
 
 
 class Format(str, Enum):
@@ -83,6 +85,14 @@ class ChartName(str, Enum):
     DEPRECATED = "deprecated"
 
 
+class Way(str, Enum):
+    """How `upgrade` changes the version."""
+
+    IN_PLACE = "in-place"
+    STANDARD = "standard"
+    BLUE_GREEN = "blue-green"
+
+
 class Key(str, Enum):
     """What `rotate` rotates."""
 
@@ -98,7 +108,9 @@ def _command(function: Callable[..., int | None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         common = {name: given.pop(name) for name in _COMMON}
         console = Console(as_json=common["as_json"], yes=common["yes"])
-        raise typer.Exit(_guarded(console, lambda: function(Session(_target(common), console), **given)))
+        raise typer.Exit(
+            _guarded(console, lambda: function(Session(_target(common), console, common["stack"]), **given))
+        )
 
     own = list(inspect.signature(function).parameters.values())[1:]
     shared = [
@@ -268,6 +280,30 @@ def restore(
     session.console.result(
         done, f"restored {done['snapshot']}" + (f"; before it: {done['before']}" if done["before"] else "")
     )
+
+
+@_command
+def upgrade(
+    session: Session,
+    tag: Annotated[str, typer.Argument(help="Tag of the new image.")],
+    mode: Annotated[
+        Way | None,
+        typer.Option(
+            help="in-place: refuse if the schema changes; standard: stop the servers, back up, migrate; blue-green: the same, and keep a "
+            "copy of the database as it was. Default: the stack's `upgrade.mode`."
+        ),
+    ] = None,
+) -> int:
+    """Check, change the version in the configuration of --stack, run `pulumi up`, check. After an interruption the same command goes on."""
+    from . import upgrade as upgrading
+
+    done = upgrading.upgrade(session.target, session.console, session.stack, tag, mode and mode.value)
+    failed = [each["check"] for each in done["checks"] if not each["ok"]]
+    frozen = "" if done["freezeSeconds"] is None else f"; nobody could write for {done['freezeSeconds']} s"
+    session.console.result(
+        done, f"failed: {', '.join(failed)}" if failed else f"{done['to']} serves, and all checks passed{frozen}"
+    )
+    return FAILED if failed else 0
 
 
 @_command

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,35 +142,6 @@ def find(cluster: Cluster, name: str | None, namespace: str | None) -> Target:
     else:
         fix = "Name the namespace with --namespace and the cluster with --context, or the stack with --stack."
     raise OperationError(f"there is no {wanted} of MLflow in {where}", fix, NOT_FOUND)
-
-
-def of_stack(stack: str) -> tuple[str, str]:
-    """Namespace and name of the Deployment that a stack has deployed, from the stack's outputs.
-
-    Raises:
-        OperationError: Pulumi cannot read them, or they are not exported.
-    """
-    command = ["pulumi", "stack", "output", "--json", "--stack", stack]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise OperationError(
-            "there is no `pulumi` on PATH to read the stack with", "Use --namespace and --name instead of --stack."
-        ) from None
-    if done.returncode:
-        raise OperationError(
-            f"the outputs of the stack {stack} cannot be read: {done.stderr.strip()}",
-            "Run this in the folder of the Pulumi program, or use --namespace and --name instead of --stack.",
-        )
-    outputs: dict[str, Any] = json.loads(done.stdout)
-    try:
-        return outputs["namespace"], outputs["deploymentName"]
-    except KeyError as error:
-        raise OperationError(
-            f"the stack {stack} exports no {error.args[0]}",
-            "Export the component's `namespace` as `namespace` and its `deployment_name` as `deploymentName`, or use "
-            "--namespace and --name.",
-        ) from None
 
 
 def of_deployment(cluster: Cluster, namespace: str, name: str) -> Target:

@@ -17,6 +17,7 @@ from tests.support.kubernetes import Kubectl
 pytestmark = pytest.mark.extended
 
 BEFORE, SAME_SCHEMA = "3.10.0", "3.10.1"
+YES = ("--yes", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +78,22 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
     before = _contents(database)
     assert {"alembic_version", "alembic_version_auth", "users"} <= set(before)
 
+    def upgrade(version: str, mode: str) -> Answer:
+        own = CommandLine(kubectl.kubeconfig, None, old.stack.folder)
+        return own.run(
+            "upgrade", older.tag(version), "--mode", mode, "--stack", old.stack.name, *YES, **old.stack.variables
+        )
+
     # The same schema: the image alone.
-    old.reconfigure(image={"tag": older.tag(SAME_SCHEMA)}).up().succeeded()
+    assert upgrade(SAME_SCHEMA, "in-place").json["schema"] is False
     assert _version(old, kubectl) == older.tag(SAME_SCHEMA)
     assert _rolled_back(command).json["restored"] is None
     assert _version(old, kubectl) == older.tag(BEFORE) and _contents(database) == before
 
-    old.reconfigure(image={}).up().succeeded()
+    refused = upgrade(versions.MLFLOW, "in-place")
+    assert refused.code == 1 and "the schema changes, so this is not done in place" in refused.progress
+    upgraded = upgrade(versions.MLFLOW, "standard").json
+    assert upgraded["freezeSeconds"] > 0 and all(each["ok"] for each in upgraded["checks"])
     assert _version(old, kubectl) == older.tag(versions.MLFLOW)
     assert _contents(database)["alembic_version"] != before["alembic_version"]
     with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:

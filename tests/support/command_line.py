@@ -40,17 +40,22 @@ class CommandLine:
 
     Attributes:
         kubeconfig: As whom, and to which cluster.
-        namespace: Where the deployment is.
+        namespace: Where the deployment is; None if commands name a stack.
+        folder: Where they run.
     """
 
     kubeconfig: Path
-    namespace: str
+    namespace: str | None
+    folder: Path = ROOT
 
     def popen(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "components.operations", *arguments, "--namespace", self.namespace],
-            cwd=ROOT,
+            [
+                *(sys.executable, "-m", "components.operations", *arguments),
+                *(() if self.namespace is None else ("--namespace", self.namespace)),
+            ],
+            cwd=self.folder,
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

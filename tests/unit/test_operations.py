@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from components import versions
-from components.operations import backups, checks, cli, fence, jobs, kept, rollback, rotation, status
+from components.operations import backups, checks, cli, fence, jobs, kept, rollback, rotation, stack, status, upgrade
 from components.operations import target as targets
 from components.operations.cluster import Cluster
 from components.operations.console import Console
@@ -603,6 +603,92 @@ def test_an_image_is_checked_by_the_newest_migration_job_if_that_can(api: Api, t
         assert container["image"] == OLD
         assert container["env"] == [{"name": "MIGRATION_MODE", "value": "check"}]
         assert "job-name" not in each["spec"]["template"]["metadata"]["labels"]
+
+
+@pytest.fixture
+def configuration(api: Api, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A stack's, whose `pulumi up` gives the servers the image that it names."""
+    made: dict[str, str] = {}
+
+    def up(name: str) -> None:
+        assert name == "prod"
+        server = _server(api)["spec"]["template"]["spec"]["containers"][0]
+        server["image"] = f"{OLD.rpartition(':')[0]}:{made.get('image.tag', 'other')}"
+
+    monkeypatch.setattr(stack, "configured", lambda name, path: made.get(path))
+    monkeypatch.setattr(stack, "configure", lambda name, path, value: made.update({path: value}))
+    monkeypatch.setattr(stack, "up", up)
+    monkeypatch.setattr(checks, "of_server", lambda target, console: [{"check": "health", "ok": True}])
+    _server(api)["spec"]["template"]["spec"]["containers"][0]["image"] = OLD
+    return made
+
+
+def _checked(monkeypatch: pytest.MonkeyPatch, *problems: str, changes: bool) -> None:
+    """Let the new image say this of the database."""
+    found = {"mlflow_version": "3.17.2", "upgrade_needed": changes, "databases": [], "problems": problems}
+    monkeypatch.setattr(checks, "before_upgrade", lambda target, console, image: found)
+
+
+def test_an_upgrade_is_refused_before_anything_changes(
+    api: Api, target: targets.Target, configuration: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(match: str, mode: str | None = None, name: str | None = "prod", yes: bool = True) -> None:
+        with pytest.raises(OperationError, match=match):
+            upgrade.upgrade(target, Console(yes=yes), name, "v3.17.2", mode)
+
+    refused("an upgrade changes a stack", name=None)
+    # SQLite: there is no migration Job.
+    refused("only the server can tell", upgrade.IN_PLACE)
+    _checked(monkeypatch, "a lock", changes=True)
+    refused("would fail")
+    _checked(monkeypatch, changes=True)
+    refused("the schema changes, so this is not done in place", upgrade.IN_PLACE)
+    refused("`upgrade.mode` is `manual`")
+    refused("the servers stop until its schema is migrated", upgrade.STANDARD, yes=False)
+    _checked(monkeypatch, changes=False)
+    refused("the servers roll", yes=False)
+    _server(api)["spec"]["template"]["spec"]["containers"][0]["image"] = f"{OLD}@sha256:{'0' * 64}"
+    refused("named by a digest")
+    assert configuration == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "changes", "expected"),
+    [
+        (upgrade.IN_PLACE, False, {}),
+        (upgrade.STANDARD, True, {"upgrade.mode": "automatic"}),
+        (upgrade.BLUE_GREEN, True, {"upgrade.mode": "blue-green"}),
+    ],
+)
+def test_an_upgrade_is_a_change_of_the_configuration_and_goes_on_after_an_interruption(
+    mode: str,
+    changes: bool,
+    expected: dict[str, str],
+    api: Api,
+    target: targets.Target,
+    configuration: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _checked(monkeypatch, changes=changes)
+    done = upgrade.upgrade(target, Console(yes=True), "prod", "v3.17.2", mode)
+    after = f"{OLD.rpartition(':')[0]}:v3.17.2"
+    assert (done["from"], done["to"], done["schema"], done["freezeSeconds"]) == (OLD, after, changes, None)
+    assert configuration == {"image.tag": "v3.17.2", **expected}
+
+    # The new version is there already, or the old one; and the database is not asked again.
+    _upgrade(api, unfinished=True)
+    monkeypatch.delattr(checks, "before_upgrade")
+    again = upgrade.upgrade(target, Console(yes=True), "prod", "v3.17.2", mode)
+    assert (again["from"], again["to"]) == (OLD, after)
+
+
+def test_a_program_that_takes_its_image_from_elsewhere_is_told(
+    target: targets.Target, configuration: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _checked(monkeypatch, changes=False)
+    monkeypatch.setattr(stack, "up", lambda name: None)
+    with pytest.raises(OperationError, match="does not take its image from"):
+        upgrade.upgrade(target, Console(yes=True), "prod", "v3.17.2", None)
 
 
 def test_status_tells_what_somebody_has_to_do(api: Api, target: targets.Target) -> None:
