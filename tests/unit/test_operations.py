@@ -21,6 +21,7 @@ from toolchain.environments import DEVELOPMENT, requirements
 from toolchain.paths import ROOT
 
 NAME, NAMESPACE, OLD, NEW = "mlflow", "ml", "ghcr.io/mlflow/mlflow:v3.10.0", versions.MLFLOW_IMAGE
+TAG = NEW.rpartition(":")[2]
 KIND = {"deployments": "Deployment", "cronjobs": "CronJob", "jobs": "Job", "pods": "Pod"}
 
 
@@ -625,7 +626,7 @@ def configuration(api: Api, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def _checked(monkeypatch: pytest.MonkeyPatch, *problems: str, changes: bool) -> None:
     """Let the new image say this of the database."""
-    found = {"mlflow_version": "3.17.2", "upgrade_needed": changes, "databases": [], "problems": problems}
+    found = {"mlflow_version": versions.MLFLOW, "upgrade_needed": changes, "databases": [], "problems": problems}
     monkeypatch.setattr(checks, "before_upgrade", lambda target, console, image: found)
 
 
@@ -634,7 +635,7 @@ def test_an_upgrade_is_refused_before_anything_changes(
 ) -> None:
     def refused(match: str, mode: str | None = None, name: str | None = "prod", yes: bool = True) -> None:
         with pytest.raises(OperationError, match=match):
-            upgrade.upgrade(target, Console(yes=yes), name, "v3.17.2", mode)
+            upgrade.upgrade(target, Console(yes=yes), name, NEW.rpartition(":")[2], mode)
 
     refused("an upgrade changes a stack", name=None)
     # SQLite: there is no migration Job.
@@ -670,16 +671,15 @@ def test_an_upgrade_is_a_change_of_the_configuration_and_goes_on_after_an_interr
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _checked(monkeypatch, changes=changes)
-    done = upgrade.upgrade(target, Console(yes=True), "prod", "v3.17.2", mode)
-    after = f"{OLD.rpartition(':')[0]}:v3.17.2"
-    assert (done["from"], done["to"], done["schema"], done["freezeSeconds"]) == (OLD, after, changes, None)
-    assert configuration == {"image.tag": "v3.17.2", **expected}
+    done = upgrade.upgrade(target, Console(yes=True), "prod", TAG, mode)
+    assert (done["from"], done["to"], done["schema"], done["freezeSeconds"]) == (OLD, NEW, changes, None)
+    assert configuration == {"image.tag": TAG, **expected}
 
     # The new version is there already, or the old one; and the database is not asked again.
     _upgrade(api, unfinished=True)
     monkeypatch.delattr(checks, "before_upgrade")
-    again = upgrade.upgrade(target, Console(yes=True), "prod", "v3.17.2", mode)
-    assert (again["from"], again["to"]) == (OLD, after)
+    again = upgrade.upgrade(target, Console(yes=True), "prod", TAG, mode)
+    assert (again["from"], again["to"]) == (OLD, NEW)
 
 
 def test_a_program_that_takes_its_image_from_elsewhere_is_told(
@@ -688,7 +688,7 @@ def test_a_program_that_takes_its_image_from_elsewhere_is_told(
     _checked(monkeypatch, changes=False)
     monkeypatch.setattr(stack, "up", lambda name: None)
     with pytest.raises(OperationError, match="does not take its image from"):
-        upgrade.upgrade(target, Console(yes=True), "prod", "v3.17.2", None)
+        upgrade.upgrade(target, Console(yes=True), "prod", TAG, None)
 
 
 def test_status_tells_what_somebody_has_to_do(api: Api, target: targets.Target) -> None:
