@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import processes
-from tests.support.kubernetes import Kubectl, unique_name
+from tests.support import client, configurations, processes
+from tests.support.deployed import deploy
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, restarts, unique_name
 from toolchain import checks
 from toolchain.bare import node
 from toolchain.bare.node import addresses, isolation, network
@@ -44,13 +46,20 @@ def test_stop_leaves_nothing_and_start_brings_everything_back(kubectl: Kubectl) 
         assert kept["data"] == {"key": "value"}
 
 
-def test_a_killed_node_starts_again(kubectl: Kubectl) -> None:
-    with kubectl.namespace() as namespace:
-        kubectl.text("create", "configmap", "kept", "--namespace", namespace, "--from-literal=key=value")
+def test_a_killed_node_starts_again_with_its_pods_and_volumes(
+    new_stack: Deploy, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    with deploy(new_stack, kubectl, configurations.sqlite(unique_name()), {}) as deployed:
+        with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+            logged = client.log(url)
         subprocess.run(["kill", "-KILL", str(json.loads(RECORD.read_text())["pid"])], check=True)
         processes.eventually(lambda: node.current() is None, "the end of the node")
         node.start()
-        assert kubectl.json("get", "configmap", "kept", "--namespace", namespace)["data"] == {"key": "value"}
+        # Until the kubelet looks, everything is said to be as it was.
+        processes.eventually(lambda: restarts(kubectl.pods(deployed.namespace)), "the server's new container", 1)
+        kubectl.rolled_out(deployed.namespace)
+        with kubectl.forward(deployed.namespace, "mlflow", tmp_path) as url:
+            client.read_back(url, logged)
 
 
 def test_what_killed_tests_have_left_is_deleted(kubectl: Kubectl) -> None:
