@@ -1,5 +1,5 @@
 """The tools and the cluster."""
 
-from tests.support.fixtures import kubectl, session
+from tests.support.fixtures import kubectl, new_stack, session
 
-__all__ = ["kubectl", "session"]
+__all__ = ["kubectl", "new_stack", "session"]
