@@ -21,7 +21,6 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # One list for each request. Threads that work for it have a copy of the context, with the same list.
 FAILURES: ContextVar[list[str] | None] = ContextVar("failures", default=None)
-RETRY_SECONDS = 2
 
 
 def listen() -> None:
@@ -70,7 +69,8 @@ def answering(app: Application) -> Application:
             nonlocal replaced
             if message["type"] == "http.response.start" and message["status"] >= 400 and failures:
                 replaced = True
-                await refuse(send, 503, "TEMPORARILY_UNAVAILABLE", "The database does not answer.", RETRY_SECONDS)
+                # Without a time to wait for, MLflow's client waits longer each time, four minutes in all, and not seven times this.
+                await refuse(send, 503, "TEMPORARILY_UNAVAILABLE", "The database does not answer.")
             elif not replaced:
                 await send(message)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import database_outage
 import front
 import pytest
 
@@ -308,3 +309,23 @@ def test_what_does_not_say_its_size_is_ended_where_it_does_not_fit(
     anyio.run(front.Front(keeper(small)), fitting.scope, fitting.receive, fitting.send)
     assert fitting.status == 200
     assert len(walks) == 1, "the folder is not walked at each part"
+
+
+def test_while_the_database_does_not_answer_clients_choose_their_own_pauses() -> None:
+    # MLflow's client tries seven times: two seconds apart if it is told so, or over four minutes.
+    sent: list[dict[str, Any]] = []
+
+    async def failing(_: Any, __: Any, send: Any) -> None:
+        database_outage.note("failed")
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def keep(message: Any) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        await database_outage.answering(failing)({"type": "http"}, None, keep)  # type: ignore[arg-type]
+
+    anyio.run(ask)
+    assert sent[0]["status"] == 503 and b"retry-after" not in dict(sent[0]["headers"])
+    assert json.loads(sent[1]["body"])["error_code"] == "TEMPORARILY_UNAVAILABLE"
