@@ -8,6 +8,7 @@ import contextlib
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlflow.store.tracking.rest_store import RestStore
+from mlflow.utils.rest_utils import MlflowHostCreds
 from psycopg import sql
 
 from components import versions
+from components.operations.errors import INTERRUPTED
 from tests.documents import between
 from tests.support import client, older, postgresql, pulumi, s3
 from tests.support.deployed import Deployed, deploy
@@ -27,8 +31,8 @@ from toolchain.session import Session
 
 PAGE = ROOT / "docs" / "runbook.md"
 NAMES = (
-    *("status", "check", "check-image", "backup", "list", "verify", "drill", "restore", "gc", "upgrade", "rollback"),
-    *("blue-green", "rotate", "put-back", "drop"),
+    *("status", "check", "check-image", "backup", "list", "verify", "prune", "drill", "restore", "open", "gc"),
+    *("upgrade", "rollback", "blue-green", "rotate", "rotate-database", "put-back", "drop"),
 )
 """The transcripts, in the order in which they are made."""
 BEFORE = "3.10.0"
@@ -79,20 +83,32 @@ class Recorder:
         self._names = names
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PULUMI_MLFLOW_NAMESPACE": namespace}
 
-    def run(self, name: str, *arguments: str) -> None:
-        """Run `pulumi-mlflow`, and remember it under a name. Every question is answered with yes."""
-        done = subprocess.run(
+    def run(self, name: str, *arguments: str, until: str | None = None) -> None:
+        """Run `pulumi-mlflow`, and remember it under a name. Every question is answered with yes.
+
+        Args:
+            name: Where it goes.
+            *arguments: Those of the command.
+            until: What the line holds upon which it is interrupted; to its end if None.
+        """
+        print(f"$ pulumi-mlflow {' '.join(arguments)}", flush=True)
+        lines = []
+        with subprocess.Popen(
             [sys.executable, "-m", "components.operations", *arguments, "--yes"],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-        )
-        print(f"$ pulumi-mlflow {' '.join(arguments)}\n{done.stdout}", flush=True)
-        assert done.returncode == 0, done.stdout
-        self.add(name, f"pulumi-mlflow {' '.join(arguments)}", done.stdout)
+        ) as command:
+            assert command.stdout is not None
+            for line in command.stdout:
+                print(line, end="", flush=True)
+                lines.append(line)
+                if until is not None and until in line:
+                    command.send_signal(signal.SIGINT)
+        assert command.returncode == (0 if until is None else INTERRUPTED), lines
+        self.add(name, f"pulumi-mlflow {' '.join(arguments)}", "".join(lines))
 
     def add(self, name: str, command: str, output: str) -> None:
         """Remember what a command said."""
@@ -160,8 +176,11 @@ def _operate(
     recorder.run("backup", "backup")
     recorder.run("list", "list")
     recorder.run("verify", "verify")
+    recorder.run("prune", "prune")
     recorder.run("drill", "drill")
     work()
+    recorder.run("open", "restore", "latest", "--replace", until="pods to end")
+    recorder.run("open", "open")
     recorder.run("restore", "restore", "latest", "--replace")
     recorder.run("gc", "gc")
     up("upgrade", image={})
@@ -172,7 +191,10 @@ def _operate(
     up("blue-green", upgrade={"mode": "blue-green"}, image={})
     secret = ("create", "secret", "generic", "mlflow-kek-2", "--namespace", deployed.namespace)
     kubectl.text(*secret, f"--from-literal=passphrase={'passphrase of a transcript' * 2}")
+    with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
+        RestStore(lambda: MlflowHostCreds(url)).create_gateway_secret("provider", {"api_key": "key of a transcript"})
     recorder.run("rotate", "rotate", "kek", "--secret", "mlflow-kek-2")
+    recorder.run("rotate-database", "rotate", "database-password")
     work()
     recorder.run("put-back", "rollback")
     kept = kubectl.json("get", "configmap", "mlflow-upgrade", "--namespace", deployed.namespace)["data"]["kept"]

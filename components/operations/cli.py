@@ -97,8 +97,10 @@ class Key(str, Enum):
     """What `rotate` rotates."""
 
     ADMIN_PASSWORD = "admin-password"
-    WEBHOOK_KEY = "webhook-key"
+    DATABASE_PASSWORD = "database-password"
     KEK = "kek"
+    FLASK_KEY = "flask-key"
+    WEBHOOK_KEY = "webhook-key"
 
 
 def _command(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -368,7 +370,7 @@ def rotate(
         if what is not Key.KEK:
             raise OperationError("--secret is for `rotate kek` alone", "Leave it out to see the steps.", USAGE)
         done = rotation.rotate_kek(session.target, session.console, secret, key)
-        session.console.result(done, rotation.advice(done))
+        session.console.result(done, rotation.advice(session.target, done))
         return
     steps = rotation.steps(session.target, what.value)
     session.console.result(steps, "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)))

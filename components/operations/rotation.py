@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..labels import SERVER_CONTAINER
-from . import fence
+from ..labels import APPLICATION, COMPONENT, INSTANCE, SERVER, SERVER_CONTAINER
+from . import database_password, fence
 from .checks import migration_job
 from .cluster import Object
 from .console import Console
@@ -24,6 +24,10 @@ from .target import Target, server_container
 PASSPHRASE, VERSION = "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_CRYPTO_KEK_VERSION"
 _NEW = "ROTATE_KEK_PASSPHRASE"
 _SECONDS = 3600
+_OWN_SECRET = (
+    "If `keys.existingSecret` says where it is, write the new one there, under the same name since the other keys count as moved else, and run "
+    "{restart}; no `pulumi up` is needed."
+)
 
 
 def rotate_kek(target: Target, console: Console, secret: str, key: str) -> dict[str, Any]:
@@ -84,18 +88,19 @@ def rotate_kek(target: Target, console: Console, secret: str, key: str) -> dict[
     return {**known, "version": known["version"] + 1}
 
 
-def advice(done: dict[str, Any]) -> str:
+def advice(target: Target, done: dict[str, Any]) -> str:
     """What to change in the stack's configuration, without which another change of the server would bring the old passphrase back."""
     to = done["to"]
     return "\n".join(
         (
             "The stack's configuration still has the old passphrase, and so have backups until then. In the program's folder, now:",
-            f"  pulumi config set --path mlflow:keys.existingSecret.name {to['name']}",
-            f"  pulumi config set --path mlflow:keys.existingSecret.kekPassphraseKey {to['key']}",
+            f"  pulumi config set --plaintext --path mlflow:keys.existingSecret.name {to['name']}",
+            f"  pulumi config set --plaintext --path mlflow:keys.existingSecret.kekPassphraseKey {to['key']}",
             "  pulumi config rm --path mlflow:keys.kekPassphrase   (if it is there)",
             f"  pulumi config set --path mlflow:server.env.{VERSION} {done['version']}",
-            "  pulumi up   (refuses and names the fingerprint of the old passphrase; agree, and once more:)",
-            "  pulumi config set --path 'mlflow:keys.abandoned[0]' FINGERPRINT",
+            f"  {_abandon(target, 'kekPassphrase')}",
+            f"  {target.unprotect('kek-passphrase')}",
+            "  pulumi up",
             "Keep the old passphrase as long as backups from before.",
         )
     )
@@ -134,12 +139,19 @@ def steps(target: Target, key: str) -> list[str]:
 
     Args:
         target: The deployment.
-        key: `admin-password`, `webhook-key` or `kek`.
+        key: `admin-password`, `database-password`, `kek`, `flask-key` or `webhook-key`.
 
     Raises:
         OperationError: The deployment has no such thing.
     """
-    return {"admin-password": _admin_password, "webhook-key": _webhook_key, "kek": _kek}[key](target)
+    known = {
+        "admin-password": _admin_password,
+        "database-password": database_password.steps,
+        "kek": _kek,
+        "flask-key": _flask_key,
+        "webhook-key": _webhook_key,
+    }
+    return known[key](target)
 
 
 def _admin_password(target: Target) -> list[str]:
@@ -161,14 +173,27 @@ def _admin_password(target: Target) -> list[str]:
     ]
 
 
+def _flask_key(target: Target) -> list[str]:
+    return [
+        _whereabouts(target, "MLFLOW_FLASK_SERVER_SECRET_KEY"),
+        "It signs the cookie of the sign-up page of `auth.basic`, and nothing that is stored: name and password come with each request, so "
+        "that nobody is logged out, and a sign-up page that is open must be loaded again. An application of yours (`auth.app`) that keeps "
+        "log-ins in Flask's session asks its users to log in again.",
+        f"{_OWN_SECRET.format(restart=_restart(target))} Otherwise:\n"
+        "   openssl rand -hex 32 | pulumi config set --secret --path mlflow:keys.flaskSecretKey",
+        "The servers roll, and no request fails; until then some of them know the old one:\n   pulumi up",
+    ]
+
+
 def _webhook_key(target: Target) -> list[str]:
     return [
         _whereabouts(target, "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"),
         "MLflow cannot encrypt stored secrets of webhooks again: with another key they cannot be read. List the webhooks that "
         "have one, and have their secrets at hand: GET /api/2.0/mlflow/webhooks.",
         "Make a key: python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'",
-        "pulumi config set --secret --path mlflow:keys.webhookSecretEncryptionKey   (or write it into your own Secret, under a new "
-        "name, and set keys.existingSecret.name)",
+        f"{_OWN_SECRET.format(restart=_restart(target))} Otherwise: pulumi config set --secret --path mlflow:keys.webhookSecretEncryptionKey",
+        f"Agree that the old one is given up:\n   {_abandon(target, 'webhookSecretEncryptionKey')}",
+        f"{database_password.PROTECTED}:\n   {target.unprotect('webhook-key')}",
         "pulumi up   (the servers roll)",
         'Set the secret of each webhook again: PATCH /api/2.0/mlflow/webhooks/<id> with {"secret": …}.',
     ]
@@ -186,6 +211,18 @@ def _kek(target: Target) -> list[str]:
         "With SQLite or SQL Server, whose database no Job reaches or locks: stop the servers, and use `mlflow crypto rotate-kek`; see Keys in "
         "docs/operations.md.",
     ]
+
+
+def _restart(target: Target) -> str:
+    return target.kubectl(f"rollout restart deployment/{target.server()['metadata']['name']}")
+
+
+def _abandon(target: Target, key: str) -> str:
+    """A command that agrees to the loss of an encryption key, by the fingerprint that the Service has."""
+    services = f"get service --selector {APPLICATION}=mlflow,{INSTANCE}={target.name},{COMPONENT}={SERVER}"
+    path = f"{{.items[*].metadata.annotations.mlflow-deployment/{key}}}"
+    found = target.kubectl(f"{services} --output jsonpath='{path}'")
+    return f"pulumi config set --plaintext --path 'mlflow:keys.abandoned[0]' \"$({found})\""
 
 
 def _whereabouts(target: Target, variable: str) -> str:

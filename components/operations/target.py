@@ -103,6 +103,12 @@ class Target:
         """A command of kubectl for the user to copy."""
         return self.cluster.kubectl(command, self.namespace)
 
+    def unprotect(self, resource: str) -> str:
+        """A command, likewise, that lets the next `pulumi up` drop a value that was generated, whose name has this end. It does nothing
+        where there is none."""
+        found = f"pulumi stack --show-urns | grep -o 'urn:.*:RandomPassword::{self.name}-{resource}$'"
+        return f'for urn in $({found}); do pulumi state unprotect --yes "$urn"; done'
+
 
 def server_container(pod: Object) -> Object:
     """The container of MLflow's server in a pod or in a template of pods."""

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.support import client, mariadb, postgresql
+from tests.support import client, configurations, mariadb, postgresql, rotation, s3
+from tests.support.deployed import Deployed
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl
 
@@ -48,12 +49,18 @@ def _values(namespace: str, kind: str, server: postgresql.Server | mariadb.Serve
         "database": {kind: {**connection, **block}, "connectTimeoutSeconds": 20},
         "artifacts": {"volume": {"sizeGb": 1}},
         "deletionProtection": False,
+        "server": {**configurations.SERVER, "allowedHosts": ["10.*"]},
     }
 
 
 @pytest.mark.feature("db-create")
-def test_postgresql_database_is_made_and_used(
-    new_stack: Deploy, kubectl: Kubectl, postgresql_server: postgresql.Server, tmp_path: Path
+def test_postgresql_database_is_made_and_used_and_its_password_replaced(
+    new_stack: Deploy,
+    kubectl: Kubectl,
+    postgresql_server: postgresql.Server,
+    bucket: s3.Bucket,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     name = f"made-{secrets.token_hex(4)}"  # must be quoted
 
@@ -64,27 +71,44 @@ def test_postgresql_database_is_made_and_used(
 
     postgresql_server.role("master", PASSWORD, "CREATEDB CREATEROLE")
     with _credentials(kubectl) as namespace, new_stack() as stack:
-        # A generated password first; then one of an existing Secret, for the user that is there by then.
+        # A generated password first, then one that is given; then one of an existing Secret, and another one in that Secret.
         values = _values(namespace, "postgresql", postgresql_server, database=name, username=name)
-        stack.configure(values).up().succeeded()
+        keys = {"artifacts.s3.secretAccessKey": bucket.secret_access_key}
+        values["artifacts"] = {"s3": {**bucket.block, "region": "us-east-1"}}
+        up = stack.configure(values, keys).up().succeeded()
         with kubectl.forward(namespace, "mlflow", tmp_path) as url:
             client.read_back(url, client.log(url, client.MIB))
-        values["database"]["postgresql"]["existingSecret"] = {"name": "own"}
-        values["server"] = {"replicas": 0}
-        stack.configure(values).up().succeeded()
+        made = Deployed(stack, values, keys, up)
+        printed = rotation.steps(kubectl, namespace, "database-password")
+        generated = rotation.told(kubectl, namespace, printed)
+        given = rotation.follow(made, kubectl, rotation.script(printed), record_property).new
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(name, generated, name)
+        connect(name, given, name).close()
+        stack.up("--expect-no-changes").succeeded()
 
-        with connect(name, PASSWORD[::-1], name) as connection:
+        values["database"]["postgresql"]["existingSecret"] = {"name": "own"}
+        stack.configure(values, keys).up().succeeded()
+        connect(name, PASSWORD[::-1], name).close()
+        printed = rotation.steps(kubectl, namespace, "database-password")
+        text = rotation.script(printed, postgresql_server.administrator())
+        written = rotation.follow(made, kubectl, text, lambda what, value: record_property(f"own {what}", value)).new
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(name, PASSWORD[::-1], name)
+        stack.up("--expect-no-changes").succeeded()
+
+        with connect(name, written, name) as connection:
             rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = %s"
             assert connection.execute(rights, [name]).fetchone() == (False, False, False, False)
-            assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (2,)
+            assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (4,)
         # Nobody else may enter, not even who made it.
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             connect("master", PASSWORD, name)
 
         # A database of somebody else is not taken over.
         postgresql_server.database()
-        values["database"]["postgresql"]["database"] = "postgres"
-        assert "belongs to 'postgres', not to" in stack.configure(values).up().failed().output
+        values["database"]["postgresql"]["database"], values["server"] = "postgres", {"replicas": 0}
+        assert "belongs to 'postgres', not to" in stack.configure(values, keys).up().failed().output
 
 
 @pytest.mark.feature("db-create")

@@ -1,13 +1,15 @@
 """The production deployment on MariaDB: two replicas, verified TLS, a password of difficult characters; and its refusals."""
 
 import base64
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
-from tests.support import canaries, client, configurations, mariadb, postgresql, processes, s3
+from tests.support import canaries, client, configurations, mariadb, postgresql, processes, rotation, s3
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, pod_name, restarts, unique_name
@@ -28,7 +30,8 @@ def database(mariadb_server: mariadb.Server) -> mariadb.Database:
 @pytest.fixture(scope="module")
 def external(new_stack: Deploy, kubectl: Kubectl, database: mariadb.Database, bucket: s3.Bucket) -> Iterator[Deployed]:
     """The deployment."""
-    values = configurations.mysql(unique_name(), database, bucket)
+    server = {"replicas": 2, "allowedHosts": ["10.*"]}
+    values = configurations.mysql(unique_name(), database, bucket, server=server)
     with deploy(new_stack, kubectl, values, configurations.mysql_secrets(database, bucket)) as deployed:
         yield deployed
 
@@ -65,6 +68,25 @@ def test_the_password_is_in_no_log_no_arguments_and_no_environment(
 
 
 def test_again_changes_nothing(external: Deployed) -> None:
+    external.stack.up("--expect-no-changes").succeeded()
+
+
+def test_the_password_is_replaced_as_the_command_line_says_and_no_call_meets_a_server_that_cannot_log_in(
+    external: Deployed,
+    kubectl: Kubectl,
+    mariadb_server: mariadb.Server,
+    database: mariadb.Database,
+    record_property: Callable[[str, object], None],
+) -> None:
+    printed = rotation.steps(kubectl, external.namespace, "database-password")
+    assert rotation.told(kubectl, external.namespace, printed) == database.password
+    text = rotation.script(printed, mariadb_server.administrator(), only="MariaDB")
+    followed = rotation.follow(external, kubectl, text, record_property)
+    # The servers of tests end without draining.
+    assert [each for each in followed.refused if "Connection refused" not in each] == []
+    assert len(dataclasses.replace(database, password=followed.new).query("SELECT 1")) == 1
+    with pytest.raises(pymysql.OperationalError, match="Access denied"):
+        database.query("SELECT 1")
     external.stack.up("--expect-no-changes").succeeded()
 
 

@@ -1,7 +1,10 @@
-"""The passphrase of the gateway's secrets is replaced, with MLflow's own store on real databases; the program is a process of this machine."""
+"""The passphrase of the gateway's secrets is replaced, with MLflow's own store on real databases; the program is a process of this machine.
+And the engine lets keys go that it has generated and protects, by what the command line says."""
 
+import base64
 import contextlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,13 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.utils.crypto import KEKManager, decrypt_with_aes_gcm, unwrap_dek
 
-from tests.support import mariadb, older, postgresql, schemas
+from components.operations import rotation as rotations
+from components.operations.cluster import Cluster
+from components.operations.target import Target
+from tests.support import configurations, mariadb, older, postgresql, rotation, schemas
+from tests.support.deployed import deploy
+from tests.support.fixtures import Deploy
+from tests.support.kubernetes import Kubectl, unique_name
 
 pytestmark = pytest.mark.extended
 
@@ -117,3 +126,43 @@ def test_a_rotation_is_wholly_done_or_not_at_all_and_loses_nothing_that_is_writt
     assert "2 secrets to wrap again, 4 have the new passphrase already" in schemas.ended(world.rotation())
     assert world.opened(NEW, 2) == secrets and world.opened(OLD, 1) == dict.fromkeys(secrets)
     assert {version for (version,) in world.database.query("SELECT kek_version FROM secrets")} == {2}
+
+
+def test_generated_keys_are_let_go_as_the_command_line_says(
+    new_stack: Deploy, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubectl.kubeconfig))
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubectl.kubeconfig))
+    values = {**configurations.sqlite(unique_name()), "deletionProtection": True}
+    values["server"] = {**values["server"], "replicas": 0}
+    with deploy(new_stack, kubectl, values, {}) as deployed:
+        target = Target(Cluster.connect(None), deployed.namespace, "mlflow")
+
+        def shell(*lines: str) -> str:
+            done = rotation.shell(deployed, kubectl, "\n".join(lines))
+            assert done.returncode == 0, done.stdout
+            return done.stdout
+
+        def key(name: str) -> str:
+            (server,) = kubectl.items("deployments", deployed.namespace)
+            (container,) = server["spec"]["template"]["spec"]["containers"]
+            (found,) = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if each["name"] == name]
+            return "/".join((found["name"], found["key"]))
+
+        webhook = rotations.steps(target, "webhook-key")
+        lines = [line for step in webhook for line in step.splitlines()[1:] if line.startswith("   ")]
+        another = base64.urlsafe_b64encode(os.urandom(32)).decode()
+        shell(
+            f"pulumi config set --secret --path mlflow:keys.webhookSecretEncryptionKey {another}", *lines, "pulumi up"
+        )
+
+        kubectl.secret(deployed.namespace, "mlflow-kek-2", {"passphrase": NEW})
+        told = rotations.advice(target, {"to": {"name": "mlflow-kek-2", "key": "passphrase"}, "version": 2})
+        shell(*(line.partition("   (")[0] for line in told.splitlines() if line.startswith("  ")))
+        assert key("MLFLOW_CRYPTO_KEK_PASSPHRASE") == "mlflow-kek-2/passphrase"
+
+        before = key("MLFLOW_FLASK_SERVER_SECRET_KEY")
+        flask = rotations.steps(target, "flask-key")
+        shell(*(line for step in flask for line in step.splitlines() if line.startswith("   ")))
+        assert key("MLFLOW_FLASK_SERVER_SECRET_KEY") != before
+        deployed.stack.up("--expect-no-changes").succeeded()

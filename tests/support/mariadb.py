@@ -109,6 +109,12 @@ class Server:
         self.execute(f"GRANT ALL ON {made.name}.* TO {made.name}@'%%'")
         return made
 
+    def administrator(self) -> str:
+        """A command of a shell that runs a statement from its standard input as the owner of the server."""
+        root, environment = _programs()
+        options = ["--no-defaults", f"--socket={self.socket}", "--user=root", "--skip-column-names"]
+        return processes.in_shell([root / "usr/bin/mariadb", *options], environment)
+
     def kill(self) -> None:
         """End it as a lost node does."""
         os.kill(int((self.socket.parent / "pid").read_text()), signal.SIGKILL)

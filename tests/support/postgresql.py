@@ -100,6 +100,12 @@ class Server:
         role = sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD {}")
         self.execute(role.format(sql.Identifier(name), sql.SQL(rights), sql.Literal(password)))  # type: ignore[arg-type]
 
+    def administrator(self) -> str:
+        """A command of a shell that runs a statement from its standard input as the superuser."""
+        folder, environment = _installed() or _unpacked(debian.unpack(["postgresql"]))
+        options = [f"--host={self.folder}", f"--port={self.port}", "--username=postgres", "--set=ON_ERROR_STOP=1"]
+        return processes.in_shell([folder / "psql", "--quiet", "--no-psqlrc", *options], environment)
+
     def query(self, database: str, statement: str) -> list[Any]:
         """Run one statement in a database as the superuser, and fetch all rows."""
         with psycopg.connect(host=str(self.folder), port=self.port, dbname=database, user="postgres") as connection:

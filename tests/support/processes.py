@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -107,3 +108,9 @@ def running(
 
         eventually(usable, f"{command[0]} (log {log})", 0.1)
         yield kill
+
+
+def in_shell(command: Sequence[str | Path], environment: Mapping[str, str]) -> str:
+    """A command for a shell, with the libraries that its environment names."""
+    libraries = [f"LD_LIBRARY_PATH={environment['LD_LIBRARY_PATH']}"] if "LD_LIBRARY_PATH" in environment else []
+    return shlex.join(["env", *libraries, *map(str, command)])

@@ -362,7 +362,8 @@ def test_a_passphrase_is_rotated_by_jobs_that_know_both(api: Api, target: target
     assert server[rotation.PASSPHRASE]["valueFrom"] == {"secretKeyRef": new}
     assert (server[rotation.VERSION]["value"], server["A"]["value"]) == ("2", "1")
     assert target.remembered(status.ROTATION) is None
-    assert "keys.existingSecret.name mlflow-kek-2" in rotation.advice(done)
+    told = rotation.advice(target, done)
+    assert "keys.existingSecret.name mlflow-kek-2" in told and "annotations.mlflow-deployment/kekPassphrase" in told
     with pytest.raises(OperationError, match="read their passphrase from mlflow-kek-2/passphrase already"):
         _rotate(target)
 
@@ -379,6 +380,132 @@ def test_a_rotation_that_was_begun_is_told_and_no_other_one_begins(api: Api, tar
         rotation.rotate_kek(target, Console(yes=True), "another", "passphrase")
     api.fails = set()
     assert _rotate(target)["version"] == 2
+
+
+def _with_login(api: Api, own: bool, **variables: Any) -> None:
+    """Servers with these variables, each a value or a Secret and a key in it."""
+    (container,) = _server(api)["spec"]["template"]["spec"]["containers"]
+    container["env"] = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": value[0], "key": value[1]}}}
+        if isinstance(value, tuple)
+        else {"name": name, "value": value}
+        for name, value in variables.items()
+    ]
+    for value in variables.values():
+        if isinstance(value, tuple):
+            api.add("secrets", value[0], "database")["metadata"]["labels"] |= {} if own else {targets.INSTANCE: "none"}
+
+
+POSTGRESQL = {
+    "MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2://?keepalives=1",
+    "PGHOST": "db.example.com",
+    "PGUSER": "mlflow",
+    "PGPASSWORD": ("login", "PGPASSWORD"),
+}
+MYSQL = {
+    "MLFLOW_BACKEND_STORE_URI": "mysql+pymysql://db.example.com:3306/mlflow?read_default_file=x",
+    "DATABASE_USERNAME": "mlflow",
+    "DATABASE_PASSWORD": ("login", "DATABASE_PASSWORD"),
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "own", "made", "wanted", "absent"),
+    [
+        (POSTGRESQL, True, None, ["postgresql.password", 'ALTER ROLE "mlflow"', "503"], ["If the", "root()", "patch"]),
+        ({**POSTGRESQL, "PGHOST": "a.b.eu.rds.amazonaws.com"}, True, None, ["`database.rds` or `database.aurora`"], []),
+        ({**POSTGRESQL, "PGHOST": "a.postgres.database.azure.com"}, True, None, ["`database.azureFlexible"], []),
+        ({**POSTGRESQL, "PGHOST": "10.0.0.5"}, True, None, ["`database.cloudSql`"], []),
+        (
+            POSTGRESQL,
+            False,
+            None,
+            ["patch secret login", "rollout restart deployment/mlflow-server"],
+            ["pulumi config"],
+        ),
+        (POSTGRESQL, True, "jobs", ["The Job `database-creation` tells", "unprotect"], ["ALTER"]),
+        (POSTGRESQL, False, "jobs", ["patch secret login", "ALTER ROLE"], ["database-creation"]),
+        (POSTGRESQL, True, "statefulsets", ["exec --stdin mlflow-database-0", "starts anew"], ["administrator"]),
+        (
+            POSTGRESQL,
+            False,
+            "statefulsets",
+            ["exec --stdin mlflow-database-0", "patch"],
+            ["starts anew", "pulumi config"],
+        ),
+        (MYSQL, True, None, ["RETAIN CURRENT PASSWORD", "IDENTIFIED VIA", "DISCARD OLD"], ["503"]),
+        (MYSQL, True, "statefulsets", ["inClusterMysql.password", "IDENTIFIED VIA", "forgets"], ["503", "RETAIN"]),
+        (
+            {**MYSQL, "MLFLOW_BACKEND_STORE_URI": "mssql+pymssql://x"},
+            True,
+            None,
+            ["sqlServer", "ALTER LOGIN"],
+            ["MySQL"],
+        ),
+        (
+            {"MLFLOW_BACKEND_STORE_URI": ("login", "uri")},
+            False,
+            None,
+            ["Write the URI", "ALTER LOGIN [USER]"],
+            ["patch"],
+        ),
+        (
+            {"MLFLOW_BACKEND_STORE_URI": ("login", "uri")},
+            True,
+            None,
+            ["mlflow:database.uri.value"],
+            ["rollout restart"],
+        ),
+    ],
+)
+def test_the_password_of_the_database_is_replaced_by_steps_for_its_kind(
+    variables: dict[str, Any],
+    own: bool,
+    made: str | None,
+    wanted: list[str],
+    absent: list[str],
+    api: Api,
+    target: targets.Target,
+) -> None:
+    _with_login(api, own, **variables)
+    if made == "jobs":
+        api.add("jobs", "mlflow-database-creation-1", "database-creation")
+    if made == "statefulsets":
+        api.add("statefulsets", "mlflow-database", "database")
+    steps = rotation.steps(target, "database-password")
+    text = "\n".join(steps)
+    assert steps[0].startswith("The servers of ml/mlflow read it from the Secret login, key ")
+    assert [each for each in wanted if each not in text] == [] and [each for each in absent if each in text] == []
+    # The server knows it before the servers need it.
+    commands = [line for step in steps for line in step.splitlines()[1:] if line.startswith("   ")]
+    first = {
+        each: next((n for n, line in enumerate(commands) if each in line), -1)
+        for each in ("ALTER ", "pulumi up", "restart")
+    }
+    assert first["ALTER "] < max(first["pulumi up"], first["restart"])
+
+
+def test_what_has_no_password_is_told_and_further_databases_are_named(api: Api, target: targets.Target) -> None:
+    with pytest.raises(OperationError, match="is not of a kind that has one"):
+        rotation.steps(target, "database-password")
+    _with_login(api, True, MLFLOW_BACKEND_STORE_URI="sqlite:////mlflow/database/mlflow.db")
+    with pytest.raises(OperationError, match="is a file, which has none") as error:
+        rotation.steps(target, "database-password")
+    assert error.value.code == NOT_FOUND
+    _with_login(api, True, **POSTGRESQL, MLFLOW_REGISTRY_STORE_URI=("more", "MLFLOW_REGISTRY_STORE_URI"))
+    assert "Likewise for `database.registry`" in rotation.steps(target, "database-password")[-2]
+
+
+def test_another_flask_key_logs_nobody_out_and_another_webhook_key_is_agreed_to(
+    api: Api, target: targets.Target
+) -> None:
+    _with_login(api, True, MLFLOW_FLASK_SERVER_SECRET_KEY=("mlflow-server-1", "MLFLOW_FLASK_SERVER_SECRET_KEY"))
+    where, effect, make, roll = rotation.steps(target, "flask-key")
+    assert where == "The servers read it from the Secret mlflow-server-1, key MLFLOW_FLASK_SERVER_SECRET_KEY."
+    assert "nobody is logged out" in effect and "mlflow:keys.flaskSecretKey" in make and "pulumi up" in roll
+    webhook = "\n".join(rotation.steps(target, "webhook-key"))
+    assert "annotations.mlflow-deployment/webhookSecretEncryptionKey" in webhook
+    assert "RandomPassword::mlflow-webhook-key$" in webhook
 
 
 class KilledError(BaseException):
