@@ -138,31 +138,34 @@ def test_generated_keys_are_let_go_as_the_command_line_says(
     with deploy(new_stack, kubectl, values, {}) as deployed:
         target = Target(Cluster.connect(None), deployed.namespace, "mlflow")
 
-        def shell(*lines: str) -> str:
-            done = rotation.shell(deployed, kubectl, "\n".join(lines))
-            assert done.returncode == 0, done.stdout
-            return done.stdout
-
         def key(name: str) -> str:
             (server,) = kubectl.items("deployments", deployed.namespace)
             (container,) = server["spec"]["template"]["spec"]["containers"]
             (found,) = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if each["name"] == name]
             return "/".join((found["name"], found["key"]))
 
-        webhook = rotations.steps(target, "webhook-key")
-        lines = [line for step in webhook for line in step.splitlines()[1:] if line.startswith("   ")]
-        another = base64.urlsafe_b64encode(os.urandom(32)).decode()
-        shell(
-            f"pulumi config set --secret --path mlflow:keys.webhookSecretEncryptionKey {another}", *lines, "pulumi up"
-        )
-
-        kubectl.secret(deployed.namespace, "mlflow-kek-2", {"passphrase": NEW})
-        told = rotations.advice(target, {"to": {"name": "mlflow-kek-2", "key": "passphrase"}, "version": 2})
-        shell(*(line.partition("   (")[0] for line in told.splitlines() if line.startswith("  ")))
-        assert key("MLFLOW_CRYPTO_KEK_PASSPHRASE") == "mlflow-kek-2/passphrase"
-
         before = key("MLFLOW_FLASK_SERVER_SECRET_KEY")
-        flask = rotations.steps(target, "flask-key")
-        shell(*(line for step in flask for line in step.splitlines() if line.startswith("   ")))
+        kubectl.secret(deployed.namespace, "mlflow-kek-2", {"passphrase": NEW})
+        told = rotations.advice(
+            target, {"to": {"name": "mlflow-kek-2", "key": "passphrase"}, "version": 2}
+        ).splitlines()
+        for name in ("webhook-key", "flask-key"):
+            told += "\n".join(rotations.steps(target, name)).replace("abandoned[0]", "abandoned[1]").splitlines()
+        another = base64.urlsafe_b64encode(os.urandom(32)).decode()
+        commands = [line.partition("   (")[0].strip() for line in told if line.startswith("  ")]
+        # Each list has an `up` of its own; one is enough here, since it would refuse each change by itself.
+        done = rotation.shell(
+            deployed,
+            kubectl,
+            "\n".join(
+                (
+                    f"pulumi config set --secret --path mlflow:keys.webhookSecretEncryptionKey {another}",
+                    *(each for each in commands if each != "pulumi up"),
+                    "pulumi up",
+                )
+            ),
+        )
+        assert done.returncode == 0, done.stdout
+        assert key("MLFLOW_CRYPTO_KEK_PASSPHRASE") == "mlflow-kek-2/passphrase"
         assert key("MLFLOW_FLASK_SERVER_SECRET_KEY") != before
         deployed.stack.up("--expect-no-changes").succeeded()
