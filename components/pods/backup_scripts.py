@@ -15,6 +15,12 @@ unwanted() { [ "${RESTORE_ARTIFACTS:-true}" != true ] && [ "$RESTORE_ARTIFACTS" 
 skipped() { rehearsed || { [ "${BACKUP_BEFORE_RESTORE:-}" = true ] && [ ! -e "$RESTORED_FOLDER/.occupied" ]; }; }
 postgresql() { export PGSERVICEFILE="$LOGIN_FOLDER/pg_service.conf" PGSERVICE=backup; }
 mysql() { "$(command -v mariadb || command -v mysql)" --defaults-file="$LOGIN_FOLDER/my.cnf" "$(cat "$LOGIN_FOLDER/database")" "$@"; }
+# With one row per line, which the manifest counts, and options of where.
+postgresql_dump() { PGTZ=UTC pg_dump --format=plain --no-owner --no-privileges --no-comments "$@"; }
+mysql_dump() {
+    "$(command -v mariadb-dump || command -v mysqldump)" "$@" --single-transaction --quick --skip-extended-insert --no-autocommit \
+        --skip-lock-tables --triggers --hex-blob --no-tablespaces
+}
 restic() {
     if [ -n "${BACKUP_SFTP:-}" ]; then
         command restic --retry-lock 10m -o sftp.args="$BACKUP_SFTP" "$@"
@@ -55,13 +61,10 @@ DUMP = r"""# The database as SQL, as of one moment.
 locked
 if skipped; then exit 0; fi
 if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
-    # One row per line, which the manifest counts.
-    "$(command -v mariadb-dump || command -v mysqldump)" --defaults-file="$LOGIN_FOLDER/my.cnf" --single-transaction --quick \
-        --skip-extended-insert --no-autocommit --skip-lock-tables --triggers --hex-blob --no-tablespaces \
-        --result-file="$BACKUP_FOLDER/database.sql" "$(cat "$LOGIN_FOLDER/database")"
+    mysql_dump --defaults-file="$LOGIN_FOLDER/my.cnf" --result-file="$BACKUP_FOLDER/database.sql" "$(cat "$LOGIN_FOLDER/database")"
 else
     postgresql
-    pg_dump --format=plain --no-owner --no-privileges --no-comments --file="$BACKUP_FOLDER/database.sql"
+    postgresql_dump --file="$BACKUP_FOLDER/database.sql"
 fi
 locked
 """
@@ -103,8 +106,17 @@ WHERE t.typnamespace = current_schema()::regnamespace AND t.typtype = 'e'
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e') \gexec
 """
 
-DRILL = r"""# The dump into a throw-away database, which listens on a socket only; then the rows of each table.
+DRILL = r"""# The dump into a throw-away database, which listens on a socket only; then the rows of each table, counted and compared.
 . "${0%/*}/common.sh"
+# What is loaded is dumped again: clients alter text that they take for another character set, and MySQL cuts what does not fit. Rows
+# may come in another order from another version of a server; then each table's are compared without it.
+compared() {
+    [ "$(rows <"$dump" | sha256sum)" != "$(again | rows | sha256sum)" ] || return 0
+    for table in $tables; do
+        [ "$(rows "$table" <"$dump" | LC_ALL=C sort -T "$data" | sha256sum)" = \
+            "$(again "$table" | rows "$table" | LC_ALL=C sort -T "$data" | sha256sum)" ] || refuse "the rows of $table are not those of the dump"
+    done
+}
 dump="$RESTORED_FOLDER/database.sql" counts="$RESTORED_FOLDER/counts" data="$BACKUP_FOLDER/drill" tab="$(printf '\t')"
 rm -rf "$data"
 if [ "$BACKUP_ENGINE" = mysql ]; then
@@ -129,7 +141,12 @@ if [ "$BACKUP_ENGINE" = mysql ]; then
     for table in $tables; do
         echo "$table$tab$(query --batch --skip-column-names --execute "SELECT count(*) FROM \`$table\`" drill)"
     done >"$counts"
-    kill $!
+    rows() { LC_ALL=C grep -a "^INSERT INTO \`${1:-.*}\` VALUES "; }
+    again() { mysql_dump --no-defaults --socket="$TMPDIR/drill.sock" --user=root --default-character-set=utf8mb4 --loose-column-statistics=0 \
+        --loose-set-gtid-purged=OFF drill "$@"; }
+    compared
+    kill -KILL $!
+    wait $! 2>/dev/null || :
 else
     command -v initdb >/dev/null || PATH="$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' ':')"
     # A dump's rows, once on disk, are of no value here.
@@ -137,7 +154,9 @@ else
     pg_ctl --pgdata="$data" --silent --wait --timeout=120 --log="$TMPDIR/server.log" \
         --options="-c listen_addresses='' -c unix_socket_directories='$TMPDIR' -c fsync=off -c full_page_writes=off" start \
         || { cat "$TMPDIR/server.log" >&2; refuse 'the throw-away database does not start'; }
-    query() { env -u PGPASSWORD -u PGSSLMODE -u PGSERVICE PGHOST="$TMPDIR" PGPORT=5432 PGUSER=postgres PGDATABASE=drill psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
+    unset PGPASSWORD PGSSLMODE PGSERVICE
+    export PGHOST="$TMPDIR" PGPORT=5432 PGUSER=postgres PGDATABASE=drill
+    query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
     query --dbname=postgres --command 'CREATE DATABASE drill' >/dev/null
     query --file="$dump" >/dev/null
     tables="$(query --tuples-only --no-align --command "SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")"
@@ -145,6 +164,9 @@ else
         schema="$(query --tuples-only --no-align --command "SELECT schemaname FROM pg_tables WHERE tablename = '$table' LIMIT 1")"
         echo "$table$tab$(query --tuples-only --no-align --command "SELECT count(*) FROM \"$schema\".\"$table\"")"
     done >"$counts"
+    rows() { LC_ALL=C sed -n "/^COPY ${1:+[^ ]*[.\"]$1\"* (}/,/^\\\\\\.\$/p"; }
+    again() { postgresql_dump ${1:+--table="*.\"$1\""}; }
+    compared
     pg_ctl --pgdata="$data" --silent --mode=immediate stop
 fi
 rm -rf "$data"
@@ -190,12 +212,29 @@ echo "snapshot $id saved, and read back"
 
 FETCH = r"""# A snapshot's dump and manifest out of the repository.
 . "${0%/*}/common.sh"
+# Some of the files beside the dump, to their ends: any, and the largest. restic compares each part with its checksum, and nothing is
+# written. Names that JSON does not hold as they are, with quotes or line breaks, are left out.
+read_back() {
+    files="$TMPDIR/files" some=0 bytes=0
+    restic ls --json --recursive --host "$BACKUP_HOST" --tag backup latest "$BACKUP_FILES" >"$files.listed"
+    id="$(sed -n '1s/.*"id":"\([0-9a-f]*\)".*/\1/p' "$files.listed")"
+    all="$(sed -n '/"type":"file"/p' "$files.listed" | wc -l)"
+    sed -n 's/\\u0026/\&/g; s/\\u003c/</g; s/\\u003e/>/g; /\\/d
+        s/.*"type":"file","path":"\(.*\)","uid":.*,"size":\([0-9]*\),"mode":.*/\2\t\1/p' "$files.listed" >"$files"
+    { shuf -n 50 "$files"; sort -n "$files" | tail -n 5; } | LC_ALL=C sort -u | sort -n >"$files.some"
+    while [ $bytes -lt 10737418240 ] && IFS="$(printf '\t')" read -r size path; do
+        restic dump "$id" "$path" >/dev/null </dev/null || refuse "the artifact $path cannot be read back"
+        some=$((some + 1)) bytes=$((bytes + size))
+    done <"$files.some"
+    say "$some of $((all)) artifacts read back, $bytes bytes"
+}
 if [ "${BACKUP_DRILL:-}" != true ]; then locked; fi
 repository
 [ "$code" = 0 ] || refuse "there is no backup yet at $RESTIC_REPOSITORY"
 if [ "${BACKUP_DRILL:-}" = true ]; then restic check --read-data-subset=10%; fi
 if rehearsed; then set -- --include /manifest.json; fi
 restore "$BACKUP_FOLDER" --target "$RESTORED_FOLDER" "$@"
+if [ "${BACKUP_DRILL:-}" = true ] && [ -n "${BACKUP_FILES:-}" ]; then read_back; fi
 """
 
 ARTIFACTS = r"""# The artifacts of the same snapshot; what is newer stays.

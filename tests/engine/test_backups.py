@@ -5,6 +5,7 @@ What a backup holds is compared by every row of every table; then each thing tha
 
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -22,7 +23,6 @@ from tests.configurations import DEV
 from tests.support import disks, file_servers, mariadb, older, postgresql, rendered, schemas
 from tests.support.backups import FailedError, Pod
 from tests.support.postgresql import NASTY
-from toolchain.bare import debian
 
 LOCAL = "127.0.0.1"
 
@@ -127,25 +127,20 @@ def test_mariadb_is_backed_up_tried_out_and_restored(folder: Path) -> None:
         made = server.database()
         password = made.password.encode().decode("latin-1")  # PyMySQL encodes as Latin-1
         uri = f"mysql+pymysql://{made.name}:{quote(password, safe='')}@{made.host}:{made.port}/{made.name}?ssl_check_hostname=false"
-        root = Path("/") if Path("/usr/sbin/mariadbd").exists() else debian.unpack(["mariadb-server"])
-        environment = {} if root == Path("/") else debian.environment(root)
-        kept = {"LD_LIBRARY_PATH": environment["LD_LIBRARY_PATH"]} if environment else {}
-        # The server makes no database where it is unpacked but not installed.
-        _round_trip(
-            Pod(folder, uri, folder / "repository", kept, [root / "usr/bin", root / "usr/sbin"]),
-            "mysql",
-            drill=not kept,
-        )
+        programs, libraries = mariadb.installed(folder / "mariadb")
+        _round_trip(Pod(folder, uri, folder / "repository", libraries, programs), "mysql")
 
 
-def _round_trip(pod: Pod, engine: str, *, drill: bool = True) -> None:
+def _round_trip(pod: Pod, engine: str) -> None:
     pod.seed("fill")
     before = pod.seed("digest")
     log = pod.backup()
     assert "and read back" in log
-    if drill:
-        log += _again(pod).drill(engine)
-        assert "drill passed" in log
+    log += _again(pod).drill(engine)
+    assert "drill passed" in log
+    altering = _altering(pod.folder / "altering", "mariadb" if engine == "mysql" else "psql")
+    with pytest.raises(FailedError, match="the rows of experiment_tags are not those of the dump"):
+        replace(pod, path=[altering, *pod.path]).drill(engine)
     with pytest.raises(FailedError, match="RESTORE_REPLACE=true"):
         _again(pod).restore()
     pod.seed("damage")
@@ -154,6 +149,23 @@ def _round_trip(pod: Pod, engine: str, *, drill: bool = True) -> None:
     assert "what was there is saved" in log and "restored: " in log
     assert pod.seed("digest") == before
     assert "password of the tests" not in log and quote(NASTY, safe="") not in log and NASTY not in log
+
+
+def _altering(folder: Path, program: str) -> Path:
+    """A client that alters text that it loads, as one does that takes it for another character set."""
+    folder.mkdir(mode=0o755)
+    (folder / program).write_text(
+        f"""#!/bin/sh
+PATH="${{PATH#*"${{0%/*}}":}}"
+case " $* " in
+*' --file='*) LC_ALL=C sed 's/team/meat/' "$RESTORED_FOLDER/database.sql" | {program} --set=ON_ERROR_STOP=1 ;;
+*' --binary-mode '*) LC_ALL=C sed 's/team/meat/' | {program} "$@" ;;
+*) exec {program} "$@" ;;
+esac
+"""
+    )
+    (folder / program).chmod(0o755)
+    return folder
 
 
 @pytest.mark.extended
@@ -197,6 +209,42 @@ def test_what_a_manifest_tells_of_a_damaged_dump(sqlite: Pod) -> None:
         damage(pod.folder / "pod/restored/database.sqlite")
         with pytest.raises(FailedError, match=reason):
             pod.program("check", **uri)
+
+
+@pytest.mark.extended
+def test_a_drill_finds_an_artifact_that_cannot_be_read(sqlite: Pod) -> None:
+    """Whatever part of the repository is read beside."""
+    files = sqlite.folder / "artifacts"
+    (files / "1").mkdir(parents=True)
+    (files / "1" / "model").write_bytes(os.urandom(30_000_000))
+    for number in range(5):
+        (files / "1" / f"{number}  <ü> & 'more'").write_text(f"{number}")
+    (files / "1" / 'a "quoted" one\nof two lines').write_text("left out")
+    beside = {"BACKUP_FILES": str(files), "RESTIC_PACK_SIZE": "4"}
+    _again(sqlite, **beside).backup()
+    assert "6 of 7 artifacts read back, 30000005 bytes" in _again(sqlite, **beside).drill("sqlite")
+    (damaged, *_) = [pack for pack in sqlite.repository.glob("data/*/*") if _files_of(sqlite, pack) == {"model"}]
+    damaged.chmod(0o600)
+    content = bytearray(damaged.read_bytes())
+    content[1000] ^= 1
+    damaged.write_bytes(content)
+    # As if the tenth that is read was another one.
+    checking = sqlite.folder / "checking" / "restic"
+    checking.parent.mkdir()
+    checking.write_text(
+        """#!/bin/sh
+PATH="${PATH#*"${0%/*}":}"
+case " $* " in *' check '*) exec restic check ;; *) exec restic "$@" ;; esac
+"""
+    )
+    checking.chmod(0o755)
+    with pytest.raises(FailedError, match=f"the artifact {files}/1/model cannot be read back"):
+        replace(sqlite, path=[checking.parent], environment=beside).drill("sqlite")
+
+
+def _files_of(pod: Pod, pack: Path) -> set[str]:
+    """Names of the files that a pack has parts of."""
+    return set(re.findall(r" in file .*/(\S+)$", pod.restic("find", "--pack", pack.name), re.MULTILINE))
 
 
 @pytest.mark.extended

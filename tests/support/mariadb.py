@@ -198,6 +198,31 @@ def _options(**values: object) -> list[str]:
     return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
 
 
+def installed(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Clients and server for programs that expect them to be installed, as in an image: folders of `PATH`, and further variables.
+
+    Args:
+        folder: Takes what tells the programs where they are, if they are unpacked only.
+    """
+    root, environment = _programs()
+    found = [root / "usr/bin", root / "usr/sbin"]
+    if root == Path("/"):
+        return found, {}
+    where = _options(
+        basedir=root / "usr",
+        plugin_dir=root / "usr/lib/mysql/plugin",
+        lc_messages_dir=root / "usr/share/mysql",
+        character_sets_dir=root / "usr/share/mysql/charsets",
+        **({"user": "root"} if os.geteuid() == 0 else {}),
+    )
+    folder.mkdir()
+    for program in ("bin/mariadb-install-db", "sbin/mariadbd"):
+        wrapper = folder / Path(program).name
+        wrapper.write_text(f'#!/bin/sh\nexec {root / "usr" / program} "$@" {" ".join(where)}\n')
+        wrapper.chmod(0o755)
+    return [folder, *found], {"LD_LIBRARY_PATH": environment["LD_LIBRARY_PATH"]}
+
+
 def _programs() -> tuple[Path, dict[str, str]]:
     """The folder that stands for `/` with MariaDB's programs, and the environment to run them in."""
     if Path("/usr/sbin/mariadbd").exists():
