@@ -97,6 +97,7 @@ class Pod:
                 self.program("manifest", **before),
                 self.script("store.sh", BACKUP_TAG="before-restore", **before),
                 self.program("load-sqlite", **settings) if self._sqlite else self.script("load.sh", **settings),
+                *([self.script("artifacts.sh", **settings)] if "BACKUP_FILES" in self.environment else []),
                 self.program("verify", **settings),
             ]
         return "".join(logs)
