@@ -195,7 +195,7 @@ def test_what_a_restore_refuses(sqlite: Pod) -> None:
         _again(sqlite).drill("sqlite")
 
 
-@pytest.mark.extended
+@pytest.mark.core
 def test_what_a_manifest_tells_of_a_damaged_dump(sqlite: Pod) -> None:
     sqlite.backup()
     uri = {"MLFLOW_BACKEND_STORE_URI": "sqlite://"}

@@ -199,23 +199,31 @@ def own_mariadb(own_disk: disks.Disk, tmp_path_factory: pytest.TempPathFactory) 
         yield server
 
 
+@pytest.fixture
+def crashing_postgresql() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server that nobody else uses, without a disk of its own, which takes root."""
+    with postgresql.serve("127.0.0.1") as server:
+        yield server
+
+
+@pytest.mark.core
 def test_postgresql_is_restarted_in_the_middle_of_a_migration(
-    own_postgresql: postgresql.Server, tmp_path: Path
+    crashing_postgresql: postgresql.Server, tmp_path: Path
 ) -> None:
     """Everything is as before, and the next migration does all of it."""
-    database, program = own_postgresql.database(), schemas.programs(tmp_path)
+    database, program = crashing_postgresql.database(), schemas.programs(tmp_path)
     schemas.seed(schemas.MINORS[-1], database)
     before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
     # The migration waits for whoever reads this table, after it has changed others.
-    where = {"host": str(own_postgresql.folder), "port": own_postgresql.port, "user": "postgres"}
+    where = {"host": str(crashing_postgresql.folder), "port": crashing_postgresql.port, "user": "postgres"}
     with contextlib.closing(psycopg.connect(dbname=database.name, **where)) as reader:
         reader.execute("SELECT * FROM experiment_tags")
         migration = schemas.migrate(program, database)
         waiting = f"""SELECT pid FROM pg_stat_activity WHERE datname = '{database.name}'
             AND application_name = 'mlflow-migration' AND wait_event_type = 'Lock'"""
-        eventually(lambda: own_postgresql.query("postgres", waiting), "a migration under way")
+        eventually(lambda: crashing_postgresql.query("postgres", waiting), "a migration under way")
         # PostgreSQL ends all sessions, and recovers from its log, when one of its processes crashes.
-        os.kill(own_postgresql.query("postgres", waiting)[0][0], signal.SIGKILL)
+        os.kill(crashing_postgresql.query("postgres", waiting)[0][0], signal.SIGKILL)
         output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and "PostgreSQL has rolled it back" in output
     eventually(lambda: _answers(database), "the database after its recovery")
