@@ -1,6 +1,7 @@
 """What day two costs: restores, backups beside a busy server, upgrades, and how far a continuous backup is behind."""
 
 import contextlib
+import itertools
 import json
 import statistics
 import threading
@@ -15,7 +16,7 @@ from bench import wrk
 from bench.cluster import Bench
 from bench.metrics import Metric, ratio
 from tests.configurations import DEV
-from tests.support import backups, continuous, older, postgresql, processes, rendered, s3
+from tests.support import archive, backups, continuous, older, postgresql, processes, rendered, s3
 from tests.support.load import Target
 
 ROWS = (10_000, 100_000, 1_000_000)
@@ -50,17 +51,15 @@ def _restores(pod: Callable[[], backups.Pod], database: postgresql.Database) -> 
         database.query(_FILL.format(rows=rows))
         pod().backup()
         seconds.append(min(_restore(pod()) for _ in range(ROUNDS)))
-    small, middle, large = seconds
-    per_million = [
-        1e6 * (b - a) / (m - n)
-        for (a, b), (n, m) in zip(
-            ((small, middle), (middle, large)), ((ROWS[0], ROWS[1]), (ROWS[1], ROWS[2])), strict=True
-        )
-    ]
-    more = {f"seconds_of_{rows}_rows": taken for rows, taken in zip(ROWS, seconds, strict=True)}
+    per_million = {
+        f"per_million_from_{n}_to_{m}_rows": 1e6 * (b - a) / (m - n)
+        for (n, m), (a, b) in zip(itertools.pairwise(ROWS), itertools.pairwise(seconds), strict=True)
+    }
+    more = {f"seconds_of_{rows}_rows": taken for rows, taken in zip(ROWS, seconds, strict=True)} | per_million
     against = f"a million rows: what those beyond the first {ROWS[0]} add"
-    value = 1e6 * (large - small) / (ROWS[2] - ROWS[0])
-    return Metric("restore_seconds_per_million_rows", value, against, unit="seconds", runs=per_million, more=more)
+    value = 1e6 * (seconds[-1] - seconds[0]) / (ROWS[-1] - ROWS[0])
+    runs = [*per_million.values()]
+    return Metric("restore_seconds_per_million_rows", value, against, unit="seconds", runs=runs, more=more)
 
 
 def _restore(pod: backups.Pod) -> float:
@@ -141,12 +140,16 @@ def upgrade(bench: Bench) -> list[Metric]:
 
 
 def archive_lag(bench: Bench) -> list[Metric]:
-    """What is lost with the volume of a SQLite server under load, with continuous backups to an S3 endpoint; as processes."""
+    """What is lost with the volume of SQLite and of PostgreSQL under load, with continuous backups to an S3 endpoint; as processes."""
     folder = bench.new_folder()
     with s3.serve(LOCAL, folder / "log") as url:
-        seconds = _lost(s3.bucket(url), folder / "pod")
+        of_sqlite = _lost(s3.bucket(url), folder / "pod")
+    found = {
+        "archive_lag_seconds": of_sqlite,
+        "archive_lag_seconds_postgresql": _lost_of_postgresql(bench.new_folder()),
+    }
     against = f"{MOMENTS} moments at which the volume might be lost: the worst"
-    return [Metric("archive_lag_seconds", max(seconds), against, unit="seconds", runs=seconds)]
+    return [Metric(name, max(seconds), against, unit="seconds", runs=seconds) for name, seconds in found.items()]
 
 
 def _lost(bucket: s3.Bucket, folder: Path) -> list[float]:
@@ -165,3 +168,8 @@ def _lost(bucket: s3.Bucket, folder: Path) -> list[float]:
         load = continuous.Load.of(pod.uri)
         stack.enter_context(load.running(pod.uri))
         return pod.lost_at_moments(MOMENTS, bucket, load, stack, folder)[0]
+
+
+def _lost_of_postgresql(folder: Path) -> list[float]:
+    with archive.folder() as root, s3.serve_minio(LOCAL, "localhost", folder) as (bucket, url):
+        return archive.Pod.of(archive.to_bucket(bucket, url), "bucket", root).lost_at_moments(MOMENTS)

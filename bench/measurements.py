@@ -102,9 +102,9 @@ MEASUREMENTS = [
     ),
     Measurement(
         "archive",
-        "a continuous backup under load; a minute",
+        "continuous backups under load; 2 minutes",
         "day_two:archive_lag",
-        ["archive_lag_seconds"],
+        ["archive_lag_seconds", "archive_lag_seconds_postgresql"],
         cluster=False,
     ),
     Measurement(

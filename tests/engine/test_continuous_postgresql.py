@@ -1,6 +1,5 @@
 """Continuous backups of PostgreSQL in the cluster: real servers and pgBackRest, as the component renders them."""
 
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,33 +25,9 @@ def test_all_but_the_last_seconds_comes_back_from_a_bucket_whenever_a_volume_is_
     root: Path, tmp_path: Path
 ) -> None:
     with s3.serve_minio("127.0.0.1", "localhost", tmp_path) as (bucket, url):
-        destination = {
-            "bucket": bucket.name,
-            "endpointUrl": url,
-            "accessKeyId": bucket.access_key_id,
-            "secretAccessKey": bucket.secret_access_key,
-            "caCertificate": (tmp_path / "authority.pem").read_text(),
-        }
-        pod, load, chance, seconds = (
-            Pod.of({"destination": {"s3": destination}}, "bucket", root),
-            Load(),
-            random.Random(7),
-            [],
-        )
-        for _ in range(2):
-            with pod.serving() as kill, load.running(pod):
-                processes.eventually(pod.backed_up, "a base backup")
-                before = len(load.acknowledged)
-                processes.eventually(lambda before=before: len(load.acknowledged) > before, "a write after it")
-                time.sleep(chance.uniform(0.5, 4))
-                kill()
-                moment = time.monotonic()
-            pod.lose()
-            with pod.serving():
-                seconds.append(load.lost(pod, moment))
-            pod.log("base-backup").unlink()
+        seconds = Pod.of(archive.to_bucket(bucket, url), "bucket", root).lost_at_moments(2)
     print("seconds of acknowledged writes lost:", [round(each, 2) for each in seconds])
-    assert load.acknowledged and max(seconds) < LIMIT
+    assert max(seconds) < LIMIT
 
 
 def test_what_is_written_right_after_a_start_is_sent_too(root: Path) -> None:

@@ -4,6 +4,7 @@ counted."""
 import contextlib
 import dataclasses
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import psycopg
 
 from tests.configurations import PRODUCTION
 from tests.support import postgresql, processes, rendered
+from tests.support.s3 import Bucket
 from toolchain import paths
 from toolchain.bare import debian
 
@@ -33,6 +35,13 @@ def folder() -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made)
+
+
+def to_bucket(bucket: Bucket, url: str) -> dict[str, Any]:
+    """The block `backup` to a bucket over TLS, whose authority is a file, at this address."""
+    assert bucket.authority is not None
+    keys = {"secretAccessKey": bucket.secret_access_key, "caCertificate": bucket.authority.read_text()}
+    return {"destination": {"s3": {**bucket.block, "endpointUrl": url, **keys}}}
 
 
 @dataclass
@@ -213,6 +222,28 @@ class Pod:
         with self.connection() as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def lost_at_moments(self, count: int) -> list[float]:
+        """Lose its volumes under load at random moments, and look each time what comes back.
+
+        Returns:
+            For how many seconds acknowledged writes are lost, of each loss.
+        """
+        load, chance, seconds = Load(), random.Random(7), list[float]()
+        for _ in range(count):
+            with self.serving() as kill, load.running(self):
+                processes.eventually(self.backed_up, "a base backup")
+                before = len(load.acknowledged)
+                processes.eventually(lambda before=before: len(load.acknowledged) > before, "a write after it")
+                time.sleep(chance.uniform(0.5, 4))
+                kill()
+                moment = time.monotonic()
+            self.lose()
+            with self.serving():
+                seconds.append(load.lost(self, moment))
+            self.log("base-backup").unlink()
+        assert load.acknowledged
+        return seconds
 
     def backed_up(self) -> bool:
         """Whether a base backup was taken."""
