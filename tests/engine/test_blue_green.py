@@ -195,7 +195,8 @@ def _allow(database: older.Database, server: postgresql.Server | mariadb.Server,
         server.role(master, password, "SUPERUSER")
     else:
         engine = "mysql"
-        server.execute(f"GRANT ALL ON *.* TO {master}@'%%' IDENTIFIED BY '{password}' WITH GRANT OPTION")
+        server.execute(f"CREATE USER {master}@'%%' IDENTIFIED BY '{password}'")
+        server.execute(f"GRANT ALL ON *.* TO {master}@'%%' WITH GRANT OPTION")
     of_ours = {"NAME": database.name, "USERNAME": database.name, "PASSWORD": database.password, "COPIES": "true"}
     of_server = {"ENGINE": engine, "HOST": database.host, "PORT": str(database.port), "TLS_MODE": "require"}
     variables = {f"DATABASE_{name}": value for name, value in {**of_ours, **of_server}.items()}
@@ -337,7 +338,8 @@ def test_a_database_with_an_odd_name_is_copied_and_put_back(
         server.role(name, password, "SUPERUSER")
         scheme, options, first, work = "postgresql+psycopg2", "sslmode=require", "postgres", POSTGRESQL
     else:
-        server.execute(f"GRANT ALL ON *.* TO {name}@'%%' IDENTIFIED BY '{password}' WITH GRANT OPTION")
+        server.execute(f"CREATE USER {name}@'%%' IDENTIFIED BY '{password}'")
+        server.execute(f"GRANT ALL ON *.* TO {name}@'%%' WITH GRANT OPTION")
         scheme, options, first, work = "mysql+pymysql", "ssl_check_hostname=false", "", MYSQL
     program = schemas.programs(tmp_path).with_name("of_copies.py")
     program.write_text(COPIES + work + END)

@@ -19,7 +19,9 @@ from tests.support import certificates, processes
 from tests.support.postgresql import NASTY
 from toolchain.bare import debian
 
-_SMALL = {"innodb-log-file-size": "16M", "innodb-buffer-pool-size": "64M"}
+MYSQL = os.environ.get("MLFLOW_MYSQL")
+"""A folder that stands for `/` with the programs of MySQL 8 or newer, to be tested instead; `/` for those of the system."""
+_SMALL = {"loose-innodb-log-file-size": "16M", "innodb-buffer-pool-size": "64M"}
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,20 @@ class Database:
 
     def dump(self) -> str:
         """Schema and rows, as SQL; triggers belong to who loads it."""
-        dump = self._client("mariadb-dump", "--hex-blob", "--skip-lock-tables", self.name)
+        program = ["mysqldump", "--set-gtid-purged=OFF", "--no-tablespaces"] if MYSQL else ["mariadb-dump"]
+        dump = self._client(*program, "--hex-blob", "--skip-lock-tables", self.name)
         return re.sub("DEFINER=`[^`]*`@`[^`]*`", "", dump)
 
     def load(self, dump: str) -> None:
         """Run what `dump` has given."""
-        self._client("mariadb", self.name, text=dump)
+        self._client("mysql" if MYSQL else "mariadb", self.name, text=dump)
 
     def _client(self, program: str, *arguments: str, text: str | None = None) -> str:
-        root, environment = _programs()
+        root, environment = _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
         where = [f"--host={self.host}", f"--port={self.port}", f"--user={self.name}", "--default-character-set=utf8mb4"]
+        ssl = ["--ssl-mode=REQUIRED"] if MYSQL else ["--ssl"]
         return subprocess.run(
-            [root / "usr/bin" / program, "--no-defaults", *where, "--ssl", *arguments],
+            [*(_loaded(root) if MYSQL else ()), root / "usr/bin" / program, "--no-defaults", *where, *ssl, *arguments],
             env={**environment, "MYSQL_PWD": self.password},
             input=text,
             stdout=subprocess.PIPE,
@@ -111,7 +115,7 @@ class Server:
 
     def administrator(self) -> str:
         """A command of a shell that runs a statement from its standard input as the owner of the server."""
-        root, environment = _programs()
+        root, environment = _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
         options = ["--no-defaults", f"--socket={self.socket}", "--user=root", "--skip-column-names"]
         return processes.in_shell([root / "usr/bin/mariadb", *options], environment)
 
@@ -139,7 +143,7 @@ def serve(host: str, *names: str, returns: bool = False, log: Path | None = None
     """
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-mariadb-"))
     try:
-        root, environment = _programs()
+        root, environment = _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
         data, socket, made = folder / "data", folder / "socket", certificates.make(host, *names)
         for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
             (folder / name).write_text(content)
@@ -154,9 +158,16 @@ def serve(host: str, *names: str, returns: bool = False, log: Path | None = None
             **({"user": "root"} if os.geteuid() == 0 else {}),
             **_SMALL,
         )
-        install = [root / "usr/bin/mariadb-install-db", "--no-defaults", *own]
+        if MYSQL:
+            program = [*_loaded(root), root / "usr/sbin/mysqld", "--no-defaults"]
+            own += ["--secure-file-priv=", "--mysqlx=OFF"]
+            install = [*program, *own, "--initialize-insecure"]
+        else:
+            program = [root / "usr/sbin/mariadbd", "--no-defaults"]
+            install = [root / "usr/bin/mariadb-install-db", "--no-defaults", *own]
+            install += ["--skip-test-db", "--auth-root-authentication-method=normal"]
         subprocess.run(
-            [*install, "--skip-test-db", "--auth-root-authentication-method=normal"],
+            install,
             check=True,
             capture_output=True,
             cwd=root / "usr",
@@ -184,7 +195,7 @@ def serve(host: str, *names: str, returns: bool = False, log: Path | None = None
                 return True
             return False
 
-        server = [root / "usr/sbin/mariadbd", "--no-defaults", *own, *settings]
+        server = [*program, *own, *settings]
         if returns:
             server = ["sh", "-c", 'while :; do "$@"; done', "sh", *server]
         # It takes no SIGINT, and what it would write down at its end is thrown away.
@@ -199,7 +210,7 @@ def _options(**values: object) -> list[str]:
 
 
 def installed(folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """Clients and server for programs that expect them to be installed, as in an image: folders of `PATH`, and further variables.
+    """MariaDB's clients and server for programs that expect them to be installed, as in an image: folders of `PATH`, and further variables.
 
     Args:
         folder: Takes what tells the programs where they are, if they are unpacked only.
@@ -220,7 +231,17 @@ def installed(folder: Path) -> tuple[list[Path], dict[str, str]]:
         wrapper = folder / Path(program).name
         wrapper.write_text(f'#!/bin/sh\nexec {root / "usr" / program} "$@" {" ".join(where)}\n')
         wrapper.chmod(0o755)
-    return [folder, *found], {"LD_LIBRARY_PATH": environment["LD_LIBRARY_PATH"]}
+    (plugins,) = root.glob("usr/lib/*-linux-gnu*/libmariadb3/plugin")
+    return [folder, *found], {"LD_LIBRARY_PATH": environment["LD_LIBRARY_PATH"], "MARIADB_PLUGIN_DIR": str(plugins)}
+
+
+def _loaded(root: Path) -> list[Path | str]:
+    """What runs a program of the folder with the libraries that are in it."""
+    if root == Path("/"):
+        return []
+    (loader,) = root.glob("lib64/ld-linux-*")
+    libraries = [*root.glob("usr/lib/*-linux-gnu*"), root / "usr/lib/mysql/private"]
+    return [loader, "--library-path", ":".join(map(str, libraries))]
 
 
 def _programs() -> tuple[Path, dict[str, str]]:

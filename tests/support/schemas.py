@@ -92,7 +92,7 @@ def seed(version: str, *databases: older.Database, rows: int = 1000) -> None:
 
     What it has made is kept for later runs: it is the same each time, and takes several seconds to make.
     """
-    digest = hashlib.sha256(f"{SEED}{rows}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{SEED}{rows}{mariadb.MYSQL or ''}".encode()).hexdigest()[:16]
     kept = {each: paths.cache("older", f"{version}-{type(each).__module__}-{digest}.sql") for each in databases}
     with paths.lock(f"seed-{version}", f"preparing databases of MLflow {version}"):
         if missing := [each for each, file in kept.items() if not file.exists()]:

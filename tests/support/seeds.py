@@ -40,8 +40,13 @@ def digest(uri: str) -> None:
     metadata.reflect(engine)
     total = hashlib.sha256()
     with engine.connect() as connection:
+        # A dump has -0.0 as -0, which MySQL, not MariaDB, reads as an integer.
+        signless = engine.dialect.name == "mysql" and not engine.dialect.is_mariadb
         for table in sorted(metadata.tables.values(), key=lambda each: each.name):
-            rows = sorted(repr(tuple(row)) for row in connection.execute(sqlalchemy.select(table)))
+            found = [tuple(row) for row in connection.execute(sqlalchemy.select(table))]
+            if signless:
+                found = [tuple(0.0 if each == 0 else each for each in row) for row in found]
+            rows = sorted(map(repr, found))
             total.update(f"{table.name}\n".encode() + "\n".join(rows).encode())
     print(total.hexdigest())
 
