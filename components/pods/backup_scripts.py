@@ -141,7 +141,8 @@ if [ "$BACKUP_ENGINE" = mysql ]; then
     for table in $tables; do
         echo "$table$tab$(query --batch --skip-column-names --execute "SELECT count(*) FROM \`$table\`" drill)"
     done >"$counts"
-    rows() { LC_ALL=C grep -a "^INSERT INTO \`${1:-.*}\` VALUES "; }
+    # A dump has -0.0 as -0, of which servers make 0 again. Twice, since what is between two of them belongs to both.
+    rows() { LC_ALL=C grep -a "^INSERT INTO \`${1:-.*}\` VALUES " | LC_ALL=C sed 's/\([(,]\)-0\([,)]\)/\10\2/g; s/\([(,]\)-0\([,)]\)/\10\2/g'; }
     again() { mysql_dump --no-defaults --socket="$TMPDIR/drill.sock" --user=root --default-character-set=utf8mb4 --loose-column-statistics=0 \
         --loose-set-gtid-purged=OFF drill "$@"; }
     compared

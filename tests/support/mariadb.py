@@ -115,7 +115,7 @@ class Server:
 
     def administrator(self) -> str:
         """A command of a shell that runs a statement from its standard input as the owner of the server."""
-        root, environment = _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
+        root, environment = _programs()
         options = ["--no-defaults", f"--socket={self.socket}", "--user=root", "--skip-column-names"]
         return processes.in_shell([root / "usr/bin/mariadb", *options], environment)
 
