@@ -6,10 +6,11 @@ The programs are processes of this machine, with the packages of MLflow's image.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from tests.support.processes import eventually
 pytestmark = pytest.mark.extended
 
 Database = older.Database
-ROWS = 10_000
+METRICS = int(os.environ.get("MLFLOW_METRICS", "10000"))
+TRACE = {"trace_name": "asked", "session_id": "a session", "input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+SPAN = {"input_cost": "0.25", "output_cost": "0.5", "total_cost": "0.75", "model_name": "some model"}
+"""What was elsewhere before an upgrade: see `schemas.changes`."""
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -37,29 +41,63 @@ def _checked(output: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", schemas.MINORS)
 def test_what_an_older_minor_wrote_is_the_same_afterwards(
-    version: str, postgresql_server: postgresql.Server, mariadb_server: mariadb.Server, tmp_path: Path
+    version: str,
+    postgresql_server: postgresql.Server,
+    mariadb_server: mariadb.Server,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    databases = [postgresql_server.database(), mariadb_server.database()]
-    schemas.seed(version, *databases, rows=ROWS)
+    servers = {"postgresql": postgresql_server, "mariadb": mariadb_server}
+    databases = {engine: server.database() for engine, server in servers.items()}
+    schemas.seed(version, *databases.values())
+    users = databases
+    if not schemas.with_users(version):
+        users = {engine: server.database() for engine, server in servers.items()}
+        schemas.seed_users(version, *users.values())
     program = schemas.programs(tmp_path)
-    for database in databases:
-        before = schemas.contents(database)
-        head = database.query("SELECT version_num FROM alembic_version")[0][0]
-        (found,) = _checked(schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check")))["databases"]
-        (schema,) = found["schemas"]
-        assert (schema["current"], schema["action"], found["problems"]) == (head, "migrate", [])
+    for engine, database in databases.items():
+        (run, *_), *_ = database.query("SELECT run_uuid FROM runs")
+        schemas.many_metrics(database, run, METRICS)
+        before, logins = schemas.contents(database), schemas.contents(users[engine])
+        empty = {name for name, table in {**before, **logins}.items() if not table.rows}
+        assert empty <= schemas.UNWRITTEN
+        (tmp_path / engine).mkdir()
+        variables = _logins(users[engine], tmp_path / engine)
+        found, of_users = _checked(schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check", **variables)))["databases"]
+        (schema,), (auth,) = found["schemas"], of_users["schemas"]
+        assert [each["action"] for each in (schema, auth)] == ["migrate", "migrate"]
+        assert found["problems"] == of_users["problems"] == []
+        assert schema["current"] == before["alembic_version"].rows[0][0]
         assert schema["pending"][-1]["revision"] == schema["head"]
-        assert found["rows"]["metrics"] > ROWS / 2
-        assert database.query("SELECT version_num FROM alembic_version") == [(head,)]
+        assert found["rows"]["metrics"] > METRICS / 2
+        assert (schemas.contents(database), schemas.contents(users[engine])) == (before, logins)
 
         # Several start at once.
-        outputs = [
-            schemas.ended(each)
-            for each in [schemas.migrate(program, database) for _ in range(2 if version == schemas.MINORS[0] else 1)]
-        ]
-        assert sum("done (migrate)" in output for output in outputs) == 1, outputs
-        assert database.query("SELECT version_num FROM alembic_version") == [(schema["head"],)]
-        assert schemas.contents(database) == before
+        started = [schemas.migrate(program, database, **variables) for _ in range(2 if version == schemas.MINORS[0] else 1)]
+        output = "".join(map(schemas.ended, started))
+        (seconds,) = re.findall(r"migration: done \(migrate\) in ([0-9.]+) seconds", output)
+        record_property(f"{engine}_seconds", seconds)
+        assert output.count("migration: auth: done (migrate)") == 1, output
+        after = schemas.contents(database)
+        assert after["alembic_version"].rows == [(schema["head"],)]
+        assert schemas.changes(before, after) == []
+        assert schemas.changes(logins, schemas.contents(users[engine])) == []
+        assert [tuple(row[each] for each in TRACE) for row in after["trace_info"].named()] == (
+            [tuple(TRACE.values())] if "trace_info" in before else []
+        )
+        if before.get("span_metrics"):
+            assert [tuple(row[each] for each in SPAN) for row in after["spans"].named()] == [tuple(SPAN.values())]
+
+
+def _logins(users: Database, folder: Path) -> dict[str, str]:
+    """Variables of a migration where users log in."""
+    lines = ["[mlflow]", f"database_uri = {older.uri(users).replace('%', '%%')}", "default_permission = READ"]
+    (folder / "basic_auth.ini").write_text("\n".join(lines))
+    return {
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
+        "MLFLOW_AUTH_ADMIN_USERNAME": schemas.ADMINISTRATOR,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": "a password of the tests",
+    }
 
 
 def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_path: Path) -> None:
@@ -165,7 +203,7 @@ def test_many_migrations_at_once_are_one(count: int, kind: str, request: pytest.
     holder.communicate()
     outputs = [schemas.ended(each) for each in waiting]
     assert sum("done (migrate)" in output for output in outputs) == 1, outputs
-    assert schemas.contents(database) == before
+    assert schemas.changes(before, schemas.contents(database)) == []
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +251,7 @@ def test_postgresql_is_restarted_in_the_middle_of_a_migration(
     """Everything is as before, and the next migration does all of it."""
     database, program = crashing_postgresql.database(), schemas.programs(tmp_path)
     schemas.seed(schemas.MINORS[-1], database)
-    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
+    before = schemas.contents(database)
     # The migration waits for whoever reads this table, after it has changed others.
     where = {"host": str(crashing_postgresql.folder), "port": crashing_postgresql.port, "user": "postgres"}
     with contextlib.closing(psycopg.connect(dbname=database.name, **where)) as reader:
@@ -227,9 +265,9 @@ def test_postgresql_is_restarted_in_the_middle_of_a_migration(
         output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and "PostgreSQL has rolled it back" in output
     eventually(lambda: _answers(database), "the database after its recovery")
-    assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
-    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
     assert schemas.contents(database) == before
+    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert schemas.changes(before, schemas.contents(database)) == []
 
 
 def _answers(database: Database) -> bool:
@@ -263,7 +301,7 @@ def test_mariadb_is_restarted_in_the_middle_of_a_migration(own_mariadb: mariadb.
     eventually(lambda: _answers(database), "the database after its recovery")
     assert database.query("SELECT version_num FROM alembic_version") != head
     assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
-    assert schemas.contents(database) == before
+    assert schemas.changes(before, schemas.contents(database)) == []
 
 
 def test_a_full_disk_of_the_database_rolls_a_migration_back(
@@ -271,14 +309,14 @@ def test_a_full_disk_of_the_database_rolls_a_migration_back(
 ) -> None:
     database, program = own_postgresql.database(), schemas.programs(tmp_path)
     schemas.seed(schemas.MINORS[-1], database)
-    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
+    before = schemas.contents(database)
     with own_disk.full():
         output = schemas.ended(schemas.migrate(program, database), 1)
     assert "refused: the migration failed" in output and "No space left on device" in output
     eventually(lambda: _answers(database), "the database after its recovery")
-    assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
-    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
     assert schemas.contents(database) == before
+    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert schemas.changes(before, schemas.contents(database)) == []
 
 
 def test_a_full_disk_of_mariadb_leaves_a_migration_that_the_next_one_finishes(
@@ -294,9 +332,9 @@ def test_a_full_disk_of_mariadb_leaves_a_migration_that_the_next_one_finishes(
         output = schemas.ended(migration, 1)
     assert "refused: the migration failed" in output and ("is full" in output or "No space left on device" in output)
     assert "restore the backup from before the migration" in output
-    assert schemas.contents(database) == before
+    assert schemas.changes(before, schemas.contents(database)) == []
     assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
-    assert schemas.contents(database) == before
+    assert schemas.changes(before, schemas.contents(database)) == []
 
 
 BY_ITSELF = """
@@ -316,7 +354,7 @@ def test_a_migration_that_fails_opens_the_old_version(own_postgresql: postgresql
     """An upgrade without a person, on a real database, of pods that are only written down."""
     database, program = own_postgresql.database(), schemas.programs(tmp_path)
     schemas.seed(schemas.MINORS[-1], database)
-    before, head = schemas.contents(database), database.query("SELECT version_num FROM alembic_version")
+    before = schemas.contents(database)
     (tmp_path / "by_itself.py").write_text(BY_ITSELF)
     settings = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new"}
     variables = {"MIGRATION_MODE": "automatic", **{f"UPGRADE_{name}": value for name, value in settings.items()}}
@@ -326,6 +364,6 @@ def test_a_migration_that_fails_opens_the_old_version(own_postgresql: postgresql
         output = schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables), 1)
         owner.execute("DROP EVENT TRIGGER refused")
     assert "not today" in output and "the old version serves again" in output and "serving: 2 old" in output
-    assert (schemas.contents(database), database.query("SELECT version_num FROM alembic_version")) == (before, head)
-    assert "serving: 2 new" in schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables))
     assert schemas.contents(database) == before
+    assert "serving: 2 new" in schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables))
+    assert schemas.changes(before, schemas.contents(database)) == []

@@ -114,9 +114,9 @@ class Pod:
         """Run restic itself."""
         return self._run(["restic", *arguments], {})
 
-    def seed(self, what: str) -> str:
+    def seed(self, *what: str) -> str:
         """Fill the database, or tell what is in it."""
-        return self._run([str(rendered.packages() / "bin/python"), str(SEEDS), self.uri, what], {})
+        return self._run([str(rendered.packages() / "bin/python"), str(SEEDS), *what, self.uri], {})
 
     def _script(self, name: str) -> list[str]:
         return ["sh", str(self.folder / "pod/bin" / name)]

@@ -59,9 +59,16 @@ class Database:
 
     def query(self, statement: str) -> list[Any]:
         """Run one statement as the user, and fetch all rows."""
+        return self.queries(statement)[0]
+
+    def queries(self, *statements: str) -> list[list[Any]]:
+        """The same of several in one session."""
+        found: list[list[Any]] = []
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall())
+            for statement in statements:
+                cursor.execute(statement)
+                found.append(list(cursor.fetchall()))
+        return found
 
     def dump(self) -> str:
         """Schema and rows, as SQL; triggers belong to who loads it."""

@@ -44,11 +44,15 @@ class Database:
 
     def query(self, statement: str) -> list[Any]:
         """Run one statement as the owner, and fetch all rows if there are any."""
+        return self.queries(statement)[0]
+
+    def queries(self, *statements: str) -> list[list[Any]]:
+        """The same of several in one session."""
         with psycopg.connect(
             host=self.host, port=self.port, dbname=self.name, user=self.name, password=self.password, autocommit=True
         ) as connection:
-            cursor = connection.execute(statement)  # type: ignore[arg-type] - statements are the tests' own
-            return cursor.fetchall() if cursor.description else []
+            done = [connection.execute(each) for each in statements]  # type: ignore[arg-type] - they are the tests' own
+            return [cursor.fetchall() if cursor.description else [] for cursor in done]
 
     def dump(self) -> str:
         """Schema and rows, as SQL."""

@@ -2,47 +2,41 @@
 
 import hashlib
 import subprocess
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.in_image import Program
-from tests.support import mariadb, older
+from tests.support import backups, mariadb, older, postgresql
 from toolchain import paths
 from toolchain.files import write
 
 MINORS = ("2.9.2", "2.16.2", "2.22.1", "3.1.4", "3.6.0", "3.10.1")
-SEED = """
-import sys
-import sqlalchemy
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.store.db import utils
-from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-for uri in sys.argv[2:]:
-    utils._initialize_tables(sqlalchemy.create_engine(uri))
-    store = SqlAlchemyStore(uri, "mlflow-artifacts:/")
-    experiment = store.create_experiment("older")
-    run = store.create_run(experiment, "somebody", 1, [RunTag("a", "b")], "first").info.run_id
-    odd = [Metric("odd", float(value), 1, step) for step, value in enumerate(("nan", "inf", "-inf", "0.1"))]
-    store.log_batch(run, odd, [Param("p", "\\u00fc" * 200)], [RunTag("t", "x" * 500)])
-    for first in range(0, int(sys.argv[1]), 1000):
-        store.log_batch(run, [Metric("many", step / 3, step, step) for step in range(first, first + 1000)], [], [])
-    registry = Registry(uri)
-    registry.create_registered_model("model")
-    registry.create_model_version("model", "mlflow-artifacts:/1/model", run)
-"""
-KEPT = {
-    "experiments": "name, artifact_location, lifecycle_stage",
-    "runs": "run_uuid, name, status, start_time, experiment_id, lifecycle_stage",
-    "metrics": "run_uuid, key, value, is_nan, timestamp, step",
-    "latest_metrics": "run_uuid, key, value, is_nan, timestamp, step",
-    "params": "run_uuid, key, value",
-    "tags": "run_uuid, key, value",
-    "registered_models": "name, creation_time",
-    "model_versions": "name, version, source, run_id",
+WITH_USERS = (3, 6)
+"""The first minor whose users may be in the database of experiments: before, both schemas recorded their version in one table."""
+ADMINISTRATOR = "administrator"
+_OF_TRACES = {"mlflow.trace.session", "mlflow.trace.tokenUsage", "mlflow.trace.cost"}
+# All that an upgrade is meant to change of what is there: rows, columns and tables.
+_ROWS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    # Each trace and span has a column of its own for these since 3.17.
+    "trace_tags": lambda row: row["key"] == "mlflow.traceName",
+    "trace_request_metadata": lambda row: row["key"] in _OF_TRACES,
+    "trace_metrics": lambda row: row["key"].endswith("_tokens"),
+    "span_metrics": lambda row: row["key"].endswith("_cost"),
+    # The migration Job makes it where users log in.
+    "users": lambda row: row["username"] == ADMINISTRATOR,
 }
-"""Columns that all versions have."""
+_COLUMNS = {
+    ("spans", "dimension_attributes"),  # two columns have its content since 3.17
+    ("jobs", "function_fullname"),  # another name
+}
+_TABLES = {"alembic_version", "alembic_version_auth"}
+UNWRITTEN = {
+    *("jobs", "online_scoring_configs", "endpoint_bindings", "scorer_permissions", "workspace_permissions"),
+    *("gateway_secret_permissions", "gateway_endpoint_permissions", "gateway_model_definition_permissions"),
+}
+"""Tables that `seed` leaves empty."""
 
 WRITTEN_DOWN = """
 import copy, json, os, pathlib
@@ -87,19 +81,33 @@ def served():
 """A cluster for `upgrade.py` that is only written down: a Deployment `server` and a ConfigMap `record`, in the file that STATE names, if any."""
 
 
-def seed(version: str, *databases: older.Database, rows: int = 1000) -> None:
-    """Have an older MLflow make its schema in empty databases, and write something of everything.
+def with_users(version: str) -> bool:
+    """Whether `seed` writes users of that version too."""
+    return tuple(map(int, version.split(".")[:2])) >= WITH_USERS
+
+
+def seed(version: str, *databases: older.Database) -> None:
+    """Have an older MLflow make its schema in empty databases, and write something of everything: see `seeds.py`.
 
     What it has made is kept for later runs: it is the same each time, and takes several seconds to make.
     """
-    digest = hashlib.sha256(f"{SEED}{rows}{mariadb.MYSQL or ''}".encode()).hexdigest()[:16]
+    _seed(version, databases, "fill", *(["users"] if with_users(version) else []))
+
+
+def seed_users(version: str, *databases: older.Database) -> None:
+    """The same of users alone, for databases of their own."""
+    _seed(version, databases, "users")
+
+
+def _seed(version: str, databases: Sequence[older.Database], *what: str) -> None:
+    digest = hashlib.sha256(f"{backups.SEEDS.read_text(encoding='utf-8')}{what}{mariadb.MYSQL or ''}".encode()).hexdigest()[:16]
     kept = {each: paths.cache("older", f"{version}-{type(each).__module__}-{digest}.sql") for each in databases}
     with paths.lock(f"seed-{version}", f"preparing databases of MLflow {version}"):
         if missing := [each for each, file in kept.items() if not file.exists()]:
             packages = str(older.packages(version))
-            seeding = older.python("-c", SEED, str(rows), *map(older.uri, missing), PYTHONPATH=packages)
-            output, _ = seeding.communicate()
-            assert seeding.returncode == 0, output
+            seeds = [str(backups.SEEDS), *what]
+            for each in [older.python(*seeds, older.uri(each), PYTHONPATH=packages) for each in missing]:
+                ended(each)
         for database in missing:
             write(kept[database], database.dump())
     for database in databases:
@@ -139,12 +147,46 @@ def ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
     return output
 
 
-def contents(database: older.Database) -> dict[str, list[Any]]:
-    """What users have written, as sorted text: floating point values that are not numbers do not equal themselves."""
-    # After the name of its table, a column may be called `key` on MySQL.
-    queries = {
-        table: ", ".join(f"{table}.{column}" for column in columns.split(", ")) for table, columns in KEPT.items()
-    }
-    return {
-        table: sorted(map(str, database.query(f"SELECT {columns} FROM {table}"))) for table, columns in queries.items()
-    }
+class Table(NamedTuple):
+    """Everything in a table: its columns by name, and its rows, sorted."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+    def named(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def contents(database: older.Database) -> dict[str, Table]:
+    """All rows of all tables. Floating point values are text: NaN does not equal itself."""
+    postgres = isinstance(database, postgresql.Database)
+    here, quote = ("'public'", '"') if postgres else ("DATABASE()", "`")
+    names = f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = {here} ORDER BY 1, 2"
+    columns: dict[str, list[str]] = {}
+    for table, column in database.query(names):
+        columns.setdefault(table, []).append(column)
+    queries = (
+        f"SELECT {', '.join(f'{quote}{each}{quote}' for each in of)} FROM {quote}{table}{quote}"
+        for table, of in columns.items()
+    )
+    found = [[tuple(repr(each) if isinstance(each, float) else each for each in row) for row in rows] for rows in database.queries(*queries)]
+    return {table: Table(of, sorted(rows, key=repr)) for (table, of), rows in zip(columns.items(), found, strict=True)}
+
+
+def changes(before: Mapping[str, Table], after: Mapping[str, Table]) -> list[str]:
+    """What an upgrade has changed that it is not meant to: rows that are gone or new, and columns and tables that are gone."""
+    found: list[str] = []
+    for name, table in before.items():
+        if name in _TABLES:
+            continue
+        columns = [each for each in table.columns if (name, each) not in _COLUMNS]
+        if name not in after or (gone := set(columns) - set(after[name].columns)):
+            found.append(f"{name}: {sorted(gone) if name in after else 'the table'} is gone")
+            continue
+        meant = _ROWS.get(name, lambda _: False)
+        old, new = (
+            Counter(repr([row[each] for each in columns]) for row in of.named() if not meant(row))
+            for of in (table, after[name])
+        )
+        found += [f"{name}: {row} is gone" for row in old - new] + [f"{name}: {row} is new" for row in new - old]
+    return found
