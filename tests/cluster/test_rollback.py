@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from psycopg import sql
 
 from components import versions
-from tests.support import client, older, postgresql, s3
+from tests.support import backups, client, older, postgresql, s3, schemas
 from tests.support.command_line import Answer, CommandLine
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
@@ -29,29 +29,11 @@ def old(new_stack: Deploy, kubectl: Kubectl, database: postgresql.Database, buck
         yield deployed
 
 
-def _contents(database: postgresql.Database) -> dict[str, str]:
-    """A checksum of each table's rows, those with the schema's versions and the users too."""
-    tables = [name for (name,) in database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    return {
-        name: database.query(f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{name}" t')[0][0]
-        for name in tables
-    }
-
-
-_USER = """
-import sys
-from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
-store = SqlAlchemyStore()
-store.init_db(sys.argv[1])
-store.create_user("somebody", "a password of the tests")
-"""
-
-
-def _user(database: postgresql.Database) -> None:
-    """A user of the older version, whose logins do not work with the settings of this one."""
-    making = older.python("-c", _USER, older.uri(database), PYTHONPATH=str(older.packages(SAME_SCHEMA)))
-    output, _ = making.communicate()
-    assert making.returncode == 0, output
+def _seed(database: postgresql.Database) -> None:
+    """Values that are not numbers, traces, tags and all else that the older version keeps, and a user, whose logins do not work with
+    the settings of this one."""
+    packages = str(older.packages(SAME_SCHEMA))
+    schemas.ended(older.python(str(backups.SEEDS), "fill", "users", older.uri(database), PYTHONPATH=packages))
 
 
 def _version(deployed: Deployed, kubectl: Kubectl) -> str:
@@ -74,7 +56,7 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
     command = CommandLine(kubectl.kubeconfig, old.namespace)
     with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
         logged = client.log(url)
-    _user(database)
+    _seed(database)
 
     def upgrade(version: str, mode: str) -> Answer:
         own = CommandLine(kubectl.kubeconfig, None, old.stack.folder)
@@ -85,18 +67,18 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
     # The same schema: the image alone.
     assert upgrade(SAME_SCHEMA, "in-place").json["schema"] is False
     # With the run that the check at its end has logged.
-    before = _contents(database)
-    assert {"alembic_version", "alembic_version_auth", "users"} <= set(before)
+    before = schemas.contents(database)
+    assert {name for name, table in before.items() if not table.rows} <= schemas.UNWRITTEN
     assert _version(old, kubectl) == older.tag(SAME_SCHEMA)
     assert _rolled_back(command).json["restored"] is None
-    assert _version(old, kubectl) == older.tag(BEFORE) and _contents(database) == before
+    assert _version(old, kubectl) == older.tag(BEFORE) and schemas.contents(database) == before
 
     refused = upgrade(versions.MLFLOW, "in-place")
     assert refused.code == 1 and "the schema changes, so this is not done in place" in refused.progress
     upgraded = upgrade(versions.MLFLOW, "standard").json
     assert upgraded["freezeSeconds"] > 0 and all(each["ok"] for each in upgraded["checks"])
     assert _version(old, kubectl) == older.tag(versions.MLFLOW)
-    assert _contents(database)["alembic_version"] != before["alembic_version"]
+    assert schemas.contents(database)["alembic_version"] != before["alembic_version"]
     with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
         client.read_back(url, logged)
         later = MlflowClient(url).create_run("0").info.run_id
@@ -106,7 +88,7 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
     assert "written since the backup, and replaced with it" in answer.progress and "runs 2" in answer.progress
     assert done["lost"] >= 1
     assert _version(old, kubectl) == older.tag(BEFORE)
-    assert _contents(database) == before
+    assert schemas.contents(database) == before
     # What was written in between is in a snapshot of its own.
     tags = {each["short_id"]: each["tags"] for each in command.run("list", "--json").json}
     assert tags == {done["restored"]: ["before-upgrade"], done["before"]: ["before-restore"]}
@@ -114,7 +96,7 @@ def test_the_version_and_the_data_of_before_an_upgrade_are_back(
 
     old.stack.configure(old.values, old.secrets).up().succeeded()
     assert _version(old, kubectl) == older.tag(BEFORE)
-    assert _contents(database) == before
+    assert schemas.contents(database) == before
     old.stack.up("--expect-no-changes", "--refresh").succeeded()
     with kubectl.forward(old.namespace, "mlflow", tmp_path) as url:
         client.read_back(url, logged)
@@ -132,7 +114,7 @@ def test_the_database_of_before_a_blue_green_upgrade_is_back_under_its_name(
 ) -> None:
     command = CommandLine(kubectl.kubeconfig, old.namespace)
     blue_green = {"upgrade": {"mode": "blue-green"}}
-    before = _contents(database)
+    before = schemas.contents(database)
     pods = {pod["metadata"]["name"] for pod in kubectl.pods(old.namespace)}
     output = old.reconfigure(**blue_green, image={}).up().failed().output
     assert "nothing was stopped" in output and "CREATEDB" in output
@@ -150,7 +132,7 @@ def test_the_database_of_before_a_blue_green_upgrade_is_back_under_its_name(
     assert done["restored"] == kept and done["lost"] >= 1
     assert f"kept in {done['before']}" in answer.progress
     assert _version(old, kubectl) == older.tag(BEFORE)
-    assert _contents(database) == before
+    assert schemas.contents(database) == before
     later = f"SELECT count(*) FROM runs WHERE run_uuid = '{logged.run_id}'"
     assert postgresql_server.query(done["before"], later) == [(1,)] and database.query(later) == [(0,)]
     old.reconfigure(**blue_green).up().succeeded()

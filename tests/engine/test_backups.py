@@ -46,7 +46,7 @@ def sqlite(folder: Path) -> Pod:
 
 def _again(pod: Pod, **environment: str) -> Pod:
     """Another pod of the same deployment."""
-    return Pod(pod.folder, pod.uri, pod.repository, {**pod.environment, **environment}, pod.path, pod.user)
+    return pod.again(**environment)
 
 
 @pytest.mark.core
@@ -190,9 +190,22 @@ def test_what_a_restore_refuses(sqlite: Pod) -> None:
         refused("servers are running", dry_run=False, BACKUP_SERVER=f"{LOCAL}:{server.getsockname()[1]}")
     with pytest.raises(FailedError, match="there is no backup yet"):
         Pod(sqlite.folder, sqlite.uri, sqlite.folder / "nothing").drill("sqlite")
-    next(sqlite.repository.glob("data/*/*")).unlink()
-    with pytest.raises(FailedError):
+    head = _head(sqlite, "1b5f0d9ad7c1")
+    sqlite.backup()
+    _head(sqlite, head)
+    refused(f"the backup has the mlflow schema 1b5f0d9ad7c1, this image expects {head}; restore with the image")
+    lost = next(sqlite.repository.glob("data/*/*"))
+    lost.unlink()
+    with pytest.raises(FailedError, match=f"pack {lost.name}: does not exist"):
         _again(sqlite).drill("sqlite")
+
+
+def _head(sqlite: Pod, head: str) -> str:
+    """Say that the schema has another version; returns the one of before."""
+    with closing(sqlite3.connect(sqlite.folder / "mlflow.db")) as database, database:
+        ((before,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
+        database.execute("UPDATE alembic_version SET version_num = ?", (head,))
+    return before
 
 
 @pytest.mark.core

@@ -63,7 +63,9 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
         assert empty <= schemas.UNWRITTEN
         (tmp_path / engine).mkdir()
         variables = _logins(users[engine], tmp_path / engine)
-        found, of_users = _checked(schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check", **variables)))["databases"]
+        found, of_users = _checked(
+            schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check", **variables))
+        )["databases"]
         (schema,), (auth,) = found["schemas"], of_users["schemas"]
         assert [each["action"] for each in (schema, auth)] == ["migrate", "migrate"]
         assert found["problems"] == of_users["problems"] == []
@@ -73,7 +75,9 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
         assert (schemas.contents(database), schemas.contents(users[engine])) == (before, logins)
 
         # Several start at once.
-        started = [schemas.migrate(program, database, **variables) for _ in range(2 if version == schemas.MINORS[0] else 1)]
+        started = [
+            schemas.migrate(program, database, **variables) for _ in range(2 if version == schemas.MINORS[0] else 1)
+        ]
         output = "".join(map(schemas.ended, started))
         (seconds,) = re.findall(r"migration: done \(migrate\) in ([0-9.]+) seconds", output)
         record_property(f"{engine}_seconds", seconds)

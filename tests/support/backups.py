@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ class Pod:
             (self.folder / "pod" / name).chmod(0o777)
         for name, text in {**Program("backup.py").files, **FILES}.items():
             (self.folder / "pod" / "bin" / name).write_text(text)
+
+    def again(self, **environment: str) -> "Pod":
+        """Another pod of the same deployment."""
+        return replace(self, environment={**self.environment, **environment})
 
     def backup(self) -> str:
         """Take a backup; returns the log."""

@@ -64,7 +64,7 @@ class Database:
 
     def _client(self, program: str, *arguments: str, text: str | None = None) -> str:
         where = {"PGHOST": self.host, "PGPORT": str(self.port), "PGDATABASE": self.name, "PGUSER": self.name}
-        folder, environment = _installed() or _unpacked(debian.unpack(["postgresql"]))
+        folder, environment = clients()
         return subprocess.run(
             [folder / program, *arguments],
             env={**environment, **where, "PGPASSWORD": self.password, "PGSSLMODE": "require"},
@@ -203,6 +203,11 @@ def serve(host: str, *names: str) -> Iterator[Server]:
 def account() -> int | None:
     """Who runs what refuses root; None for who runs the tests."""
     return NOBODY if os.geteuid() == 0 else None
+
+
+def clients() -> tuple[Path, dict[str, str]]:
+    """The folder of its clients for who runs the tests, and the environment to run them in."""
+    return _installed() or _unpacked(debian.unpack(["postgresql"]))
 
 
 def programs(folder: Path) -> tuple[Path, dict[str, str]]:

@@ -123,6 +123,18 @@ def programs(folder: Path) -> Path:
     return folder / "upgrade.py"
 
 
+def pod(database: older.Database, folder: Path) -> backups.Pod:
+    """Backups of a database, in a repository of its own."""
+    folder.mkdir()
+    if isinstance(database, postgresql.Database):
+        clients, environment = postgresql.clients()
+        programs, libraries = [clients], environment.get("LD_LIBRARY_PATH")
+        variables = {"LD_LIBRARY_PATH": libraries} if libraries else {}
+    else:
+        programs, variables = mariadb.installed(folder / "mariadb")
+    return backups.Pod(folder, older.uri(database), folder / "repository", variables, programs)
+
+
 def many_metrics(database: older.Database, run_id: str, count: int) -> None:
     """Give a run this many metrics at once: the key is `seed`, values and steps are 1, 2, 3 and so on."""
     key, numbers, number = "key", f"generate_series(1, {count}) n", "n"
@@ -169,7 +181,10 @@ def contents(database: older.Database) -> dict[str, Table]:
         f"SELECT {', '.join(f'{quote}{each}{quote}' for each in of)} FROM {quote}{table}{quote}"
         for table, of in columns.items()
     )
-    found = [[tuple(repr(each) if isinstance(each, float) else each for each in row) for row in rows] for rows in database.queries(*queries)]
+    found = [
+        [tuple(repr(each) if isinstance(each, float) else each for each in row) for row in rows]
+        for rows in database.queries(*queries)
+    ]
     return {table: Table(of, sorted(rows, key=repr)) for (table, of), rows in zip(columns.items(), found, strict=True)}
 
 
@@ -180,8 +195,11 @@ def changes(before: Mapping[str, Table], after: Mapping[str, Table]) -> list[str
         if name in _TABLES:
             continue
         columns = [each for each in table.columns if (name, each) not in _COLUMNS]
-        if name not in after or (gone := set(columns) - set(after[name].columns)):
-            found.append(f"{name}: {sorted(gone) if name in after else 'the table'} is gone")
+        if name not in after:
+            found.append(f"{name} is gone")
+            continue
+        if gone := set(columns) - set(after[name].columns):
+            found.append(f"{name}: {sorted(gone)} are gone")
             continue
         meant = _ROWS.get(name, lambda _: False)
         old, new = (

@@ -1,4 +1,4 @@
-"""Upgrades that keep the database as it was beside the one that goes on, on real servers, with schemas of an older version.
+"""Upgrades that are cut off at each step, and the ways back from them, on real servers, with schemas of an older version.
 
 The programs are processes of this machine, the pods are only written down. A process ends itself where a test says so.
 """
@@ -18,6 +18,7 @@ from psycopg import sql
 
 from components.in_image import Program
 from tests.support import mariadb, older, postgresql, schemas
+from tests.support.backups import FailedError
 
 pytestmark = pytest.mark.extended
 
@@ -36,8 +37,11 @@ def reached(step):
 class Cluster(written_down.Cluster):
     def patch(self, kind, name, body, by_name=False, try_out=False):
         super().patch(kind, name, body, by_name, try_out)
-        if not try_out:
-            reached(json.loads(body.get("data", {}).get("current") or "{}").get("step"))
+        if try_out:
+            return
+        if kind == "deployments":
+            reached("started" if body["spec"]["replicas"] else "stopped")
+        reached(json.loads(body.get("data", {}).get("current") or "{}").get("step"))
 
 def then(work, step):
     def both(*given):
@@ -127,20 +131,30 @@ print(of._triggers(of.name))
 """
 ODD = "An-odd%name\"`'"
 """Name of a database in which each character is quoted in another way."""
-CUT_OFF = ("copied", "saved", "migrating", "opening")
+
+
+REPLACE = {"RESTORE_REPLACE": "true"}
+HEAD = "SELECT version_num FROM alembic_version"
 
 
 class Upgrades:
-    """Upgrades of one database."""
+    """Upgrades of one database.
+
+    Attributes:
+        database: It, already filled.
+        folder: For the programs.
+        before: Version of its schema at first.
+    """
 
     def __init__(self, folder: Path, database: older.Database) -> None:
         schemas.programs(folder)
-        self.database, self.folder = database, folder
+        self.database, self.folder, self.before = database, folder, database.query(HEAD)
         (folder / "by_itself.py").write_text(BY_ITSELF)
 
     def run(self, mode: str = "blue-green", *, code: int = 0, **more: str) -> str:
         """Run the migration's program to its end."""
-        upgrade = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new", "BACKUP": "copy"}
+        upgrade = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new"}
+        upgrade["BACKUP"] = "" if mode == "automatic" else "copy"
         variables = {f"UPGRADE_{name}": value for name, value in upgrade.items()}
         process: subprocess.Popen[str] = schemas.migrate(
             self.folder / "by_itself.py",
@@ -151,12 +165,20 @@ class Upgrades:
         )
         return schemas.ended(process, code)
 
+    def cut_off(self, mode: str, *steps: str) -> None:
+        """Let it end itself at each of these steps, one after the other. No server ever runs on a schema that is not its own."""
+        for step in steps:
+            assert f"ends at {step}" in self.run(mode, code=9, ENDS_AT=step)
+            spec = json.loads((self.folder / "state.json").read_text())["server"]["spec"]
+            old = spec["template"]["spec"]["containers"][0]["image"] == "old"
+            assert spec["replicas"] == 0 or old == (self.head() == self.before), step
+
     def record(self, key: str) -> Any:
         state = json.loads((self.folder / "state.json").read_text())
         return json.loads(state["record"].get("data", {}).get(key, "null"))
 
     def head(self) -> Any:
-        return self.database.query("SELECT version_num FROM alembic_version")
+        return self.database.query(HEAD)
 
     def tables(self) -> list[str]:
         """Everything in it but rows."""
@@ -232,13 +254,61 @@ def server(request: pytest.FixtureRequest) -> Iterator[postgresql.Server | maria
         yield made
 
 
+def test_an_automatic_upgrade_that_is_cut_off_everywhere_and_the_restore_of_its_backup(
+    server: postgresql.Server | mariadb.Server, tmp_path: Path
+) -> None:
+    database = server.database()
+    schemas.seed(schemas.MINORS[-1], database)
+    upgrades, pod = Upgrades(tmp_path, database), schemas.pod(database, tmp_path / "backups")
+    before = schemas.contents(database), upgrades.tables()
+    pod.backup()
+    upgrades.cut_off("automatic", "closing", "stopped", "closed", "saved", "migrating", "half")
+    if isinstance(server, mariadb.Server):
+        # Half a migration, which MySQL cannot take back.
+        output = upgrades.run("automatic", code=1)
+        assert "the migration was cut off" in output and "serving: 0 old" in output
+        assert upgrades.tables() != before[1]
+        pod.again().restore(**REPLACE, RESTORE_OTHER_SCHEMA="true")
+    assert (schemas.contents(database), upgrades.tables()) == before
+    upgrades.cut_off("automatic", "migrated", "opening", "started")
+    assert "serving: 2 new" in upgrades.run("automatic")
+    assert schemas.changes(before[0], schemas.contents(database)) == []
+    (done,) = upgrades.record("history")
+    assert (done["result"], upgrades.record("current")) == ("upgraded", None)
+
+    database.query("INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (77, 'later', 'active')")
+    after = schemas.contents(database)
+    pod = pod.again()
+    with _server(database), pytest.raises(FailedError, match="session\\(s\\) of servers are open in the database"):
+        pod.restore(**REPLACE, RESTORE_OTHER_SCHEMA="true")
+    with pytest.raises(
+        FailedError, match=f"the backup has the mlflow schema {upgrades.before[0][0]}, this image expects"
+    ):
+        pod.again().restore(**REPLACE)
+    assert schemas.contents(database) == after
+    output = pod.again().restore(**REPLACE, RESTORE_OTHER_SCHEMA="true")
+    assert "experiments 1" in output and "what was there is saved" in output
+    assert (schemas.contents(database), upgrades.tables()) == before
+
+
+@contextlib.contextmanager
+def _server(database: older.Database) -> Iterator[None]:
+    """A session as servers have it."""
+    with contextlib.ExitStack() as stack:
+        if isinstance(database, postgresql.Database):
+            stack.enter_context(postgresql.connected(database, "mlflow-server"))
+        else:
+            stack.enter_context(contextlib.closing(database.connect()))
+        yield
+
+
 def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     server: postgresql.Server | mariadb.Server, tmp_path: Path
 ) -> None:
     database = server.database()
     schemas.seed(schemas.MINORS[-1], database)
     upgrades = Upgrades(tmp_path, database)
-    before, tables, head = schemas.contents(database), upgrades.tables(), upgrades.head()
+    before, tables = schemas.contents(database), upgrades.tables()
 
     with _in_the_way(server, database) as told:
         for mode in ("check", "blue-green"):
@@ -254,10 +324,9 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
         database.query(f"REVOKE ALL ON DATABASE {database.name} FROM PUBLIC")
         database.query(f"ALTER DATABASE {database.name} SET search_path = public, pg_catalog")
 
-    for step in CUT_OFF:
-        upgrades.run(code=9, ENDS_AT=step)
+    upgrades.cut_off("blue-green", "copied", "saved", "migrating", "opening")
     assert "serving: 2 new" in upgrades.run()
-    assert schemas.changes(before, schemas.contents(database)) == [] and upgrades.head() != head
+    assert schemas.changes(before, schemas.contents(database)) == [] and upgrades.head() != upgrades.before
     (done,) = upgrades.record("history")
     assert (done["result"], upgrades.record("current")) == ("upgraded", None)
     assert set(upgrades.record("kept")) == {done["kept"]} == upgrades.there()
@@ -267,7 +336,7 @@ def test_an_upgrade_that_is_cut_off_everywhere_and_the_way_back(
     output = upgrades.run("put-back", UPGRADE_TRY_OUT="true", **kept)
     aside = done["kept"].replace("_before_", "_after_")
     assert f"written since the upgrade, and kept in {aside}: 1 rows (experiments 1)" in output
-    assert upgrades.there() == {done["kept"]} and upgrades.head() != head
+    assert upgrades.there() == {done["kept"]} and upgrades.head() != upgrades.before
     application = "mlflow-server"
     if isinstance(database, postgresql.Database):
         with postgresql.connected(database, application):
