@@ -100,7 +100,9 @@ def seed_users(version: str, *databases: older.Database) -> None:
 
 
 def _seed(version: str, databases: Sequence[older.Database], *what: str) -> None:
-    digest = hashlib.sha256(f"{backups.SEEDS.read_text(encoding='utf-8')}{what}{mariadb.MYSQL or ''}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(
+        f"{backups.SEEDS.read_text(encoding='utf-8')}{what}{mariadb.MYSQL or ''}".encode()
+    ).hexdigest()[:16]
     kept = {each: paths.cache("older", f"{version}-{type(each).__module__}-{digest}.sql") for each in databases}
     with paths.lock(f"seed-{version}", f"preparing databases of MLflow {version}"):
         if missing := [each for each, file in kept.items() if not file.exists()]:
