@@ -76,9 +76,10 @@ def up(stack: str) -> None:
 
 
 def _pulumi(*arguments: str, shown: bool = False) -> subprocess.CompletedProcess[str]:
-    output = {"stdout": 2} if shown else {"capture_output": True}
+    # What is shown is progress, and belongs to standard error.
+    output, errors = (2, None) if shown else (subprocess.PIPE, subprocess.PIPE)
     try:
-        return subprocess.run(["pulumi", *arguments], text=True, check=False, **output)
+        return subprocess.run(["pulumi", *arguments], stdout=output, stderr=errors, text=True, check=False)
     except FileNotFoundError:
         raise OperationError(
             "there is no `pulumi` on PATH to work on the stack with",
