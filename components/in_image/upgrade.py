@@ -159,10 +159,15 @@ class Upgrade:
                 raise RefusalError(self.record["reason"])
             if pending:
                 self.close()
-                self.save()
-            self.migrate(pending)
-            if self.record["step"] != "opening":  # else servers may have run, and users deleted something
-                self.smoke()
+                # What takes a backup is to MySQL as a server is, and PostgreSQL copies no database that anybody looks at.
+                with self.guard(*([] if COPIES else ["postgresql"])):
+                    self.save()
+            # Before, the image was set back, whose servers are right to be there; after, those of the new one are.
+            fenced = self.record["step"] in ("saved", "migrating", "migrated")
+            with self.guard(*(["postgresql", "mysql"] if fenced else [])) as guard:
+                self.migrate(pending, guard)
+                if self.record["step"] != "opening":  # else servers may have run, and users deleted something
+                    self.smoke()
         except Exception as error:
             if not isinstance(error, RefusalError):
                 traceback.print_exc()
@@ -364,7 +369,7 @@ class Upgrade:
             say("no backup is taken, as upgrade.withoutBackup says")
         self.reach("saved", **saved)
 
-    def backup(self) -> dict[str, str]:
+    def backup(self) -> dict[str, Any]:
         cron = self.cluster.get("cronjobs", BACKUP)
         if cron is None:
             raise RefusalError(f"the CronJob {BACKUP} is gone")
@@ -379,6 +384,7 @@ class Upgrade:
         for container in (*pod["containers"], *(pod.get("initContainers") or ())):
             container["env"] = [*(container.get("env") or ()), {"name": "BACKUP_TAG", "value": "before-upgrade"}]
         self.cluster.create("jobs", {**job, "spec": template["spec"]})
+        saved: dict[str, Any] = {"backupJob": name}
 
         def unfinished() -> list[str]:
             status = (self.cluster.get("jobs", name) or {}).get("status", {})
@@ -386,7 +392,10 @@ class Upgrade:
             if "Failed" in ended:
                 reason = ended["Failed"].get("message", "")
                 raise RefusalError(f"the backup failed ({reason}): kubectl logs job/{name} --all-containers")
-            return [] if "Complete" in ended else [name]
+            if "Complete" not in ended:
+                return [name]
+            saved["backupSeconds"] = (_time(status["completionTime"]) - _time(status["startTime"])).total_seconds()
+            return []
 
         _wait(unfinished, "the backup", migrate.LOCK_TIMEOUT / 2)
         logs: list[str] = []
@@ -394,7 +403,7 @@ class Upgrade:
             pods = self.cluster.list("pods", {"job-name": name})
             logs = [self.cluster.log(pod["metadata"]["name"], "store") for pod in pods]
         found = re.findall(r"(?:saved as )?snapshot ([0-9a-f]{8,64})\b", "\n".join(logs))
-        return {"backupJob": name, **({"snapshot": found[-1]} if found else {})}
+        return {**saved, **({"snapshot": found[-1]} if found else {})}
 
     def copy(self) -> dict[str, Any]:
         of = copies.of(self.databases[0][0])
@@ -472,7 +481,11 @@ class Upgrade:
         self.kept.pop(name, None)
         self.write()
 
-    def migrate(self, pending: list[tuple[int, Schema]]) -> None:
+    def guard(self, *dialects: str) -> Guard:
+        """What keeps servers out of the databases of these kinds."""
+        return Guard([engine for engine, _ in self.databases if engine.dialect.name in dialects])
+
+    def migrate(self, pending: list[tuple[int, Schema]], guard: Guard) -> None:
         if pending and self.record["step"] == "migrating":
             # The process before this one was ended in the middle.
             current = self.fingerprints()
@@ -485,8 +498,9 @@ class Upgrade:
             return
         self.reach("migrating")
         started = time.monotonic()
-        with Guard([engine for engine, _ in self.databases if engine.dialect.name != "sqlite"]):
-            perform()
+        guard.deadline = DEADLINE
+        perform()
+        guard.deadline = None
         self.reach("migrated", migrationSeconds=round(time.monotonic() - started, 1))
 
     def smoke(self) -> None:
@@ -618,9 +632,14 @@ class Upgrade:
 
 
 class Guard:
-    """Ends every session of a server that comes back, until the migration is over."""
+    """Ends every session of a server that comes back.
+
+    Attributes:
+        deadline: When it ends the migration's own sessions on PostgreSQL, too; never if None.
+    """
 
     def __init__(self, engines: list[Any]) -> None:
+        self.deadline: float | None = None
         # On MySQL without a database: a session in it counts as a server's.
         self._engines = {
             each: migrate.connectable_without_database(each) if each.dialect.name == "mysql" else each
@@ -631,11 +650,12 @@ class Guard:
         self._seen: dict[Any, set[int]] = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Guard:
         import sqlalchemy
 
         sqlalchemy.event.listen(sqlalchemy.pool.Pool, "connect", self._opened)
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         import sqlalchemy
@@ -669,10 +689,8 @@ class Guard:
 
         if engine.dialect.name == "postgresql":
             # Rolled back in time, so that the old version can serve again, rather than by Kubernetes, which ends all of this.
-            late = ["mlflow-migration"] if time.monotonic() > DEADLINE else []
+            late = ["mlflow-migration"] if self.deadline is not None and time.monotonic() > self.deadline else []
             return int(connection.execute(sqlalchemy.text(_END), {"ended": [*WRITERS, *late]}).scalar() or 0)
-        if engine.dialect.name != "mysql":
-            return 0
         sessions = connection.execute(sqlalchemy.text("SHOW PROCESSLIST")).all()  # Id, User, Host, db, …
         user = engine.url.username
         others = {
@@ -718,6 +736,11 @@ def read_every_table(engine: Any) -> None:
 def _by_schema(heads: dict[str, str | None]) -> dict[str, str | None]:
     """Versions by the schema alone: of two databases that hold the same schema, the first one's."""
     return {key.partition("/")[2]: head for key, head in reversed(heads.items())}
+
+
+def _time(written: str) -> datetime.datetime:
+    """A time as Kubernetes writes it."""
+    return datetime.datetime.fromisoformat(written.replace("Z", "+00:00"))
 
 
 def _reason(error: Exception) -> str:

@@ -28,6 +28,8 @@ class World:
 
     Attributes:
         dies_at: Number of the call after which the process is gone, or before which if negative; it lives if None.
+        fenced: Whether sessions of servers are ended now.
+        guarded: What was done meanwhile.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,8 @@ class World:
         self.backups = 0
         self.dies_at: int | None = None
         self.fails: str | None = None
+        self.fenced = False
+        self.guarded: list[str] = []
         pod = {"containers": [{"name": "mlflow", "image": OLD}, {"name": "proxy", "image": "httpd"}]}
         pod["initContainers"] = [{"name": "users", "image": OLD}]
         self.objects: dict[tuple[str, str], dict[str, Any]] = {
@@ -75,6 +79,9 @@ class World:
         if what == self.fails:
             raise RefusalError(f"{what} does not work")
         self.calls.append(what)
+        if self.fenced:
+            assert self.serving is None
+            self.guarded.append(what)
         if self.dies_at is not None and len(self.calls) == -self.dies_at:
             raise KilledError
         change()
@@ -87,7 +94,8 @@ class World:
 
     def get(self, kind: str, name: str) -> Any:
         if kind == "jobs":
-            done = {"conditions": [{"type": "Complete", "status": "True"}]}
+            done: dict[str, Any] = {"conditions": [{"type": "Complete", "status": "True"}]}
+            done |= {"startTime": "2026-03-14T09:26:53Z", "completionTime": "2026-03-14T09:27:00Z"}
             return {"status": done} if (kind, name) in self.objects else None
         found = copy.deepcopy(self.objects.get((kind, name)))
         if found is not None and kind == "deployments":
@@ -170,6 +178,22 @@ class Engine:
         name = "postgresql"
 
 
+class Guard:
+    """Stands for what keeps servers out of databases."""
+
+    deadline: float | None = None
+
+    def __init__(self, world: World, engines: list[Any]) -> None:
+        self._world, self._engines = world, engines
+
+    def __enter__(self) -> Guard:
+        self._world.fenced = bool(self._engines)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._world.fenced = False
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
@@ -182,11 +206,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "BACKUP": "backup",
         "STOP_SECONDS": 0,
         "perform": made.perform,
-        "read_every_table": lambda _: None,
+        "read_every_table": lambda _: made.guarded.append("smoke" if made.fenced else "smoke without a guard"),
     }.items():
         monkeypatch.setattr(upgrade, name, value)
-    monkeypatch.setattr(upgrade.Guard, "__enter__", lambda _: None)
-    monkeypatch.setattr(upgrade.Guard, "__exit__", lambda *_: None)
+    monkeypatch.setattr(upgrade, "Guard", lambda engines: Guard(made, engines))
     monkeypatch.setattr(migrate, "due", made.due)
     monkeypatch.setattr(migrate, "found", made.found)
     monkeypatch.setattr(migrate, "known_revisions", lambda _=None: ({*HEADS.values()}, HEADS[NEW]))
@@ -216,6 +239,7 @@ def upgraded(world: World) -> None:
     last = world.history[-1]
     assert last["result"] == "upgraded" and last["from"]["image"] == OLD and last["to"]["image"] == NEW
     assert last["from"]["heads"] == {"mlflow": HEADS[OLD]} and last["snapshot"] == "1234abcd"
+    assert last["backupSeconds"] == 7
 
 
 STEPS = [
@@ -260,6 +284,28 @@ def test_whoever_comes_next_finishes_what_was_cut_off(world: World, number: int)
     run(world)
     upgraded(world)
     assert world.backups == 1
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "mysql"])
+def test_servers_are_kept_out_from_when_they_have_ended_until_the_new_ones_start(
+    world: World, dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine.dialect, "name", dialect)
+    run(world)
+    first, last = STEPS.index("create jobs"), STEPS.index("configmaps: migrated")
+    # On MySQL, the session that takes the backup is as a server's.
+    begun = {"postgresql": first, "mysql": STEPS.index("configmaps: migrating")}[dialect]
+    assert world.guarded == [*STEPS[begun : last + 1], "smoke"]
+
+
+def test_servers_that_the_upgrade_before_has_started_are_let_in(world: World) -> None:
+    world.dies_at = STEPS.index("deployments: open") + 1
+    with pytest.raises(KilledError):
+        run(world)
+    world.dies_at, world.guarded = None, []
+    run(world)
+    upgraded(world)
+    assert world.guarded == []
 
 
 def test_what_users_delete_once_servers_have_started_is_no_loss(world: World) -> None:
