@@ -1,6 +1,5 @@
 """Autoscaler, eviction and ending pods while clients keep the servers busy: no request is lost."""
 
-import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,14 +45,6 @@ def _ready(kubectl: Kubectl, namespace: str) -> list[str]:
     ]
 
 
-def _evict(kubectl: Kubectl, namespace: str, pod: str) -> str:
-    """What the API server says to an eviction, which is what a drain of a node asks for; empty if it agrees."""
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
-    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
-    result = kubectl.run("create", "--raw", path, "--filename", "-", input=json.dumps(body))
-    return "" if result.returncode == 0 else result.stderr
-
-
 @pytest.mark.feature("hpa")
 def test_scaling_eviction_and_ending_pods_lose_no_request(scaled: Deployed, kubectl: Kubectl) -> None:
     namespace = scaled.namespace
@@ -80,8 +71,8 @@ def test_scaling_eviction_and_ending_pods_lose_no_request(scaled: Deployed, kube
 
             # A drain may take one pod at a time.
             first, second, _ = _ready(kubectl, namespace)
-            assert _evict(kubectl, namespace, first) == ""
-            refusal = _evict(kubectl, namespace, second)
+            assert kubectl.evict(namespace, first) == ""
+            refusal = kubectl.evict(namespace, second)
             assert "would violate the pod's disruption budget" in refusal, refusal
             eventually(lambda: len(set(_ready(kubectl, namespace)) - {first}) == 3, "the next pod", 1)
 

@@ -85,6 +85,25 @@ class Kubectl:
         """Output of a command in a pod's container for MLflow."""
         return self.text("exec", "--namespace", namespace, pod, "--container", "mlflow", "--", *command)
 
+    def evict(self, namespace: str, pod: str, seconds: int | None = None) -> str:
+        """Have a pod evicted, which is what a drain of a node asks for.
+
+        Args:
+            namespace: Its namespace.
+            pod: Its name.
+            seconds: How long it may take to end; as the pod says if None.
+
+        Returns:
+            What the API server has against it; empty if it agrees.
+        """
+        body: dict[str, Any] = {"apiVersion": "policy/v1", "kind": "Eviction"}
+        body["metadata"] = {"name": pod, "namespace": namespace}
+        if seconds is not None:
+            body["deleteOptions"] = {"gracePeriodSeconds": seconds}
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+        result = self.run("create", "--raw", path, "--filename", "-", input=json.dumps(body))
+        return "" if result.returncode == 0 else result.stderr
+
     def apply(self, *documents: dict[str, Any]) -> None:
         """Make or change objects."""
         self.text(

@@ -110,7 +110,7 @@ def ensure(version: str) -> None:
 def backed_up(
     version: str, database: postgresql.Database, bucket: s3.Bucket, **more: Any
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Configuration and secrets of one server of that version that is upgraded by itself, with backups in its bucket."""
+    """Configuration and secrets of that version that is upgraded by itself, with backups in its bucket; with one server if not told."""
     ensure(version)
     values = configurations.postgresql(
         unique_name(),
@@ -119,8 +119,7 @@ def backed_up(
         image={"tag": tag(version)},
         upgrade={"mode": "automatic"},
         backup=backups.in_bucket(bucket),
-        server={"replicas": 1, "allowedHosts": ["10.*"]},
-        **more,
+        **{"server": {"replicas": 1, "allowedHosts": ["10.*"]}, **more},
     )
     return values, {**configurations.postgresql_secrets(database, bucket), **backups.in_bucket_secrets(bucket)}
 

@@ -24,21 +24,30 @@ class Acknowledged:
 
     Attributes:
         run_id: Its run.
-        steps: Number of metrics, one for each step from 0.
-        params: Names of parameters.
-        files: Names of artifacts.
+        steps: Number of metrics, one for each step from 0, whose value is half the step.
+        params: Parameters.
+        files: Content of artifacts by name.
         traces: Ids of traces. MLflow's tracing does not say whether one arrived, so these are the ones that were sent.
         failures: Calls that failed, after all that the client itself does about it.
-        longest: The longest that a call took, in seconds.
+        longest: The longest that a call took, in seconds, and which one it was.
     """
 
     run_id: str
     steps: int = 0
-    params: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     traces: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    longest: float = 0.0
+    longest: tuple[float, str] = (0.0, "")
+
+    @contextlib.contextmanager
+    def timed(self, call: str) -> Iterator[None]:
+        """Take the time of a call."""
+        began, started = time.strftime("%X"), time.monotonic()
+        try:
+            yield
+        finally:
+            self.longest = max(self.longest, (time.monotonic() - started, f"{call} of {began}"))
 
 
 @contextlib.contextmanager
@@ -84,25 +93,28 @@ def _log(url: str, experiment: str, folder: Path, pause: float, ended: threading
     folder.mkdir()
     done = Acknowledged(client.create_run(experiment).info.run_id)
     while not ended.is_set():
-        number, started = done.steps, time.monotonic()
+        number = done.steps
         try:
-            client.log_metric(done.run_id, "loss", number / 2, step=number)
+            with done.timed("log_metric"):
+                client.log_metric(done.run_id, "loss", number / 2, step=number)
             done.steps += 1
             if number % 5 == 0:
-                client.log_param(done.run_id, f"p{number}", number)
-                done.params.append(f"p{number}")
+                with done.timed("log_param"):
+                    client.log_param(done.run_id, f"p{number}", number)
+                done.params[f"p{number}"] = str(number)
             if number % 5 == 0 and traces:
-                with mlflow.start_span("step", trace_destination=MlflowExperimentLocation(experiment)) as span:
+                where = MlflowExperimentLocation(experiment)
+                with done.timed("a trace"), mlflow.start_span("step", trace_destination=where) as span:
                     span.set_inputs({"step": number})
                 done.traces.append(span.trace_id)
             if number % 20 == 0:
                 file = folder / f"{number}.txt"
-                file.write_text(str(number))
-                client.log_artifact(done.run_id, str(file))
-                done.files.append(file.name)
+                file.write_text(f"{done.run_id} {number}")
+                with done.timed("log_artifact"):
+                    client.log_artifact(done.run_id, str(file))
+                done.files[file.name] = file.read_bytes()
         except Exception as error:
             done.failures.append(f"{number}: {error!r}")
             done.steps = number + 1
-        done.longest = max(done.longest, time.monotonic() - started)
         ended.wait(pause)
     return done
