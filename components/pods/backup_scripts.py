@@ -42,6 +42,29 @@ forget() {
 }
 # A dump of MySQL's: whoever loads it may not make triggers for somebody else.
 without_definers() { sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$1"; }
+# A dump's rows by the thousand, or the megabyte, in one statement. One by one, each is a way to the server and back.
+together() {
+    if ! command -v awk >/dev/null; then cat; return; fi
+    LC_ALL=C awk 'BEGIN { ORS = "" }
+        match($0, /^INSERT INTO `[^`]*` VALUES [(]/) && /[)];$/ {
+            into = substr($0, 1, RLENGTH - 1)
+            row = substr($0, RLENGTH, length($0) - RLENGTH)
+            if (into != last || rows == 1000 || size + length(row) > 1000000) {
+                if (last != "") print ";\n"
+                print into
+                last = into; rows = size = 0
+            } else print ",\n"
+            print row
+            rows++; size += length(row)
+            next
+        }
+        {
+            if (last != "") print ";\n"
+            last = ""
+            print $0 "\n"
+        }
+        END { if (last != "") print ";\n" }'
+}
 # 10 and 12: https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 repository() {
     code=0
@@ -78,7 +101,7 @@ if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
     mysql --batch --skip-column-names --execute "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;')
         FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'" >"$TMPDIR/drop.sql"
     { echo 'SET FOREIGN_KEY_CHECKS = 0;'; cat "$TMPDIR/drop.sql"
-        without_definers "$dump"; } | mysql --binary-mode
+        without_definers "$dump" | together; } | mysql --binary-mode
 else
     postgresql
     query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
@@ -136,7 +159,7 @@ if [ "$BACKUP_ENGINE" = mysql ]; then
         sleep 1
     done
     query --execute 'CREATE DATABASE drill CHARACTER SET utf8mb4'
-    without_definers "$dump" | query --binary-mode drill
+    without_definers "$dump" | together | query --binary-mode drill
     tables="$(query --batch --skip-column-names --execute "SELECT table_name FROM information_schema.tables WHERE table_schema = 'drill'")"
     for table in $tables; do
         echo "$table$tab$(query --batch --skip-column-names --execute "SELECT count(*) FROM \`$table\`" drill)"
