@@ -162,8 +162,8 @@ def _in_time(
     record_property("metrics", sum(each.steps for each in done))
     # Beyond these it is the end of the old servers, and the start of a new one, on a busy machine for longer.
     assert freeze - migration - backup < 30 + start
-    # For one answer the client waits 120 s, and then repeats the call, for four minutes in all. Now and then a call gets none while the
-    # servers end.
+    # The client tries to connect for 120 s, and then anew, for four minutes in all. The first of these is lost on whoever begins when the
+    # Service still leads to a pod that has just vanished: what it sends again goes to the same address.
     assert not ENDS or longest < 150, call
     return upgrade
 
