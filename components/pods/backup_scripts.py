@@ -14,7 +14,8 @@ unwanted() { [ "${RESTORE_ARTIFACTS:-true}" != true ] && [ "$RESTORE_ARTIFACTS" 
 # Before a restore, what is there is only kept if there is something.
 skipped() { rehearsed || { [ "${BACKUP_BEFORE_RESTORE:-}" = true ] && [ ! -e "$RESTORED_FOLDER/.occupied" ]; }; }
 postgresql() { export PGSERVICEFILE="$LOGIN_FOLDER/pg_service.conf" PGSERVICE=backup; }
-mysql() { "$(command -v mariadb || command -v mysql)" --defaults-file="$LOGIN_FOLDER/my.cnf" "$(cat "$LOGIN_FOLDER/database")" "$@"; }
+# Not named as the program, which would then be found in its place.
+in_mysql() { "$(command -v mariadb || command -v mysql)" --defaults-file="$LOGIN_FOLDER/my.cnf" "$(cat "$LOGIN_FOLDER/database")" "$@"; }
 # With one row per line, which the manifest counts, and options of where.
 postgresql_dump() { PGTZ=UTC pg_dump --format=plain --no-owner --no-privileges --no-comments "$@"; }
 mysql_dump() {
@@ -98,10 +99,10 @@ locked
 if rehearsed; then exit 0; fi
 dump="$RESTORED_FOLDER/database.sql"
 if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
-    mysql --batch --skip-column-names --execute "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;')
+    in_mysql --batch --skip-column-names --execute "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;')
         FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'" >"$TMPDIR/drop.sql"
     { echo 'SET FOREIGN_KEY_CHECKS = 0;'; cat "$TMPDIR/drop.sql"
-        without_definers "$dump" | together; } | mysql --binary-mode
+        without_definers "$dump" | together; } | in_mysql --binary-mode
 else
     postgresql
     query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }

@@ -128,7 +128,17 @@ def test_mariadb_is_backed_up_tried_out_and_restored(folder: Path) -> None:
         password = made.password.encode().decode("latin-1")  # PyMySQL encodes as Latin-1
         uri = f"mysql+pymysql://{made.name}:{quote(password, safe='')}@{made.host}:{made.port}/{made.name}?ssl_check_hostname=false"
         programs, libraries = mariadb.installed(folder / "mariadb")
-        _round_trip(Pod(folder, uri, folder / "repository", libraries, programs), "mysql")
+        pod = Pod(folder, uri, folder / "repository", libraries, programs)
+        _round_trip(pod, "mysql")
+        # The clients under the names that they have in images of MySQL.
+        renamed = folder / "mysql"
+        renamed.mkdir()
+        for name, of in {"mysql": "mariadb", "mysqldump": "mariadb-dump"}.items():
+            (renamed / name).symlink_to(next(each / of for each in programs if (each / of).exists()))
+        before = pod.seed("digest")
+        pod.seed("damage")
+        _again(replace(pod, path=[renamed])).restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT="latest")
+        assert pod.seed("digest") == before
 
 
 def _round_trip(pod: Pod, engine: str) -> None:
