@@ -45,8 +45,8 @@ forget() {
 without_definers() { sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$1"; }
 # A dump's rows by the thousand, or the megabyte, in one statement. One by one, each is a way to the server and back.
 together() {
-    if ! command -v awk >/dev/null; then cat; return; fi
-    LC_ALL=C awk 'BEGIN { ORS = "" }
+    awk="$(command -v awk || command -v mawk || command -v gawk)" || { cat; return; }
+    LC_ALL=C "$awk" 'BEGIN { ORS = "" }
         match($0, /^INSERT INTO `[^`]*` VALUES [(]/) && /[)];$/ {
             into = substr($0, 1, RLENGTH - 1)
             row = substr($0, RLENGTH, length($0) - RLENGTH)
