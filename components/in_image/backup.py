@@ -285,7 +285,8 @@ def _of_sqlite(dump: Path) -> tuple[dict[str, int], dict[str, str]]:
 
 _COPY = re.compile(rb'COPY (?:\S+\.)?"?(\w+)"? \(.*\) FROM stdin;\n')
 _CREATE = re.compile(rb"CREATE TABLE (?:\S+\.)?[`\"]?(\w+)[`\"]? \(")
-_INSERT = re.compile(rb"INSERT INTO `(\w+)` VALUES \((.*)\);\n")
+# With the names of columns where some are generated, by MySQL's client.
+_INSERT = re.compile(rb"INSERT INTO `(\w+)` (?:\([^)]*\) )?VALUES \((.*)\);\n")
 
 
 def _of_text(dump: Path) -> tuple[dict[str, int], dict[str, str]]:

@@ -44,10 +44,11 @@ forget() {
 # A dump of MySQL's: whoever loads it may not make triggers for somebody else.
 without_definers() { sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$1"; }
 # A dump's rows by the thousand, or the megabyte, in one statement. One by one, each is a way to the server and back.
+awk="$(command -v awk || command -v mawk || command -v gawk || :)"
 together() {
-    awk="$(command -v awk || command -v mawk || command -v gawk)" || { cat; return; }
+    [ -n "$awk" ] || { cat; return; }
     LC_ALL=C "$awk" 'BEGIN { ORS = "" }
-        match($0, /^INSERT INTO `[^`]*` VALUES [(]/) && /[)];$/ {
+        match($0, /^INSERT INTO `[^`]*` ([(][^)]*[)] )?VALUES [(]/) && /[)];$/ {
             into = substr($0, 1, RLENGTH - 1)
             row = substr($0, RLENGTH, length($0) - RLENGTH)
             if (into != last || rows == 1000 || size + length(row) > 1000000) {
@@ -65,6 +66,21 @@ together() {
             print $0 "\n"
         }
         END { if (last != "") print ";\n" }'
+}
+# A dump by MariaDB's client has values of generated columns, which MySQL does not take: columns are generated once their rows are there.
+generated_later() {
+    case "$(in_mysql --batch --skip-column-names --execute 'SELECT version()')" in *MariaDB*) cat; return ;; esac
+    [ -n "$awk" ] || { cat; return; }
+    LC_ALL=C "$awk" '/^CREATE TABLE `/ { split($0, name, "`"); table = name[2] }
+        /^[)]/ { table = "" }
+        table != "" && /^  `[^`]*` .* GENERATED ALWAYS AS [(].*[)] STORED/ {
+            column = $0
+            sub(/,$/, "", column)
+            later = later "ALTER TABLE `" table "` MODIFY COLUMN" column ";\n"
+            sub(/ GENERATED ALWAYS AS [(].*[)] STORED/, "")
+        }
+        { print }
+        END { printf "%s", later }'
 }
 # 10 and 12: https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 repository() {
@@ -102,7 +118,7 @@ if [ -e "$LOGIN_FOLDER/my.cnf" ]; then
     in_mysql --batch --skip-column-names --execute "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;')
         FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'" >"$TMPDIR/drop.sql"
     { echo 'SET FOREIGN_KEY_CHECKS = 0;'; cat "$TMPDIR/drop.sql"
-        without_definers "$dump" | together; } | in_mysql --binary-mode
+        without_definers "$dump" | generated_later | together; } | in_mysql --binary-mode
 else
     postgresql
     query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
@@ -166,7 +182,7 @@ if [ "$BACKUP_ENGINE" = mysql ]; then
         echo "$table$tab$(query --batch --skip-column-names --execute "SELECT count(*) FROM \`$table\`" drill)"
     done >"$counts"
     # A dump has -0.0 as -0, of which servers make 0 again. Twice, since what is between two of them belongs to both.
-    rows() { LC_ALL=C grep -a "^INSERT INTO \`${1:-.*}\` VALUES " | LC_ALL=C sed 's/\([(,]\)-0\([,)]\)/\10\2/g; s/\([(,]\)-0\([,)]\)/\10\2/g'; }
+    rows() { LC_ALL=C grep -aE "^INSERT INTO \`${1:-.*}\` (\([^)]*\) )?VALUES " | LC_ALL=C sed 's/\([(,]\)-0\([,)]\)/\10\2/g; s/\([(,]\)-0\([,)]\)/\10\2/g'; }
     again() { mysql_dump --no-defaults --socket="$TMPDIR/drill.sock" --user=root --default-character-set=utf8mb4 --loose-column-statistics=0 \
         --loose-set-gtid-purged=OFF drill "$@"; }
     compared
