@@ -14,6 +14,15 @@ SERVER_CONTAINER = "mlflow"
 """The container of a server's pod that runs MLflow."""
 
 
+def instance(deployment: str) -> dict[str, str]:
+    """Labels that all objects of a deployment have.
+
+    Args:
+        deployment: Its name.
+    """
+    return {APPLICATION: "mlflow", INSTANCE: deployment}
+
+
 def selector(deployment: str, component: str = SERVER) -> dict[str, str]:
     """Labels that select exactly the pods of one kind: every other pod has another `component`.
 
@@ -21,4 +30,4 @@ def selector(deployment: str, component: str = SERVER) -> dict[str, str]:
         deployment: Name of the deployment.
         component: Which kind of pod.
     """
-    return {APPLICATION: "mlflow", INSTANCE: deployment, COMPONENT: component}
+    return {**instance(deployment), COMPONENT: component}

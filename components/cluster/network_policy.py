@@ -16,6 +16,7 @@ from pulumi_kubernetes.networking import v1 as net
 from ..arguments import EgressArgs, Input, NetworkPeerArgs, NetworkPolicyArgs
 from ..arguments.access.network_policy import lies_in
 from ..contracts import NetworkDestination
+from ..labels import instance
 from ..pods.part import PodPart
 from ..pods.scope import Scope
 
@@ -79,7 +80,7 @@ def network_policies(
         more = [each for each in part.network if each not in jobs.network]
         _policy(scope, component, _component("In", [component]), [], [asks, *_to(scope, more), *further])
     for component, destination in inside.items():
-        callers = k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope))
+        callers = k8s.meta.v1.LabelSelectorArgs(match_labels=instance(scope.name))
         rule = net.NetworkPolicyIngressRuleArgs(
             from_=[net.NetworkPolicyPeerArgs(pod_selector=callers)], ports=_ports([destination.port])
         )
@@ -98,7 +99,7 @@ def _policy(
         f"{scope.name}-{component}",
         metadata=scope.metadata(component, f"{scope.name}-{component}"),
         spec=net.NetworkPolicySpecArgs(
-            pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=_instance(scope), match_expressions=[chosen]),
+            pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=instance(scope.name), match_expressions=[chosen]),
             policy_types=["Ingress", "Egress"],
             ingress=ingress,
             egress=egress,
@@ -122,11 +123,6 @@ def _further(args: EgressArgs) -> net.NetworkPolicyEgressRuleArgs:
     return net.NetworkPolicyEgressRuleArgs(to=to, ports=[*_ports(args.ports, [protocol]), *ranges])  # type: ignore[arg-type]
 
 
-def _instance(scope: Scope) -> dict[str, str]:
-    """Labels of every pod of the deployment."""
-    return {key: value for key, value in scope.selector().items() if not key.endswith("/component")}
-
-
 def _component(operator: str, names: Sequence[str]) -> k8s.meta.v1.LabelSelectorRequirementArgs:
     return k8s.meta.v1.LabelSelectorRequirementArgs(key="app.kubernetes.io/component", operator=operator, values=names)
 
@@ -139,7 +135,7 @@ def _own(scope: Scope, component: str) -> net.NetworkPolicyPeerArgs:
 
 def _clients(scope: Scope, args: NetworkPolicyArgs) -> list[net.NetworkPolicyPeerArgs]:
     # The deployment's own jobs call the server, too.
-    near = k8s.meta.v1.LabelSelectorArgs(match_labels={} if args.allow_same_namespace else _instance(scope))
+    near = k8s.meta.v1.LabelSelectorArgs(match_labels={} if args.allow_same_namespace else instance(scope.name))
     names = [{"kubernetes.io/metadata.name": name} for name in args.allow_namespaces]
     return [
         net.NetworkPolicyPeerArgs(pod_selector=near),

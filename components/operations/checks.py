@@ -20,7 +20,7 @@ from .forward import HOST, forwarded
 from .jobs import MADE_BY, follow, from_template, set_variables, start, succeeded
 from .round_trip import Login, Server
 from .status import age, schedules
-from .target import Target, server_container
+from .target import Target, containers, server_container
 
 _CHECK_SECONDS = 900
 _LARGE = 1000
@@ -108,7 +108,7 @@ def migration_job(
     """
     pod = migration_pod(target)
     old = next(each["image"] for each in pod["spec"]["containers"] if each["name"] == MIGRATION)
-    for each in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]):
+    for each in containers(pod["spec"]):
         if image is not None and each["image"] == old:
             each["image"] = image
     set_variables(pod["spec"], {"MIGRATION_MODE": mode, **(variables or {})})
@@ -199,7 +199,7 @@ def account(target: Target) -> tuple[Object, Object] | None:
 
 
 def _variable(pod: Object, name: str) -> Object | None:
-    for container in (*(pod.get("initContainers") or []), *pod["containers"]):
+    for container in containers(pod):
         for each in container.get("env") or []:
             if each["name"] == name:
                 return each

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from ..labels import selector
+from ..labels import instance
 from .errors import NOT_FOUND, MissingError, OperationError
-from .target import Target, server_container
+from .target import Target, containers, server_container
 
 _URI = "MLFLOW_BACKEND_STORE_URI"
 _PASSWORDS = ("PGPASSWORD", "DATABASE_PASSWORD")
@@ -74,8 +74,9 @@ def steps(target: Target) -> list[str]:
 def _login(target: Target) -> _Login:
     pod = target.server()["spec"]["template"]["spec"]
     server = {each["name"]: each for each in server_container({"spec": pod}).get("env") or []}
-    every = [*(pod.get("initContainers") or []), *pod["containers"]]
-    variables = {each["name"]: each for container in reversed(every) for each in container.get("env") or []} | server
+    variables = {
+        each["name"]: each for container in reversed(containers(pod)) for each in container.get("env") or []
+    } | server
     uri = variables.get(_URI, {})
     scheme = uri.get("value", "").partition(":")[0]
     engine = scheme.partition("+")[0]
@@ -103,7 +104,7 @@ def _is_own(target: Target, secret: str) -> bool:
         labels = target.cluster.get("secrets", target.namespace, secret)["metadata"].get("labels") or {}
     except MissingError:
         return False
-    return selector(target.name, "").items() - {("app.kubernetes.io/component", "")} <= labels.items()
+    return instance(target.name).items() <= labels.items()
 
 
 def _where(target: Target, login: _Login) -> str:
@@ -233,8 +234,7 @@ def _roll(target: Target, login: _Login) -> list[str]:
 def _others(target: Target) -> list[str]:
     """Logins of further databases, which are not this one's."""
     pod = target.server()["spec"]["template"]["spec"]
-    every = [*(pod.get("initContainers") or []), *pod["containers"]]
-    names = {each["name"] for container in every for each in container.get("env") or []}
+    names = {each["name"] for container in containers(pod) for each in container.get("env") or []}
     blocks = {"auth.database": {"USERS_DATABASE_PASSWORD"}, "database.registry": {"MLFLOW_REGISTRY_STORE_URI"}}
     found = [block for block, marks in blocks.items() if marks & names]
     return [f"Likewise for `{block}`, which has a login of its own." for block in found]

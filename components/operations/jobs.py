@@ -14,7 +14,7 @@ from . import diagnosis
 from .cluster import Object
 from .console import Console
 from .errors import MissingError, OperationError
-from .target import Target
+from .target import Target, containers
 
 MADE_BY = "pulumi-mlflow/made-by"
 """Annotation of Jobs that no CronJob owns."""
@@ -136,7 +136,7 @@ def set_variables(pod: Object, variables: Mapping[str, str]) -> None:
     """Give variables to every container of a pod's specification; without any it stays exactly as it is."""
     if not variables:
         return
-    for container in (*pod.get("initContainers", []), *pod["containers"]):
+    for container in containers(pod):
         kept = [each for each in container.get("env") or [] if each["name"] not in variables]
         container["env"] = [*kept, *({"name": name, "value": value} for name, value in variables.items())]
 

@@ -105,8 +105,7 @@ def _last(target: Target) -> dict[str, Any]:
     Raises:
         OperationError: There is none, or it was undone.
     """
-    history = json.loads(target.config_map(status.UPGRADE).get("history") or "[]")
-    ended = [each for each in history if each.get("result", _DONE) in (_DONE, _BACK)]
+    ended = [each for each in status.history(target) if each.get("result", _DONE) in (_DONE, _BACK)]
     if not ended:
         raise OperationError(
             f"the cluster has no record of an upgrade of {target}",
@@ -142,9 +141,8 @@ def _snapshot(last: Mapping[str, Any]) -> str:
 
 def _settle(target: Target, last: Mapping[str, Any]) -> None:
     """Write down that it was undone, and that none is unfinished."""
-    data = target.config_map(status.UPGRADE)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     entry = {"at": now, "result": _BACK, "from": last["to"], "to": last["from"]}
-    history = [*json.loads(data.get("history") or "[]"), entry][-KEPT:]
+    history = [*status.history(target), entry][-KEPT:]
     body = {"data": {"history": json.dumps(history), "current": None}}
     target.cluster.patch("configmaps", target.namespace, f"{target.name}-{status.UPGRADE}", body)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..labels import APPLICATION, COMPONENT, INSTANCE, SERVER, SERVER_CONTAINER
+from ..labels import SERVER_CONTAINER, selector
 from . import database_password, fence
 from .checks import migration_job
 from .cluster import Object
@@ -219,9 +219,9 @@ def _restart(target: Target) -> str:
 
 def _abandon(target: Target, key: str) -> str:
     """A command that agrees to the loss of an encryption key, by the fingerprint that the Service has."""
-    services = f"get service --selector {APPLICATION}=mlflow,{INSTANCE}={target.name},{COMPONENT}={SERVER}"
+    labels = ",".join("=".join(each) for each in selector(target.name).items())
     path = f"{{.items[*].metadata.annotations.mlflow-deployment/{key}}}"
-    found = target.kubectl(f"{services} --output jsonpath='{path}'")
+    found = target.kubectl(f"get service --selector {labels} --output jsonpath='{path}'")
     return f"pulumi config set --plaintext --path 'mlflow:keys.abandoned[0]' \"$({found})\""
 
 

@@ -62,6 +62,11 @@ def unfinished(target: Target) -> Any:
     return json.loads(target.config_map(UPGRADE).get("current") or "null")
 
 
+def history(target: Target) -> list[dict[str, Any]]:
+    """The records of upgrades that have ended, the last one last."""
+    return json.loads(target.config_map(UPGRADE).get("history") or "[]")
+
+
 def kept(target: Target) -> dict[str, str]:
     """Databases that upgrades and rollbacks have kept, each with what it holds."""
     return json.loads(target.config_map(UPGRADE).get("kept") or "{}")

@@ -16,6 +16,7 @@ from ..labels import (
     RESTORE,
     SERVER,
     SERVER_CONTAINER,
+    instance,
     selector,
 )
 from .cluster import Cluster, Object
@@ -81,9 +82,7 @@ class Target:
             kind: As in `Cluster.list`.
             component: Which kind of pod they are for; None for all.
         """
-        labels = selector(self.name, component or "")
-        if component is None:
-            del labels[COMPONENT]
+        labels = instance(self.name) if component is None else selector(self.name, component)
         found = self.cluster.list(kind, self.namespace, labels)
         return sorted(found, key=lambda each: each["metadata"]["creationTimestamp"])
 
@@ -108,6 +107,11 @@ class Target:
         where there is none."""
         found = f"pulumi stack --show-urns | grep -o 'urn:.*:RandomPassword::{self.name}-{resource}$'"
         return f'for urn in $({found}); do pulumi state unprotect --yes "$urn"; done'
+
+
+def containers(pod: Object) -> list[Object]:
+    """All containers in the specification of a pod, in the order in which they start."""
+    return [*(pod.get("initContainers") or []), *pod["containers"]]
 
 
 def server_container(pod: Object) -> Object:

@@ -5,7 +5,6 @@ What it takes, from stopping the servers to starting the new ones, is the migrat
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from . import checks, fence, stack, status
@@ -75,9 +74,10 @@ def upgrade(target: Target, console: Console, name: str | None, tag: str, way: s
             f"{target} runs {serves}: the program of the stack {name} does not take its image from `mlflow:{_TAG}`",
             f"Change it where the program has it, and take away what is not read: `pulumi config rm --path mlflow:{_TAG}`.",
         )
-    history = json.loads(target.config_map(status.UPGRADE).get("history") or "[]")
     freeze = [
-        each["freezeSeconds"] for each in history if each.get("result") == "upgraded" and each["to"]["image"] == after
+        each["freezeSeconds"]
+        for each in status.history(target)
+        if each.get("result") == "upgraded" and each["to"]["image"] == after
     ]
     return {
         "from": before,

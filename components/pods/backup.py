@@ -24,7 +24,7 @@ from ..contracts import (
     in_uri,
 )
 from ..in_image import Program
-from ..labels import BACKUP, BACKUP_DRILL, COMPONENT, RESTORE, SERVER
+from ..labels import BACKUP, BACKUP_DRILL, COMPONENT, RESTORE, SERVER, instance
 from .artifact_copies import ArtifactCopies, artifact_copies
 from .backend_store import BackendStore
 from .backup_place import BackupPlace
@@ -426,6 +426,5 @@ def _joined(
 def _beside_the_server(scope: Scope) -> k8s.core.v1.AffinityArgs:
     """Where a volume that is limited to one node can be mounted: on the server's node; anywhere, if there is no server. The
     scheduler lets a pod that fits its own term be the first: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/."""
-    labels = {key: value for key, value in scope.selector().items() if key != COMPONENT}
     one = k8s.meta.v1.LabelSelectorRequirementArgs(key=COMPONENT, operator="In", values=[SERVER, BACKUP, RESTORE])
-    return on_the_node_of(k8s.meta.v1.LabelSelectorArgs(match_labels=labels, match_expressions=[one]))
+    return on_the_node_of(k8s.meta.v1.LabelSelectorArgs(match_labels=instance(scope.name), match_expressions=[one]))

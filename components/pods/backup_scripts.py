@@ -43,11 +43,14 @@ forget() {
 }
 # A dump of MySQL's: whoever loads it may not make triggers for somebody else.
 without_definers() { sed '/^\/\*!50003 CREATE\*\//s/ \/\*!50017 DEFINER=`[^`]*`@`[^`]*`\*\///' "$1"; }
+# The lines through a program of awk, where the image has one.
+lines() {
+    awk="$(command -v awk || command -v mawk || command -v gawk)" || { cat; return; }
+    LC_ALL=C "$awk" "$1"
+}
 # A dump's rows by the thousand, or the megabyte, in one statement. One by one, each is a way to the server and back.
-awk="$(command -v awk || command -v mawk || command -v gawk || :)"
 together() {
-    [ -n "$awk" ] || { cat; return; }
-    LC_ALL=C "$awk" 'BEGIN { ORS = "" }
+    lines 'BEGIN { ORS = "" }
         match($0, /^INSERT INTO `[^`]*` ([(][^)]*[)] )?VALUES [(]/) && /[)];$/ {
             into = substr($0, 1, RLENGTH - 1)
             row = substr($0, RLENGTH, length($0) - RLENGTH)
@@ -70,8 +73,7 @@ together() {
 # A dump by MariaDB's client has values of generated columns, which MySQL does not take: columns are generated once their rows are there.
 generated_later() {
     case "$(in_mysql --batch --skip-column-names --execute 'SELECT version()')" in *MariaDB*) cat; return ;; esac
-    [ -n "$awk" ] || { cat; return; }
-    LC_ALL=C "$awk" '/^CREATE TABLE `/ { split($0, name, "`"); table = name[2] }
+    lines '/^CREATE TABLE `/ { split($0, name, "`"); table = name[2] }
         /^[)]/ { table = "" }
         table != "" && /^  `[^`]*` .* GENERATED ALWAYS AS [(].*[)] STORED/ {
             column = $0

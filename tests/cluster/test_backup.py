@@ -90,26 +90,21 @@ def test_the_same_on_mariadb(
     store, prefix = bucket.client(), f"{on_mariadb.values['artifacts']['s3']['prefix']}/"
     lost = dict[str, str]()
 
-    def artifacts() -> dict[str, str]:
-        """The checksum of each."""
-        pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket.name, Prefix=prefix)
-        return {each["Key"]: each["ETag"] for page in pages for each in page.get("Contents", [])}
-
     def fill(run_id: str) -> None:
         schemas.many_metrics(mariadb_database, run_id, METRICS)
-        (folder,) = {name.partition("/artifacts/")[0] for name in artifacts() if run_id in name}
+        (folder,) = {name.partition("/artifacts/")[0] for name in bucket.checksums(prefix) if run_id in name}
         for number in range(MIB // 4):
             body = secrets.token_bytes(4 * client.MIB)
             store.put_object(Bucket=bucket.name, Key=f"{folder}/artifacts/many/{number}", Body=body)
 
     def destroy() -> None:
         mariadb_database.query("DROP TABLE metrics, params, tags")
-        lost.update(artifacts())
+        lost.update(bucket.checksums(prefix))
         for name in lost:
             store.delete_object(Bucket=bucket.name, Key=name)
 
     _destroyed_and_restored(on_mariadb, kubectl, tmp_path, destroy, record_property, fill)
-    assert artifacts() == lost and len(lost) > MIB // 4
+    assert bucket.checksums(prefix) == lost and len(lost) > MIB // 4
     assert mariadb_database.query("SELECT count(*) FROM metrics WHERE `key` = 'seed'") == [(METRICS,)]
 
 

@@ -80,10 +80,14 @@ def _losses(
     where, chance = ("--namespace", deployed.namespace), random.Random(7)
     claim = ("persistentvolumeclaim", "mlflow-database")
     lost, seconds = list[float](), list[float]()
+
+    def as_user() -> contextlib.AbstractContextManager[None]:
+        return client.login(*login) if login else contextlib.nullcontext()
+
     for _ in range(LOSSES):
         before = kubectl.json("get", *claim, *where)["metadata"]["uid"]
         with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
-            with client.login(*login) if login else contextlib.nullcontext():
+            with as_user():
                 logged = client.log(url)
             load = Load.of(url, login)
             with load.running(url):
@@ -97,7 +101,7 @@ def _losses(
         assert kubectl.json("get", *claim, *where)["metadata"]["uid"] != before
         with kubectl.forward(deployed.namespace, "mlflow", folder) as url:
             lost.append(load.lost(moment, in_server(url, login)))
-            with client.login(*login) if login else contextlib.nullcontext():
+            with as_user():
                 client.read_back(url, logged)
     record_property("seconds_of_acknowledged_writes_lost", [round(each, 1) for each in lost])
     record_property("seconds_until_serving", [round(each) for each in seconds])

@@ -81,7 +81,7 @@ class Database:
         self._client("mysql" if MYSQL else "mariadb", self.name, text=dump)
 
     def _client(self, program: str, *arguments: str, text: str | None = None) -> str:
-        root, environment = _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
+        root, environment = _served()
         where = [f"--host={self.host}", f"--port={self.port}", f"--user={self.name}", "--default-character-set=utf8mb4"]
         ssl = ["--ssl-mode=REQUIRED"] if MYSQL else ["--ssl"]
         return subprocess.run(
@@ -150,7 +150,7 @@ def serve(host: str, *names: str, returns: bool = False, log: Path | None = None
     """
     folder = Path(tempfile.mkdtemp(prefix="mlflow-test-mariadb-"))
     try:
-        root, environment = _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
+        root, environment = _served()
         data, socket, made = folder / "data", folder / "socket", certificates.make(host, *names)
         for name, content in {"server.crt": made.certificate, "server.key": made.key}.items():
             (folder / name).write_text(content)
@@ -240,6 +240,11 @@ def installed(folder: Path) -> tuple[list[Path], dict[str, str]]:
         wrapper.chmod(0o755)
     (plugins,) = root.glob("usr/lib/*-linux-gnu*/libmariadb3/plugin")
     return [folder, *found], {"LD_LIBRARY_PATH": environment["LD_LIBRARY_PATH"], "MARIADB_PLUGIN_DIR": str(plugins)}
+
+
+def _served() -> tuple[Path, dict[str, str]]:
+    """The same of the server that is tested, with clients of its own kind."""
+    return _programs() if MYSQL is None else (Path(MYSQL), dict(os.environ))
 
 
 def _loaded(root: Path) -> list[Path | str]:

@@ -106,7 +106,7 @@ class Server:
 
     def administrator(self) -> str:
         """A command of a shell that runs a statement from its standard input as the superuser."""
-        folder, environment = _installed() or _unpacked(debian.unpack(["postgresql"]))
+        folder, environment = clients()
         options = [f"--host={self.folder}", f"--port={self.port}", "--username=postgres", "--set=ON_ERROR_STOP=1"]
         return processes.in_shell([folder / "psql", "--quiet", "--no-psqlrc", *options], environment)
 

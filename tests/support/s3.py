@@ -46,8 +46,12 @@ class Bucket:
 
     def objects(self) -> list[str]:
         """Names of all objects."""
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return list(self.checksums())
+
+    def checksums(self, prefix: str = "") -> dict[str, str]:
+        """Checksums of the objects whose name begins so."""
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
 
     def read(self, name: str) -> bytes:
         """Content of an object."""

@@ -18,7 +18,7 @@ GENERATED = "GENERATED ALWAYS AS ((`end` - `begin`)) STORED "
 
 def _filtered(function: str, text: str, version: str = "9.7.4") -> str:
     common = FILES["common.sh"]
-    functions = common[common.index("awk=") : common.index("# 10 and 12:")]
+    functions = common[common.index("lines() {") : common.index("# 10 and 12:")]
     program = f"in_mysql() {{ echo {version}; }}\n{functions}\n{function}"
     return subprocess.run(["sh", "-c", program], input=text, capture_output=True, text=True, check=True).stdout
 
