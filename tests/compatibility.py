@@ -65,7 +65,7 @@ def versions_table() -> Iterable[Sequence[str]]:
         "Kubernetes",
         f"{versions.KUBERNETES}; objects also by the schemas of {', '.join(versions.KUBERNETES_SCHEMAS)}",
         f"{versions.KUBERNETES_MINIMUM} or newer",
-        "nothing; older clusters lack the `sleep` action that drains pods",
+        "nothing; older clusters lack the `sleep` action that drains the proxy of `auth.oidc`",
     )
     cli = versions.PULUMI_CLI_MINIMUM
     yield "Pulumi CLI", versions.PULUMI_CLI, f"{cli} or newer", "older ones (`Pulumi.yaml`)"

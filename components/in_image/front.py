@@ -11,6 +11,7 @@ what MLflow leaves to others.
 - Beside Litestream, checkpoints of SQLite are left to it.
 - Most artifact stores are given whole files, which MLflow keeps in `/tmp` until they are complete. What does not fit waits, or is
   refused; it would otherwise end the pod, and everybody's requests with it.
+- A pod that is about to end is not ready, for the kubelet alone: see `terminating.py`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import database_outage
+import terminating
 from database_outage import Message, Receive, Send
 
 ARTIFACTS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
@@ -112,6 +114,9 @@ class Front:
         scope["headers"] = [(name, _plain_host(name, value)) for name, value in scope["headers"]]
         self.forwarded(scope)
         path = scope["path"].removeprefix(self.prefix)
+        if path == "/health" and _probed(scope) and terminating.MARK.exists():
+            await database_outage.refuse(send, 503, "TEMPORARILY_UNAVAILABLE", "This pod is about to end.")
+            return
         if path.startswith(ARTIFACTS) and scope["method"] in ("GET", "PUT"):
             if self.streams_without_prefix:
                 # A copy, since uvicorn logs the path that it knows.
@@ -232,6 +237,10 @@ def _listed(variable: str) -> list[str]:
 def _values(scope: Message, name: bytes) -> Iterator[str]:
     """Values of a header."""
     return (value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def _probed(scope: Message) -> bool:
+    return next(_values(scope, b"user-agent"), "").startswith(terminating.PROBE)
 
 
 def _plain_host(name: bytes, value: bytes) -> bytes:

@@ -199,13 +199,19 @@ def template(
     )
 
 
-def drain(scope: Scope) -> k8s.core.v1.LifecycleArgs | None:
+def drain(scope: Scope, wait: Sequence[str] = ()) -> k8s.core.v1.LifecycleArgs | None:
     """Keep serving while endpoints are withdrawn; only then do containers get their signal.
 
     For the server and for a proxy in front of it. Pointless if the next pod only starts after this one has stopped.
+
+    Args:
+        scope: The deployment.
+        wait: What waits in the container for as many seconds as its last argument says; empty if the kubelet is to wait.
     """
     seconds = scope.args.server.drain_seconds
     if not seconds:
         return None
-    sleep = k8s.core.v1.SleepActionArgs(seconds=seconds)
-    return k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=sleep))
+    handler = k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=seconds))
+    if wait:
+        handler = k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=[*wait, str(seconds)]))
+    return k8s.core.v1.LifecycleArgs(pre_stop=handler)

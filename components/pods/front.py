@@ -13,10 +13,12 @@ from .part import PodPart, join
 from .plugin import installed, plugin
 from .scope import Scope
 
-_PROGRAM, _SERVE = Program("front.py"), Program("serve.py")
+_PROGRAM, _SERVE, _TERMINATING = Program("front.py"), Program("serve.py"), Program("terminating.py")
 _DIRECTORY = "/etc/mlflow/front"
 SERVE = ["python", f"{_DIRECTORY}/{_SERVE.name}"]
 """Runs `mlflow server`; its arguments follow."""
+DRAIN = ["python", "-I", "-S", f"{_DIRECTORY}/{_TERMINATING.name}"]
+"""Goes on for so many seconds, which follow, and says that the pod is about to end."""
 _OPTION = "--app-name="
 
 

@@ -20,7 +20,7 @@ from . import tls
 from .addresses import ALL_ADDRESSES, allowed_hosts, allowed_origins
 from .containers import drain, mlflow_container, template, user_containers
 from .environment import plain_environment
-from .front import SERVE, front
+from .front import DRAIN, SERVE, front
 from .part import PodPart, join
 from .ports import known_while_unchanged
 from .scope import Scope
@@ -175,9 +175,10 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         startup_probe=k8s.core.v1.ProbeArgs(
             http_get=health, period_seconds=1, timeout_seconds=5, failure_threshold=server.startup_timeout_seconds
         ),
-        readiness_probe=_probe(health, pod.probes.readiness, period=5, timeout=5, failures=3),
+        # Often, so that a pod that is about to end is taken for not ready in time; one that is merely busy has the timeouts.
+        readiness_probe=_probe(health, pod.probes.readiness, period=2, timeout=5, failures=3),
         liveness_probe=_probe(health, pod.probes.liveness, period=20, timeout=10, failures=6),
-        lifecycle=None if exclusive else drain(scope),
+        lifecycle=None if exclusive else drain(scope, DRAIN),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components import versions
+from components.arguments import ServerArgs
 from tests.support import backups, configurations, load, mariadb, older, postgresql, s3, schemas, sessions, work
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
@@ -27,7 +28,7 @@ TRACES = _MINOR >= (3, 6)
 """MLflow 2 takes no traces of this client, and 3.1 gives them other names than the client tells."""
 ENDS = _MINOR >= (3, 10)
 """Whether servers end when they are asked to. Of others, all of the grace passes, and what they do not answer in it is not answered."""
-DRAIN = 2
+DRAIN = ServerArgs.drain_seconds
 SERVER = {"drainSeconds": DRAIN, "shutdownGraceSeconds": 300 if ENDS else 20, "allowedHosts": ["10.*"]}
 
 

@@ -15,6 +15,7 @@ from components.arguments.environment import OWN_VARIABLES
 from components.arguments.kinds import variables_of, variables_of_kind
 from components.arguments.reserved import DEFAULTS
 from components.in_image import Program
+from components.pods.front import DRAIN
 from tests.graph.access import ACCESS_CHECKS, entrance
 from tests.graph.program import Graph, Registration, Secret, arguments_of
 from tests.graph.restricted import containers, violations
@@ -324,9 +325,10 @@ def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) ->
                 "maxUnavailable": arguments.server.max_unavailable,
             },
         }
-        sleep = server_container(graph).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        assert sleep == arguments.server.drain_seconds
-        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > sleep
+        hook = server_container(graph).get("lifecycle", {}).get("preStop", {})
+        *wait, seconds = hook.get("exec", {}).get("command", [*DRAIN, "0"])
+        assert (wait, seconds) == (DRAIN, str(arguments.server.drain_seconds))
+        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > arguments.server.drain_seconds
 
 
 CLOUD_DATA = {

@@ -62,7 +62,8 @@ class ProbesArgs(Block):
     """Probes of the server's container. `server.startupTimeoutSeconds` sets how long a start may take."""
 
     readiness: ProbeArgs = ProbeArgs()
-    """Removes a pod from the Service. Defaults: every 5 seconds, with a timeout of 5 seconds, after 3 failures."""
+    """Removes a pod from the Service. Defaults: every 2 seconds, with a timeout of 5 seconds, after 3 failures. What is slower than
+    `server.drainSeconds` cannot remove the last pods before they end: calls that begin then may take two minutes."""
     liveness: ProbeArgs = ProbeArgs()
     """Restarts a server. Defaults: every 20 seconds, with a timeout of 10 seconds, after 6 failures, to spare a server that
     is merely busy."""

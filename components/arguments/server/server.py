@@ -175,7 +175,8 @@ class ServerArgs(Block):
     """Run MLflow's background jobs in the server pods (eight more processes, about 1.3 GiB; one replica only). With more
     than one of `workers`, the server then listens on IPv4 only."""
     drain_seconds: int = 10
-    """How long a terminating pod keeps serving, so that proxies stop sending it requests first, in seconds."""
+    """How long a terminating pod keeps serving, so that proxies stop sending it requests first, in seconds. The kubelet needs eight to
+    take the last pods of a Service out of it."""
     shutdown_grace_seconds: int = 300
     """How long in-flight requests may then take to finish before the pod is killed, in seconds."""
     startup_timeout_seconds: int = 300

@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import database_outage
 import front
 import pytest
 
+from components.pods.front import DRAIN
 from tests.configurations import DEV, with_changes
 from tests.support import processes, rendered
 
@@ -30,11 +31,13 @@ class Server:
         port: Where it listens, on the loopback.
         process: Id of the process that serves.
         log: What it writes.
+        stop: What its pod runs before it ends.
     """
 
     port: int
     process: int
     log: Path
+    stop: rendered.Container
 
     def most_memory(self) -> int:
         """The most that the process has held so far, in bytes."""
@@ -57,14 +60,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "allowInsecure": True,
         },
     )
-    main, log = rendered.pod(configuration, "mlflow-server", folder).main, folder / "log"
+    main, log = rendered.pod(configuration, "mlflow-server", folder).told({"TMPDIR": str(folder)}).main, folder / "log"
+    # A pod with SQLite does not wait; what the others run is there as well.
+    stop = [*DRAIN[:-1], str(Path(main.command[1]).with_name(Path(DRAIN[-1]).name)), "1"]
 
     def listens() -> bool:
         return processes.listens("127.0.0.1", port)
 
     with processes.running(main.command, log, env=main.environment, ready=listens):
         (process,) = processes.told(port)
-        yield Server(port, process, log)
+        yield Server(port, process, log, replace(main, command=stop))
 
 
 def ask(server: Server, method: str, path: str, source: str = STRANGER, **headers: str) -> http.client.HTTPResponse:
@@ -85,6 +90,18 @@ def test_a_connection_that_was_idle_longer_than_uvicorn_keeps_it_is_used_again(s
         connection.request("GET", f"{PREFIX}/health")
         response = connection.getresponse()
         assert (response.status, response.read()) == (200, b"OK")
+
+
+def test_a_pod_that_is_about_to_end_is_not_ready_for_the_kubelet_but_serves(server: Server) -> None:
+    def health(agent: str) -> int:
+        return ask(server, "GET", f"{PREFIX}/health", User_Agent=agent).status
+
+    assert [health("kube-probe/1.35"), health("ELB-HealthChecker/2.0")] == [200, 200]
+    began = time.monotonic()
+    assert server.stop.finish().returncode == 0
+    assert time.monotonic() - began >= 1
+    assert [health("kube-probe/1.35"), health("ELB-HealthChecker/2.0")] == [503, 200]
+    assert ask(server, "GET", f"{PREFIX}/version", User_Agent="kube-probe/1.35").status == 200
 
 
 def test_an_upload_under_a_prefix_takes_as_much_memory_as_one_without(server: Server) -> None:
