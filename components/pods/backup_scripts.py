@@ -215,7 +215,7 @@ fi
 rm -rf "$data"
 """
 
-STORE = r"""# What was dumped, and the artifacts beside it, into the repository; read back, and old ones forgotten.
+STORE = r"""# What was dumped, and the artifacts beside it, into the repository; read back, and by schedule old ones forgotten.
 . "${0%/*}/common.sh"
 # Whoever copies artifacts waits for this.
 trap 'touch "$BACKUP_FOLDER/.stored"' EXIT
@@ -243,10 +243,11 @@ for file in "$BACKUP_FOLDER"/*; do
     [ "$(sha256sum <"$file")" = "$(restic dump "$id" "$file" | sha256sum)" ] || refuse "$file read back from snapshot $id differs"
 done
 locked
-if [ "$BACKUP_TAG" = before-restore ]; then
-    say "what was there is saved as snapshot $id"
-    exit 0
-fi
+# Servers are stopped for the others; looking through the repository takes the longer, the more it holds.
+case "$BACKUP_TAG" in
+before-restore) say "what was there is saved as snapshot $id"; exit 0 ;;
+before-upgrade) echo "snapshot $id saved, and read back"; exit 0 ;;
+esac
 forget --quiet
 [ -z "${BACKUP_COPIES:-}" ] || TZ=UTC restic snapshots --json --host "$BACKUP_HOST" | tr ',' '\n' | sed -n 's/.*"time":"\([-0-9T:]*\).*/\1/p' | sort | sed -n 1p >"$BACKUP_FOLDER/.oldest"
 restic check

@@ -252,17 +252,29 @@ def test_a_drill_finds_an_artifact_that_cannot_be_read(sqlite: Pod) -> None:
     content[1000] ^= 1
     damaged.write_bytes(content)
     # As if the tenth that is read was another one.
-    checking = sqlite.folder / "checking" / "restic"
-    checking.parent.mkdir()
-    checking.write_text(
-        """#!/bin/sh
-PATH="${PATH#*"${0%/*}":}"
-case " $* " in *' check '*) exec restic check ;; *) exec restic "$@" ;; esac
-"""
-    )
-    checking.chmod(0o755)
     with pytest.raises(FailedError, match=f"the artifact {files}/1/model cannot be read back"):
-        replace(sqlite, path=[checking.parent], environment=beside).drill("sqlite")
+        _with_restic(sqlite, "*' check '*) exec restic check ;;", **beside).drill("sqlite")
+
+
+@pytest.mark.extended
+def test_an_upgrade_does_not_wait_until_the_repository_has_been_looked_through(sqlite: Pod) -> None:
+    """Which takes the longer, the more it holds, while servers are stopped."""
+    refusing = "*' check '*|*' forget '*|*' prune '*) exit 9 ;;"
+    log = _with_restic(sqlite, refusing).backup("before-upgrade")
+    assert re.search(r"^snapshot \w+ saved, and read back$", log, re.MULTILINE)
+    with pytest.raises(FailedError):
+        _with_restic(sqlite, refusing).backup()
+    assert "read back" in _again(sqlite).backup()
+    assert len(json.loads(sqlite.restic("snapshots", "--json", "--tag", "before-upgrade"))) == 1
+
+
+def _with_restic(pod: Pod, case: str, **environment: str) -> Pod:
+    """Another pod of the same deployment, in which some of restic's commands do something else."""
+    other = pod.folder / "other" / "restic"
+    other.parent.mkdir(exist_ok=True)
+    other.write_text(f'#!/bin/sh\nPATH="${{PATH#*"${{0%/*}}":}}"\ncase " $* " in {case} *) exec restic "$@" ;; esac\n')
+    other.chmod(0o755)
+    return replace(_again(pod, **environment), path=[other.parent])
 
 
 def _files_of(pod: Pod, pack: Path) -> set[str]:

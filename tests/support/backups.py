@@ -76,10 +76,10 @@ class Pod:
         """Another pod of the same deployment."""
         return replace(self, environment={**self.environment, **environment})
 
-    def backup(self) -> str:
+    def backup(self, tag: str = "backup") -> str:
         """Take a backup; returns the log."""
         with self.lock("lock"):
-            logs = [self._dump(), self.program("manifest"), self.script("store.sh", BACKUP_TAG="backup")]
+            logs = [self._dump(), self.program("manifest"), self.script("store.sh", BACKUP_TAG=tag)]
         return "".join(logs)
 
     def drill(self, engine: str) -> str:
@@ -174,7 +174,7 @@ class Pod:
     def _variables(self, settings: Mapping[str, str]) -> dict[str, str]:
         pod = self.folder / "pod"
         own = {
-            "PATH": ":".join(map(str, [restic.program().parent, *self.path, *os.environ["PATH"].split(":")])),
+            "PATH": ":".join(map(str, [*self.path, restic.program().parent, *os.environ["PATH"].split(":")])),
             "HOME": str(pod / "tmp"),
             "TMPDIR": str(pod / "tmp"),
             "BACKUP_FOLDER": str(pod / "backup"),
