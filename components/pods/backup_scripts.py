@@ -84,11 +84,12 @@ generated_later() {
         { print }
         END { printf "%s", later }'
 }
+# Opens it by a command of restic's, each of which spends most of a second on the password.
 # 10 and 12: https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 repository() {
     code=0
     command restic version >/dev/null
-    restic cat config >/dev/null 2>"$TMPDIR/restic-error" || code=$?
+    restic "$@" >/dev/null 2>"$TMPDIR/restic-error" || code=$?
     case $code in
     0 | 10) ;;
     12) refuse "the repository has another password than this deployment: see docs/backup.md" ;;
@@ -221,12 +222,11 @@ STORE = r"""# What was dumped, and the artifacts beside it, into the repository;
 trap 'touch "$BACKUP_FOLDER/.stored"' EXIT
 locked
 if skipped; then exit 0; fi
-repository
+repository unlock
 if [ "$code" = 10 ]; then
     say 'the repository is new'
     restic init
 fi
-restic unlock
 set -- "$BACKUP_FOLDER"
 [ -z "${BACKUP_FILES:-}" ] || set -- "$BACKUP_FOLDER" "$BACKUP_FILES"
 save() { restic backup --quiet --json --host "$BACKUP_HOST" --tag "$BACKUP_TAG" --exclude "$BACKUP_FOLDER/.*" "$@" >"$TMPDIR/saved"; }
@@ -239,9 +239,9 @@ if [ "$code" = 3 ]; then
 fi
 [ "$code" = 0 ] || refuse "restic could not save everything (exit code $code)"
 id="$(sed -n 's/.*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' "$TMPDIR/saved")"
-for file in "$BACKUP_FOLDER"/*; do
-    [ "$(sha256sum <"$file")" = "$(restic dump "$id" "$file" | sha256sum)" ] || refuse "$file read back from snapshot $id differs"
-done
+# In the order of their names, as in the archive.
+[ "$(LC_ALL=C; cat "$BACKUP_FOLDER"/* | sha256sum)" = "$(restic dump "$id" "$BACKUP_FOLDER" | tar -xO | sha256sum)" ] \
+    || refuse "what was read back of snapshot $id differs"
 locked
 # Servers are stopped for the others; looking through the repository takes the longer, the more it holds.
 case "$BACKUP_TAG" in
@@ -273,7 +273,7 @@ read_back() {
     say "$some of $((all)) artifacts read back, $bytes bytes"
 }
 if [ "${BACKUP_DRILL:-}" != true ]; then locked; fi
-repository
+repository cat config
 [ "$code" = 0 ] || refuse "there is no backup yet at $RESTIC_REPOSITORY"
 if [ "${BACKUP_DRILL:-}" = true ]; then restic check --read-data-subset=10%; fi
 if rehearsed; then set -- --include /manifest.json; fi

@@ -105,12 +105,38 @@ def main(settings: dict[str, str]) -> None:
 
 
 def _one_at_a_time() -> None:
-    """moto's models are not made for several threads: what they began for a request that failed exists when it is asked for again."""
+    """moto's models are not made for several threads: what they began for a request that failed exists when it is asked for again.
+
+    What a client asks for again because the answer was lost is answered as before, by the number that its SDK gives each call: it has
+    happened, and some things cannot happen twice.
+    """
     dispatch, turn = werkzeug_app.DomainDispatcherApplication.__call__, threading.Lock()
+    answers: dict[str, tuple[str, list[tuple[str, str]], list[bytes]]] = {}
 
     def in_turn(self: Any, environ: Any, start_response: Any) -> Any:
+        call = environ.get("HTTP_AMZ_SDK_INVOCATION_ID", "")
+        started: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            started[:] = [status, headers]
+            return start_response(status, headers, *error)
+
         with turn:
-            return dispatch(self, environ, start_response)
+            if call in answers:
+                status, headers, body = answers[call]
+                start_response(status, headers)
+                return body
+            if not call or environ["REQUEST_METHOD"] != "POST":
+                return dispatch(self, environ, start_response)
+            answer = dispatch(self, environ, start)
+            body = list(answer)
+            if hasattr(answer, "close"):
+                answer.close()
+            if started[0] < "5":
+                answers[call] = (*started, body)
+                for oldest in list(answers)[:-100]:
+                    del answers[oldest]
+            return body
 
     werkzeug_app.DomainDispatcherApplication.__call__ = in_turn  # type: ignore[method-assign]
 
