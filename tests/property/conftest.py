@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 
@@ -26,8 +27,20 @@ def session() -> Session:
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ProcessPoolExecutor]:
     """A process for each processor: nearly all of the time is Hypothesis' and Pulumi's. Not forked, since Pulumi's threads would be lost."""
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as made:
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _end_with_this_process) as made:
         yield made
+
+
+def _end_with_this_process() -> None:
+    """Otherwise it would wait for work for ever where this process was killed."""
+    started_by = multiprocessing.parent_process()
+    assert started_by is not None
+
+    def wait() -> None:
+        started_by.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @pytest.fixture(scope="session")
