@@ -1,11 +1,13 @@
 """Autoscaler, eviction and ending pods while clients keep the servers busy: no request is lost."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from components.arguments import ServerArgs
 from tests.support import configurations, load, postgresql, s3
 from tests.support.deployed import Deployed, deploy
 from tests.support.fixtures import Deploy
@@ -13,6 +15,8 @@ from tests.support.kubernetes import Kubectl, pod_name, unique_name
 from tests.support.processes import eventually
 
 pytestmark = pytest.mark.extended
+
+DRAINED = {"drainSeconds": ServerArgs.drain_seconds}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def scaled(
         unique_name(),
         database,
         bucket,
-        server={"drainSeconds": 5},
+        server=DRAINED,
         autoscaling={"minReplicas": 2, "maxReplicas": 3, "cpuPercent": 5},
     )
     with deploy(new_stack, kubectl, values, configurations.postgresql_secrets(database, bucket)) as deployed:
@@ -89,3 +93,29 @@ def test_scaling_eviction_and_ending_pods_lose_no_request(scaled: Deployed, kube
     assert new.failures == []
     assert kept.failures == []
     assert len(new.seconds) > 200 and len(kept.seconds) > 200
+    _nobody_waits_for_the_last_pod(kubectl, namespace)
+
+
+def test_nobody_waits_for_the_only_server_that_there_may_be(new_stack: Deploy, kubectl: Kubectl) -> None:
+    with deploy(new_stack, kubectl, configurations.sqlite(unique_name(), server=DRAINED), {}) as deployed:
+        _nobody_waits_for_the_last_pod(kubectl, deployed.namespace)
+
+
+def _nobody_waits_for_the_last_pod(kubectl: Kubectl, namespace: str) -> None:
+    """Who connects while it ends is answered or refused, and does not wait for an address that nobody has any more."""
+    target, gone = load.Target.service(kubectl, namespace), threading.Event()
+
+    def connect(_: int) -> None:
+        socket.create_connection((target.address, target.port), timeout=5).close()
+
+    with ThreadPoolExecutor() as pool:
+        connections = pool.submit(load.new_connections, connect, gone, 20)
+        try:
+            kubectl.text("scale", "deployment", "mlflow-server", "--replicas=0", "--namespace", namespace)
+            eventually(lambda: not kubectl.pods(namespace), "the end of the last pod", 1)
+            gone.wait(2)
+        finally:
+            gone.set()
+        seen = connections.result()
+    assert len(seen.seconds) > 20
+    assert seen.failures and not [failure for failure in seen.failures if "ConnectionRefusedError" not in failure]
