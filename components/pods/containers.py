@@ -202,7 +202,7 @@ def template(
 def drain(scope: Scope, wait: Sequence[str] = ()) -> k8s.core.v1.LifecycleArgs | None:
     """Keep serving while endpoints are withdrawn; only then do containers get their signal.
 
-    For the server and for a proxy in front of it. Pointless if the next pod only starts after this one has stopped.
+    For the server and for a proxy in front of it.
 
     Args:
         scope: The deployment.

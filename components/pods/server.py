@@ -81,7 +81,7 @@ def deployment(
             template=template(
                 scope,
                 whole,
-                [_with_ports(_container(scope, whole, exclusive=exclusive), ports)],
+                [_with_ports(_container(scope, whole), ports)],
                 metadata=scope.pod_metadata("server"),
                 scratch=args.pod.tmp_size,
                 scratch_claim=args.pod.tmp_volume,
@@ -142,7 +142,7 @@ def _with_ports(container: Any, known: pulumi.Output[bool]) -> Any:
     return container
 
 
-def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.ContainerArgs:
+def _container(scope: Scope, part: PodPart) -> k8s.core.v1.ContainerArgs:
     args = scope.args
     server, pod = args.server, args.pod
     behind_proxy = part.proxy_port is not None
@@ -178,7 +178,7 @@ def _container(scope: Scope, part: PodPart, *, exclusive: bool) -> k8s.core.v1.C
         # Often, so that a pod that is about to end is taken for not ready in time; one that is merely busy has the timeouts.
         readiness_probe=_probe(health, pod.probes.readiness, period=2, timeout=5, failures=3),
         liveness_probe=_probe(health, pod.probes.liveness, period=20, timeout=10, failures=6),
-        lifecycle=None if exclusive else drain(scope, DRAIN),
+        lifecycle=drain(scope, DRAIN),
     )
 
 

@@ -325,10 +325,10 @@ def strategy_fits_the_volumes(graph: Graph, configuration: Mapping[str, Any]) ->
                 "maxUnavailable": arguments.server.max_unavailable,
             },
         }
-        hook = server_container(graph).get("lifecycle", {}).get("preStop", {})
-        *wait, seconds = hook.get("exec", {}).get("command", [*DRAIN, "0"])
-        assert (wait, seconds) == (DRAIN, str(arguments.server.drain_seconds))
-        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > arguments.server.drain_seconds
+    hook = server_container(graph).get("lifecycle", {}).get("preStop", {})
+    *wait, seconds = hook.get("exec", {}).get("command", [*DRAIN, "0"])
+    assert (wait, seconds) == (DRAIN, str(arguments.server.drain_seconds))
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > arguments.server.drain_seconds
 
 
 CLOUD_DATA = {

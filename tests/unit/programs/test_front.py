@@ -61,7 +61,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         },
     )
     main, log = rendered.pod(configuration, "mlflow-server", folder).told({"TMPDIR": str(folder)}).main, folder / "log"
-    # A pod with SQLite does not wait; what the others run is there as well.
     stop = [*DRAIN[:-1], str(Path(main.command[1]).with_name(Path(DRAIN[-1]).name)), "1"]
 
     def listens() -> bool:
