@@ -104,6 +104,7 @@ def test_nobody_waits_for_the_only_server_that_there_may_be(new_stack: Deploy, k
 def _nobody_waits_for_the_last_pod(kubectl: Kubectl, namespace: str) -> None:
     """Who connects while it ends is answered or refused, and does not wait for an address that nobody has any more."""
     target, gone = load.Target.service(kubectl, namespace), threading.Event()
+    where, pods = ("--namespace", namespace), [pod_name(pod) for pod in kubectl.pods(namespace)]
 
     def connect(_: int) -> None:
         socket.create_connection((target.address, target.port), timeout=5).close()
@@ -111,8 +112,8 @@ def _nobody_waits_for_the_last_pod(kubectl: Kubectl, namespace: str) -> None:
     with ThreadPoolExecutor() as pool:
         connections = pool.submit(load.new_connections, connect, gone, 20)
         try:
-            kubectl.text("scale", "deployment", "mlflow-server", "--replicas=0", "--namespace", namespace)
-            eventually(lambda: not kubectl.pods(namespace), "the end of the last pod", 1)
+            kubectl.text("scale", "deployment", "mlflow-server", "--replicas=0", *where)
+            kubectl.text("wait", "pod", *pods, "--for=delete", "--timeout=120s", *where)
             gone.wait(2)
         finally:
             gone.set()

@@ -163,9 +163,8 @@ def _in_time(
     record_property("metrics", sum(each.steps for each in done))
     # Beyond these it is the end of the old servers, and the start of a new one, on a busy machine for longer.
     assert freeze - migration - backup < 30 + start
-    # The client tries to connect for 120 s, and then anew, for four minutes in all. The first of these is lost on whoever begins when the
-    # Service still leads to a pod that has just vanished: what it sends again goes to the same address.
-    assert not ENDS or longest < 150, call
+    # What is refused is tried again after 4, 8, 16 s and so on. Who connects to the address of a pod that has vanished waits for 120 s.
+    assert not ENDS or longest < 2 * freeze + 15, call
     return upgrade
 
 
