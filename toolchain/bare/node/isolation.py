@@ -112,6 +112,8 @@ def set_up_network(settings: Settings) -> None:
     ):
         subprocess.run(["ip", *arguments], check=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    # Otherwise the kernel tells an address only once a second that a Service has no pods, and all clients on this machine share one.
+    Path("/proc/sys/net/ipv4/icmp_ratelimit").write_text("0")
     kind = iptables(settings.environment)
     for family in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
