@@ -1,6 +1,7 @@
 """`pulumi up` to a newer MLflow with another database schema, while clients log."""
 
 import contextlib
+import itertools
 import json
 import os
 import threading
@@ -148,12 +149,15 @@ def _in_time(
     assert upgrade["result"] == "upgraded"
     freeze, migration, backup = (upgrade[f"{name}Seconds"] for name in ("freeze", "migration", "backup"))
     longest, call = max(each.longest for each in done)
+    moments = sorted(moment for each in done for moment in each.moments)
+    silence = max(later - earlier for earlier, later in itertools.pairwise(moments))
     kubectl.rolled_out(namespace)
     start = max(started_within(pod) for pod in kubectl.pods(namespace))
     figures = {
         "freeze": freeze,
         "migration": migration,
         "backup": backup,
+        "silence": round(silence, 1),
         "longest_call": round(longest, 1),
         "start": start,
     }
@@ -161,8 +165,10 @@ def _in_time(
         record_property(f"{name}_seconds", seconds)
     record_property("longest_call", call)
     record_property("metrics", sum(each.steps for each in done))
-    # Beyond these it is the end of the old servers, and the start of a new one, on a busy machine for longer.
+    # Beyond these it is the end of the old servers, and the start of a new one, on a busy machine for longer. Old servers still serve for a
+    # part of it, and clients may be late to try again.
     assert freeze - migration - backup < 30 + start
+    assert silence < 2 * freeze
     # What is refused is tried again after 4, 8, 16 s and so on. Who connects to the address of a pod that has vanished waits for 120 s.
     assert not ENDS or longest < 2 * freeze + 15, call
     return upgrade

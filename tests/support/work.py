@@ -30,6 +30,7 @@ class Acknowledged:
         traces: Ids of traces. MLflow's tracing does not say whether one arrived, so these are the ones that were sent.
         failures: Calls that failed, after all that the client itself does about it.
         longest: The longest that a call took, in seconds, and which one it was.
+        moments: When each call ended that succeeded, by the monotonic clock, in seconds.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class Acknowledged:
     traces: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     longest: tuple[float, str] = (0.0, "")
+    moments: list[float] = field(default_factory=list)
 
     @contextlib.contextmanager
     def timed(self, call: str) -> Iterator[None]:
@@ -46,6 +48,7 @@ class Acknowledged:
         began, started = time.strftime("%X"), time.monotonic()
         try:
             yield
+            self.moments.append(time.monotonic())
         finally:
             self.longest = max(self.longest, (time.monotonic() - started, f"{call} of {began}"))
 
