@@ -126,7 +126,7 @@ def test_parts_of_the_pod_in_either_spelling() -> None:
     assert {"name": "v", "emptyDir": {}} in spec["volumes"]
     assert {"name": "v", "mountPath": "/v"} in server["volumeMounts"]
     assert (server["livenessProbe"]["periodSeconds"], server["livenessProbe"]["timeoutSeconds"]) == (30, 10)
-    assert (server["readinessProbe"]["failureThreshold"], server["readinessProbe"]["periodSeconds"]) == (9, 5)
+    assert (server["readinessProbe"]["failureThreshold"], server["readinessProbe"]["periodSeconds"]) == (9, 2)
 
 
 def test_deployment_has_labels_annotations_and_a_name_of_its_own() -> None:
