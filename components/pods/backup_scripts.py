@@ -243,14 +243,16 @@ for file in "$BACKUP_FOLDER"/*; do
     [ "$(sha256sum <"$file")" = "$(restic dump "$id" "$file" | sha256sum)" ] || refuse "$file read back from snapshot $id differs"
 done
 locked
-# Servers are stopped for the others; looking through the repository takes the longer, the more it holds.
-case "$BACKUP_TAG" in
-before-restore) say "what was there is saved as snapshot $id"; exit 0 ;;
-before-upgrade) echo "snapshot $id saved, and read back"; exit 0 ;;
-esac
-forget --quiet
-[ -z "${BACKUP_COPIES:-}" ] || TZ=UTC restic snapshots --json --host "$BACKUP_HOST" | tr ',' '\n' | sed -n 's/.*"time":"\([-0-9T:]*\).*/\1/p' | sort | sed -n 1p >"$BACKUP_FOLDER/.oldest"
-restic check
+if [ "$BACKUP_TAG" = before-restore ]; then
+    say "what was there is saved as snapshot $id"
+    exit 0
+fi
+# For an upgrade servers are stopped, and looking through the repository takes the longer, the more it holds.
+if [ "$BACKUP_TAG" != before-upgrade ]; then
+    forget --quiet
+    [ -z "${BACKUP_COPIES:-}" ] || TZ=UTC restic snapshots --json --host "$BACKUP_HOST" | tr ',' '\n' | sed -n 's/.*"time":"\([-0-9T:]*\).*/\1/p' | sort | sed -n 1p >"$BACKUP_FOLDER/.oldest"
+    restic check
+fi
 echo "snapshot $id saved, and read back"
 """
 

@@ -44,22 +44,17 @@ def sqlite(folder: Path) -> Pod:
     return pod
 
 
-def _again(pod: Pod, **environment: str) -> Pod:
-    """Another pod of the same deployment."""
-    return pod.again(**environment)
-
-
 @pytest.mark.core
 def test_sqlite_is_backed_up_tried_out_and_restored(sqlite: Pod) -> None:
     before = sqlite.seed("digest")
     assert "and read back" in sqlite.backup()
-    assert "drill passed" in _again(sqlite).drill("sqlite")
+    assert "drill passed" in sqlite.again().drill("sqlite")
     manifest = json.loads(sqlite.restic("dump", "latest", f"{sqlite.folder}/pod/backup/manifest.json"))
     assert manifest["format"] == 1 and manifest["engine"] == "sqlite" and manifest["rows"]["runs"] == 3
     assert set(manifest["heads"]) == {"mlflow"} and "passphrase" not in json.dumps(manifest)
     database = sqlite.folder / "mlflow.db"
     database.unlink()
-    assert "restored: " in _again(sqlite).restore()
+    assert "restored: " in sqlite.again().restore()
     assert sqlite.seed("digest") == before
 
 
@@ -75,18 +70,18 @@ def test_what_is_there_is_kept_before_it_is_replaced(sqlite: Pod) -> None:
     with socket.socket() as server:
         server.bind((LOCAL, 0))
         server.listen()
-        beside = _again(sqlite, BACKUP_SERVER=f"{LOCAL}:{server.getsockname()[1]}")
+        beside = sqlite.again(BACKUP_SERVER=f"{LOCAL}:{server.getsockname()[1]}")
         told = beside.restore(RESTORE_REPLACE="true", RESTORE_DRY_RUN="true")
     assert "replaced with it: 1 rows (tags 1)" in told and "restored: " not in told and "is saved" not in told
     assert len(json.loads(sqlite.restic("snapshots", "--json"))) == 1
     assert sqlite.seed("digest") == changed
     with pytest.raises(FailedError, match="RESTORE_REPLACE=true"):
-        _again(sqlite).restore()
+        sqlite.again().restore()
     assert sqlite.seed("digest") == changed
-    assert "what was there is saved" in _again(sqlite).restore(RESTORE_REPLACE="true")
+    assert "what was there is saved" in sqlite.again().restore(RESTORE_REPLACE="true")
     assert sqlite.seed("digest") == before
     (kept,) = json.loads(sqlite.restic("snapshots", "--json", "--tag", "before-restore"))
-    _again(sqlite).restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT=kept["short_id"], RESTORE_WITHOUT_BACKUP="true")
+    sqlite.again().restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT=kept["short_id"], RESTORE_WITHOUT_BACKUP="true")
     assert sqlite.seed("digest") == changed
 
 
@@ -103,7 +98,7 @@ def test_postgresql_is_backed_up_tried_out_and_restored(folder: Path) -> None:
         newer = replace(pod, path=[_newer_client(folder / "newer"), *programs])
         assert "and read back" in newer.backup()
         assert "SET of_a_newer_client = 0;" in (folder / "pod/backup/database.sql").read_text()
-        assert "restored: " in _again(newer).restore(RESTORE_REPLACE="true")
+        assert "restored: " in newer.again().restore(RESTORE_REPLACE="true")
         assert newer.seed("digest") == before
 
 
@@ -137,7 +132,7 @@ def test_mariadb_is_backed_up_tried_out_and_restored(folder: Path) -> None:
             (renamed / name).symlink_to(next(each / of for each in programs if (each / of).exists()))
         before = pod.seed("digest")
         pod.seed("damage")
-        _again(replace(pod, path=[renamed])).restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT="latest")
+        replace(pod, path=[renamed]).again().restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT="latest")
         assert pod.seed("digest") == before
 
 
@@ -146,16 +141,16 @@ def _round_trip(pod: Pod, engine: str) -> None:
     before = pod.seed("digest")
     log = pod.backup()
     assert "and read back" in log
-    log += _again(pod).drill(engine)
+    log += pod.again().drill(engine)
     assert "drill passed" in log
     altering = _altering(pod.folder / "altering", "mariadb" if engine == "mysql" else "psql")
     with pytest.raises(FailedError, match=r"the rows of [a-z]+_tags are not those of the dump"):
         replace(pod, path=[altering, *pod.path]).drill(engine)
     with pytest.raises(FailedError, match="RESTORE_REPLACE=true"):
-        _again(pod).restore()
+        pod.again().restore()
     pod.seed("damage")
     assert pod.seed("digest") != before
-    log += _again(pod).restore(RESTORE_REPLACE="true")
+    log += pod.again().restore(RESTORE_REPLACE="true")
     assert "what was there is saved" in log and "restored: " in log
     assert pod.seed("digest") == before
     assert "password of the tests" not in log and quote(NASTY, safe="") not in log and NASTY not in log
@@ -186,7 +181,7 @@ def test_what_a_restore_refuses(sqlite: Pod) -> None:
 
     def refused(reason: str, dry_run: bool = True, **environment: str) -> None:
         for dry in ("true", "false") if dry_run else ("false",):
-            pod = _again(sqlite, **environment)
+            pod = sqlite.again(**environment)
             with pytest.raises(FailedError, match=reason):
                 pod.restore(RESTORE_REPLACE="true", RESTORE_WITHOUT_BACKUP="true", RESTORE_DRY_RUN=dry)
         assert sqlite.seed("digest") == before
@@ -207,7 +202,7 @@ def test_what_a_restore_refuses(sqlite: Pod) -> None:
     lost = next(sqlite.repository.glob("data/*/*"))
     lost.unlink()
     with pytest.raises(FailedError, match=f"pack {lost.name}: does not exist"):
-        _again(sqlite).drill("sqlite")
+        sqlite.again().drill("sqlite")
 
 
 def _head(sqlite: Pod, head: str) -> str:
@@ -227,7 +222,7 @@ def test_what_a_manifest_tells_of_a_damaged_dump(sqlite: Pod) -> None:
         (lambda file: file.write_bytes(file.read_bytes().replace(b"team", b"meat")), "its checksum differs"),
         (lambda file: file.unlink(), "database.sqlite is missing in the backup"),
     ):
-        pod = _again(sqlite)
+        pod = sqlite.again()
         pod.script("fetch.sh", BACKUP_DRILL="true")
         damage(pod.folder / "pod/restored/database.sqlite")
         with pytest.raises(FailedError, match=reason):
@@ -244,8 +239,8 @@ def test_a_drill_finds_an_artifact_that_cannot_be_read(sqlite: Pod) -> None:
         (files / "1" / f"{number}  <ü> & 'more'").write_text(f"{number}")
     (files / "1" / 'a "quoted" one\nof two lines').write_text("left out")
     beside = {"BACKUP_FILES": str(files), "RESTIC_PACK_SIZE": "4"}
-    _again(sqlite, **beside).backup()
-    assert "6 of 7 artifacts read back, 30000005 bytes" in _again(sqlite, **beside).drill("sqlite")
+    sqlite.again(**beside).backup()
+    assert "6 of 7 artifacts read back, 30000005 bytes" in sqlite.again(**beside).drill("sqlite")
     (damaged, *_) = [pack for pack in sqlite.repository.glob("data/*/*") if _files_of(sqlite, pack) == {"model"}]
     damaged.chmod(0o600)
     content = bytearray(damaged.read_bytes())
@@ -266,7 +261,7 @@ def test_an_upgrade_does_not_wait_until_the_repository_has_been_looked_through(s
         _with_restic(sqlite, refusing).backup()
     with pytest.raises(FailedError, match=r"database\.sqlite read back from snapshot .* differs"):
         _with_restic(sqlite, "*' dump '*) restic \"$@\" | tr e E ;;").backup("before-upgrade")
-    assert "read back" in _again(sqlite).backup()
+    assert "read back" in sqlite.again().backup()
     assert len(json.loads(sqlite.restic("snapshots", "--json", "--tag", "before-upgrade"))) == 2
 
 
@@ -276,7 +271,7 @@ def _with_restic(pod: Pod, case: str, **environment: str) -> Pod:
     other.parent.mkdir(exist_ok=True)
     other.write_text(f'#!/bin/sh\nPATH="${{PATH#*"${{0%/*}}":}}"\ncase " $* " in {case} *) exec restic "$@" ;; esac\n')
     other.chmod(0o755)
-    return replace(_again(pod, **environment), path=[other.parent])
+    return replace(pod.again(**environment), path=[other.parent])
 
 
 def _files_of(pod: Pod, pack: Path) -> set[str]:
@@ -293,11 +288,11 @@ def test_a_full_disk_of_the_destination_fails_the_backup_and_keeps_the_ones_befo
         before = pod.seed("digest")
         pod.seed("damage")
         with disk.full(), pytest.raises(FailedError, match="no space left on device"):
-            _again(pod).backup()
-        assert "and read back" in _again(pod).backup()
+            pod.again().backup()
+        assert "and read back" in pod.again().backup()
         saved = json.loads(pod.restic("snapshots", "--json"))
         assert len(saved) == 2
-        _again(pod).restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT=saved[0]["short_id"])
+        pod.again().restore(RESTORE_REPLACE="true", RESTORE_SNAPSHOT=saved[0]["short_id"])
         assert pod.seed("digest") == before
 
 
@@ -305,10 +300,10 @@ def test_a_full_disk_of_the_destination_fails_the_backup_and_keeps_the_ones_befo
 def test_a_full_scratch_volume_is_named(sqlite: Pod) -> None:
     """No snapshot is made of the part that fitted."""
     sqlite.backup()
-    pod = _again(sqlite)
+    pod = sqlite.again()
     with disks.disk(pod.folder / "pod/backup", "64k"), pytest.raises(FailedError, match=r"backup\.scratchSize"):
         pod.backup()
-    before, pod = sqlite.seed("digest"), _again(sqlite)
+    before, pod = sqlite.seed("digest"), sqlite.again()
     with disks.disk(pod.folder / "pod/restored", "64k"), pytest.raises(FailedError, match="no space left on device"):
         pod.restore(RESTORE_REPLACE="true")
     assert sqlite.seed("digest") == before
@@ -342,9 +337,9 @@ def test_an_sftp_server_keeps_backups(sqlite: Pod, tmp_path: Path) -> None:
             key.chmod(0o600)
         of_restic = {name: made.main.environment[name] for name in ("RESTIC_REPOSITORY", "BACKUP_SFTP")}
         before = sqlite.seed("digest")
-        assert "and read back" in _again(sqlite, **of_restic).backup()
+        assert "and read back" in sqlite.again(**of_restic).backup()
         assert "kept/backups/restic/config" in server.objects()
-        assert "drill passed" in _again(sqlite, **of_restic).drill("sqlite")
+        assert "drill passed" in sqlite.again(**of_restic).drill("sqlite")
         (sqlite.folder / "mlflow.db").unlink()
-        assert "restored: " in _again(sqlite, **of_restic).restore()
+        assert "restored: " in sqlite.again(**of_restic).restore()
         assert sqlite.seed("digest") == before

@@ -4,6 +4,7 @@ A database that is made through the API is made in the real server as well, with
 with the real server's address. What moto forgets, and the provider reads back, is kept here too.
 """
 
+import functools
 import json
 import re
 import secrets
@@ -20,6 +21,7 @@ from moto.moto_server import werkzeug_app
 from moto.rds import models as rds
 from moto.s3 import responses
 from psycopg import sql
+from werkzeug.test import run_wsgi_app
 
 
 def main(settings: dict[str, str]) -> None:
@@ -111,32 +113,19 @@ def _one_at_a_time() -> None:
     happened, and some things cannot happen twice.
     """
     dispatch, turn = werkzeug_app.DomainDispatcherApplication.__call__, threading.Lock()
-    answers: dict[str, tuple[str, list[tuple[str, str]], list[bytes]]] = {}
+    answers: dict[str, Any] = {}
 
     def in_turn(self: Any, environ: Any, start_response: Any) -> Any:
         call = environ.get("HTTP_AMZ_SDK_INVOCATION_ID", "")
-        started: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            started[:] = [status, headers]
-            return start_response(status, headers, *error)
-
         with turn:
-            if call in answers:
-                status, headers, body = answers[call]
-                start_response(status, headers)
-                return body
             if not call or environ["REQUEST_METHOD"] != "POST":
                 return dispatch(self, environ, start_response)
-            answer = dispatch(self, environ, start)
-            body = list(answer)
-            if hasattr(answer, "close"):
-                answer.close()
-            if started[0] < "5":
-                answers[call] = (*started, body)
-                for oldest in list(answers)[:-100]:
-                    del answers[oldest]
-            return body
+            answer = answers.get(call) or run_wsgi_app(functools.partial(dispatch, self), environ, buffered=True)
+        body, status, headers = answer
+        if status < "5":
+            answers[call] = answer
+        start_response(status, headers.to_wsgi_list())
+        return body
 
     werkzeug_app.DomainDispatcherApplication.__call__ = in_turn  # type: ignore[method-assign]
 

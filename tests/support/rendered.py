@@ -45,12 +45,14 @@ class Container:
         command: Program and arguments.
         environment: All variables.
         startup: Command of the startup probe, if it is one.
+        stop: Command that runs before it is told to end, if there is one.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     startup: Sequence[str] = ()
+    stop: Sequence[str] = ()
 
     def finish(self, *before: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end, behind the words of another command."""
@@ -162,7 +164,8 @@ class _Files:
         values["HOME"] = str(self.folder)
         command = [str(_known(each)) for each in (*container.get("command", ()), *(container.get("args") or ()))]
         startup = ((container.get("startupProbe") or {}).get("exec") or {}).get("command", ())
-        return Container(container["name"], [self._placed(each) for each in command], values, startup)
+        stop = (((container.get("lifecycle") or {}).get("preStop") or {}).get("exec") or {}).get("command", ())
+        return Container(container["name"], [*map(self._placed, command)], values, startup, [*map(self._placed, stop)])
 
     def _placed(self, text: str) -> str:
         """A text with the directories of the pod where they are here; /tmp stays."""

@@ -13,7 +13,6 @@ import database_outage
 import front
 import pytest
 
-from components.pods.front import DRAIN
 from tests.configurations import DEV, with_changes
 from tests.support import processes, rendered
 
@@ -53,6 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         DEV,
         {
             "server.port": port,
+            "server.drainSeconds": 1,
             "server.staticPrefix": PREFIX,
             "server.trustedProxies": [f"{TRUSTED}/32"],
             "server.allowedHosts": ["Elsewhere.Example.com."],
@@ -61,14 +61,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         },
     )
     main, log = rendered.pod(configuration, "mlflow-server", folder).told({"TMPDIR": str(folder)}).main, folder / "log"
-    stop = [*DRAIN[:-1], str(Path(main.command[1]).with_name(Path(DRAIN[-1]).name)), "1"]
 
     def listens() -> bool:
         return processes.listens("127.0.0.1", port)
 
     with processes.running(main.command, log, env=main.environment, ready=listens):
         (process,) = processes.told(port)
-        yield Server(port, process, log, replace(main, command=stop))
+        yield Server(port, process, log, replace(main, command=main.stop))
 
 
 def ask(server: Server, method: str, path: str, source: str = STRANGER, **headers: str) -> http.client.HTTPResponse:
