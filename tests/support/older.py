@@ -1,5 +1,6 @@
 """Older versions of MLflow, to upgrade from: as images, and as processes of this machine."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -79,7 +80,8 @@ def ensure(version: str) -> None:
     if serves(version) and images.registry_answers(reference):
         return
     base = images.archive(versions.MLFLOW_IMAGE)
-    folder = paths.cache("images", f"older-{version}-{base.parent.name}")
+    made = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    folder = paths.cache("images", f"older-{version}-{made}-{base.parent.name}")
     with paths.lock(folder.name, f"building {reference}"):
         if not (folder / "image.tar").exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -141,6 +143,8 @@ def install(version: str, folder: Path) -> None:
     names = ["mlflow", "mlflow-skinny", *(["mlflow-tracing"] if version >= "3" else [])]
     packages = [*(f"{name}=={version}" for name in names), *more]
     options = ["--no-deps", "--python", environments.INTERPRETER, "--compile-bytecode", "--target", folder]
+    # In an image, files have other times: by them, each start would find its bytecode stale, and compile all of MLflow.
+    env = {**env, "PYC_INVALIDATION_MODE": "UNCHECKED_HASH"}
     run([*command, "pip", "install", *options, *packages], log=paths.state("logs", f"older-{version}.log"), env=env)
 
 
