@@ -109,7 +109,13 @@ def _metric(bench: Bench, cloud: Cloud) -> Metric:
         def stack(**options: Any) -> Any:
             kubeconfig = Path(str(bench.session.kubeconfig))
             made = cloud_stack(
-                bench.session, cloud.plugin, bench.new_folder(), kubeconfig, variables=variables, **options
+                bench.session,
+                cloud.plugin,
+                bench.new_folder(),
+                kubeconfig,
+                variables=variables,
+                measured=True,
+                **options,
             )
             return stacks.enter_context(made)
 

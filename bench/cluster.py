@@ -80,7 +80,8 @@ class Bench:
 
     def new_stack(self, **options: Any) -> "contextlib.AbstractContextManager[pulumi.Stack]":
         """A stack that is destroyed at the end; see `pulumi.Stack`."""
-        return pulumi.stack(self.session, self.new_folder(), Path(str(self.session.kubeconfig)), **options)
+        kubeconfig = Path(str(self.session.kubeconfig))
+        return pulumi.stack(self.session, self.new_folder(), kubeconfig, measured=True, **options)
 
     @contextlib.contextmanager
     def sqlite(self) -> Iterator[Configured]:

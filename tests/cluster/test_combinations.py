@@ -26,9 +26,6 @@ pytestmark = pytest.mark.extended
 SIDE_BY_SIDE = 3
 """How many servers start at the same time: beside what other tests do, more would leave a small machine no time for its cluster."""
 
-AT_THE_END = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
-"""Has Pulumi write the stack's state once. It is written after each step else, and with many deployments that takes most of an `up`."""
-
 PROGRAM = """
 import pulumi
 
@@ -66,7 +63,7 @@ def place(
         stores = {name: ends.enter_context(MAKERS[name](session, folder)) for name, folder in folders.items()}
         directory = ends.enter_context(slapd.serve(kubectl.host_address))
         namespace = ends.enter_context(kubectl.namespace("enforce"))
-        yield Place(ends.enter_context(new_stack(program=PROGRAM, variables=AT_THE_END)), namespace, stores, directory)
+        yield Place(ends.enter_context(new_stack(program=PROGRAM)), namespace, stores, directory)
 
 
 @pytest.fixture(scope="class")
