@@ -63,9 +63,9 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
         assert empty <= schemas.UNWRITTEN
         (tmp_path / engine).mkdir()
         variables = _logins(users[engine], tmp_path / engine)
-        found, of_users = _checked(
-            schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check", **variables))
-        )["databases"]
+        found, of_users = _checked(schemas.migrated(program, database, MIGRATION_MODE="check", **variables))[
+            "databases"
+        ]
         (schema,), (auth,) = found["schemas"], of_users["schemas"]
         assert [each["action"] for each in (schema, auth)] == ["migrate", "migrate"]
         assert found["problems"] == of_users["problems"] == []
@@ -74,11 +74,12 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
         assert found["rows"]["metrics"] > METRICS / 2
         assert (schemas.contents(database), schemas.contents(users[engine])) == (before, logins)
 
-        # Several start at once.
-        started = [
-            schemas.migrate(program, database, **variables) for _ in range(2 if version == schemas.MINORS[0] else 1)
-        ]
-        output = "".join(map(schemas.ended, started))
+        if version == schemas.MINORS[0]:
+            # Two start at once.
+            started = [schemas.migrate(program, database, **variables) for _ in range(2)]
+            output = "".join(map(schemas.ended, started))
+        else:
+            output = schemas.migrated(program, database, **variables)
         (seconds,) = re.findall(r"migration: done \(migrate\) in ([0-9.]+) seconds", output)
         record_property(f"{engine}_seconds", seconds)
         assert output.count("migration: auth: done (migrate)") == 1, output
@@ -108,7 +109,7 @@ def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_
     database = mariadb_server.database()
     schemas.seed(schemas.MINORS[-1], database)
     program = schemas.programs(tmp_path)
-    found = _checked(schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check")))
+    found = _checked(schemas.migrated(program, database, MIGRATION_MODE="check"))
     made = next(
         each["revision"]
         for each in found["databases"][0]["schemas"][0]["pending"]
@@ -117,11 +118,11 @@ def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_
     revisions = "import schemas, sys; print(*schemas.MLFLOW.revisions()[sys.argv[1]].created)"
     table = schemas.ended(older.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
     mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = OFF")
-    output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"), 1)
+    output = schemas.migrated(program, database, 1, MIGRATION_MODE="check")
     mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = ON")
     assert "set log_bin_trust_function_creators to 1" in output and database.query("SHOW TABLES LIKE '%probe%'") == []
     database.query(f"CREATE TABLE {table} (id INT)")
-    output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"), 1)
+    output = schemas.migrated(program, database, 1, MIGRATION_MODE="check")
     assert f"revision {made} of the mlflow schema is there by half (its table {table}" in output
 
 
@@ -195,9 +196,9 @@ def test_many_migrations_at_once_are_one(count: int, kind: str, request: pytest.
     variables = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PYTHONPATH": str(tmp_path)}
     holder = older.python("-c", HOLDING, **variables)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    output = schemas.ended(schemas.migrate(program, database, MIGRATION_LOCK_TIMEOUT_SECONDS="1"), 1)
+    output = schemas.migrated(program, database, 1, MIGRATION_LOCK_TIMEOUT_SECONDS="1")
     assert "another migration has held the lock for 1 seconds" in output
-    output = schemas.ended(schemas.migrate(program, database, MIGRATION_MODE="check"))
+    output = schemas.migrated(program, database, MIGRATION_MODE="check")
     assert _checked(output)["databases"][0]["locked"] is True
     assert database.query("SELECT version_num FROM alembic_version") == head
     waiting = [schemas.migrate(program, database) for _ in range(count)]
@@ -270,7 +271,7 @@ def test_postgresql_is_restarted_in_the_middle_of_a_migration(
     assert "refused: the migration failed" in output and "PostgreSQL has rolled it back" in output
     eventually(lambda: _answers(database), "the database after its recovery")
     assert schemas.contents(database) == before
-    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert "done (migrate)" in schemas.migrated(program, database)
     assert schemas.changes(before, schemas.contents(database)) == []
 
 
@@ -304,7 +305,7 @@ def test_mariadb_is_restarted_in_the_middle_of_a_migration(own_mariadb: mariadb.
     assert "refused: the migration failed" in output and "restore the backup from before the migration" in output
     eventually(lambda: _answers(database), "the database after its recovery")
     assert database.query("SELECT version_num FROM alembic_version") != head
-    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert "done (migrate)" in schemas.migrated(program, database)
     assert schemas.changes(before, schemas.contents(database)) == []
 
 
@@ -315,11 +316,11 @@ def test_a_full_disk_of_the_database_rolls_a_migration_back(
     schemas.seed(schemas.MINORS[-1], database)
     before = schemas.contents(database)
     with own_disk.full():
-        output = schemas.ended(schemas.migrate(program, database), 1)
+        output = schemas.migrated(program, database, 1)
     assert "refused: the migration failed" in output and "No space left on device" in output
     eventually(lambda: _answers(database), "the database after its recovery")
     assert schemas.contents(database) == before
-    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert "done (migrate)" in schemas.migrated(program, database)
     assert schemas.changes(before, schemas.contents(database)) == []
 
 
@@ -337,7 +338,7 @@ def test_a_full_disk_of_mariadb_leaves_a_migration_that_the_next_one_finishes(
     assert "refused: the migration failed" in output and ("is full" in output or "No space left on device" in output)
     assert "restore the backup from before the migration" in output
     assert schemas.changes(before, schemas.contents(database)) == []
-    assert "done (migrate)" in schemas.ended(schemas.migrate(program, database))
+    assert "done (migrate)" in schemas.migrated(program, database)
     assert schemas.changes(before, schemas.contents(database)) == []
 
 
@@ -365,9 +366,9 @@ def test_a_migration_that_fails_opens_the_old_version(own_postgresql: postgresql
     where = {"host": str(own_postgresql.folder), "port": own_postgresql.port, "user": "postgres"}
     with contextlib.closing(psycopg.connect(dbname=database.name, autocommit=True, **where)) as owner:
         owner.execute(_REFUSED)
-        output = schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables), 1)
+        output = schemas.migrated(program.with_name("by_itself.py"), database, 1, **variables)
         owner.execute("DROP EVENT TRIGGER refused")
     assert "not today" in output and "the old version serves again" in output and "serving: 2 old" in output
     assert schemas.contents(database) == before
-    assert "serving: 2 new" in schemas.ended(schemas.migrate(program.with_name("by_itself.py"), database, **variables))
+    assert "serving: 2 new" in schemas.migrated(program.with_name("by_itself.py"), database, **variables)
     assert schemas.changes(before, schemas.contents(database)) == []

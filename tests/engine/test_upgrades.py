@@ -6,7 +6,6 @@ The programs are processes of this machine, the pods are only written down. A pr
 import contextlib
 import json
 import secrets
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,14 +155,8 @@ class Upgrades:
         upgrade = {"DEPLOYMENT": "server", "RECORD": "record", "INSTANCE": "mlflow", "IMAGE": "new"}
         upgrade["BACKUP"] = "" if mode == "automatic" else "copy"
         variables = {f"UPGRADE_{name}": value for name, value in upgrade.items()}
-        process: subprocess.Popen[str] = schemas.migrate(
-            self.folder / "by_itself.py",
-            self.database,
-            STATE=str(self.folder / "state.json"),
-            MIGRATION_MODE=mode,
-            **{**variables, **more},
-        )
-        return schemas.ended(process, code)
+        variables |= {"STATE": str(self.folder / "state.json"), "MIGRATION_MODE": mode, **more}
+        return schemas.migrated(self.folder / "by_itself.py", self.database, code, **variables)
 
     def cut_off(self, mode: str, *steps: str) -> None:
         """Let it end itself at each of these steps, one after the other. No server ever runs on a schema that is not its own."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.in_image import Program
-from tests.support import backups, mariadb, older, postgresql
+from tests.support import backups, forks, mariadb, older, postgresql
 from toolchain import paths
 from toolchain.files import write
 
@@ -150,8 +150,16 @@ def many_metrics(database: older.Database, run_id: str, count: int) -> None:
 
 def migrate(program: Path, database: older.Database, **variables: str) -> "subprocess.Popen[str]":
     """Start a program as the migration Job does."""
-    settings = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration", **variables}
-    return older.python(str(program), **settings)
+    return older.python(str(program), **_settings(database), **variables)
+
+
+def migrated(program: Path, database: older.Database, code: int = 0, /, **variables: str) -> str:
+    """Output of such a program that has ended with that code."""
+    return forks.run(program, code, **_settings(database), **variables)
+
+
+def _settings(database: older.Database) -> dict[str, str]:
+    return {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration"}
 
 
 def ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
