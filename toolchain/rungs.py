@@ -45,7 +45,7 @@ RUNGS: Mapping[str, Rung] = {
     "property": Rung(prepared=True),
     "engine": Rung(
         prepared=True,
-        workers=4,
+        workers=5,
         share="loadscope",
         longest=("test_deployments", "test_aws_changes", "test_aws", "test_schemas", "test_backups"),
         tiers=(CORE, EXTENDED),
@@ -53,7 +53,7 @@ RUNGS: Mapping[str, Rung] = {
     "cluster": Rung(
         prepared=True,
         workers=3,  # more would starve the servers that two tests of the core keep busy
-        further=1,
+        further=2,
         share="loadscope",
         # A process takes another file when two tests are left of its own. Files of a single test therefore come first: each of their
         # processes takes one file more at once, and not two in the end.
