@@ -121,9 +121,9 @@ def _one_at_a_time() -> None:
             if not call or environ["REQUEST_METHOD"] != "POST":
                 return dispatch(self, environ, start_response)
             answer = answers.get(call) or run_wsgi_app(functools.partial(dispatch, self), environ, buffered=True)
-        body, status, headers = answer
-        if status < "5":
-            answers[call] = answer
+            body, status, headers = answer
+            if status < "5":
+                answers[call] = answer
         start_response(status, headers.to_wsgi_list())
         return body
 
