@@ -107,16 +107,8 @@ def _metric(bench: Bench, cloud: Cloud) -> Metric:
         variables, emulated = stacks.enter_context(cloud.emulated(bench))
 
         def stack(**options: Any) -> Any:
-            kubeconfig = Path(str(bench.session.kubeconfig))
-            made = cloud_stack(
-                bench.session,
-                cloud.plugin,
-                bench.new_folder(),
-                kubeconfig,
-                variables=variables,
-                measured=True,
-                **options,
-            )
+            where = bench.new_folder(), bench.kubectl.kubeconfig
+            made = cloud_stack(bench.session, cloud.plugin, *where, variables=variables, measured=True, **options)
             return stacks.enter_context(made)
 
         production = stack().configure(cloud.configuration(emulated))

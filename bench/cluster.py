@@ -80,8 +80,7 @@ class Bench:
 
     def new_stack(self, **options: Any) -> "contextlib.AbstractContextManager[pulumi.Stack]":
         """A stack that is destroyed at the end; see `pulumi.Stack`."""
-        kubeconfig = Path(str(self.session.kubeconfig))
-        return pulumi.stack(self.session, self.new_folder(), kubeconfig, measured=True, **options)
+        return pulumi.stack(self.session, self.new_folder(), self.kubectl.kubeconfig, measured=True, **options)
 
     @contextlib.contextmanager
     def sqlite(self) -> Iterator[Configured]:

@@ -142,7 +142,7 @@ def _compare(
 def _in_time(
     kubectl: Kubectl, namespace: str, done: list[work.Acknowledged], record_property: Callable[[str, object], None]
 ) -> dict[str, Any]:
-    """Nobody had to wait long for one upgrade, which is written down and has ended; returns what is."""
+    """The freeze of one upgrade was short, which is written down and has ended; returns what is."""
     data = _record(kubectl, namespace)
     assert "current" not in data
     (upgrade,) = json.loads(data["history"])

@@ -63,9 +63,8 @@ def test_what_an_older_minor_wrote_is_the_same_afterwards(
         assert empty <= schemas.UNWRITTEN
         (tmp_path / engine).mkdir()
         variables = _logins(users[engine], tmp_path / engine)
-        found, of_users = _checked(schemas.migrated(program, database, MIGRATION_MODE="check", **variables))[
-            "databases"
-        ]
+        output = schemas.migrated(program, database, MIGRATION_MODE="check", **variables)
+        found, of_users = _checked(output)["databases"]
         (schema,), (auth,) = found["schemas"], of_users["schemas"]
         assert [each["action"] for each in (schema, auth)] == ["migrate", "migrate"]
         assert found["problems"] == of_users["problems"] == []

@@ -9,39 +9,26 @@ from pathlib import Path
 from tests.support import older
 
 _SERVER = """
-import gc, json, os, runpy, signal, sys, traceback
+import gc, json, os, runpy, signal, sys
 gc.disable()
 import alembic.command, psycopg2, pymysql
 import mlflow.store.db.utils, mlflow.store.model_registry.dbmodels.models, mlflow.store.tracking.dbmodels.models
 gc.freeze()
 gc.enable()
 
-def run(program, variables, log):
-    signal.alarm(300)
-    for number in (1, 2):
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.environ.update(variables)
-    sys.argv, sys.path[0] = [program], os.path.dirname(program)
-    try:
-        runpy.run_path(program, run_name="__main__")
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
-
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
     if not child:
-        code = run(**asked)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        # From here on as a process of its own, which ends as any other does.
+        signal.alarm(300)
+        for number in (1, 2):
+            os.dup2(os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ.update(asked["variables"])
+        sys.argv, sys.path[0] = [asked["program"]], os.path.dirname(asked["program"])
+        runpy.run_path(asked["program"], run_name="__main__")
+        break
     print("ended:", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 

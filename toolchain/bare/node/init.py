@@ -23,7 +23,7 @@ from toolchain.bare.node.daemons import CONTAINERD_SOCKET, PKI, STATE, Daemon
 from toolchain.bare.node.settings import Settings
 
 LOGS = STATE / "logs"
-COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+_COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 """Lets what is written in Go hold more memory before it looks for garbage: 30 % less of the processors' time for Kubernetes."""
 _POD_GRACE = 7.0
 """Seconds that containers get to end after SIGTERM."""
@@ -46,7 +46,7 @@ def main() -> None:
     isolation.enter_cgroup()
     has_upstream = isolation.enter_root(Path(sys.argv[2]), settings)
     os.environ.clear()
-    os.environ.update(settings.environment, PATH=f"/run/bin:{settings.environment['PATH']}", **COLLECTOR)
+    os.environ.update(settings.environment, PATH=f"/run/bin:{settings.environment['PATH']}", **_COLLECTOR)
     _redirect_output()
     supervisor = os.fork()
     if supervisor == 0:
