@@ -20,7 +20,7 @@ import pytest
 
 from components.in_image import Program
 from tests.configurations import DEV
-from tests.support import disks, file_servers, mariadb, older, postgresql, rendered, schemas
+from tests.support import disks, file_servers, forks, mariadb, postgresql, rendered, schemas
 from tests.support.backups import FailedError, Pod
 from tests.support.postgresql import NASTY
 
@@ -316,7 +316,7 @@ def test_garbage_collection_waits_for_a_backup_to_end(sqlite: Pod, tmp_path: Pat
         (tmp_path / name).write_text(text)
     settings = {"MLFLOW_BACKEND_STORE_URI": sqlite.uri, "PYTHONUNBUFFERED": "1"}
     with sqlite.lock("lock"):
-        collecting = older.python(str(tmp_path / "collect_garbage.py"), "--help", **settings)
+        collecting = forks.python(str(tmp_path / "collect_garbage.py"), "--help", **settings)
         assert collecting.stdout is not None
         line = next(line for line in collecting.stdout if "waiting" in line)
         assert "waiting for another job on this database (lock 'housekeeping')" in line

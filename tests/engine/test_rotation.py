@@ -16,7 +16,7 @@ from mlflow.utils.crypto import KEKManager, decrypt_with_aes_gcm, unwrap_dek
 from components.operations import rotation as rotations
 from components.operations.cluster import Cluster
 from components.operations.target import Target
-from tests.support import configurations, mariadb, older, postgresql, rotation, schemas
+from tests.support import configurations, forks, mariadb, older, postgresql, rotation, schemas
 from tests.support.deployed import deploy
 from tests.support.fixtures import Deploy
 from tests.support.kubernetes import Kubectl, unique_name
@@ -71,7 +71,7 @@ class World:
     def server(self, *names: str) -> "subprocess.Popen[str]":
         """A server with the old passphrase that writes secrets of these names."""
         uri = older.uri(self.database)
-        return older.python("-c", SERVER, *names, MLFLOW_BACKEND_STORE_URI=uri, MLFLOW_CRYPTO_KEK_PASSPHRASE=OLD)
+        return forks.python("-c", SERVER, *names, MLFLOW_BACKEND_STORE_URI=uri, MLFLOW_CRYPTO_KEK_PASSPHRASE=OLD)
 
     def opened(self, passphrase: str, version: int) -> dict[str, Any]:
         """What a server with this passphrase reads: None is what it cannot open."""

@@ -18,7 +18,7 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.support import disks, mariadb, older, postgresql, schemas
+from tests.support import disks, forks, mariadb, older, postgresql, schemas
 from tests.support.processes import eventually
 
 pytestmark = pytest.mark.extended
@@ -115,7 +115,7 @@ def test_a_half_done_migration_is_found_out(mariadb_server: mariadb.Server, tmp_
         if "create_table" in each["operations"]
     )
     revisions = "import schemas, sys; print(*schemas.MLFLOW.revisions()[sys.argv[1]].created)"
-    table = schemas.ended(older.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
+    table = schemas.ended(forks.python("-c", revisions, made, PYTHONPATH=str(tmp_path))).split()[0]
     mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = OFF")
     output = schemas.migrated(program, database, 1, MIGRATION_MODE="check")
     mariadb_server.execute("SET GLOBAL log_bin_trust_function_creators = ON")
@@ -160,7 +160,7 @@ print("own session lives")
 def test_sessions_of_servers_that_come_back_are_ended(database: Database, tmp_path: Path) -> None:
     schemas.programs(tmp_path)
     variables = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration"}
-    guard = older.python("-c", GUARDED, PYTHONPATH=str(tmp_path), **variables)
+    guard = forks.python("-c", GUARDED, PYTHONPATH=str(tmp_path), **variables)
     assert guard.stdout is not None
     assert guard.stdout.readline() == "guarded\n"
     with _server(database) as cursor, pytest.raises((psycopg.Error, pymysql.Error)):
@@ -193,7 +193,7 @@ def test_many_migrations_at_once_are_one(count: int, kind: str, request: pytest.
     before, program = schemas.contents(database), schemas.programs(tmp_path)
     head = database.query("SELECT version_num FROM alembic_version")
     variables = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PYTHONPATH": str(tmp_path)}
-    holder = older.python("-c", HOLDING, **variables)
+    holder = forks.python("-c", HOLDING, **variables)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     output = schemas.migrated(program, database, 1, MIGRATION_LOCK_TIMEOUT_SECONDS="1")
     assert "another migration has held the lock for 1 seconds" in output

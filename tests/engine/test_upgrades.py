@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from components.in_image import Program
-from tests.support import mariadb, older, postgresql, schemas
+from tests.support import forks, mariadb, older, postgresql, schemas
 from tests.support.backups import FailedError
 
 pytestmark = pytest.mark.extended
@@ -217,7 +217,7 @@ def _allow(database: older.Database, server: postgresql.Server | mariadb.Server,
     variables = {f"DATABASE_{name}": value for name, value in {**of_ours, **of_server}.items()}
     variables |= {"PGHOST": database.host, "PGPORT": str(database.port), "PGSSLMODE": "require"}
     program = str(folder / "create_database.py")
-    schemas.ended(older.python(program, MASTER_USERNAME=master, MASTER_PASSWORD=password, **variables))
+    schemas.ended(forks.python(program, MASTER_USERNAME=master, MASTER_PASSWORD=password, **variables))
 
 
 @contextlib.contextmanager
@@ -406,7 +406,7 @@ def test_a_database_with_an_odd_name_is_copied_and_put_back(
     program = schemas.programs(tmp_path).with_name("of_copies.py")
     program.write_text(COPIES + work + END)
     url = f"{scheme}://{name}:{password}@{server.host}:{server.port}/?{options}"
-    output = schemas.ended(older.python(str(program), url, ODD, first))
+    output = schemas.ended(forks.python(str(program), url, ODD, first))
     assert "[[1]] True\nFalse\n" in output, output
     if isinstance(server, postgresql.Server):
         assert "public, pg_catalog" in output

@@ -12,9 +12,10 @@ from typing import Any
 
 from components.in_image import Program
 from components.pods.backup_scripts import FILES
-from tests.support import rendered, restic
+from tests.support import forks, rendered, restic
 from tests.support.kubernetes import unique_name
 from tests.support.s3 import Bucket
+from toolchain import environments
 
 SEEDS = Path(__file__).with_name("seeds.py")
 PATIENCE = 120
@@ -112,7 +113,7 @@ class Pod:
 
     def program(self, command: str, **settings: str) -> str:
         """Run a part of `backup.py`."""
-        return self._run([*self._python, command], settings)
+        return self._run([str(forks.of_image()), str(self._backup), command], settings)
 
     def restic(self, *arguments: str) -> str:
         """Run restic itself."""
@@ -120,14 +121,14 @@ class Pod:
 
     def seed(self, *what: str) -> str:
         """Fill the database, or tell what is in it."""
-        return self._run([str(rendered.packages() / "bin/python"), str(SEEDS), *what, self.uri], {})
+        return self._run([str(forks.of_image()), str(SEEDS), *what, self.uri], {})
 
     def _script(self, name: str) -> list[str]:
         return ["sh", str(self.folder / "pod/bin" / name)]
 
     @property
-    def _python(self) -> list[str]:
-        return [str(rendered.packages() / "bin/python"), str(self.folder / "pod/bin/backup.py")]
+    def _backup(self) -> Path:
+        return self.folder / "pod/bin/backup.py"
 
     @property
     def _sqlite(self) -> bool:
@@ -140,7 +141,10 @@ class Pod:
     def lock(self, command: str, **settings: str) -> Iterator[None]:
         """Hold the locks as the sidecar of a backup (`lock`) or of a restore (`lock-restore`) does."""
         with (self.folder / "lock.log").open("w") as log:
-            process = subprocess.Popen([*self._python, command], env=self._variables(settings), stdout=log, stderr=log)
+            python = environments.python(rendered.packages())
+            process = subprocess.Popen(
+                [python, self._backup, command], env=self._variables(settings), stdout=log, stderr=log
+            )
             try:
                 deadline = time.monotonic() + PATIENCE
                 while not any((self.folder / "pod/login" / name).exists() for name in ("ready", "refused")):

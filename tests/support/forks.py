@@ -1,65 +1,74 @@
-"""Programs that use the packages of MLflow's image, each a fork of a process that has imported these: alone, it would take seconds to."""
+"""Programs as forks of a process that has imported what they need: alone, each would take seconds to import it."""
 
 import functools
-import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.support import older
+from tests.support import rendered
+from toolchain import environments
+from toolchain.files import write
 
-_SERVER = """
-import gc, json, os, runpy, signal, sys
-gc.disable()
-import alembic.command, psycopg2, pymysql
-import mlflow.store.db.utils, mlflow.store.model_registry.dbmodels.models, mlflow.store.tracking.dbmodels.models
-gc.freeze()
-gc.enable()
-
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if not child:
-        # From here on as a process of its own, which ends as any other does.
-        signal.alarm(300)
-        for number in (1, 2):
-            os.dup2(os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ.update(asked["variables"])
-        sys.argv, sys.path[0] = [asked["program"]], os.path.dirname(asked["program"])
-        runpy.run_path(asked["program"], run_name="__main__")
-        break
-    print("ended:", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
+_COMMAND, _SERVER = (Path(__file__).with_name(name) for name in ("forked.py", "fork_server.py"))
+_OF_IMAGE = (
+    *("alembic.command", "psycopg2", "pymysql", "mlflow.store.db.utils"),
+    *("mlflow.store.model_registry.dbmodels.models", "mlflow.store.tracking.dbmodels.models"),
+)
+"""What programs of MLflow's image take long to import."""
+_KEPT: list[tuple["subprocess.Popen[str]", "tempfile.TemporaryDirectory[str]"]] = []
+"""The processes that are forked, and their folders. They end with their standard inputs, and these with this process."""
 
 
 @functools.cache
-def _server() -> "subprocess.Popen[str]":
-    """The process that is forked; it ends with this one."""
-    return older.python("-c", _SERVER)
-
-
-def run(program: Path, code: int, /, **variables: str) -> str:
-    """Run a program to its end, as `older.python` starts one.
+def command(interpreter: Path, *modules: str, folder: Path | None = None, **variables: str) -> Path:
+    """Start a process that is forked, which ends with this one.
 
     Args:
-        program: It, with its modules beside it.
-        code: Its exit code.
-        **variables: Its environment variables, besides those of `older.python`.
+        interpreter: Its Python.
+        *modules: Names of what it imports. Programs find no others of these names.
+        folder: Where it finds modules besides those that are installed; programs have their own folders instead.
+        **variables: Its environment variables; programs have their own.
 
     Returns:
-        What it has printed.
-
-    Raises:
-        AssertionError: It ended with another code, or had to be ended after 300 seconds.
+        An executable `python3`, alone in its folder, whose programs are forks of that process.
     """
-    server = _server()
-    assert server.stdin and server.stdout
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "log")
-        server.stdin.write(json.dumps({"program": str(program), "variables": variables, "log": str(log)}) + "\n")
-        server.stdin.flush()
-        ended = next(line for line in server.stdout if line.startswith("ended:"))
-        output = log.read_text(encoding="utf-8", errors="replace")
-    assert int(ended.split()[1]) == code, output
-    return output
+    temporary = tempfile.TemporaryDirectory(prefix="forks-")
+    made = Path(temporary.name)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    server = subprocess.Popen(
+        [str(interpreter), str(_SERVER), str(made / "socket"), str(folder or made), *modules],
+        env={**kept, **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout and server.stdout.readline() == "listening\n", "its standard error tells why"
+    _KEPT.append((server, temporary))
+    python = made / "python3"
+    write(python, f"#!{interpreter} -IS\n{_COMMAND.read_text(encoding='utf-8')}")
+    python.chmod(0o755)
+    return python
+
+
+def of_image() -> Path:
+    """Such an executable, with the packages of MLflow's image."""
+    return command(environments.python(rendered.packages()), *_OF_IMAGE, PYTHONWARNINGS="ignore")
+
+
+def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start a program with the packages of MLflow's image.
+
+    Args:
+        *arguments: Those of Python: a file, or `-c` and a text, and the program's own.
+        **variables: Its environment variables.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.Popen(
+        [str(of_image()), *arguments],
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import forks
 from toolchain.paths import ROOT
 from toolchain.session import Session
 
@@ -71,6 +72,7 @@ class Stack:
         program: str | Path | None = None,
         variables: Mapping[str, str] | None = None,
         project: str = "mlflow",
+        cloud: str | None = None,
         measured: bool = False,
     ) -> None:
         """Make the project and the stack.
@@ -82,16 +84,17 @@ class Stack:
             program: Source of the program, or a folder with a whole project to copy; the checkout's own program if None.
             variables: Further environment variables.
             project: Name of the project, unless the program has one.
+            cloud: Name of the package for the cloud whose SDK the program's environment holds.
             measured: Whether commands take what they take users, and nothing makes them quicker.
         """
         missing = [part for part in ("pulumi", "pulumi_home", "path") if not getattr(session, part)]
         assert not missing, f"`make test` prepares {', '.join(missing)} in {Session.path_of_file()}; it is not there"
-        self._command = str(session.pulumi)
+        self._command, self._path = str(session.pulumi), str(session.path)
         self.folder = folder
         self.events = folder / "events.json"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)},
-            "PATH": str(session.path),
+            "PATH": self._path if measured or isinstance(program, Path) else _forked(self._path, cloud),
             "PULUMI_HOME": str(session.pulumi_home),
             "PULUMI_BACKEND_URL": (folder / "backend").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -125,8 +128,8 @@ class Stack:
 
     def name_environment(self) -> None:
         """Have the project name the virtual environment that it runs in."""
-        found = shutil.which("python3", path=self._environment["PATH"])
-        assert found, self._environment["PATH"]
+        found = shutil.which("python3", path=self._path)
+        assert found, self._path
         runtime = {"name": "python", "options": {"virtualenv": str(Path(found).parents[1])}}
         project = self.folder / "Pulumi.yaml"
         project.write_text(project.read_text().replace("runtime: python", f"runtime: {json.dumps(runtime)}"))
@@ -299,8 +302,16 @@ def cloud_stack(session: Session, plugin: str, folder: Path, kubeconfig: Path, *
     """
     assert plugin in session.cloud_paths, session.cloud_problems.get(plugin, "`make test` prepares it; it is not there")
     tools = dataclasses.replace(session, path=session.cloud_paths[plugin], pulumi_home=session.clouds_home)
-    with stack(tools, folder, kubeconfig, **options) as made:
+    with stack(tools, folder, kubeconfig, cloud=plugin.partition("-")[0], **options) as made:
         yield made
+
+
+def _forked(path: str, cloud: str | None) -> str:
+    """The same PATH, with a Python that has imported this checkout's package: that is most of what a program takes."""
+    interpreter = shutil.which("python3", path=path)
+    assert interpreter, path
+    modules = ("components.public", *([f"components.{cloud}.cloud"] if cloud else []))
+    return f"{forks.command(Path(interpreter), *modules, folder=ROOT).parent}{os.pathsep}{path}"
 
 
 def _own(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -150,16 +150,13 @@ def many_metrics(database: older.Database, run_id: str, count: int) -> None:
 
 def migrate(program: Path, database: older.Database, **variables: str) -> "subprocess.Popen[str]":
     """Start a program as the migration Job does."""
-    return older.python(str(program), **_settings(database), **variables)
+    settings = {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration"}
+    return forks.python(str(program), **settings, **variables)
 
 
 def migrated(program: Path, database: older.Database, code: int = 0, /, **variables: str) -> str:
     """Output of such a program that has ended with that code."""
-    return forks.run(program, code, **_settings(database), **variables)
-
-
-def _settings(database: older.Database) -> dict[str, str]:
-    return {"MLFLOW_BACKEND_STORE_URI": older.uri(database), "PGAPPNAME": "mlflow-migration"}
+    return ended(migrate(program, database, **variables), code)
 
 
 def ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
