@@ -24,7 +24,7 @@ pytestmark = pytest.mark.extended
 
 LOCAL = "127.0.0.1"
 CLIENTS = 2
-PAUSE = 0.2
+PAUSE = 0.5
 """Seconds of a client between two artifacts."""
 
 

@@ -5,6 +5,7 @@ It has the program's standard streams, ends as that does, and when it is killed,
 
 import json
 import os
+import signal
 import socket
 import sys
 
@@ -24,6 +25,7 @@ if __name__ == "__main__":
     arguments = [each for each in sys.argv[1:] if each != "-u"]
     if arguments[0] != "-c" and arguments[0].startswith("-"):  # that tells something of Python, or is a tool
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # by which Pulumi ends programs that wait for what has failed
     code = main(arguments)
     if code < 0:
         os.kill(os.getpid(), -code)

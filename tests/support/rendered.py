@@ -162,6 +162,8 @@ class _Files:
             if key and _known(key["name"]) in self.objects:  # one that exists already is not known here
                 values[variable["name"]] = self._content(_known(key["name"]))[key["key"]]
         values["HOME"] = str(self.folder)
+        if "/tmp" in self.places:  # servers look at each upload for what is in theirs
+            values["TMPDIR"] = self.places["/tmp"]
         command = [str(_known(each)) for each in (*container.get("command", ()), *(container.get("args") or ()))]
         startup = ((container.get("startupProbe") or {}).get("exec") or {}).get("command", ())
         stop = (((container.get("lifecycle") or {}).get("preStop") or {}).get("exec") or {}).get("command", ())
