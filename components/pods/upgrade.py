@@ -13,9 +13,9 @@ from .scope import Scope
 
 SCHEDULES = (labels.GARBAGE_COLLECTION, labels.BACKUP, labels.BACKUP_DRILL)
 """CronJobs that must not run while the schema changes, by their component."""
-_STOP_SECONDS = 120
-"""How long servers may take to end what they have begun. Clients of MLflow repeat a request for four minutes; an upload that takes
-longer ends the upgrade, and not the other way round."""
+_STOP_SECONDS, _AFTER_DRAINING = 120, 60
+"""How long servers may take to end what they have begun, and how much of it at least is left where they drain for long. Clients of
+MLflow repeat a request for four minutes; an upload that takes longer ends the upgrade, and not the other way round."""
 
 
 def record_name(scope: Scope) -> str:
@@ -61,7 +61,7 @@ def upgrade_part(scope: Scope) -> PodPart:
         else schedules(scope)[labels.BACKUP]
         if args.backup_before_upgrade
         else backup,
-        "UPGRADE_STOP_SECONDS": str(_STOP_SECONDS),
+        "UPGRADE_STOP_SECONDS": str(max(_STOP_SECONDS, args.server.drain_seconds + _AFTER_DRAINING)),
         "UPGRADE_START_SECONDS": str(args.server.progress_deadline_seconds),
     }
     return PodPart(environment=plain_environment(values))

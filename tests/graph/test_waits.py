@@ -47,3 +47,10 @@ def test_the_preflight_asks_for_what_the_migration_will_ask_for() -> None:
         for name in ("preflight", "migration")
     }
     assert asked == {"preflight": "3Gi", "migration": "3Gi"}
+
+
+@pytest.mark.parametrize(("drain", "given"), [(10, "120"), (600, "660")])
+def test_an_upgrade_waits_for_servers_longer_than_they_drain(drain: int, given: str) -> None:
+    graph = deploy(with_changes(SCENARIOS["upgrades-itself"], {"server.drainSeconds": drain}))
+    (container,) = graph.named("mlflow-migration", "Job").pod["spec"]["containers"]
+    assert {"name": "UPGRADE_STOP_SECONDS", "value": given} in container["env"]
