@@ -22,6 +22,10 @@ LIMIT = 5
 """Seconds of acknowledged writes that may be lost with a volume."""
 
 
+PAUSE = 0.05
+"""Seconds of a client between two values: without, they would leave no processor to what is tested, and to other tests."""
+
+
 @dataclass
 class Load:
     """Clients that log to a run each, one value after the other.
@@ -55,7 +59,7 @@ class Load:
             done, session = self.acknowledged.setdefault(run, []), requests.Session()
             session.auth = self.login
             with contextlib.suppress(requests.RequestException):
-                while not stop.is_set():
+                while not stop.wait(PAUSE):
                     value = {"run_id": run, "key": "n", "value": len(done), "step": len(done), "timestamp": 0}
                     began = time.monotonic()
                     session.post(f"{uri}/api/2.0/mlflow/runs/log-metric", json=value, timeout=60).raise_for_status()
