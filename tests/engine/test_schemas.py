@@ -24,7 +24,7 @@ from tests.support.processes import eventually
 pytestmark = pytest.mark.extended
 
 Database = older.Database
-METRICS = int(os.environ.get("MLFLOW_METRICS", "10000"))
+METRICS = int(os.environ.get("MLFLOW_METRICS", "1000"))
 TRACE = {"trace_name": "asked", "session_id": "a session", "input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
 SPAN = {"input_cost": "0.25", "output_cost": "0.5", "total_cost": "0.75", "model_name": "some model"}
 """What was elsewhere before an upgrade: see `schemas.changes`."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from components.in_image import Program
 from components.pods.backup_scripts import FILES
-from tests.support import forks, rendered, restic
+from tests.support import forks, mlflow_image, restic
 from tests.support.kubernetes import unique_name
 from tests.support.s3 import Bucket
 from toolchain import environments
@@ -141,7 +141,7 @@ class Pod:
     def lock(self, command: str, **settings: str) -> Iterator[None]:
         """Hold the locks as the sidecar of a backup (`lock`) or of a restore (`lock-restore`) does."""
         with (self.folder / "lock.log").open("w") as log:
-            python = environments.python(rendered.packages())
+            python = environments.python(mlflow_image.packages())
             process = subprocess.Popen(
                 [python, self._backup, command], env=self._variables(settings), stdout=log, stderr=log
             )

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.support import rendered
+from tests.support import mlflow_image
 from toolchain import environments
 from toolchain.files import write
 
@@ -53,7 +53,7 @@ def command(interpreter: Path, *modules: str, folder: Path | None = None, **vari
 
 def of_image() -> Path:
     """Such an executable, with the packages of MLflow's image."""
-    return command(environments.python(rendered.packages()), *_OF_IMAGE, PYTHONWARNINGS="ignore")
+    return command(environments.python(mlflow_image.packages()), *_OF_IMAGE, PYTHONWARNINGS="ignore")
 
 
 def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
@@ -66,7 +66,7 @@ def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.Popen(
         [str(of_image()), *arguments],
-        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        env={**kept, **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

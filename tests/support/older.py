@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from components import versions
-from tests.support import backups, configurations, mariadb, postgresql, rendered, s3
+from tests.support import backups, configurations, mariadb, mlflow_image, postgresql, s3
 from tests.support.kubernetes import unique_name
 from toolchain import cluster, environments, paths
 from toolchain.bare import images, oci
@@ -172,7 +172,7 @@ def packages(version: str) -> Path:
 def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     """Start the interpreter of MLflow's image."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    interpreter = environments.python(rendered.packages())
+    interpreter = environments.python(mlflow_image.packages())
     return subprocess.Popen(
         [str(interpreter), "-W", "ignore", *arguments],
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},

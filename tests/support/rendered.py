@@ -3,8 +3,6 @@
 What runs is what the component renders: commands, variables, files. Only directories and addresses are other ones.
 """
 
-import functools
-import hashlib
 import os
 import re
 import subprocess
@@ -14,26 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.graph.program import Graph, Registration, Secret, deploy
-from toolchain import environments, paths
-from toolchain.bare.images import mlflow
-from toolchain.console import run
-
-
-@functools.cache
-def packages() -> Path:
-    """A virtual environment with what MLflow's image holds, exactly as locked; made if it is not there yet."""
-    digest = hashlib.sha256(f"{environments.INTERPRETER}\n{mlflow.LOCK.read_text()}".encode()).hexdigest()[:16]
-    folder = paths.cache("venv", f"image-{digest}")
-    complete = folder / ".complete"
-    with paths.lock(f"venv-image-{digest}", "preparing MLflow's packages"):
-        if not complete.exists():
-            command, env = environments.uv()
-            log = paths.state("logs", "venv-image.log")
-            run([*command, "venv", "--clear", "--python", environments.INTERPRETER, folder], log=log, env=env)
-            install = ["pip", "install", "--no-deps", "--python", environments.python(folder), "--compile-bytecode"]
-            run([*command, *install, "--requirement", mlflow.LOCK], log=log, env=env)
-            complete.touch()
-    return folder
+from tests.support import mlflow_image
 
 
 @dataclass(frozen=True)
@@ -146,7 +125,7 @@ class _Files:
         }
 
     def _container(self, container: Mapping[str, Any]) -> Container:
-        programs = packages() / "bin"
+        programs = mlflow_image.packages() / "bin"
         values = {
             "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
             "POD_IP": self.address,

@@ -11,7 +11,7 @@ import users_ini
 from connecting import RefusalError
 
 from tests.configurations import DEV, changed
-from tests.support import rendered
+from tests.support import forks, rendered
 
 NASTY = "%/&@:'\" \\ü#?"
 
@@ -70,8 +70,9 @@ def test_a_password_stays_as_it_was_changed_last_by_configuration_or_in_mlflow(
     def ask(statements: str) -> list[str]:
         """What statements print, on MLflow's own store of users."""
         program = f"{head}; store.init_db('sqlite:///{users}'); {statements}"
-        command = [rendered.packages() / "bin" / "python", "-W", "ignore", "-c", program]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        return subprocess.run(
+            [forks.of_image(), "-c", program], capture_output=True, text=True, check=True
+        ).stdout.split()
 
     valid = f"print(*(p for p in {(first, second, third)} if store.authenticate_user('admin', p)))"
     admin = "print(store.get_user('admin').is_admin)"
