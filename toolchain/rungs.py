@@ -47,7 +47,10 @@ RUNGS: Mapping[str, Rung] = {
         prepared=True,
         workers=5,
         share="loadscope",
-        longest=("test_deployments", "test_aws_changes", "test_aws", "test_schemas", "test_backups"),
+        longest=(
+            *("test_deployments", "test_backups", "test_schemas", "test_upgrades"),
+            *("test_other_languages", "test_artifact_copies", "test_aws", "test_destinations"),
+        ),
         tiers=(CORE, EXTENDED),
     ),
     "cluster": Rung(
@@ -58,7 +61,7 @@ RUNGS: Mapping[str, Rung] = {
         # A process takes another file when two tests are left of its own. Files of a single test therefore come first: each of their
         # processes takes one file more at once, and not two in the end.
         longest=(
-            *("test_backup", "test_upgrade", "test_access", "test_postgresql", "test_make_up", "test_combinations"),
+            *("test_upgrade", "test_backup", "test_make_up", "test_postgresql", "test_access", "test_combinations"),
             *("test_rollback", "test_migration", "test_artifacts", "test_azure", "test_gcp", "test_faults"),
         ),
         tiers=(CORE, EXTENDED),
