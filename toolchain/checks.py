@@ -208,20 +208,21 @@ def _prepare_clouds(session: Session) -> None:
 def lint() -> int:
     """Style, format, types, layers, and whether the generated files are current."""
     venv = environments.ensure("test")
-    failed = [
-        name
-        for name, command in {
-            "style": ["ruff", "check", "."],
-            "format": ["ruff", "format", "--check", "."],
-            "types": ["basedpyright", "--pythonpath", str(environments.python(venv)), "--level", "error"],
-            "imports": ["lint-imports", "--no-logo", "--no-cache"],
-            "features": ["python", "-m", "tests.features"],
-            "architecture": ["python", "-m", "tests.architecture"],
-            "policies": ["python", "-m", "tests.policies"],
-            "charts": ["python", "-m", "tests.charts"],
-        }.items()
-        if not _passes(name, [str(venv / "bin" / command[0]), *command[1:]])
-    ]
+    commands = {
+        "types": ["basedpyright", "--pythonpath", str(environments.python(venv)), "--level", "error"],  # takes longest
+        "style": ["ruff", "check", "."],
+        "format": ["ruff", "format", "--check", "."],
+        "imports": ["lint-imports", "--no-logo", "--no-cache"],
+        "features": ["python", "-m", "tests.features"],
+        "architecture": ["python", "-m", "tests.architecture"],
+        "policies": ["python", "-m", "tests.policies"],
+        "charts": ["python", "-m", "tests.charts"],
+    }
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        passed = executor.map(
+            lambda name: _passes(name, [str(venv / "bin" / commands[name][0]), *commands[name][1:]]), commands
+        )
+        failed = [name for name, passes in zip(commands, passed, strict=True) if not passes]
     for name, check in {
         "workflows": workflows,
         "schema": lambda: schema(check=True),
@@ -303,8 +304,10 @@ def schema(check: bool = False) -> None:
 
 
 def _passes(name: str, command: list[str]) -> bool:
-    say(f"▸ {name}")
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    """Run a check, and tell what it says once it has ended: others run meanwhile."""
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    say(f"▸ {name}\n{done.stdout}".rstrip())
+    return done.returncode == 0
 
 
 def _variables(session: Session) -> dict[str, str]:
