@@ -56,7 +56,7 @@ RUNGS: Mapping[str, Rung] = {
     "cluster": Rung(
         prepared=True,
         workers=3,  # more would starve the servers that two tests of the core keep busy
-        further=2,
+        further=1,
         share="loadscope",
         # A process takes another file when two tests are left of its own. Files of a single test therefore come first: each of their
         # processes takes one file more at once, and not two in the end.

@@ -21,7 +21,7 @@ from tests.strategies import configurations
 
 Object = Mapping[str, Any]
 
-PARTS, SIZE = 10, 50
+PARTS, SIZE = 10, 25
 """How many times so many configurations are generated."""
 SEED = int(os.environ.get("SEED") or (0 if os.environ.get("CI") == "true" else random.getrandbits(32)))
 """Where the configurations begin. `SEED=… make test RUNG=property` makes the same ones again."""
