@@ -219,9 +219,7 @@ def lint() -> int:
         "charts": ["python", "-m", "tests.charts"],
     }
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        passed = executor.map(
-            lambda name: _passes(name, [str(venv / "bin" / commands[name][0]), *commands[name][1:]]), commands
-        )
+        passed = executor.map(functools.partial(_passes, venv / "bin"), commands, commands.values())
         failed = [name for name, passes in zip(commands, passed, strict=True) if not passes]
     for name, check in {
         "workflows": workflows,
@@ -303,8 +301,9 @@ def schema(check: bool = False) -> None:
             raise UserError(f"{path} does not fit the arguments", "Run `make schema` and commit the result.")
 
 
-def _passes(name: str, command: list[str]) -> bool:
-    """Run a check, and tell what it says once it has ended: others run meanwhile."""
+def _passes(folder: Path, name: str, command: list[str]) -> bool:
+    """Run a check whose program is in that folder, and tell what it says once it has ended: others run meanwhile."""
+    command = [str(folder / command[0]), *command[1:]]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     say(f"▸ {name}\n{done.stdout}".rstrip())
     return done.returncode == 0

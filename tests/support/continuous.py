@@ -20,8 +20,6 @@ from toolchain.bare import debian, wheels
 
 LIMIT = 5
 """Seconds of acknowledged writes that may be lost with a volume."""
-
-
 PAUSE = 0.05
 """Seconds of a client between two values: without, they would leave no processor to what is tested, and to other tests."""
 

@@ -33,14 +33,13 @@ class Copies:
     @classmethod
     def of(cls, values: Mapping[str, Any], folder: Path, more: Mapping[str, str] | None = None) -> "Copies":
         """What the component renders for these values, with further variables in every container."""
-        for name in ("dump", "restored", "login", "tmp"):
+        for name in ("dump", "restored", "login"):
             (folder / name).mkdir(parents=True)
         (folder / "login" / "ready").touch()
         own = {
             "BACKUP_FOLDER": str(folder / "dump"),
             "RESTORED_FOLDER": str(folder / "restored"),
             "LOGIN_FOLDER": str(folder / "login"),
-            "TMPDIR": str(folder / "tmp"),
             "CLOCKS_DIFFER": "0",
         }
         program = wheels.program(wheels.RCLONE)

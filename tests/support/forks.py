@@ -1,7 +1,6 @@
 """Programs as forks of a process that has imported what they need: alone, each would take seconds to import it."""
 
 import functools
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -35,10 +34,9 @@ def command(interpreter: Path, *modules: str, folder: Path | None = None, **vari
     """
     temporary = tempfile.TemporaryDirectory(prefix="forks-")
     made = Path(temporary.name)
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     server = subprocess.Popen(
         [str(interpreter), str(_SERVER), str(made / "socket"), str(folder or made), *modules],
-        env={**kept, **variables},
+        env={**mlflow_image.of_machine(), **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -63,12 +61,4 @@ def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
         *arguments: Those of Python: a file, or `-c` and a text, and the program's own.
         **variables: Its environment variables.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.Popen(
-        [str(of_image()), *arguments],
-        env={**kept, **variables},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return mlflow_image.start(of_image(), arguments, variables)

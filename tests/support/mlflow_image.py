@@ -2,6 +2,9 @@
 
 import functools
 import hashlib
+import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain import environments, paths
@@ -24,3 +27,20 @@ def packages() -> Path:
             run([*command, *install, "--requirement", mlflow.LOCK], log=log, env=env)
             complete.touch()
     return folder
+
+
+def start(python: Path, arguments: tuple[str, ...], variables: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Start a program, which is told of this machine's environment no more than where programs and the home are."""
+    return subprocess.Popen(
+        [str(python), *arguments],
+        env={**of_machine(), **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def of_machine() -> dict[str, str]:
+    """These two variables."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

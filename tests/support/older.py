@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -170,14 +169,6 @@ def packages(version: str) -> Path:
 
 
 def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start the interpreter of MLflow's image."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Start the interpreter of MLflow's image, with older packages where `PYTHONPATH` says so; `forks.python` starts it sooner."""
     interpreter = environments.python(mlflow_image.packages())
-    return subprocess.Popen(
-        [str(interpreter), "-W", "ignore", *arguments],
-        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return mlflow_image.start(interpreter, ("-W", "ignore", *arguments), {"PYTHONDONTWRITEBYTECODE": "1", **variables})

@@ -22,10 +22,8 @@ LEFT_OUT = ("PULUMI_", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 compile the package."""
 _AT_THE_END = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """Has a command write the stack's state once, after its last step. It is written after each step else."""
-_WITHOUT_GARBAGE = "import gc\n\ngc.disable()\n\n"
-"""What programs begin with: looking through the SDKs for garbage, again and again while they are imported, is a quarter of their time."""
 _SELDOM = {"GOGC": "400"}
-"""The same for Pulumi and its plugins, which live for seconds: a tenth of their time."""
+"""Has Pulumi and its plugins, which live for seconds, look for garbage seldom: that is a tenth of their time."""
 _SECRET = "4dabf18193072939515e22adb298388d"
 """Key of the marker of a secret in states: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go."""
 _ENCRYPTED = "1b47061264138c4ac30d75fd1eb44270"
@@ -112,7 +110,7 @@ class Stack:
             (folder / "Pulumi.yaml").write_text(f"name: {project}\nruntime: python\n")
             (folder / "components").symlink_to(ROOT / "components")
             text = (ROOT / "__main__.py").read_text() if program is None else program
-            (folder / "__main__.py").write_text(("" if measured else _WITHOUT_GARBAGE) + text)
+            (folder / "__main__.py").write_text(text)
         self._run("stack", "init").succeeded()
 
     @property

@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "allowInsecure": True,
         },
     )
-    main, log = rendered.pod(configuration, "mlflow-server", folder).told({"TMPDIR": str(folder)}).main, folder / "log"
+    main, log = rendered.pod(configuration, "mlflow-server", folder).main, folder / "log"
 
     def listens() -> bool:
         return processes.listens("127.0.0.1", port)
