@@ -370,7 +370,7 @@ class BackupArgs(Block):
     """Volumes of `scratchSize` for both, instead of the node's disk: where a node has not that much, or grants no more than is requested
     (GKE Autopilot). They are made with each pod and deleted with it."""
     image: Input[str] = versions.RESTIC_IMAGE
-    """Image with restic 0.17 or newer, and an SSH client for `sftp`."""
+    """Image with a shell, `tar`, restic 0.17 or newer, and an SSH client for `sftp`."""
     artifacts_image: Input[str] = versions.RCLONE_IMAGE
     """Image with a shell and rclone, of the default's version or newer, which copies artifacts that are not on a volume."""
     client_image: Input[str] | None = None

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import re
 import sqlite3
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,13 @@ def probe_trigger(engine: Any) -> None:
         finally:
             with contextlib.suppress(sqlalchemy.exc.DBAPIError):
                 connection.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {probe}"))
+
+
+def load(schemas: Iterable[Schema]) -> None:
+    """Import of MLflow what their migrations need, which takes seconds, before anybody waits for it."""
+    gc.disable()
+    for schema in schemas:
+        importlib.import_module("mlflow.server.auth.db.utils" if schema is AUTH else "mlflow.store.db.utils")
 
 
 def apply(action: str, engine: Any = None, schema: Schema = MLFLOW) -> None:

@@ -53,6 +53,8 @@ TRY_OUT = os.environ.get("UPGRADE_TRY_OUT") == "true"
 # How long pods may take to end, and a new one to answer.
 STOP_SECONDS = float(os.environ.get("UPGRADE_STOP_SECONDS", "120"))
 START_SECONDS = float(os.environ.get("UPGRADE_START_SECONDS", "120"))
+# How long servers go on while the pod of a backup looks for a node, and for its image there.
+PREPARE_SECONDS = 120.0
 # Applications of this deployment that write, by the names under which PostgreSQL lists them.
 WRITERS = (exclusive.SERVER_APPLICATION_NAME, "mlflow-gc")
 KEPT = 20
@@ -149,16 +151,20 @@ class Upgrade:
             perform()
             self.note_image()
             return
-        if self.record:
+        begins = not self.record
+        if not begins:
             say(f"going on with the upgrade of {self.record['startedAt']}, which had reached: {self.record['step']}")
         else:
             self.check(pending)
+            migrate.load(schema for _, schema in pending)
             self.begin()
         try:
             if self.record["step"] == "returning":
                 raise RefusalError(self.record["reason"])
             if pending:
-                self.close()
+                self.hold()
+                with self.prepared() if begins else contextlib.nullcontext(dict) as backup:
+                    self.close(backup)
                 # What takes a backup is to MySQL as a server is, and PostgreSQL copies no database that anybody looks at.
                 with self.guard(*([] if COPIES else ["postgresql"])):
                     self.save()
@@ -327,13 +333,55 @@ class Upgrade:
     def schemas(self) -> list[Schema]:
         return list(dict.fromkeys(schema for _, schemas in self.databases for schema in schemas))
 
-    def close(self) -> None:
-        """Hold scheduled jobs, stop the servers, and wait until nobody writes any more."""
+    def hold(self) -> None:
+        """Keep scheduled jobs from running, and wait for those that do. Servers go on meanwhile."""
         for name in self.record["suspended"]:
             self.cluster.patch("cronjobs", name, {"spec": {"suspend": True}})
-        # Servers go on meanwhile.
         jobs = [component for component, name in SCHEDULES.items() if name in self.record["suspended"]]
         _wait(lambda: [pod for each in jobs for pod in self.pods(each)], "scheduled jobs", migrate.LOCK_TIMEOUT / 2)
+
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[Callable[[], dict[str, Any]]]:
+        """A backup whose pod has its node and its image before anything stops, and begins when this ends: it waits for a lock.
+
+        Yields:
+            What of it belongs into the record once nobody writes any more. Nothing if it may have begun before; and whoever goes on
+            after this process, which has lost the lock, does not know of it, and takes another.
+        """
+        if BACKUP in ("", "database", "copy"):
+            yield dict
+            return
+        uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
+        with exclusive.held(uri, "housekeeping", migrate.LOCK_TIMEOUT / 2, say) as check:
+            name = self.order_backup()
+
+            def pods() -> list[Any]:
+                return self.cluster.list("pods", {"job-name": name})
+
+            try:
+                _wait(lambda: [] if any(map(_waits, pods())) else [name], "the backup's pod", PREPARE_SECONDS)
+            except RefusalError as late:
+                if any(each["spec"].get("nodeName") for each in pods()):
+                    fix = f"kubectl describe pods --selector job-name={name}"
+                    raise RefusalError(f"the backup's pod has a node and does not start; {fix}") from late
+                say("there is no room for the backup's pod beside the servers")
+
+            def record() -> dict[str, Any]:
+                try:
+                    check()
+                except Exception as error:
+                    say(f"the backup may have begun too early, and another is taken: {_reason(error)}")
+                    return {}
+                return {"backupJob": name}
+
+            yield record
+
+    def close(self, backup: Callable[[], dict[str, Any]]) -> None:
+        """Stop the servers, and wait until nobody writes any more.
+
+        Args:
+            backup: Tells then what belongs into the record of a backup that waits.
+        """
         if self.record["step"] == "closing":
             self.reach("closing", closedAt=self.record.get("closedAt") or now())
         say("stopping the servers")
@@ -341,7 +389,7 @@ class Upgrade:
         engines = [engine for engine, _ in self.databases]
         _wait(lambda: [None] * sum(map(migrate.connected_servers, engines)), "connections of servers", 30)
         if self.record["step"] == "closing":
-            self.reach("closed", rows=self.rows(), fingerprints=self.fingerprints())
+            self.reach("closed", stoppedAt=now(), rows=self.rows(), fingerprints=self.fingerprints(), **backup())
 
     def stopped(self) -> list[str]:
         """Pods that still run. Whoever starts some meanwhile is overruled."""
@@ -369,21 +417,27 @@ class Upgrade:
             say("no backup is taken, as upgrade.withoutBackup says")
         self.reach("saved", **saved)
 
-    def backup(self) -> dict[str, Any]:
+    def order_backup(self, more: str = "") -> str:
+        """Have a Job take one, as the CronJob would; returns its name, which ends with `more`."""
+        name = f"{BACKUP[:38]}-upgrade-{self.stamp()}{more}"
         cron = self.cluster.get("cronjobs", BACKUP)
         if cron is None:
             raise RefusalError(f"the CronJob {BACKUP} is gone")
-        name = f"{BACKUP[:40]}-upgrade-{''.join(filter(str.isdigit, self.record['startedAt']))[:14]}"
         template = cron["spec"]["jobTemplate"]
         made = {**template.get("metadata", {}), "name": name}
         made["annotations"] = {**made.get("annotations", {}), "cronjob.kubernetes.io/instantiate": "manual"}
         owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": BACKUP, "uid": cron["metadata"].get("uid", "")}
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**made, "ownerReferences": [owner]}}
-        say(f"taking a backup: job {name}")
         pod = template["spec"]["template"]["spec"]
         for container in (*pod["containers"], *(pod.get("initContainers") or ())):
             container["env"] = [*(container.get("env") or ()), {"name": "BACKUP_TAG", "value": "before-upgrade"}]
         self.cluster.create("jobs", {**job, "spec": template["spec"]})
+        return name
+
+    def backup(self) -> dict[str, Any]:
+        """Wait for the backup that was prepared, or take one."""
+        name = self.record.get("backupJob") or self.order_backup("-2")
+        say(f"taking a backup: job {name}")
         saved: dict[str, Any] = {"backupJob": name}
 
         def unfinished() -> list[str]:
@@ -392,9 +446,14 @@ class Upgrade:
             if "Failed" in ended:
                 reason = ended["Failed"].get("message", "")
                 raise RefusalError(f"the backup failed ({reason}): kubectl logs job/{name} --all-containers")
-            if "Complete" not in ended:
+            # The Job counts as complete seconds after its last container has ended, and its pod may be gone by then.
+            ends = [_stored(pod) for pod in self.cluster.list("pods", {"job-name": name})]
+            end = next(filter(None, ends), status.get("completionTime") if "Complete" in ended else None)
+            if end is None:
                 return [name]
-            saved["backupSeconds"] = (_time(status["completionTime"]) - _time(status["startTime"])).total_seconds()
+            # Without what it has waited.
+            begun = max(_time(status["startTime"]), _time(self.record.get("stoppedAt", self.record["closedAt"])))
+            saved["backupSeconds"] = max(0.0, (_time(end) - begun).total_seconds())
             return []
 
         _wait(unfinished, "the backup", migrate.LOCK_TIMEOUT / 2)
@@ -750,6 +809,21 @@ def _reason(error: Exception) -> str:
 def _server_image(spec: Any) -> str | None:
     containers = spec.get("template", {}).get("spec", {}).get("containers") or ()
     return next((each["image"] for each in containers if each["name"] == CONTAINER), None)
+
+
+def _waits(pod: Any) -> bool:
+    """Whether a pod of a backup has come as far as the lock."""
+    containers = pod.get("status", {}).get("initContainerStatuses") or ()
+    return any(each["name"] == "lock" and "running" in each.get("state", {}) for each in containers)
+
+
+def _stored(pod: Any) -> str | None:
+    """When a pod of a backup has stored it and read it back."""
+    for each in pod.get("status", {}).get("containerStatuses") or ():
+        ended = each.get("state", {}).get("terminated")
+        if each["name"] == "store" and ended and ended.get("exitCode") == 0:
+            return ended["finishedAt"]
+    return None
 
 
 def _deaf(image: str | None) -> bool:

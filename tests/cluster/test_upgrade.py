@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,10 @@ def _in_time(
     silence = max(later - earlier for earlier, later in itertools.pairwise(moments))
     kubectl.rolled_out(namespace)
     start = max(started_within(pod) for pod in kubectl.pods(namespace))
+    served = datetime.fromisoformat(upgrade["stoppedAt"]) - datetime.fromisoformat(upgrade["closedAt"])
     figures = {
         "freeze": freeze,
+        "served": served.total_seconds(),
         "migration": migration,
         "backup": backup,
         "silence": round(silence, 1),

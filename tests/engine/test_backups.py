@@ -259,7 +259,7 @@ def test_an_upgrade_does_not_wait_until_the_repository_has_been_looked_through(s
     assert re.search(r"^snapshot \w+ saved, and read back$", log, re.MULTILINE)
     with pytest.raises(FailedError):
         _with_restic(sqlite, refusing).backup()
-    with pytest.raises(FailedError, match=r"database\.sqlite read back from snapshot .* differs"):
+    with pytest.raises(FailedError, match=r"what was read back from snapshot .* differs"):
         _with_restic(sqlite, "*' dump '*) restic \"$@\" | tr e E ;;").backup("before-upgrade")
     assert "read back" in sqlite.again().backup()
     assert len(json.loads(sqlite.restic("snapshots", "--json", "--tag", "before-upgrade"))) == 2

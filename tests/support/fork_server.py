@@ -4,6 +4,7 @@ Its arguments are the path of its socket, a folder with modules, and the names o
 does.
 """
 
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -49,7 +50,8 @@ def _serve(connection: socket.socket) -> None:
         for stream in streams:
             os.close(stream)
         code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
-        connection.sendall(str(code).encode())
+        with contextlib.suppress(BrokenPipeError):  # who asked has been killed
+            connection.sendall(str(code).encode())
         os._exit(0)
     # From here on as a process of its own, which ends as any other does.
     for number, stream in enumerate(streams):

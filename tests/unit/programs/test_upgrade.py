@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import check_schema
+import exclusive
 import migrate
 import pytest
 import upgrade
@@ -28,6 +29,11 @@ class World:
 
     Attributes:
         dies_at: Number of the call after which the process is gone, or before which if negative; it lives if None.
+        backups: What was served when each of them began, by the names of their Jobs.
+        loaded: Schemas whose migrations were imported, and what was served then.
+        room: Whether pods of backups find a node.
+        early: Whether the containers of backups have ended, and their Jobs do not yet count as complete.
+        lock: What is held of it: nothing, or what happens to it. A backup begins once nobody holds it.
         fenced: Whether sessions of servers are ended now.
         guarded: What was done meanwhile.
     """
@@ -38,7 +44,9 @@ class World:
         self.rows = 100
         self.sessions = 0
         self.calls: list[str] = []
-        self.backups = 0
+        self.backups: dict[str, str | None] = {}
+        self.room, self.early, self.lock = True, False, ""
+        self.loaded: list[tuple[list[Any], str | None]] = []
         self.dies_at: int | None = None
         self.fails: str | None = None
         self.fenced = False
@@ -94,8 +102,12 @@ class World:
 
     def get(self, kind: str, name: str) -> Any:
         if kind == "jobs":
-            done: dict[str, Any] = {"conditions": [{"type": "Complete", "status": "True"}]}
-            done |= {"startTime": "2026-03-14T09:26:53Z", "completionTime": "2026-03-14T09:27:00Z"}
+            done: dict[str, Any] = {"startTime": "2026-03-14T09:26:53Z"}
+            if not self.early:
+                done |= {
+                    "conditions": [{"type": "Complete", "status": "True"}],
+                    "completionTime": "2126-03-14T09:27:00Z",
+                }
             return {"status": done} if (kind, name) in self.objects else None
         found = copy.deepcopy(self.objects.get((kind, name)))
         if found is not None and kind == "deployments":
@@ -103,20 +115,46 @@ class World:
         return found
 
     def list(self, kind: str, labels: Mapping[str, str]) -> list[Any]:
+        if "job-name" in labels:
+            status: dict[str, Any] = {"initContainerStatuses": [{"name": "lock", "state": {"running": {}}}]}
+            if self.early and labels["job-name"] in self.backups:
+                ended = {"exitCode": 0, "finishedAt": "2126-03-14T09:26:58Z"}
+                status["containerStatuses"] = [{"name": "store", "state": {"terminated": ended}}]
+            return [{"metadata": {"name": "pod"}, "spec": {"nodeName": "node"}, "status": status}] if self.room else []
         servers = labels.get("app.kubernetes.io/component") == "server" and self.serving
-        return [{"metadata": {"name": "pod"}}] if servers or "job-name" in labels else []
+        return [{"metadata": {"name": "pod"}}] if servers else []
 
     def log(self, pod: str, container: str) -> str:
         return "snapshot 1234abcd saved\n"
 
     def create(self, kind: str, body: Any) -> None:
         def made() -> None:
-            assert self.serving is None
-            if (kind, body["metadata"]["name"]) not in self.objects:
-                self.objects[kind, body["metadata"]["name"]] = body
-                self.backups += 1
+            self.objects.setdefault((kind, body["metadata"]["name"]), body)
+            self.begin()
 
         self.changes(f"create {kind}", made)
+
+    def begin(self) -> None:
+        """What waits for the lock."""
+        if not self.lock:
+            for kind, name in self.objects:
+                if kind == "jobs":
+                    self.backups.setdefault(name, self.serving)
+
+    @contextlib.contextmanager
+    def held(self, uri: str, purpose: str, *_: object) -> Iterator[Callable[[], None]]:
+        assert (uri, purpose) == ("postgresql://database", "housekeeping")
+
+        def check() -> None:
+            if self.lock == "lost":
+                raise OSError("server closed the connection")
+
+        self.lock = self.lock or "held"
+        try:
+            yield check
+        finally:
+            self.lock = ""
+            self.begin()
 
     def patch(self, kind: str, name: str, body: Any, *, by_name: bool = False, try_out: bool = False) -> None:
         if try_out:
@@ -205,11 +243,15 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "SCHEDULES": {"garbage-collection": "gc", "backup": "backup", "backup-drill": "absent"},
         "BACKUP": "backup",
         "STOP_SECONDS": 0,
+        "PREPARE_SECONDS": 0,
         "perform": made.perform,
         "read_every_table": lambda _: made.guarded.append("smoke" if made.fenced else "smoke without a guard"),
     }.items():
         monkeypatch.setattr(upgrade, name, value)
     monkeypatch.setattr(upgrade, "Guard", lambda engines: Guard(made, engines))
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://database")
+    monkeypatch.setattr(exclusive, "held", made.held)
+    monkeypatch.setattr(migrate, "load", lambda schemas: made.loaded.append((list(schemas), made.serving)))
     monkeypatch.setattr(migrate, "due", made.due)
     monkeypatch.setattr(migrate, "found", made.found)
     monkeypatch.setattr(migrate, "known_revisions", lambda _=None: ({*HEADS.values()}, HEADS[NEW]))
@@ -239,17 +281,18 @@ def upgraded(world: World) -> None:
     last = world.history[-1]
     assert last["result"] == "upgraded" and last["from"]["image"] == OLD and last["to"]["image"] == NEW
     assert last["from"]["heads"] == {"mlflow": HEADS[OLD]} and last["snapshot"] == "1234abcd"
-    assert last["backupSeconds"] == 7
+    # It was taken while nobody could write.
+    assert world.backups[last["backupJob"]] is None
 
 
 STEPS = [
     "configmaps: closing",
     'cronjobs: {"spec": {"suspend": true}}',
     'cronjobs: {"spec": {"suspend": true}}',
+    "create jobs",
     "configmaps: closing",
     'deployments: {"spec": {"replicas": 0}}',
     "configmaps: closed",
-    "create jobs",
     "configmaps: saved",
     "configmaps: migrating",
     "migrate",
@@ -270,9 +313,16 @@ def test_an_upgrade_saves_what_nobody_can_change_any_more(world: World) -> None:
         for call in world.calls
     ]
     assert opened == STEPS
-    assert world.backups == 1
+    assert len(world.backups) == 1
+    assert world.loaded == [([migrate.MLFLOW], OLD)], "nobody waits for imports"
     run(world)
     assert world.calls == [], "nothing is left to do"
+
+
+def test_nobody_waits_until_the_job_of_a_backup_counts_as_complete(world: World) -> None:
+    world.early = True
+    run(world)
+    upgraded(world)
 
 
 @pytest.mark.parametrize("number", [*range(1, len(STEPS) + 1), *range(-len(STEPS), 0)])
@@ -283,7 +333,6 @@ def test_whoever_comes_next_finishes_what_was_cut_off(world: World, number: int)
     world.dies_at = None
     run(world)
     upgraded(world)
-    assert world.backups == 1
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "mysql"])
@@ -292,10 +341,46 @@ def test_servers_are_kept_out_from_when_they_have_ended_until_the_new_ones_start
 ) -> None:
     monkeypatch.setattr(Engine.dialect, "name", dialect)
     run(world)
-    first, last = STEPS.index("create jobs"), STEPS.index("configmaps: migrated")
+    first, last = STEPS.index("configmaps: saved"), STEPS.index("configmaps: migrated")
     # On MySQL, the session that takes the backup is as a server's.
     begun = {"postgresql": first, "mysql": STEPS.index("configmaps: migrating")}[dialect]
     assert world.guarded == [*STEPS[begun : last + 1], "smoke"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_backup_that_may_have_begun_before_the_servers_stopped_is_taken_again(world: World, late: bool) -> None:
+    """The lock for which it waits is lost with the connection, or with the process."""
+    if late:
+        world.dies_at = STEPS.index("create jobs") + 1
+        with pytest.raises(KilledError):
+            run(world)
+        world.dies_at = None
+    else:
+        changed = world.changes
+
+        def losing(what: str, change: Any) -> None:
+            changed(what, change)
+            if what == "create jobs" and world.lock:
+                world.lock = ""
+                world.begin()
+                world.lock = "lost"
+
+        world.changes = losing  # type: ignore[method-assign]
+    run(world)
+    upgraded(world)
+    assert sorted(filter(None, world.backups.values())) == [OLD] and len(world.backups) == 2
+
+
+def test_servers_go_on_while_a_backup_cannot_start_unless_they_take_its_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade, "_waits", lambda _: False)
+    with pytest.raises(RefusalError, match="the backup's pod has a node and does not start"):
+        run(world)
+    assert world.serving == OLD and 'deployments: {"spec": {"replicas": 0}}' not in world.calls
+    world.room = False
+    run(world)
+    assert world.serving == NEW and world.history[-1]["backupJob"] in world.backups
 
 
 def test_servers_that_the_upgrade_before_has_started_are_let_in(world: World) -> None:
@@ -452,6 +537,7 @@ def test_a_version_that_does_not_end_in_time_is_told_before_it_is_asked_to(
 def test_servers_that_do_not_end_are_left_serving(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "list", lambda *_: [{"metadata": {"name": "stuck"}}])
     monkeypatch.setattr(upgrade, "SCHEDULES", {})
+    monkeypatch.setattr(upgrade, "BACKUP", "")
     with pytest.raises(RefusalError, match="the servers did not come to an end within 0 seconds: stuck"):
         run(world)
     assert world.serving == OLD

@@ -113,7 +113,7 @@ RECIPES: Mapping[str, Recipe] = {
         cmd=("mariadbd",),
     ),
     versions.RESTIC_IMAGE: DebianImage(
-        packages=("restic", "openssh-client", "ca-certificates"),
+        packages=("restic", "openssh-client", "ca-certificates", "tar"),
         account="restic",
         uid=1000,
         check=("restic", "version"),
