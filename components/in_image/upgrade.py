@@ -175,7 +175,7 @@ class Upgrade:
                 if self.record["step"] != "opening":  # else servers may have run, and users deleted something
                     self.smoke()
         except Exception as error:
-            if not isinstance(error, RefusalError):
+            if not isinstance(error, (RefusalError, exclusive.HeldError)):
                 traceback.print_exc()
             self.give_up(error)
             raise RefusalError(f"the upgrade failed: {_reason(error)}") from error
@@ -342,7 +342,7 @@ class Upgrade:
 
     @contextlib.contextmanager
     def prepared(self) -> Iterator[Callable[[], dict[str, Any]]]:
-        """A backup whose pod has its node and its image before anything stops, and begins when this ends: it waits for a lock.
+        """A backup whose pod has its node and its images before anything stops, and begins when this ends: it waits for a lock.
 
         Yields:
             What of it belongs into the record once nobody writes any more. Nothing if it may have begun before; and whoever goes on
@@ -353,7 +353,7 @@ class Upgrade:
             return
         uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
         with exclusive.held(uri, "housekeeping", migrate.LOCK_TIMEOUT / 2, say) as check:
-            name = self.order_backup()
+            name = self.order_backup("", images=True)
 
             def pods() -> list[Any]:
                 return self.cluster.list("pods", {"job-name": name})
@@ -417,8 +417,16 @@ class Upgrade:
             say("no backup is taken, as upgrade.withoutBackup says")
         self.reach("saved", **saved)
 
-    def order_backup(self, more: str = "") -> str:
-        """Have a Job take one, as the CronJob would; returns its name, which ends with `more`."""
+    def order_backup(self, more: str, *, images: bool = False) -> str:
+        """Have a Job take one, as the CronJob would.
+
+        Args:
+            more: What its name ends with.
+            images: Whether its pod gets all images first, and not each when it is needed.
+
+        Returns:
+            Its name.
+        """
         name = f"{BACKUP[:38]}-upgrade-{self.stamp()}{more}"
         cron = self.cluster.get("cronjobs", BACKUP)
         if cron is None:
@@ -429,7 +437,17 @@ class Upgrade:
         owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": BACKUP, "uid": cron["metadata"].get("uid", "")}
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**made, "ownerReferences": [owner]}}
         pod = template["spec"]["template"]["spec"]
-        for container in (*pod["containers"], *(pod.get("initContainers") or ())):
+        containers = [*(pod.get("initContainers") or ()), *pod["containers"]]
+        if images:
+            of_images = {each["image"]: each for each in containers}.values()
+            pod["initContainers"] = [
+                *(
+                    {"name": f"image-{number}", "command": ["true"], **_plain(each)}
+                    for number, each in enumerate(of_images)
+                ),
+                *(pod.get("initContainers") or ()),
+            ]
+        for container in containers:
             container["env"] = [*(container.get("env") or ()), {"name": "BACKUP_TAG", "value": "before-upgrade"}]
         self.cluster.create("jobs", {**job, "spec": template["spec"]})
         return name
@@ -809,6 +827,15 @@ def _reason(error: Exception) -> str:
 def _server_image(spec: Any) -> str | None:
     containers = spec.get("template", {}).get("spec", {}).get("containers") or ()
     return next((each["image"] for each in containers if each["name"] == CONTAINER), None)
+
+
+def _plain(container: Any) -> dict[str, Any]:
+    """What of a container says nothing of its work."""
+    return {
+        name: container[name]
+        for name in ("image", "imagePullPolicy", "resources", "securityContext")
+        if container.get(name)
+    }
 
 
 def _waits(pod: Any) -> bool:

@@ -18,6 +18,16 @@ from kubernetes_api import ApiError
 
 OLD, NEW = "mlflow:old", "mlflow:new"
 HEADS = {OLD: "aaa111", NEW: "bbb222"}
+RESTRICTED = {"securityContext": {"runAsNonRoot": True}}
+BACKUP = {
+    "initContainers": [
+        {"name": "lock", "image": OLD, "restartPolicy": "Always", **RESTRICTED},
+        {"name": "dump", "image": "postgres", "env": [{"name": "HOME", "value": "/tmp"}]},
+        {"name": "manifest", "image": OLD, **RESTRICTED},
+    ],
+    "containers": [{"name": "store", "image": "restic", "volumeMounts": []}],
+}
+"""The pod of a backup."""
 
 
 class KilledError(BaseException):
@@ -64,7 +74,7 @@ class World:
                 "metadata": {"uid": "1"},
                 "spec": {
                     "suspend": True,
-                    "jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "restic"}]}}}},
+                    "jobTemplate": {"spec": {"template": {"spec": copy.deepcopy(BACKUP)}}},
                 },
             },
         }
@@ -319,6 +329,21 @@ def test_an_upgrade_saves_what_nobody_can_change_any_more(world: World) -> None:
     assert world.calls == [], "nothing is left to do"
 
 
+def test_the_backup_of_an_upgrade_has_all_images_before_it_waits(world: World) -> None:
+    run(world)
+    (job,) = [each for (kind, _), each in world.objects.items() if kind == "jobs"]
+    pod = job["spec"]["template"]["spec"]
+    tag = {"name": "BACKUP_TAG", "value": "before-upgrade"}
+    assert pod["initContainers"][:3] == [
+        {"name": "image-0", "image": OLD, "command": ["true"], **RESTRICTED},
+        {"name": "image-1", "image": "postgres", "command": ["true"]},
+        {"name": "image-2", "image": "restic", "command": ["true"]},
+    ]
+    rest = [*pod["initContainers"][3:], *pod["containers"]]
+    expected = [*BACKUP["initContainers"], *BACKUP["containers"]]
+    assert rest == [{**each, "env": [*each.get("env", ()), tag]} for each in expected]
+
+
 def test_nobody_waits_until_the_job_of_a_backup_counts_as_complete(world: World) -> None:
     world.early = True
     run(world)
@@ -381,6 +406,22 @@ def test_servers_go_on_while_a_backup_cannot_start_unless_they_take_its_room(
     world.room = False
     run(world)
     assert world.serving == NEW and world.history[-1]["backupJob"] in world.backups
+
+
+def test_a_job_that_works_on_the_database_is_waited_for_before_anything_stops(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    @contextlib.contextmanager
+    def held(*_: object) -> Iterator[None]:
+        assert world.serving == OLD
+        raise exclusive.HeldError("another job has worked on this database")
+        yield
+
+    monkeypatch.setattr(exclusive, "held", held)
+    with pytest.raises(RefusalError, match="the upgrade failed: another job has worked on this database"):
+        run(world)
+    assert world.serving == OLD and 'deployments: {"spec": {"replicas": 0}}' not in world.calls
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_servers_that_the_upgrade_before_has_started_are_let_in(world: World) -> None:
